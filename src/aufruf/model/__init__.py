@@ -1,0 +1,1 @@
+"""Room 2: learning and speaking. Encoders, training, sweep, evaluation, predictor, explanations."""

@@ -1,0 +1,1 @@
+"""Short overlays on a classifier file, one TOML each."""

@@ -1,0 +1,1 @@
+"""Room 3: memory and judgement. Tracking and registry on MLflow, and the pure promotion rule."""

@@ -1,0 +1,170 @@
+"""The nouns: one class per table of the lake, its fields typed, its key beside it.
+
+A field's type decides the column's type in the lake; ``| None`` makes it nullable.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+Split = Literal["train", "validation", "test", "none"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+ABSTAIN = "abstain"  # the label of a vote that declines to decide
+DECIDED_ELSEWHERE = ""  # the annotator of a label that arrived decided
+
+
+@dataclass(frozen=True)
+class IngestedFile:
+    """A file that was read, once per content."""
+
+    KEY: ClassVar = ("digest",)
+    digest: str  # SHA-256 of the bytes
+    classifiers: str  # space-separated: who took its votes from it; "" for posts
+    name: str
+    format: str
+    kind: str  # annotations | posts
+    rows: int
+    kept: int
+    refused: int
+    status: str  # new | refused
+    reasons: str  # why a whole file was refused; "" otherwise
+    ingested_at: datetime
+
+
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """A refused row, whole, with every reason."""
+
+    KEY: ClassVar = ("file", "item")
+    file: str  # digest of the file
+    item: int  # 1-based: the line, record or task number in the file
+    reasons: str  # "; "-separated
+    row: str  # the row as JSON
+    refused_at: datetime
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text: a caption, the words read off an image, or a transcript."""
+
+    KEY: ClassVar = ("text_id",)
+    text_id: str  # stable across re-collection: platform:post_id:text_type, or the id the file gave
+    post_id: str | None
+    text: str
+    text_type: str  # caption | ocr | transcript
+    post_type: str | None  # post | story | reel
+    platform: str | None
+    author: str | None
+    party: str | None
+    posted_at: datetime | None
+    collected_at: datetime | None
+    digest: str  # SHA-256 of the text after NFC and white-space folding
+    group_id: str  # texts that read the same after folding case, links, mentions, emoji, punctuation
+    file: str  # digest of the file it came from
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One vote."""
+
+    KEY: ClassVar = ("classifier", "text_id", "annotator")
+    classifier: str
+    text_id: str
+    annotator: str  # "" when the label was decided elsewhere
+    label: str  # a label of the classifier, or "abstain"
+    annotated_at: datetime | None
+    file: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """The decided label of a text, or the reason why there is none yet."""
+
+    KEY: ClassVar = ("classifier", "text_id")
+    classifier: str
+    text_id: str
+    label: str | None  # None while undecided
+    votes: int  # abstentions not counted
+    margin: float  # (votes for the label - votes for the runner-up) / votes
+    how: str  # majority | unanimous | elsewhere | tie | too_few_votes | contradiction
+    decided_at: datetime
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """One line of the split ledger. Never changed, never removed."""
+
+    KEY: ClassVar = ("classifier", "text_id")
+    classifier: str
+    text_id: str
+    digest: str
+    group_id: str  # post and near-duplicate group: never on two sides
+    split: str  # train | validation | test, or none with a reason
+    reason: str
+    assigned_at: datetime
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one model version says of one text."""
+
+    KEY: ClassVar = ("classifier", "text_id", "digest", "model_version")
+    classifier: str
+    text_id: str
+    digest: str
+    model_version: str
+    label: str
+    probabilities: dict[str, float]  # one per label of the classifier
+    confident: bool  # False inside the classifier's abstain band
+    scored_at: datetime
+    run: str  # MLflow run of the model
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model version said so: words and weights of a local linear model."""
+
+    KEY: ClassVar = ("classifier", "text_id", "digest", "model_version")
+    classifier: str
+    text_id: str
+    digest: str
+    model_version: str
+    chosen: str  # why this text: call | uncertain | control
+    label: str
+    words: str  # JSON: [[word, weight], ...], strongest first
+    fit: float  # weighted R2 of the local model
+    stability: float  # overlap of the top words of two independent halves, 0..1
+    explained_at: datetime
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One verdict on a challenger."""
+
+    KEY: ClassVar = ("classifier", "challenger", "at")
+    classifier: str
+    challenger: str
+    champion: str | None
+    at: datetime
+    verdict: str  # first | promoted | kept | waiting
+    reasons: str  # JSON list of sentences
+    challenger_metrics: str  # JSON {name: {value, low, high}}
+    champion_metrics: str | None
+    value: float | None  # difference of the gate's metric, challenger - champion
+    low: float | None
+    high: float | None
+    test_rows: int
+    fingerprint: str  # digest of the test rows, labels and gate that were judged
+
+
+TABLES: dict[str, Any] = {
+    "files": IngestedFile,
+    "quarantine": QuarantinedRow,
+    "texts": Text,
+    "annotations": Annotation,
+    "labels": Label,
+    "splits": SplitRow,
+    "predictions": Prediction,
+    "explanations": Explanation,
+    "decisions": Decision,
+}

@@ -1,0 +1,83 @@
+"""Where things live. Built once at the edge, from the environment and the command line, and passed down."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlparse
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Places and addresses of one installation. Nothing here is created or opened by building it."""
+
+    home: Path  # AUFRUF_HOME
+    lake: str  # folder or URI (s3://...) of the Delta tables
+    classifiers: Path  # folder of classifiers/*.toml
+    tracking_uri: str  # MLflow tracking and registry
+    airflow_port: int
+    mlflow_port: int
+    preset: str | None  # overlay used where no --preset is given
+    encoder: str | None  # overrides the encoder of every classifier: a hub name or a folder
+
+    @classmethod
+    def load(cls, home: str | Path | None = None, env: Mapping[str, str] = os.environ) -> "Settings":
+        """Read AUFRUF_* and MLFLOW_TRACKING_URI; ``home`` (the --home option) wins over AUFRUF_HOME."""
+        root = Path(home or env.get("AUFRUF_HOME") or "var").expanduser().resolve()
+        return cls(
+            home=root,
+            lake=env.get("AUFRUF_LAKE") or str(root / "lake"),
+            classifiers=Path(env.get("AUFRUF_CLASSIFIERS") or "classifiers").expanduser().resolve(),
+            tracking_uri=env.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
+            airflow_port=int(env.get("AUFRUF_AIRFLOW_PORT") or 8080),
+            mlflow_port=int(env.get("AUFRUF_MLFLOW_PORT") or 5000),
+            preset=env.get("AUFRUF_PRESET") or None,
+            encoder=env.get("AUFRUF_ENCODER") or None,
+        )
+
+    @property
+    def inbox_annotations(self) -> Path:
+        return self.home / "inbox" / "annotations"
+
+    @property
+    def inbox_posts(self) -> Path:
+        return self.home / "inbox" / "posts"
+
+    @property
+    def raw(self) -> Path:
+        return self.home / "raw"
+
+    @property
+    def mlflow(self) -> Path:
+        return self.home / "mlflow"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def airflow(self) -> Path:
+        return self.home / "airflow"
+
+    @property
+    def runs(self) -> Path:
+        """Work folders of trainings in progress; a finished run leaves nothing here."""
+        return self.home / "runs"
+
+    @property
+    def encoders(self) -> Path:
+        """The hub-free stand-in encoder, converted once."""
+        return self.home / "encoders"
+
+    @property
+    def bundles(self) -> Path:
+        """Registered models as fetched from the registry, one folder a version, verified on each load."""
+        return self.home / "bundles"
+
+    @property
+    def embedded_registry(self) -> bool:
+        """True when MLflow's database is the file under ``home``, reached with or without the server."""
+        parsed = urlparse(self.tracking_uri)
+        return parsed.scheme == "sqlite" or (
+            parsed.hostname in {"127.0.0.1", "localhost"} and parsed.port == self.mlflow_port
+        )

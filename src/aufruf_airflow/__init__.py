@@ -1,0 +1,1 @@
+"""Assets and defaults that the DAG files share."""
