@@ -21,9 +21,7 @@ class Section(BaseModel):
 
 class Votes(Section):
     minimum: Count = 2  # one annotator's opinion is not a measurement; decisions made elsewhere are exempt
-    alpha_floor: float = (
-        0.4  # Krippendorff's alpha below which no label is derived; .667 is the usual bar in papers
-    )
+    alpha_floor: float = 0.4  # Krippendorff's alpha below which no label is derived; .667 is the usual bar in papers
 
 
 class Encoder(Section):
@@ -160,9 +158,7 @@ class Classifier(Section):
 
 def preset_names() -> list[str]:
     """Names of the overlays that come with the package."""
-    return sorted(
-        p.name.removesuffix(".toml") for p in files("aufruf.presets").iterdir() if p.name.endswith(".toml")
-    )
+    return sorted(p.name.removesuffix(".toml") for p in files("aufruf.presets").iterdir() if p.name.endswith(".toml"))
 
 
 def load(path: Path, preset: str | None = None) -> Classifier:
@@ -217,9 +213,7 @@ def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         merged[key] = (
-            _overlay(merged[key], value)
-            if isinstance(value, dict) and isinstance(merged.get(key), dict)
-            else value
+            _overlay(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
         )
     return merged
 
@@ -229,9 +223,7 @@ def _explain(path: Path, error: ValidationError) -> UsageError:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
-        return UsageError(
-            f"unknown key {where!r}", where=path.name, next=nearest(key, _keys(first["loc"][:-1]))
-        )
+        return UsageError(f"unknown key {where!r}", where=path.name, next=nearest(key, _keys(first["loc"][:-1])))
     if first["type"] == "missing":
         return UsageError(
             f"the key {where!r} is missing", where=path.name, next="Add it; docs/classifier.md shows a file."

@@ -65,6 +65,11 @@ class Settings:
         return self.home / "runs"
 
     @property
+    def studies(self) -> Path:
+        """Journals of the sweeps."""
+        return self.home / "studies"
+
+    @property
     def encoders(self) -> Path:
         """The hub-free stand-in encoder, converted once."""
         return self.home / "encoders"

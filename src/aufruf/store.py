@@ -73,9 +73,11 @@ class Store:
             short, long = _split_lists(where)
             wanted = dict.fromkeys([*schema.names, *long])
             arrow = self._query(found, f"select {', '.join(wanted)} from t {_where(short)}")  # noqa: S608 - names are ours, values are quoted
+            # string views, which the query answers with, cannot be filtered
+            arrow = arrow.cast(pa.schema([schema_of(table).field(name) for name in wanted]))
             for column, values in long.items():
-                arrow = arrow.filter(pc.is_in(arrow[column].cast(pa.string()), pa.array(values, pa.string())))
-            arrow = arrow.select(schema.names).cast(schema)
+                arrow = arrow.filter(pc.is_in(arrow[column], pa.array(values, pa.string())))
+            arrow = arrow.select(schema.names)
         return _as_frame(arrow)
 
     def count(self, table: str, where: Mapping[str, str] | None = None) -> int:
@@ -93,6 +95,20 @@ class Store:
     def add(self, table: str, rows: pd.DataFrame | Sequence[Any]) -> int:
         """Insert the rows whose key is not there yet; known rows stay as they are. Returns how many."""
         return self._merge(table, rows, update=False)["num_target_rows_inserted"]
+
+    def add_at(self, table: str, rows: pd.DataFrame | Sequence[Any], version: int | None) -> int | None:
+        """Like ``add``, but only while the table is at ``version`` (None: it does not exist yet).
+
+        Returns None, and writes nothing, when another writer came first.
+        """
+        if version is None:
+            self._create(table)
+        target, arrow = DeltaTable(self._uri(table), version=version or 0), _as_arrow(table, rows)
+        try:
+            merge = target.merge(arrow, _on_key(table), source_alias="s", target_alias="t")
+            return int(merge.when_not_matched_insert_all().execute()["num_target_rows_inserted"])
+        except CommitFailedError:
+            return None
 
     def put(self, table: str, rows: pd.DataFrame | Sequence[Any], newer: str | None = None) -> int:
         """Insert new keys and overwrite known ones; with ``newer`` only where that column is not older.
@@ -122,16 +138,13 @@ class Store:
         none = {"num_target_rows_inserted": 0, "num_target_rows_updated": 0}
         if arrow.num_rows == 0:
             return none
-        key = TABLES[table].KEY
-        predicate = " and ".join(f"t.{name} = s.{name}" for name in key)
+        predicate = _on_key(table)
         for attempt in range(_ATTEMPTS):
             try:
                 target = self._open(table) or self._create(table)
                 merge = target.merge(arrow, predicate, source_alias="s", target_alias="t")
                 if update:
-                    condition = (
-                        f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
-                    )
+                    condition = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
                     merge = merge.when_matched_update_all(predicate=condition)
                 return merge.when_not_matched_insert_all().execute()
             except CommitFailedError:
@@ -175,11 +188,7 @@ def _as_frame(arrow: pa.Table) -> pd.DataFrame:
 def _as_arrow(table: str, rows: Any) -> pa.Table:
     """Rows (dataclass instances or a frame) as Arrow; of several rows with one key the last one stays."""
     schema, key = schema_of(table), list(TABLES[table].KEY)
-    frame = (
-        rows
-        if isinstance(rows, pd.DataFrame)
-        else pd.DataFrame([vars(row) for row in rows], columns=schema.names)
-    )
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([vars(row) for row in rows], columns=schema.names)
     frame = frame.drop_duplicates(subset=key, keep="last")
     columns = []
     for field in schema:
@@ -187,11 +196,13 @@ def _as_arrow(table: str, rows: Any) -> pa.Table:
         if pa.types.is_map(field.type):
             values = [list(value.items()) if isinstance(value, dict) else value for value in values]
         elif field.nullable:
-            values = [
-                None if value is None or value is pd.NaT or value != value else value for value in values
-            ]
+            values = [None if value is None or value is pd.NaT or value != value else value for value in values]
         columns.append(pa.array(values, type=field.type))
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _on_key(table: str) -> str:
+    return " and ".join(f"t.{name} = s.{name}" for name in TABLES[table].KEY)
 
 
 def _split_lists(where: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, list[str]]]:

@@ -17,7 +17,7 @@ def digest(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """How the text reads: NFKC, case folded; links, mentions, emoji, punctuation and white space become one space.
+    """How the text reads: NFKC, case folded; links, mentions, emoji, punctuation, white space become one space.
 
     A text of nothing but decoration folds to itself after NFKC and white-space folding, so that two different
     emoji do not become one text.

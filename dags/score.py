@@ -1,0 +1,31 @@
+"""The champion reads every text that it has not read yet, and says why it decided as it did.
+
+Runs when new posts are stored, when the champion changes, and at `[schedule] score` of the classifier file,
+so that a champion chosen by hand in the MLflow UI scores the next morning at the latest. No parameters.
+
+* `score` classifies once per text and model version; while there is no champion it skips and says so.
+* `explain` finds the words that spoke for a decision, for a sample of the decisions.
+* `report` writes the page to read, cite and download from.
+
+**When it fails.** The failed task's log ends with what went wrong and what to do. Clearing is safe: what was
+scored stays, the rest follows.
+"""
+
+from airflow.sdk import DAG, AssetOrTimeSchedule
+
+from aufruf_airflow import assets
+from aufruf_airflow.classifiers import cron, working
+from aufruf_airflow.task import common, verb
+
+
+def build(classifier):
+    name = classifier.name
+    arrival = assets.POSTS | assets.champion(name)
+    schedule = AssetOrTimeSchedule(timetable=cron(classifier, "score"), assets=arrival)
+    with DAG(f"{name}.score", schedule=schedule, **common(__doc__, name)):
+        score = verb("score", name, gpu=True, waits=True, hours=12)
+        score >> verb("explain", name, gpu=True, hours=6) >> verb("report", name)
+
+
+for classifier in working():
+    build(classifier)

@@ -1,0 +1,55 @@
+"""Every night a challenger is trained, measured on the frozen test set, and meets the champion.
+
+Runs at `[schedule] train` of the classifier file; with `train_on_labels` also when labels were decided anew.
+Parameters: `trials` (most trials in a sweep), `preset` (overlay on the file), `promote` (off: measure only).
+
+* `split` gives new labelled texts their side, for ever; while nothing is labelled it skips and says so.
+* `sweep`, `train`, `evaluate` take the one slot of the pool `gpu`; `promote` compares with the champion.
+* `new_champion` runs only when the champion changed, and starts the scoring; `report` writes the page.
+
+**When it fails.** The failed task's log ends with what went wrong and what to do. Every task can be cleared:
+splits are append-only, a sweep goes on with its study, the champion stays until a better one is proven.
+"""
+
+from airflow.sdk import DAG
+
+from aufruf_airflow import assets
+from aufruf_airflow.classifiers import train_params, train_schedule, working
+from aufruf_airflow.task import common, skip, step, take, verb
+
+
+def build(classifier):
+    name = classifier.name
+    with DAG(f"{name}.train", schedule=train_schedule(classifier), params=train_params(), **common(__doc__, name)):
+
+        @step(gpu=True, hours=classifier.sweep.minutes / 60 + 1)
+        def sweep(params=None):
+            """Search for the best hyperparameters, within the budget."""
+            return take("sweep", name, params, trials=params["trials"])
+
+        @step(gpu=True, hours=2)
+        def evaluate(trained, params=None):
+            """Measure the challenger on the frozen test set."""
+            return take("evaluate", name, params, model=trained["model_version"])
+
+        @step()
+        def promote(params=None):
+            """Let the challenger meet the champion."""
+            return take("promote", name, params) if params["promote"] else skip("Asked not to promote.")
+
+        @step(outlets=[assets.champion(name)])
+        def new_champion(decision):
+            """Announce that the champion changed."""
+            changed = decision["verdict"] in {"first", "promoted"} and decision["status"] == "new"
+            return {"champion": decision["champion"]} if changed else skip("The champion stays.")
+
+        split = verb("split", name, waits=True)
+        train = verb("train", name, gpu=True, hours=12)
+        report = verb("report", name, trigger_rule="none_failed_min_one_success")
+        split >> sweep() >> train >> (measured := evaluate(train)) >> (decision := promote())
+        new_champion(decision)
+        [measured, decision] >> report
+
+
+for classifier in working():
+    build(classifier)

@@ -1,0 +1,34 @@
+"""Ways from Airflow to MLflow: an entry in the menu, and on every task of a classifier a link to its models."""
+
+import os
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk import BaseOperatorLink
+
+
+def server() -> str:
+    """The tracking server's address when a browser can open it, else nothing."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
+    return uri if uri.startswith(("http://", "https://")) else ""
+
+
+class ModelsLink(BaseOperatorLink):
+    """The registered models of the classifier that a task works for."""
+
+    name = "Models in MLflow"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The page of the registered model, which is named after the classifier; "" for other DAGs."""
+        classifier, dot, _ = ti_key.dag_id.rpartition(".")
+        return f"{server()}/#/models/{quote(classifier)}" if dot and server() else ""
+
+
+class MlflowLinks(AirflowPlugin):
+    name = "mlflow_links"
+    global_operator_extra_links: ClassVar[list[Any]] = [ModelsLink()]
+    # no url_route: MLflow refuses to be framed, so the entry opens a page of its own
+    external_views: ClassVar[list[Any]] = (
+        [{"name": "MLflow", "href": server(), "destination": "nav"}] if server() else []
+    )

@@ -1,0 +1,190 @@
+"""The roof: the steps from a shell. One JSON object with --json, sentences without; logs on standard error."""
+
+import argparse
+import importlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aufruf
+from aufruf import classifier as classifiers
+from aufruf import phrases
+from aufruf.classifier import Classifier
+from aufruf.errors import AufrufError, UsageError
+from aufruf.settings import Settings
+
+log = logging.getLogger("aufruf")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 the data was refused."""
+    options = parser().parse_args(arguments)
+    _logging(options.verbose)
+    with _standard_output_is_ours() as out:
+        try:
+            result, failure = _run(options)
+        except AufrufError as error:
+            result, failure = {}, error
+        except KeyboardInterrupt:
+            print("aufruf: interrupted", file=sys.stderr)
+            return 130
+        if failure is not None:
+            result = {**result, "error": failure.as_json()}
+            print(f"aufruf: {failure}", file=sys.stderr)
+        if options.json:
+            print(json.dumps(result, ensure_ascii=False, default=str), file=out)
+        elif failure is None:
+            print("\n".join(phrases.told(options.command, result)), file=out)
+        return failure.exit_code if failure else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: one sub-command for each step."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--classifier", metavar="NAME", help="which classifier (default: the only one)")
+    common.add_argument("--home", metavar="DIR", help="where everything lives (default: AUFRUF_HOME, or ./var)")
+    common.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    common.add_argument("--verbose", action="store_true", help="more on standard error")
+    preset = argparse.ArgumentParser(add_help=False)
+    preset.add_argument("--preset", metavar="NAME", help="an overlay on the classifier file: demo, quick")
+    top = argparse.ArgumentParser(prog="aufruf", description=aufruf.__doc__)
+    top.add_argument("--version", action="version", version=aufruf.__version__)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    made = {name: commands.add_parser(name, help=text, parents=[common, preset]) for name, text in _PRESET.items()}
+    made |= {name: commands.add_parser(name, help=text, parents=[common]) for name, text in _PLAIN.items()}
+    files = made["ingest"]
+    files.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: everything in the inbox")
+    files.add_argument("--format", metavar="NAME", help="instead of finding it from the content")
+    files.add_argument("--columns", metavar="ROLE=COLUMN,...", help="which column holds what, for any table")
+    files.add_argument("--authors", type=Path, metavar="FILE", help="a CSV with author and party")
+    made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
+    for name in ("evaluate", "score", "explain"):
+        made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
+    made["explain"].add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
+    made["sample"].add_argument("folder", type=Path, metavar="DIR")
+    return top
+
+
+_PRESET = {
+    "sweep": "search for the best hyperparameters",
+    "train": "fine-tune, and register the model as challenger",
+    "explain": "explain new calls, or one TEXT",
+    "night": "the whole chain in one process",
+    "up": "start the embedded stack: Airflow and MLflow",
+}
+_PLAIN = {
+    "ingest": "take in annotations and posts",
+    "label": "decide labels from votes",
+    "split": "put new texts into train, validation or test",
+    "evaluate": "measure a version on the frozen test set",
+    "promote": "challenger against champion",
+    "score": "classify every text not scored yet",
+    "report": "write the page of the day",
+    "monitor": "compare new posts with the training data",
+    "status": "what is where, and what is next",
+    "down": "stop the embedded stack",
+    "sample": "write sample exports of an invented campaign",
+    "demo": "the whole system on the sample campaign",
+}
+
+
+def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:
+    """The step's object, and the failure it reports beside it."""
+    command, settings = options.command, Settings.load(options.home)
+    if command == "sample":
+        return _step("sample")(options.folder), None
+    if command == "down":
+        return _function("aufruf.stack", "down")(settings), None
+    if command == "demo":
+        return _function("aufruf.demo", "demo")(settings), None
+    if command == "up":
+        return _function("aufruf.stack", "up")(settings, preset=options.preset or settings.preset), None
+    if command == "ingest":
+        return _ingest(options, settings)
+    chosen = classifiers.choose(settings, options.classifier, getattr(options, "preset", None))
+    extra = {name: value for name in ("trials", "model", "text") if (value := getattr(options, name, None)) is not None}
+    if extra.get("trials", 1) < 1:
+        raise UsageError("--trials must be at least 1")
+    result = _step(command)(settings, chosen, **extra)
+    return result, _refusals(result["ingest"]) if command == "night" else None
+
+
+def _ingest(options: argparse.Namespace, settings: Settings) -> tuple[dict[str, Any], AufrufError | None]:
+    result = _step("ingest")(
+        settings,
+        _all_or_one(settings, options.classifier),
+        options.files or None,
+        format=options.format,
+        columns=_roles(options.columns),
+        authors=options.authors,
+    )
+    return result, _refusals(result)
+
+
+def _refusals(result: dict[str, Any]) -> AufrufError | None:
+    failure: AufrufError | None = _function("aufruf.steps.ingest", "refused")(result)
+    return failure
+
+
+def _all_or_one(settings: Settings, name: str | None) -> list[Classifier]:
+    if name is not None:
+        return [classifiers.choose(settings, name)]
+    known = classifiers.names(settings)
+    return [classifiers.choose(settings, one) for one in known] or [classifiers.choose(settings, None)]
+
+
+def _roles(written: str | None) -> dict[str, str] | None:
+    if written is None:
+        return None
+    pairs = [part.partition("=") for part in written.split(",")]
+    for role, equals, column in pairs:
+        if not (role.strip() and equals and column.strip()):
+            raise UsageError(f"--columns has {role!r} without ROLE=COLUMN", next="For example text_id=id,text=body.")
+    return {role.strip(): column.strip() for role, _, column in pairs}
+
+
+def _step(name: str) -> Any:
+    return _function(f"aufruf.steps.{name}", name)
+
+
+def _function(module: str, name: str) -> Any:
+    """Steps are heavy; only the one that runs is imported."""
+    return getattr(importlib.import_module(module), name)
+
+
+def _logging(verbose: bool) -> None:
+    form = "%(asctime)s %(message)s" if not verbose else "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form, datefmt="%H:%M:%S", force=True)
+    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+    for chatty in ("great_expectations", "mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait starve a shared machine
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+
+@contextmanager
+def _standard_output_is_ours() -> Iterator[Any]:
+    """Whatever a library prints goes to standard error, so that standard output holds our answer alone."""
+    sys.stdout.flush()
+    ours = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    before, sys.stdout = sys.stdout, sys.stderr
+    try:
+        yield ours
+    finally:
+        sys.stdout = before
+        ours.flush()
+        os.dup2(ours.fileno(), 1)
+        ours.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

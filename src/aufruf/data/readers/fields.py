@@ -1,0 +1,79 @@
+"""How exports write dates, kinds of text, kinds of post, platforms and compound identifiers."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER = re.compile(r"-?\d{1,17}(\.\d+)?")
+_DAY = re.compile(r"(19|20)\d{6}")  # 20241030; as seconds all of these lie in 1970
+_MILLISECONDS = 1e11  # as seconds this is the year 5138; unix times from here on are milliseconds
+
+_TEXT_TYPES = {
+    "caption": "caption",
+    "ocr": "ocr",
+    "transcript": "transcript",
+    "transcription": "transcript",
+}
+_POST_TYPES = {
+    **dict.fromkeys(
+        ("post", "feed", "photo", "image", "video", "mixed", "sidecar", "album", "carousel", "igtv"), "post"
+    ),
+    "carousel_container": "post",
+    **dict.fromkeys(("story", "stories"), "story"),
+    **dict.fromkeys(("reel", "reels", "clips"), "reel"),
+}
+
+
+def moment(written: str | None) -> datetime | None:
+    """A date in UTC: ISO 8601, ``YYYY-MM-DD HH:MM:SS`` (taken as UTC), or unix seconds or milliseconds.
+
+    Raises ValueError with a sentence when it is none of these.
+    """
+    word = (written or "").strip()
+    if not word:
+        return None
+    try:
+        if _NUMBER.fullmatch(word) and not _DAY.fullmatch(word):
+            seconds = float(word) / (1000 if abs(float(word)) >= _MILLISECONDS else 1)
+            return _EPOCH + timedelta(seconds=seconds)
+        found = datetime.fromisoformat(word)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{_short(word)} is not a date (ISO 8601 or unix seconds)") from None
+
+
+def text_type(written: str | None) -> str:
+    """caption, ocr or transcript; a caption where nothing is said. Raises ValueError with a sentence."""
+    word = (written or "caption").strip()
+    if word.casefold() not in _TEXT_TYPES:
+        raise ValueError(f"text type {_short(word)} is none of caption, ocr, transcript")
+    return _TEXT_TYPES[word.casefold()]
+
+
+def post_type(written: str | None) -> str | None:
+    """post, story or reel; None where nothing is said. Raises ValueError with a sentence."""
+    word = (written or "").strip()
+    if not word:
+        return None
+    if word.casefold() not in _POST_TYPES:
+        raise ValueError(f"post type {_short(word)} is none of post, story, reel")
+    return _POST_TYPES[word.casefold()]
+
+
+def platform(written: str | None) -> str | None:
+    """A platform by its short name: ``www.instagram.com`` is ``instagram``."""
+    word = (written or "").strip().casefold().removeprefix("www.").removesuffix(".com")
+    return word or None
+
+
+def split_identifier(identifier: str) -> tuple[str, str | None]:
+    """``DBw-x1-Caption`` is post ``DBw-x1`` and type ``Caption``; a shortcode may itself hold dashes."""
+    post, dash, suffix = identifier.rpartition("-")
+    if dash and post and suffix.casefold() in _TEXT_TYPES:
+        return post, suffix
+    return identifier, None
+
+
+def _short(word: str) -> str:
+    """A value as it may stand in a reason: quoted when short, else only its length."""
+    return repr(word) if len(word) <= 40 else f"of {len(word)} characters"

@@ -1,0 +1,68 @@
+"""What is new in texts and votes that arrive again: collections overlap, and older exports come late."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from aufruf.schemas import Annotation, Text
+
+_FILLED = ("post_id", "post_type", "platform", "author", "party", "posted_at")
+
+
+def texts_to_write(
+    arrived: Iterable[Text], known: Mapping[str, Text], parties: Mapping[str, str]
+) -> tuple[list[Text], int]:
+    """The texts that differ from what is stored, and how many of them are new or say something else.
+
+    ``parties``: author (case-folded) -> party, for texts that come without one.
+    """
+    merged: dict[str, Text] = {}
+    files = set()
+    for text in arrived:
+        files.add(text.file)
+        before = merged.get(text.text_id) or known.get(text.text_id)
+        after = merge(text, before) if before else text
+        if after.party is None and after.author:
+            after = replace(after, party=parties.get(after.author.casefold()))
+        merged[text.text_id] = after
+    changed = [text for text in merged.values() if not _same(text, known.get(text.text_id))]
+    return changed, sum(_fresh(text, known.get(text.text_id), files) for text in merged.values())
+
+
+def merge(arrived: Text, stored: Text) -> Text:
+    """Of two collections of a text the later stays; a collection with no date never replaces a dated one.
+
+    What the one that stays does not say is taken from the other.
+    """
+    stays, other = (stored, arrived) if _later(stored.collected_at, arrived.collected_at) else (arrived, stored)
+    gaps = {name: getattr(other, name) for name in _FILLED if getattr(stays, name) is None}
+    return replace(stays, **gaps)
+
+
+def votes_to_write(
+    arrived: Iterable[Annotation], known: Mapping[tuple[str, str, str], Annotation]
+) -> tuple[list[Annotation], int]:
+    """The votes that change what is stored, and how many say something new; older ones change nothing."""
+    changed, fresh = [], 0
+    for vote in arrived:
+        before = known.get((vote.classifier, vote.text_id, vote.annotator))
+        if before is not None and _later(before.annotated_at, vote.annotated_at):
+            continue
+        if before is None or (before.label, before.annotated_at) != (vote.label, vote.annotated_at):
+            changed.append(vote)
+        # from this very file: the run that stored it broke off before anybody was told
+        fresh += before is None or before.label != vote.label or before.file == vote.file
+    return changed, fresh
+
+
+def _later(stored: datetime | None, arrived: datetime | None) -> bool:
+    return stored is not None and (arrived is None or stored > arrived)
+
+
+def _same(text: Text, stored: Text | None) -> bool:
+    return stored is not None and replace(text, file=stored.file) == stored
+
+
+def _fresh(text: Text, stored: Text | None, files: set[str]) -> bool:
+    """True for news, and for what is there from these very files: the run that stored it broke off unheard."""
+    return stored is None or stored.digest != text.digest or stored.file in files

@@ -1,0 +1,89 @@
+"""Which encoder a training starts from: a hub name, a local folder, or the hub-free stand-in - and which it was."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from aufruf.classifier import Encoder
+from aufruf.errors import UsageError
+from aufruf.model import stand_in
+
+log = logging.getLogger(__name__)
+_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # never pickles, never code
+
+
+@dataclass(frozen=True)
+class ResolvedEncoder:
+    """An encoder on this disk, and where it came from."""
+
+    folder: Path
+    name: str  # what is used
+    stand_in_for: str | None  # the configured name, when the stand-in had to be used
+    revision: str | None  # hub commit
+
+    def describe(self) -> str:
+        return f"{self.name}, standing in for {self.stand_in_for}" if self.stand_in_for else self.name
+
+
+def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
+    """Find the encoder; ``folder`` is where a converted stand-in is kept.
+
+    Raises UsageError when it can neither be had nor stood in for, or when it would need pickles or code of its own.
+    """
+    if encoder.name == stand_in.NAME:
+        return ResolvedEncoder(stand_in.convert(folder / stand_in.NAME), stand_in.FULL_NAME, None, None)
+    if Path(encoder.name).is_dir():
+        return _checked(Path(encoder.name), Path(encoder.name).name, None)
+    if encoder.name.startswith((".", "/", "~")):
+        raise UsageError(
+            f"there is no encoder folder {encoder.name!r}", next="Mend [encoder] name in the classifier file."
+        )
+    found = _from_hub(encoder)
+    if found is not None:
+        return _checked(found, encoder.name, found.name)
+    if encoder.stand_in != stand_in.NAME:
+        raise UsageError(
+            f"the encoder {encoder.name!r} is not on this machine and the hub cannot be reached",
+            next=f"Give a folder in [encoder] name, or allow the stand-in: stand_in = {stand_in.NAME!r}.",
+        )
+    log.warning("%s cannot be had offline: %s stands in for it", encoder.name, stand_in.FULL_NAME)
+    converted = stand_in.convert(folder / stand_in.NAME)
+    return ResolvedEncoder(converted, stand_in.FULL_NAME, encoder.name, None)
+
+
+def _from_hub(encoder: Encoder) -> Path | None:
+    """The hub's snapshot, fetched or from its cache; None when there is none here and the hub is out of reach."""
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        return Path(snapshot_download(encoder.name, revision=encoder.revision, allow_patterns=_FILES))
+    except RepositoryNotFoundError:
+        raise UsageError(
+            f"the hub has no encoder {encoder.name!r}", next="Mend [encoder] name in the classifier file."
+        ) from None
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        log.info("hub not reached for %s: %s", encoder.name, type(error).__name__)
+        return None
+
+
+def _checked(folder: Path, name: str, revision: str | None) -> ResolvedEncoder:
+    config = folder / "config.json"
+    if not config.is_file():
+        raise UsageError("no config.json in the encoder folder", where=name, next="Give a Hugging Face model folder.")
+    if "auto_map" in json.loads(config.read_text(encoding="utf-8")):
+        raise UsageError("the encoder wants to run code of its own (auto_map)", where=name, next="Choose another one.")
+    if not any(folder.glob("*.safetensors")):
+        raise UsageError(
+            "the encoder has no safetensors weights",
+            where=name,
+            next="Pin a revision that has them, or save it once with save_pretrained and give that folder.",
+        )
+    return ResolvedEncoder(folder, name, None, revision)

@@ -1,0 +1,21 @@
+"""What an explanation can name: words, hashtags, mentions, links and emoji - each whole."""
+
+import re
+
+_MARKS = r"\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\ufe20-\ufe2f"  # an NFD umlaut is part of its word
+_WORD = rf"[^\W_][\w{_MARKS}]*"
+_EMOJI_BASE = (
+    r"[\u2190-\u21ff\u2300-\u23ff\u2460-\u24ff\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff\u3030\u303d\U0001f000-\U0001faff]"
+)
+_EMOJI_TAIL = r"[\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f\u20e3]*"
+_FLAG = r"[\U0001f1e6-\U0001f1ff]{2}"
+_KEYCAP = r"[0-9#*]\ufe0f?\u20e3"
+_EMOJI = rf"{_EMOJI_BASE}{_EMOJI_TAIL}(?:\u200d{_EMOJI_BASE}{_EMOJI_TAIL})*"
+_LINK = r"(?:https?://|www\.)[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…]"
+_MENTION = r"@\w(?:[\w.]*\w)?"
+_TOKEN = re.compile("|".join([_LINK, _MENTION, _KEYCAP, rf"#{_WORD}", _WORD, _FLAG, _EMOJI]), re.IGNORECASE)
+
+
+def tokens(text: str) -> list[str]:
+    """The tokens of a text in order; what stands between them (spaces, punctuation) is never removed or named."""
+    return _TOKEN.findall(text)

@@ -1,0 +1,141 @@
+"""A step's object as sentences for a person."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+def told(command: str, result: dict[str, Any]) -> list[str]:
+    """Lines that say what a command did."""
+    teller = _TELLERS.get(command)
+    return teller(result) if teller else [f"{key}: {value}" for key, value in result.items()]
+
+
+def _ingest(result: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{one['file']}: {one['format']}, {one['rows']} rows, {one['kept']} kept, {one['refused']} refused "
+        f"({one['status']})"
+        for one in result["files"]
+    ]
+    return lines or ["nothing to ingest: the inbox is empty"]
+
+
+def _label(result: dict[str, Any]) -> list[str]:
+    alpha = "not measurable" if result["alpha"] is None else f"{result['alpha']:.3f}"
+    return [
+        f"{result['labels']} labels, {result['ties']} ties, {result['too_few_votes']} with too few votes; "
+        f"Krippendorff's alpha {alpha}{_unchanged(result)}"
+    ]
+
+
+def _split(result: dict[str, Any]) -> list[str]:
+    sizes = ", ".join(f"{result[name]} {name}" for name in ("train", "validation", "test"))
+    return [f"{sizes} in {result['groups']} groups; {result['added']} added, {result.get('set_aside', 0)} set aside"]
+
+
+def _sweep(result: dict[str, Any]) -> list[str]:
+    best = ", ".join(f"{key} {value:g}" for key, value in result["best"].items())
+    return [
+        f"{result['trials']} trials ({result['pruned']} pruned), best {result['best_value']:.3f}: "
+        f"{best}{_unchanged(result)}"
+    ]
+
+
+def _train(result: dict[str, Any]) -> list[str]:
+    return [f"version {result['model_version']}, run {result['run_id']}{_unchanged(result)}"]
+
+
+def _evaluate(result: dict[str, Any]) -> list[str]:
+    lines = [f"version {result['model_version']} on {result['n']} {result['split']} texts{_unchanged(result)}"]
+    for name, one in result["metrics"].items():
+        floor = result["baseline"][name]["value"]
+        lines.append(f"  {name:18} {one['value']:.3f}  [{one['low']:.3f}, {one['high']:.3f}]  baseline {floor:.3f}")
+    return lines
+
+
+def _promote(result: dict[str, Any]) -> list[str]:
+    return [f"{result['verdict']}: {'; '.join(result['reasons'])}{_unchanged(result)}"]
+
+
+def _score(result: dict[str, Any]) -> list[str]:
+    return [
+        f"version {result['model_version']}: {result['scored']} scored, {result['already_scored']} before, "
+        f"{result['refused']} refused{_unchanged(result)}"
+    ]
+
+
+def _explain(result: dict[str, Any]) -> list[str]:
+    if "words" not in result:
+        done = f"{result['explained']} explained in {result['seconds']} s"
+        return [f"version {result['model_version']}: {done}{_unchanged(result)}"]
+    odds = ", ".join(f"{label} {value:.3f}" for label, value in result["probabilities"].items())
+    words = [f"  {weight:+.3f}  {word}" for word, weight in result["words"]] or ["  no words: nothing to explain"]
+    return [f"{result['label']} ({odds})", *words, f"fit {result['fit']:.2f}, stability {result['stability']:.2f}"]
+
+
+def _status(result: dict[str, Any]) -> list[str]:
+    splits = ", ".join(f"{count} {name}" for name, count in result["splits"].items())
+    return [
+        f"home      {result['home']}",
+        f"inbox     {result['inbox']} files",
+        f"texts     {result['texts']} ({result['quarantined']} rows in quarantine)",
+        f"labels    {result['labels']} of {result['votes']} votes, {result['undecided']} texts undecided",
+        f"splits    {splits}",
+        f"champion  {_version(result['champion'])}",
+        f"challenger {_version(result['challenger'])}",
+        f"scored    {result['scored']} posts, {result['calls']} calls",
+        f"report    {result['report'] or 'none yet'}",
+        f"next      {result['next']}",
+    ]
+
+
+def _version(one: dict[str, Any] | None) -> str:
+    if one is None:
+        return "none yet"
+    f1 = one["metrics"].get("f1")
+    quality = f", test F1 {f1['value']:.3f} [{f1['low']:.3f}, {f1['high']:.3f}]" if f1 else ", not evaluated"
+    instead = f" (stands in for {one['stand_in_for']})" if one["stand_in_for"] else ""
+    return f"version {one['version']}{quality}; {one['encoder']}{instead}"
+
+
+def _night(result: dict[str, Any]) -> list[str]:
+    lines = []
+    for step, one in result.items():
+        said = [one["why"]] if "why" in one else told(step, one)
+        lines += [f"{step:9} {said[0]}", *(f"{'':9} {line}" for line in said[1:])]
+    return lines
+
+
+def _report(result: dict[str, Any]) -> list[str]:
+    return [result["path"]]
+
+
+def _sentences(result: dict[str, Any]) -> list[str]:
+    return list(result.get("sentences") or [f"{key}: {value}" for key, value in result.items()])
+
+
+def _sample(result: dict[str, Any]) -> list[str]:
+    return list(result["files"])
+
+
+def _unchanged(result: dict[str, Any]) -> str:
+    return " - nothing new" if result.get("status") in {"unchanged", "nothing to do"} else ""
+
+
+_TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "ingest": _ingest,
+    "label": _label,
+    "split": _split,
+    "sweep": _sweep,
+    "train": _train,
+    "evaluate": _evaluate,
+    "promote": _promote,
+    "score": _score,
+    "explain": _explain,
+    "status": _status,
+    "night": _night,
+    "report": _report,
+    "demo": _sentences,
+    "up": _sentences,
+    "down": _sentences,
+    "sample": _sample,
+}

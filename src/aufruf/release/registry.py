@@ -1,0 +1,136 @@
+"""Versions and aliases in MLflow's model registry, and the local copies that are loaded."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+
+from aufruf.errors import BundleRefused, NothingYet, UsageError
+from aufruf.release.tracking import Run, client
+from aufruf.settings import Settings
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version: its number, the run it came from, where its files lie, and its tags."""
+
+    version: str
+    run_id: str
+    source: str
+    tags: Mapping[str, str]
+    created_at: int  # ms since 1970
+
+    @property
+    def manifest(self) -> str | None:
+        return self.tags.get("aufruf.manifest")
+
+
+class Registry:
+    """The registered model of one classifier, of the same name."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.client, self.name, self.settings = client(settings), name, settings
+
+    def register(self, run: Run, source: str, tags: Mapping[str, Any]) -> Version:
+        """Register the files at ``source`` as the next version and give it the alias challenger."""
+        try:
+            self.client.create_registered_model(self.name)
+        except MlflowException as failure:
+            if failure.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        kept = {key: str(value) for key, value in tags.items() if value is not None}
+        made = self.client.create_model_version(self.name, source, run.id, tags=kept)
+        self.point(CHALLENGER, str(made.version))
+        return _version(made)
+
+    def point(self, alias: str, version: str) -> None:
+        self.client.set_registered_model_alias(self.name, alias, version)
+
+    def tag(self, version: str, tags: Mapping[str, Any]) -> None:
+        for key, value in tags.items():
+            self.client.set_model_version_tag(self.name, version, key, str(value))
+
+    def by_alias(self, alias: str) -> Version | None:
+        """The version an alias points to at this moment, or None."""
+        try:
+            return _version(self.client.get_model_version_by_alias(self.name, alias))
+        except MlflowException as failure:
+            if failure.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+
+    def get(self, version: str) -> Version:
+        """A version by number, or by alias. Raises UsageError when there is none."""
+        found = None if version.isdigit() else self.by_alias(version)
+        if found is None and version.isdigit():
+            try:
+                found = _version(self.client.get_model_version(self.name, version))
+            except MlflowException as failure:
+                if failure.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+        if found is None:
+            raise UsageError(f"{self.name} has no version {version!r}", next="`aufruf status` lists what there is.")
+        return found
+
+    def champion(self) -> Version:
+        """The version in use. Raises NothingYet when there is none."""
+        found = self.by_alias(CHAMPION)
+        if found is None:
+            raise NothingYet(
+                f"{self.name} has no champion yet", next="Run `aufruf train`, `aufruf evaluate`, `aufruf promote`."
+            )
+        return found
+
+    def made_of(self, fingerprint: str) -> Version | None:
+        """The newest version with this fingerprint of data, recipe and encoder."""
+        found = self.client.search_model_versions(f"name = '{self.name}'")
+        same = [v for v in map(_version, found) if v.tags.get("aufruf.fingerprint") == fingerprint]
+        return max(same, key=lambda v: int(v.version), default=None)
+
+    def crown(self, version: str) -> None:
+        """Make a version the champion; the one before becomes ``previous``."""
+        before = self.by_alias(CHAMPION)
+        if before is not None and before.version == version:
+            return
+        if before is not None:
+            self.point(PREVIOUS, before.version)
+        self.point(CHAMPION, version)
+
+    def fetch(self, version: Version) -> Path:
+        """A local copy of a version's files. Raises BundleRefused when the store has lost them."""
+        folder = self.settings.bundles / self.name / f"{version.version}-{version.run_id[:8]}"
+        if folder.is_dir():
+            return folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as work:
+            try:
+                copied = download_artifacts(
+                    artifact_uri=version.source, dst_path=work, tracking_uri=self.settings.tracking_uri
+                )
+            except (MlflowException, OSError) as failure:
+                raise BundleRefused(
+                    f"the files of version {version.version} cannot be fetched ({type(failure).__name__})",
+                    where=self.name,
+                    next="Restore the artifact store, or move the alias to another version.",
+                ) from failure
+            if not folder.is_dir():
+                shutil.move(copied, folder)
+        return folder
+
+    def url(self, version: Version) -> str | None:
+        """Where the run is shown, when the tracking server has pages."""
+        if not self.settings.tracking_uri.startswith("http"):
+            return None
+        experiment = self.client.get_run(version.run_id).info.experiment_id
+        return f"{self.settings.tracking_uri}/#/experiments/{experiment}/runs/{version.run_id}"
+
+
+def _version(found: Any) -> Version:
+    return Version(str(found.version), found.run_id, found.source, dict(found.tags), int(found.creation_timestamp))

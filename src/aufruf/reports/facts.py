@@ -1,0 +1,112 @@
+"""The facts a page is made of. A caller fills them in; nothing on a page comes from elsewhere."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+FIT_FLOOR = 0.3  # local R2 below which the words say little about the model
+STABILITY_FLOOR = 0.5  # overlap of two halves below which another draw would name other words
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with the bounds of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The model version that speaks, and how well it did on the frozen test set beside the baseline."""
+
+    version: str
+    run_id: str
+    run_url: str | None  # shown as a link only when http or https, without credentials
+    encoder: str  # what was fine-tuned
+    stand_in_for: str | None  # the configured encoder, when the hub-free stand-in was used instead
+    metrics: dict[str, Interval]  # f1, precision, recall, macro_f1, average_precision; 0..1
+    baseline: dict[str, Interval]  # the same of TF-IDF and logistic regression
+    test_rows: int
+    threshold: float  # probability of the positive class from which a text counts
+    trained_at: datetime | None
+    truncated: int | None  # scored texts that were longer than the encoder reads; None when not counted
+
+
+@dataclass(frozen=True)
+class DecisionNote:
+    """The last verdict on a challenger."""
+
+    verdict: Literal["first", "promoted", "kept", "waiting"]
+    sentence: str
+    reasons: list[str]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class PartyCount:
+    """Calls among the scored texts of one party; ``low`` and ``high`` bound the raw share (``wilson``)."""
+
+    party: str | None
+    texts: int
+    calls: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Words with weights towards (+) or away from (-) the positive class, and how far to trust them."""
+
+    words: list[tuple[str, float]]
+    fit: float  # weighted R2 of the local model
+    stability: float  # overlap of the top words of two independent halves, 0..1
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the words are not reliable; empty when they are."""
+        found = []
+        if not self.fit >= FIT_FLOOR:  # also true for NaN
+            found.append(f"fit below {FIT_FLOOR}")
+        if not self.stability >= STABILITY_FLOOR:
+            found.append(f"stability below {STABILITY_FLOOR}")
+        return found
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One text with what the model says of it."""
+
+    text_id: str
+    text: str
+    party: str | None
+    author: str | None
+    text_type: str  # caption | ocr | transcript
+    posted_at: datetime | None
+    label: str
+    probability: float  # of the positive class
+    confident: bool  # False inside the abstain band around the threshold
+    chosen: str | None  # call | uncertain | control
+    explained: Explained | None
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """All facts of one page."""
+
+    classifier: str
+    positive: str  # the label that counts
+    day: date
+    generated_at: datetime
+    model: ModelCard
+    decision: DecisionNote | None
+    scored_total: int  # texts that this version has scored
+    scored_today: int
+    calls_total: int  # of scored_total, labelled positive
+    undecided: int  # of scored_total, not confident
+    ledger: dict[str, int]  # train, validation, test: texts in the split ledger
+    parties: list[PartyCount]
+    calls: list[Finding]  # as many as the page shall show
+    calls_shown_of: int  # ... of so many
+    others: list[Finding]  # uncertain texts and the random control

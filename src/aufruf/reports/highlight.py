@@ -1,0 +1,95 @@
+"""Where in a text the explained words stand. A word counts only where it is a whole token."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
+
+# combining marks of Latin text, and the zero-width signs people slip into handles: both are inside a token
+IN_WORD = r"[\w\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f\u2060\ufe20-\ufe2f\ufeff]"
+LINK = r"(?:https?://|www\.)[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…]"
+HANDLE = rf"[@＠]\w(?:(?:{IN_WORD}|[.@-])*{IN_WORD})?"
+
+_WHOLE = re.compile(rf"{LINK}|{HANDLE}", re.IGNORECASE)
+_ZWJ, _KEYCAP = "\u200d", "\u20e3"
+_PREFIXES = {"#", "@", "＃", "＠"}
+_EXTENDS = {_ZWJ, "\u200c", *map(chr, range(0x1F3FB, 0x1F400)), *map(chr, range(0xE0020, 0xE0080))}
+
+
+def spans(text: str, words: Sequence[tuple[str, float]]) -> list[tuple[str, float | None]]:
+    """Pieces of the text in order, each with its word's weight or None; joined they are the text again.
+
+    A word is matched exactly, case included, and only as whole tokens: never inside a longer word, a hashtag,
+    a mention, a link or an emoji sequence. Where two words start at one place, the longer wins; of a word
+    listed twice, the first weight.
+    """
+    weights: dict[str, float] = {}
+    for word, weight in words:
+        if word.strip():
+            weights.setdefault(word, weight)
+    by_first: dict[str, list[str]] = {}
+    for word in sorted(weights, key=len, reverse=True):
+        by_first.setdefault(word[0], []).append(word)
+    edges = _edges(text) if weights else set()
+    pieces: list[tuple[str, float | None]] = []
+    done = at = 0
+    while at < len(text):
+        found = _found(text, at, by_first, edges)
+        if found is None:
+            at += 1
+            continue
+        if done < at:
+            pieces.append((text[done:at], None))
+        pieces.append((found, weights[found]))
+        done = at = at + len(found)
+    if done < len(text):
+        pieces.append((text[done:], None))
+    return pieces
+
+
+def _found(text: str, at: int, by_first: dict[str, list[str]], edges: set[int]) -> str | None:
+    if at not in edges:
+        return None
+    for word in by_first.get(text[at], ()):
+        if text.startswith(word, at) and at + len(word) in edges:
+            return word
+    return None
+
+
+def _edges(text: str) -> set[int]:
+    """Positions at which a token may begin or end."""
+    starts = _starts(text)
+    edges = {0, len(text)}
+    previous = ""
+    for start, end in pairwise([*starts, len(text)]):
+        cluster = text[start:end]
+        if not (_wordlike(cluster) and (_wordlike(previous) or previous in _PREFIXES)):
+            edges.add(start)
+        previous = cluster
+    for whole in _WHOLE.finditer(text):
+        edges.difference_update(range(whole.start() + 1, whole.end()))
+    return edges
+
+
+def _starts(text: str) -> list[int]:
+    """Where each character begins that a reader sees as one: a simplified Unicode Annex 29, section 3."""
+    starts: list[int] = []
+    for at, char in enumerate(text):
+        before = text[at - 1] if at else ""
+        paired = _regional(char) and _regional(before) and starts[-1] == at - 1  # two letters make a flag
+        if not (starts and (paired or _joins(before, char))):
+            starts.append(at)
+    return starts
+
+
+def _joins(before: str, char: str) -> bool:
+    kind = unicodedata.category(char)
+    return char in _EXTENDS or kind.startswith("M") or (before == _ZWJ and kind.startswith("S"))
+
+
+def _regional(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"
+
+
+def _wordlike(cluster: str) -> bool:
+    return bool(cluster) and (cluster[0].isalnum() or cluster[0] == "_") and _KEYCAP not in cluster

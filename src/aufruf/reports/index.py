@@ -1,0 +1,68 @@
+"""The list of a classifier's days."""
+
+from dataclasses import dataclass
+from datetime import date
+from html.parser import HTMLParser
+from itertools import takewhile
+from pathlib import Path
+
+from aufruf.reports.inert import page_address
+from aufruf.reports.page import fill, write_whole
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """One day's page; ``path`` is relative to the index."""
+
+    day: date
+    path: str
+    scored: int
+    calls: int
+    version: str
+
+
+def render_index(entries: list[IndexEntry], classifier: str) -> str:
+    """A page that lists the days, the last one first."""
+    days = sorted(entries, key=lambda entry: entry.day, reverse=True)
+    rows = [(entry, page_address(entry.path)) for entry in days]
+    return fill("index.html", classifier=classifier, rows=rows)
+
+
+def entries(folder: Path) -> list[IndexEntry]:
+    """The days that have a page in ``folder``/<YYYY-MM-DD>/index.html, read off the pages themselves."""
+    found = (_entry(page) for page in sorted(folder.glob("????-??-??/index.html")))
+    return [entry for entry in found if entry is not None]
+
+
+def write_index(folder: Path, classifier: str) -> Path:
+    """Write ``folder``/index.html for the days that lie in it, and return its path.
+
+    Raises AufrufError when the folder cannot be written.
+    """
+    return write_whole(folder / "index.html", render_index(entries(folder), classifier))
+
+
+class _Facts(HTMLParser):
+    """The ``aufruf:`` meta elements of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        name = named.get("name") or ""
+        if tag == "meta" and name.startswith("aufruf:"):
+            self.found.setdefault(name.removeprefix("aufruf:"), named.get("content") or "")
+
+
+def _entry(page: Path) -> IndexEntry | None:
+    facts = _Facts()
+    with page.open(encoding="utf-8", errors="replace") as file:
+        facts.feed("".join(takewhile(lambda line: not line.startswith("<style"), file)))
+    try:
+        day = date.fromisoformat(facts.found["day"])
+        scored, calls = int(facts.found["scored"]), int(facts.found["calls"])
+    except (KeyError, ValueError):  # not a page of ours
+        return None
+    return IndexEntry(day, f"{page.parent.name}/{page.name}", scored, calls, facts.found.get("version", ""))

@@ -1,0 +1,52 @@
+"""Making strings harmless to look at: nothing invisible, nothing that reorders the page, no link to code."""
+
+import math
+from urllib.parse import quote, urlsplit
+
+_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_INVISIBLE = [*range(0x20), *range(0x7F, 0xA0), *map(ord, _BIDI), 0x2028, 0x2029]
+_SHOWN = {code: f"‹U+{code:04X}›" for code in _INVISIBLE if chr(code) not in "\t\n"}  # a font has no sign for them
+_SHOWN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # half a character: UTF-8 cannot write it
+_ASCII = frozenset(map(chr, range(0x21, 0x7F)))
+
+
+def inert(text: str) -> str:
+    """The text with control, direction and unwritable characters replaced by what can be seen.
+
+    Line feeds and tabs stay; a carriage return before a line feed is dropped, as a browser would.
+    """
+    return text.replace("\r\n", "\n").translate(_SHOWN)
+
+
+def hidden(text: str) -> bool:
+    """True when ``inert`` has something to replace."""
+    return inert(text) != text.replace("\r\n", "\n")
+
+
+def web_address(url: str | None) -> str | None:
+    """The address when it is a plain http or https one without credentials in it, else None."""
+    if url is None or not set(url) <= _ASCII:
+        return None
+    try:
+        parts = urlsplit(url)
+        wanted = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
+    except ValueError:  # brackets that are not an IPv6 address
+        return None
+    return url if wanted else None
+
+
+def page_address(path: str) -> str | None:
+    """A relative path as a link: quoted, so that no scheme survives; None when it is not relative."""
+    if path.startswith(("/", "\\")) or ".." in path.split("/"):
+        return None
+    return quote(inert(path))
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with so many decimals; a dash when there is none or it is not finite."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def signed(value: float) -> str:
+    """A weight with its sign, a true minus, and two decimals; a dash when it is not finite."""
+    return f"{value:+.2f}".replace("-", "−") if math.isfinite(value) else "–"

@@ -1,0 +1,116 @@
+"""What every page shares: the template engine, the style sheet with its hash, and writing a file whole."""
+
+import base64
+import hashlib
+import os
+import tempfile
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from aufruf.errors import AufrufError
+from aufruf.reports.chart import percent
+from aufruf.reports.inert import inert, number, signed, web_address
+
+_HERE = Path(__file__).parent
+_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+
+
+def fill(template: str, **values: Any) -> str:
+    """A template of this folder as a page with its one style sheet and a policy that admits nothing else."""
+    style = (_HERE / "page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return _engine().get_template(template).render(style=Markup(style), style_hash=digest, **values)  # noqa: S704 - our own file
+
+
+def write_whole(path: Path, page: str) -> Path:
+    """Write a page so that a reader sees the old one or the new one, never a half; its mode is 0644.
+
+    Raises AufrufError naming the file when the disk does not take it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        draft = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(page.encode("utf-8"))
+                os.fchmod(file.fileno(), 0o644)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise AufrufError(
+            f"the page could not be written: {error.strerror or error}",
+            where=str(path),
+            next="Free space or make the folder writable, then run aufruf report again.",
+        ) from error
+    return path
+
+
+def long_date(day: date | None) -> str:
+    """``Monday, 3 March 2025``, in English whatever the locale; "" for none."""
+    if day is None or day != day:  # pandas spells a missing time NaT, which is not equal to itself
+        return ""
+    return f"{_DAYS[day.weekday()]}, {short_date(day)}"
+
+
+def short_date(day: date | None) -> str:
+    """``3 March 2025``; "" for none."""
+    if day is None or day != day:
+        return ""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def moment(at: datetime | None) -> str:
+    """``3 March 2025, 05:12 CET``; "" for none, no zone for a time without one."""
+    if at is None or at != at:
+        return ""
+    return f"{short_date(at)}, {at:%H:%M} {at.tzname() or ''}".rstrip()
+
+
+@cache
+def _engine() -> Environment:
+    engine = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_harmless,
+    )
+    engine.filters.update(
+        number=number,
+        count=lambda n: f"{n:,}",
+        percent=lambda share: f"{100 * share:.0f}\u202f%",
+        signed=signed,
+        long_date=long_date,
+        short_date=short_date,
+        moment=moment,
+        address=web_address,
+        axis=percent,
+    )
+    return engine
+
+
+def _harmless(value: Any) -> Any:
+    """Every string a template prints passes here, so that no view can forget it."""
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,0 +1,112 @@
+"""Hiding persons: mentions, e-mail addresses, telephone numbers and the paths of links.
+
+A pattern cannot find everything: names in running text, handles written without @, and addresses spelt out
+("name at host") stay. Hosts of links stay too, because an editor wants to know where a call leads.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aufruf.reports.highlight import HANDLE, IN_WORD, LINK
+
+_MAIL = rf"(?<![\w.+%-])(?:{IN_WORD}|[.+%-])++[@＠](?:{IN_WORD}|-)+(?:\.(?:{IN_WORD}|-)+)+"
+_BARE = r"(?<![\w.-])(?:[\w-]++\.)+[a-z]{2,24}[/?#][^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…/]"  # t.me/name, no scheme
+_DATE = r"\d{1,2}\.\s?\d{1,2}\.(?:\s?\d{2,4})?(?!\d|\.\d)|\d{1,2}/\d{1,2}/\d{4}(?!\d)"
+_PHONE = (  # from abroad, or with a German area code: any other number is just a number
+    rf"(?<![\d+])(?<!\d[.,/:–-])(?!{_DATE})"
+    r"(?:(?:\+|00)[1-9]|\(?0[1-9])(?:[ \t()/.\-–]{0,3}\d){5,13}(?!\d)"
+)
+_FIND = re.compile(
+    f"(?P<mail>{_MAIL})|(?P<link>{LINK})|(?P<bare>{_BARE})|(?P<handle>{HANDLE})|(?P<phone>{_PHONE})",
+    re.IGNORECASE,
+)
+_SIGN = {"mail": "‹e-mail›", "handle": "@•••", "phone": "‹phone›"}
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a text, ``start`` to ``end`` in characters, and what is shown in its place."""
+
+    start: int
+    end: int
+    shown: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a text as shown, with the weight of its word."""
+
+    shown: str
+    weight: float | None
+    masked: bool
+
+
+def regions(text: str) -> list[Region]:
+    """What to hide in a text, in order, without overlaps."""
+    return [
+        Region(match.start(), match.end(), _SIGN.get(str(match.lastgroup)) or _host(match.group()))
+        for match in _FIND.finditer(text)
+    ]
+
+
+def masked(text: str, *, numbers: bool = True) -> str:
+    """The text with what identifies persons replaced; telephone ``numbers`` may stay, as in ids."""
+    hidden = [region for region in regions(text) if numbers or region.shown != _SIGN["phone"]]
+    return "".join(piece.shown for piece in pieces([(text, None)], hidden))
+
+
+def pieces(runs: Sequence[tuple[str, float | None]], hidden: Sequence[Region]) -> list[Piece]:
+    """The runs of ``highlight.spans`` with the hidden regions replaced.
+
+    A region carries the strongest weight of the words in it.
+    """
+    shown: list[Piece] = []
+    weights: dict[Region, float] = {}
+    start = 0
+    for run, weight in runs:
+        end = start + len(run)
+        at = start
+        for region in hidden:
+            if region.end <= start or region.start >= end:
+                continue
+            if region.start > at:
+                shown.append(Piece(run[at - start : region.start - start], weight, False))
+            if weight is not None and abs(weight) > abs(weights.get(region, 0.0)):
+                weights[region] = weight
+            at = min(region.end, end)
+            if region.end <= end:
+                shown.append(Piece(region.shown, weights.get(region), True))
+        if at < end:
+            shown.append(Piece(run[at - start :], weight, False))
+        start = end
+    return shown
+
+
+def shown_word(word: str, runs: Sequence[tuple[str, float | None]], hidden: Sequence[Region]) -> str:
+    """How a word of an explanation is written: as it stands in the text, or as what stands there instead."""
+    text = "".join(run for run, _ in runs)
+    inside: list[Region] = []
+    start = 0
+    for run, weight in runs:
+        end = start + len(run)
+        if run == word and weight is not None:
+            over = [region for region in hidden if region.start < end and start < region.end]
+            if not over:
+                return word
+            inside += over
+        start = end
+    if not inside:  # cut differently than here: then a part of something hidden is hidden too
+        raw = [(region, text[region.start : region.end]) for region in hidden]
+        inside = [region for region, part in raw if word in part or part in word]
+    return inside[0].shown if inside else masked(word)
+
+
+def _host(link: str) -> str:
+    address = link if "://" in link else f"//{link}"
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:  # brackets that are not an IPv6 address
+        host = None
+    return f"‹link: {host}›" if host else "‹link›"

@@ -1,0 +1,260 @@
+"""The embedded stack: Airflow and the MLflow server on this machine, on loopback, with SQLite.
+
+``home/stack.json`` (readable by its owner only) says what runs: per component its pid and start time.
+"""
+
+import contextlib
+import fcntl
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from aufruf.classifier import load, names
+from aufruf.errors import StackError, UsageError
+from aufruf.settings import Settings
+from aufruf.stack import environment, processes
+from aufruf.stack.api import Airflow, fetch
+
+SECONDS_TO_START = 240.0  # four Python processes that import Airflow, on two busy cores
+
+_AIRFLOW = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],  # its log server would listen on every interface
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+
+
+def up(settings: Settings, preset: str | None = None) -> dict[str, Any]:
+    """Start the stack and return once it is healthy: its URLs, its login, its components.
+
+    Raises StackError when a port is taken, a component does not come up, or it runs with another preset.
+    After a failure, as after Ctrl-C, nothing of what was started is left.
+    """
+    preset = preset or settings.preset
+    with _one_at_a_time(settings):
+        found = running(settings)
+        if found:
+            _same_preset(found, preset)
+            return _answer(settings, found, "already up")
+        processes.end(settings.home)  # what an earlier one left
+        site = environment.Site(settings)
+        _ports_free(settings)
+        with interruptible():
+            try:
+                return _answer(settings, _Start(settings, site, preset).run(), "up")
+            except BaseException:
+                down(settings)
+                raise
+
+
+def down(settings: Settings) -> dict[str, Any]:
+    """End every process of the stack, wherever it went, and say how many there were."""
+    with _undisturbed():
+        count = processes.end(settings.home)
+    _state_file(settings).unlink(missing_ok=True)
+    return {"status": "down" if count else "was not up", "processes": count}
+
+
+def running(settings: Settings) -> dict[str, Any] | None:
+    """The state of a stack whose every component is alive; None otherwise."""
+    try:
+        state: dict[str, Any] = json.loads(_state_file(settings).read_text("utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    parts = state.get("components", {}).values()
+    complete = state.get("ready") and all(processes.alive(part["pid"], part["started"]) for part in parts)
+    return state if complete else None
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, SIGTERM and SIGHUP end the work as Ctrl-C does, so that it is cleaned up."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {which: signal.signal(which, interrupt) for which in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+def say(line: str) -> None:
+    """Progress, for people: standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class _Start:
+    """One start of the stack."""
+
+    def __init__(self, settings: Settings, site: environment.Site, preset: str | None) -> None:
+        self.settings, self.site = settings, site
+        self.logs = settings.home / "logs"
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.began = time.monotonic()
+        mark = uuid.uuid4().hex
+        self.state: dict[str, Any] = {"mark": mark, "preset": preset, "ready": False, "components": {}}
+        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.chmod(0o700)  # logs and databases hold what people wrote
+        for folder in (settings.airflow, settings.mlflow, settings.inbox_annotations, settings.inbox_posts):
+            folder.mkdir(parents=True, exist_ok=True)
+        environment.password(settings)
+        self.airflow_env = environment.airflow_environment(settings, site, mark, preset)
+        self.mlflow_env = environment.mlflow_environment(settings, site, mark)
+
+    def run(self) -> dict[str, Any]:
+        """Start everything, in the order in which one needs the other, and wait until it is well."""
+        say(f"Starting the stack; its logs are in {self.logs}.")
+        if self.settings.embedded_registry:
+            self._start("mlflow", ["mlflow", "server"], self.mlflow_env)
+        self._setup("db", "migrate")
+        self._setup("pools", "import", str(self.site.pools))
+        for name, arguments in _AIRFLOW.items():
+            self._start(name, ["airflow", *arguments], self.airflow_env)
+        self._wait()
+        self.state["ready"] = True
+        self._save()
+        return self.state
+
+    def _start(self, name: str, command: list[str], env: dict[str, str]) -> None:
+        log = self.logs / f"{name}.log"
+        child = processes.start(_python(command), env, log, self.settings.airflow)
+        self.children[name] = child
+        self.state["components"][name] = {"pid": child.pid, "started": processes.created(child.pid)}
+        self._save()
+
+    def _setup(self, *arguments: str) -> None:
+        """Run one command of Airflow to its end."""
+        log = self.logs / "setup.log"
+        child = processes.start(_python(["airflow", *arguments]), self.airflow_env, log, self.settings.airflow)
+        if child.wait(timeout=SECONDS_TO_START) != 0:
+            raise _failed(f"`airflow {' '.join(arguments[:2])}` failed", log)
+
+    def _wait(self) -> None:
+        airflow, expected = Airflow(self.settings), _dag_ids(self.settings)
+        told: list[str] = []
+        while True:
+            for name, child in self.children.items():
+                if child.poll() is not None:
+                    raise _failed(f"{name} ended with {child.returncode}", self.logs / f"{name}.log")
+            missing = self._missing(airflow, expected)
+            if not missing:
+                say(f"The stack is up after {time.monotonic() - self.began:.0f} s.")
+                return
+            if time.monotonic() - self.began > SECONDS_TO_START:
+                named = self.logs / f"{missing[0]}.log"
+                raise _failed(
+                    f"not there after {SECONDS_TO_START:.0f} s: {', '.join(missing)}",
+                    named if named.is_file() else self.logs / "dag-processor.log",
+                )
+            if missing != told:
+                say(f"  waiting for {', '.join(missing)}")
+                told = missing
+            time.sleep(1)
+
+    def _missing(self, airflow: Airflow, expected: set[str]) -> list[str]:
+        """What is not well yet: components first, then DAGs not read."""
+        if self.settings.embedded_registry and fetch(f"{environment.urls(self.settings)['mlflow']}/health") is None:
+            return ["mlflow"]
+        return airflow.unwell() or sorted(f"DAG {name}" for name in expected - airflow.dags())
+
+    def _save(self) -> None:
+        processes.write_private(_state_file(self.settings), json.dumps(self.state, indent=1))
+
+
+def _answer(settings: Settings, state: dict[str, Any], status: str) -> dict[str, Any]:
+    return {
+        "status": status,
+        "urls": environment.urls(settings),
+        "login": {"user": environment.USER, "password": environment.password(settings)},
+        "preset": state["preset"],
+        "components": {name: part["pid"] for name, part in state["components"].items()},
+        "import_errors": Airflow(settings).import_errors(),
+    }
+
+
+def _state_file(settings: Settings) -> Path:
+    return settings.home / "stack.json"
+
+
+def _python(command: list[str]) -> list[str]:
+    return [sys.executable, "-P", "-m", *command]  # -P: the working folder is no place to import from
+
+
+def _failed(what: str, log: Path) -> StackError:
+    return StackError(what, where=str(log), next=f"Its log ends:\n{processes.tail(log)}")
+
+
+def _dag_ids(settings: Settings) -> set[str]:
+    """The DAGs that Airflow should find; a broken classifier file has none and shows as an import error."""
+    found = {"ingest"}
+    for name in names(settings):
+        with contextlib.suppress(UsageError):
+            load(settings.classifiers / f"{name}.toml", settings.preset)
+            found |= {f"{name}.{verb}" for verb in ("train", "score", "monitor")}
+    return found
+
+
+def _same_preset(state: dict[str, Any], preset: str | None) -> None:
+    if state["preset"] != preset:
+        raise StackError(
+            f"the stack is already up, with preset {state['preset'] or 'none'}, not {preset or 'none'}",
+            next="Stop it first: aufruf down.",
+        )
+
+
+def _ports_free(settings: Settings) -> None:
+    ports = {"AUFRUF_AIRFLOW_PORT": settings.airflow_port}
+    if settings.embedded_registry:
+        ports["AUFRUF_MLFLOW_PORT"] = settings.mlflow_port
+    if len(set(ports.values())) < len(ports):
+        raise StackError("Airflow and MLflow cannot share a port", next="Change AUFRUF_MLFLOW_PORT.")
+    for name, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((environment.HOST, port))
+            except OSError as error:
+                raise StackError(
+                    f"cannot listen: {error.strerror}",
+                    where=f"port {port}",
+                    next=f"Set {name} to a free port.",
+                ) from None
+
+
+@contextlib.contextmanager
+def _one_at_a_time(settings: Settings) -> Iterator[None]:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "stack.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError("the stack is being started right now", next="Wait for that, then look again.") from None
+        yield
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Inside, a second Ctrl-C does not stop the cleaning up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)

@@ -1,0 +1,76 @@
+"""The two servers, asked over loopback: are they well, and what do Airflow's DAGs do?"""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlencode
+
+from aufruf.errors import StackError
+from aufruf.settings import Settings
+from aufruf.stack.environment import USER, password, urls
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+_TIMEOUT = 20.0  # seconds; two busy cores answer slowly
+
+
+def fetch(url: str, body: dict[str, Any] | None = None, token: str | None = None) -> Any:
+    """JSON (or text) of a GET, or of a POST when there is a ``body``; None when nobody answers with yes."""
+    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - our own loopback URLs
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    if body is not None:
+        request.data = json.dumps(body).encode()
+        request.add_header("Content-Type", "application/json")
+    try:
+        with _DIRECT.open(request, timeout=_TIMEOUT) as answer:
+            text = answer.read().decode("utf-8", "replace")
+    except (urllib.error.URLError, OSError):
+        return None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+class Airflow:
+    """Airflow's REST API, as the user ``admin``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.url = settings, urls(settings)["airflow"]
+        self._token = ""
+
+    def get(self, path: str, **query: Any) -> Any:
+        """What ``/api/v2/<path>`` says; None when it does not answer."""
+        return fetch(f"{self.url}/api/v2/{path}?{urlencode(query, doseq=True)}", token=self._login())
+
+    def trigger(self, dag: str, conf: dict[str, Any] | None = None) -> str:
+        """Start a run of a DAG and return its id."""
+        body = {"logical_date": None, "conf": conf or {}}
+        run = fetch(f"{self.url}/api/v2/dags/{dag}/dagRuns", body, self._login())
+        if not run:
+            raise StackError("Airflow did not start the run", where=dag, next=f"Trigger it at {self.url}.")
+        return str(run["dag_run_id"])
+
+    def unwell(self) -> list[str]:
+        """The components that do not report to be healthy."""
+        health = fetch(f"{self.url}/api/v2/monitor/health")
+        if not isinstance(health, dict):
+            return ["api-server"]
+        return [str(part).replace("_", "-") for part in health if health[part].get("status") != "healthy"]
+
+    def dags(self) -> set[str]:
+        """Ids of the DAGs that Airflow has read."""
+        found = self.get("dags", limit=500) or {"dags": []}
+        return {dag["dag_id"] for dag in found["dags"] if not dag.get("is_stale")}
+
+    def import_errors(self) -> list[str]:
+        """The last line of every DAG file's import error."""
+        found = self.get("importErrors", limit=50) or {"import_errors": []}
+        return [error["stack_trace"].strip().splitlines()[-1] for error in found["import_errors"]]
+
+    def _login(self) -> str:
+        if not self._token:
+            body = {"username": USER, "password": password(self.settings)}
+            self._token = (fetch(f"{self.url}/auth/token", body) or {}).get("access_token", "")
+        return self._token

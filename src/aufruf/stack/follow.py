@@ -1,0 +1,129 @@
+"""Following Airflow's runs from a shell: a line per task, until all is done or one has failed."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from aufruf.errors import StackError
+from aufruf.stack import say
+from aufruf.stack.api import Airflow
+
+MINUTES = 45.0  # several times what two slow cores need for the demo
+IDLE = 90.0  # seconds with nothing to do after which nothing more will come
+_EVERY = 2.0
+
+Task = dict[str, Any]
+
+
+class Follow:
+    """Watches the DAG ``ingest`` and those of one classifier, from now on."""
+
+    def __init__(self, airflow: Airflow, classifier: str) -> None:
+        self.airflow = airflow
+        self.dags = {"ingest", f"{classifier}.train", f"{classifier}.score"}
+        self.since = datetime.now(UTC).isoformat()
+        self.told: dict[str, str] = {}
+        self.spoke = 0.0  # seconds since we look
+
+    def active(self) -> bool:
+        """True while a run of ours waits or runs."""
+        return any(run["state"] in {"queued", "running"} for run in self._runs() or [])
+
+    def to_the_end(self, complete: Callable[[], bool]) -> None:
+        """Return once nothing runs any more and ``complete()``.
+
+        Raises StackError when a task has failed, Airflow is gone, idles too long, or the time is up.
+        """
+        began = busy = answered = time.monotonic()
+        while time.monotonic() - began < MINUTES * 60:
+            time.sleep(_EVERY)
+            runs = self._runs()
+            now = time.monotonic()
+            if runs is None:
+                if now - answered > IDLE:
+                    raise self._trouble("Airflow does not answer any more")
+                continue
+            answered = now
+            tasks = [task for run in runs for task in self._tasks(run)]
+            self._tell(tasks)
+            self._keep_awake(tasks, now - began)
+            if not runs or any(run["state"] in {"queued", "running"} for run in runs):
+                busy = now if runs else busy
+            elif _champion_has_scored(tasks) and complete():
+                return
+            if now - busy > IDLE:
+                raise self._trouble("Airflow has nothing left to do, but the demo is not complete")
+        raise self._trouble(f"not finished after {MINUTES:.0f} minutes; it goes on")
+
+    def _runs(self) -> list[dict[str, Any]] | None:
+        """Our runs that did something since we look; None when Airflow does not answer."""
+        found = self.airflow.get("dags/~/dagRuns", limit=100, order_by="-run_after")
+        if not isinstance(found, dict):
+            return None
+        fresh = [run for run in found["dag_runs"] if run["dag_id"] in self.dags and not self._over(run)]
+        return sorted(fresh, key=lambda run: run["run_after"])
+
+    def _over(self, run: dict[str, Any]) -> bool:
+        return bool(run["end_date"]) and datetime.fromisoformat(run["end_date"]) < datetime.fromisoformat(self.since)
+
+    def _tasks(self, run: dict[str, Any]) -> list[Task]:
+        found = self.airflow.get(f"dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances", limit=100)
+        tasks = found["task_instances"] if isinstance(found, dict) else []
+        return sorted(tasks, key=lambda task: task["start_date"] or "~")
+
+    def _tell(self, tasks: list[Task]) -> None:
+        for task in tasks:
+            state = task["state"] or ""
+            if state not in {"running", "success", "failed", "up_for_retry", "skipped", "upstream_failed"}:
+                continue
+            if self.told.get(task["id"]) != state:
+                self.told[task["id"]] = state
+                seconds = f"{task['duration']:6.1f} s" if task["duration"] and state != "running" else ""
+                say(f"  {task['dag_id']:<24} {task['task_id']:<22} {state:<12} {seconds}".rstrip())
+            if state == "failed":
+                raise self._failed(task)
+
+    def _keep_awake(self, tasks: list[Task], seconds: float) -> None:
+        """A word every half minute, so that a long training does not look like a hang."""
+        running = [f"{task['dag_id']} / {task['task_id']}" for task in tasks if task["state"] == "running"]
+        if running and seconds - self.spoke >= 30:
+            self.spoke = seconds
+            say(f"  ... {', '.join(running)}, {seconds:.0f} s since the start")
+
+    def _failed(self, task: Task) -> StackError:
+        where = f"{task['dag_id']} / {task['task_id']}"
+        run = f"dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}"
+        log = self.airflow.get(f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}", full_content="true")
+        page = f"{self.airflow.url}/dags/{task['dag_id']}/runs/{task['dag_run_id']}/tasks/{task['task_id']}"
+        return StackError(
+            "the task failed",
+            where=where,
+            next=f"Its log ends:\n{log_tail(log)}\nRead it at {page}, mend the cause, clear the task there.",
+        )
+
+    def _trouble(self, what: str) -> StackError:
+        return StackError(
+            what, where=f"{self.airflow.url}/dags", next="Look there, or stop the stack with `make down`."
+        )
+
+
+def log_tail(log: Any, lines: int = 8) -> str:
+    """The last events of a task's log as the REST API gives it; errors with what they say."""
+    told = []
+    for line in log.get("content", []) if isinstance(log, dict) else []:
+        if isinstance(line, dict) and not str(line.get("event", "")).startswith("::"):
+            errors = [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in line.get("error_detail") or []]
+            told.append("  " + " | ".join([str(line.get("event", "")), *errors]))
+    return "\n".join(told[-lines:])
+
+
+def _champion_has_scored(tasks: list[Task]) -> bool:
+    """False while a champion announced here has not been followed by a scoring to its end."""
+    crowned = [task["end_date"] for task in tasks if (task["task_id"], task["state"]) == ("new_champion", "success")]
+    written = [
+        task["end_date"]
+        for task in tasks
+        if task["dag_id"].endswith(".score") and (task["task_id"], task["state"]) == ("report", "success")
+    ]
+    return not crowned or any(end > max(crowned) for end in written)

@@ -1,0 +1,63 @@
+"""The labelled corpus as the ledger holds it, and the fingerprint of what a run has seen."""
+
+import hashlib
+import json
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.data.splits import TEXT_COLUMNS, assert_disjoint, usable
+from aufruf.errors import NothingYet
+from aufruf.model.recipe import Examples
+from aufruf.settings import Settings
+from aufruf.store import Store
+
+
+def labelled(settings: Settings, classifier: Classifier) -> pd.DataFrame:
+    """Texts with a decided label and a place in the ledger: text_id, text, digest, group_id, split, label.
+
+    The three pairs of splits are proved disjoint first. Raises NothingYet without a ledger, LeakFound on a leak.
+    """
+    store, mine = Store(settings.lake), {"classifier": classifier.name}
+    ledger = store.read("splits", mine)
+    if ledger.empty:
+        raise NothingYet(
+            "no text has a split yet",
+            where=classifier.name,
+            next="Run `aufruf ingest`, `aufruf label`, `aufruf split`.",
+        )
+    columns = list(dict.fromkeys([*TEXT_COLUMNS, "text", "digest"]))
+    texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, columns)
+    ledger = usable(ledger, texts)
+    assert_disjoint(ledger, texts)
+    labels = store.read("labels", mine, ["text_id", "label"])
+    frame = ledger[["text_id", "group_id", "split"]].merge(labels[labels["label"].notna()], on="text_id")
+    frame = frame.merge(texts[["text_id", "text", "digest"]], on="text_id")
+    return frame.sort_values("text_id", ignore_index=True)
+
+
+def examples(frame: pd.DataFrame, split: str, classifier: Classifier) -> Examples:
+    """The rows of one split, labels as indices in the classifier's order."""
+    part = frame[frame["split"] == split]
+    index = {label: at for at, label in enumerate(classifier.labels)}
+    return Examples(
+        text_ids=part["text_id"].tolist(),
+        texts=part["text"].tolist(),
+        labels=[index[label] for label in part["label"]],
+        groups=part["group_id"].tolist(),
+    )
+
+
+def fingerprint(frame: pd.DataFrame, *parts: Any) -> str:
+    """SHA-256 of the labelled rows and of everything else a result depends on: equal means nothing changed."""
+    columns = ["text_id", "digest", "split", "label"]
+    rows = frame[columns].sort_values("text_id").to_csv(index=False, header=False)
+    rest = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(f"{rows}\0{rest}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def data_seen(settings: Settings) -> dict[str, Any]:
+    """The Delta versions of the tables a run reads, as tags."""
+    store = Store(settings.lake)
+    return {f"aufruf.{table}_version": store.version(table) for table in ("splits", "labels", "texts")}

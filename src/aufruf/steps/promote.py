@@ -1,0 +1,130 @@
+"""The step ``promote``: challenger and champion on the same frozen test rows, one decision, written down."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.errors import NothingYet
+from aufruf.model.evaluation import difference
+from aufruf.release.promotion import Evidence, Rule, judge, sentence
+from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
+from aufruf.schemas import Decision
+from aufruf.settings import Settings
+from aufruf.steps import corpus
+from aufruf.steps.evaluate import evaluate, judged
+from aufruf.store import Store
+
+_CROWNED = "aufruf.crowned"  # a version crowned once is not crowned again: whoever took it back meant it
+
+
+def promote(settings: Settings, classifier: Classifier) -> dict[str, Any]:
+    """Judge the challenger; crown it when the gate is passed and may decide alone. Every verdict becomes a row.
+
+    A pair already judged on the same rows by the same rule is not judged again, and a challenger that a person took
+    back is not crowned again. Raises NothingYet without a challenger.
+    """
+    registry, store = Registry(settings, classifier.name), Store(settings.lake)
+    challenger, champion = registry.by_alias(CHALLENGER), registry.by_alias(CHAMPION)
+    if challenger is None:
+        raise NothingYet("there is no challenger to judge", where=classifier.name, next="Run `aufruf train`.")
+    frame = corpus.labelled(settings, classifier)
+    test = frame[frame["split"] == "test"]
+    rule = classifier.gate.model_dump(mode="json")
+    mark = corpus.fingerprint(test, rule, challenger.version, champion.version if champion else None)
+    known = _last(store, classifier, challenger.version)
+    same = champion is not None and champion.version == challenger.version
+    if same and known is None:
+        return _by_hand(challenger)
+    if known is not None and (same or known["fingerprint"] == mark or _CROWNED in challenger.tags):
+        row, status = known, "unchanged"
+    else:
+        decision = _decide(settings, classifier, challenger, champion, test, mark)
+        store.add("decisions", [decision])  # before the alias moves: a kill in between is made good by the next call
+        row, status = vars(decision), "new"
+    if row["verdict"] in ("first", "promoted") and _CROWNED not in challenger.tags:
+        registry.crown(challenger.version)
+        registry.tag(challenger.version, {_CROWNED: row["at"].isoformat(timespec="seconds")})
+    return {**_result(row), "status": status}
+
+
+def _decide(
+    settings: Settings,
+    classifier: Classifier,
+    challenger: Version,
+    champion: Version | None,
+    test: pd.DataFrame,
+    mark: str,
+) -> Decision:
+    gate = classifier.gate
+    ours = evaluate(settings, classifier, challenger.version)
+    theirs = evaluate(settings, classifier, champion.version) if champion else None
+    gap = None
+    if champion:
+        found = difference(
+            judged(settings, classifier, challenger, test),
+            judged(settings, classifier, champion, test),
+            test["group_id"].tolist(),
+            gate.metric,
+            gate.confidence,
+            gate.resamples,
+            classifier.split.seed,
+        )
+        gap = (found.value, found.low, found.high)
+    evidence = Evidence(
+        metric=gate.metric,
+        challenger=challenger.version,
+        champion=champion.version if champion else None,
+        challenger_value=ours["metrics"][gate.metric]["value"],
+        champion_value=theirs["metrics"][gate.metric]["value"] if theirs else None,
+        baseline_value=ours["baseline"][gate.metric]["value"],
+        difference=gap,
+    )
+    found_verdict = judge(evidence, Rule(gate.margin, gate.beat_baseline, gate.mode))
+    value, low, high = gap or (None, None, None)
+    return Decision(
+        classifier=classifier.name,
+        challenger=challenger.version,
+        champion=evidence.champion,
+        at=datetime.now(UTC),
+        verdict=found_verdict.verdict,
+        reasons=json.dumps([sentence(found_verdict.verdict, evidence), *found_verdict.reasons], ensure_ascii=False),
+        challenger_metrics=json.dumps(ours["metrics"]),
+        champion_metrics=json.dumps(theirs["metrics"]) if theirs else None,
+        value=value,
+        low=low,
+        high=high,
+        test_rows=len(test),
+        fingerprint=mark,
+    )
+
+
+def _last(store: Store, classifier: Classifier, challenger: str) -> dict[str, Any] | None:
+    rows = store.read("decisions", {"classifier": classifier.name, "challenger": challenger})
+    return None if rows.empty else {str(k): v for k, v in rows.sort_values("at").iloc[-1].items()}
+
+
+def _by_hand(version: Version) -> dict[str, Any]:
+    """A person crowned the challenger before the gate saw it."""
+    return {
+        "verdict": "kept",
+        "champion": version.version,
+        "challenger": version.version,
+        "difference": {"value": None, "low": None, "high": None},
+        "reasons": [f"version {version.version} was made champion by hand"],
+        "status": "unchanged",
+    }
+
+
+def _result(row: dict[str, Any]) -> dict[str, Any]:
+    crowned = row["verdict"] in ("first", "promoted")
+    gap = {key: None if row[key] is None or pd.isna(row[key]) else float(row[key]) for key in ("value", "low", "high")}
+    return {
+        "verdict": row["verdict"],
+        "champion": row["challenger"] if crowned else row["champion"],
+        "challenger": row["challenger"],
+        "difference": gap,
+        "reasons": json.loads(row["reasons"]),
+    }

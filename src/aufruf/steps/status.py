@@ -1,0 +1,80 @@
+"""The step ``status``: what is where, and what comes next. It changes nothing."""
+
+import json
+from typing import Any
+
+from aufruf.classifier import Classifier
+from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
+from aufruf.settings import Settings
+from aufruf.steps import findings
+from aufruf.store import Store
+
+
+def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
+    """Counts of every table, the versions in the registry, the last report, and the next command to run."""
+    store, mine = Store(settings.lake), {"classifier": classifier.name}
+    splits = store.read("splits", mine, ["split"])["split"].value_counts()
+    labels = store.read("labels", mine, ["label"])["label"]
+    champion, challenger = _versions(settings, classifier)
+    found = findings.scored(store, classifier, champion.version) if champion else None
+    page = max((settings.reports / classifier.name).glob("????-??-??/index.html"), default=None)
+    facts: dict[str, Any] = {
+        "classifier": classifier.name,
+        "home": str(settings.home),
+        "inbox": _waiting(settings),
+        "texts": store.count("texts"),
+        "votes": store.count("annotations", mine),
+        "quarantined": store.count("quarantine"),
+        "labels": int(labels.notna().sum()),
+        "undecided": int(labels.isna().sum()),
+        "splits": {name: int(splits.get(name, 0)) for name in ("train", "validation", "test")},
+        "champion": _about(champion),
+        "challenger": _about(challenger),
+        "scored": 0 if found is None else len(found),
+        "calls": 0 if found is None else int((found["label"] == classifier.positive).sum()),
+        "report": str(page) if page else None,
+        "tracking": settings.tracking_uri,
+    }
+    return {**facts, "next": _next(facts)}
+
+
+def _versions(settings: Settings, classifier: Classifier) -> tuple[Version | None, Version | None]:
+    if settings.tracking_uri.startswith("sqlite:") and not (settings.mlflow / "mlflow.db").exists():
+        return None, None  # looking must not create a database
+    registry = Registry(settings, classifier.name)
+    return registry.by_alias(CHAMPION), registry.by_alias(CHALLENGER)
+
+
+def _about(version: Version | None) -> dict[str, Any] | None:
+    if version is None:
+        return None
+    tags = version.tags
+    return {
+        "version": version.version,
+        "run_id": version.run_id,
+        "encoder": tags.get("aufruf.encoder"),
+        "stand_in_for": tags.get("aufruf.stand_in_for"),
+        "metrics": json.loads(tags.get("aufruf.metrics", "{}")),
+        "baseline": json.loads(tags.get("aufruf.baseline", "{}")),
+    }
+
+
+def _waiting(settings: Settings) -> int:
+    folders = (settings.inbox_annotations, settings.inbox_posts)
+    return sum(path.is_file() and not path.name.startswith(".") for folder in folders for path in folder.glob("*"))
+
+
+def _next(facts: dict[str, Any]) -> str:
+    if facts["inbox"]:
+        return f"{facts['inbox']} files wait in the inbox: run `aufruf night`, or `aufruf ingest` without a file."
+    if not facts["texts"]:
+        return "Ingest annotations: `aufruf ingest FILE`, or try `aufruf sample DIR` first."
+    if not facts["labels"]:
+        return "Run `aufruf label`." if facts["votes"] else "Ingest annotations: `aufruf ingest FILE`."
+    if not any(facts["splits"].values()):
+        return "Run `aufruf split`."
+    if facts["challenger"] is None:
+        return "Run `aufruf sweep` and `aufruf train`, or `aufruf night` for the whole chain."
+    if facts["champion"] is None:
+        return "Run `aufruf promote`."
+    return "Nothing waits. `aufruf night` does what is due."

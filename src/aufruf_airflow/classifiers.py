@@ -1,0 +1,99 @@
+"""The classifier files as the scheduler sees them: which work, which do not, and when each runs."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk.exceptions import AirflowTimetableInvalid
+
+from aufruf.classifier import Classifier, load, names, preset_names
+from aufruf.errors import UsageError
+from aufruf.settings import Settings
+from aufruf_airflow import assets
+
+_NAME = re.compile(r"[\w-]+", re.ASCII)  # what may stand before the dot of a DAG id
+
+
+def working() -> list[Classifier]:
+    """Every classifier of this installation whose file can be scheduled."""
+    return [found for found in _read(Settings.load()) if isinstance(found, Classifier)]
+
+
+def complain() -> None:
+    """Raises UsageError naming every classifier file that cannot be scheduled, and why."""
+    errors = [found for found in _read(Settings.load()) if isinstance(found, UsageError)]
+    if errors:
+        raise UsageError("\n".join(error.sentence() for error in errors))
+
+
+def cron(classifier: Classifier, verb: str) -> CronTriggerTimetable:
+    """When the classifier's ``verb`` (train, score, monitor) is due, in the classifier's time zone."""
+    return CronTriggerTimetable(getattr(classifier.schedule, verb), timezone=classifier.schedule.timezone)
+
+
+def train_schedule(classifier: Classifier) -> CronTriggerTimetable | AssetOrTimeSchedule:
+    """Nightly; with ``train_on_labels`` also when labels were decided anew."""
+    nightly = cron(classifier, "train")
+    if not classifier.schedule.train_on_labels:
+        return nightly
+    return AssetOrTimeSchedule(timetable=nightly, assets=[assets.labels(classifier.name)])
+
+
+def train_params() -> dict[str, Param]:
+    """The form that Airflow shows before ``<classifier>.train`` is triggered by hand."""
+    presets: list[Any] = [None, *preset_names()]
+    return {
+        "trials": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            maximum=200,
+            description="Most trials of the sweep; empty: what the classifier file says.",
+        ),
+        "preset": Param(
+            None,
+            type=["null", "string"],
+            enum=presets,
+            description="Overlay on the classifier file; empty: the one the installation runs with.",
+        ),
+        "promote": Param(
+            True,
+            type="boolean",
+            description="Let the challenger meet the champion; off: it is only trained and measured.",
+        ),
+    }
+
+
+def _read(settings: Settings) -> Iterator[Classifier | UsageError]:
+    for name in names(settings):
+        try:
+            yield _checked(load(settings.classifiers / f"{name}.toml", settings.preset))
+        except UsageError as error:
+            yield error
+
+
+def _checked(classifier: Classifier) -> Classifier:
+    """Raises UsageError for what only a scheduler minds: the name, the time zone, the cron expressions."""
+    where = f"{classifier.name}.toml"
+    if not _NAME.fullmatch(classifier.name):
+        raise UsageError(
+            "the file's name cannot begin a DAG id", where=where, next="Use letters, digits, _ and - only."
+        )
+    try:
+        ZoneInfo(classifier.schedule.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise UsageError(
+            f"schedule.timezone: there is no time zone {classifier.schedule.timezone!r}",
+            where=where,
+            next="Write one like Europe/Berlin.",
+        ) from None
+    for verb in ("train", "score", "monitor"):
+        try:
+            cron(classifier, verb).validate()
+        except AirflowTimetableInvalid as error:
+            raise UsageError(
+                f"schedule.{verb}: {error}", where=where, next='Write five cron fields, like "0 2 * * *".'
+            ) from None
+    return classifier

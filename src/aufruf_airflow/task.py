@@ -1,0 +1,109 @@
+"""What every DAG and task of ours has in common, and how a failure of the library becomes Airflow's."""
+
+import functools
+import importlib
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from aufruf.classifier import choose
+from aufruf.errors import BundleRefused, DataRefused, NothingYet, UsageError
+from aufruf.settings import Settings
+
+OWNER = "aufruf"
+HOPELESS = (UsageError, DataRefused, BundleRefused, NothingYet)  # trying again changes nothing
+
+VERBS = {
+    "label": "Decide one label per text from its votes.",
+    "split": "Give new labelled texts their side - train, validation or test - for ever.",
+    "train": "Train the challenger with the best hyperparameters that the sweep has found.",
+    "score": "Classify every text that the champion has not classified yet.",
+    "explain": "Find the words that spoke for a decision, for a sample of the decisions.",
+    "report": "Write the page that people read.",
+    "monitor": "Compare what arrives with what was learned.",
+}
+
+log = logging.getLogger(__name__)
+
+
+def common(doc: str | None, *tags: str) -> dict[str, Any]:
+    """Arguments that every DAG takes. No start date: a cron schedule then begins with its next tick."""
+    return {
+        "doc_md": doc,
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": [OWNER, *tags],
+        "default_args": {
+            "owner": OWNER,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+            "retry_exponential_backoff": True,
+            "max_retry_delay": timedelta(minutes=10),
+            "execution_timeout": timedelta(hours=1),
+        },
+    }
+
+
+def step(*, gpu: bool = False, waits: bool = False, hours: float = 1.0, **options: Any) -> Callable[..., Any]:
+    """``@task`` for one step of the library.
+
+    ``gpu``: takes the one slot of the pool, and the queue, of that name. ``waits``: a step before it may not
+    have had anything to do yet, so NothingYet skips it and what follows, with its sentence. ``hours``: its
+    time limit. The docstring becomes the task's documentation.
+    """
+    if gpu:
+        options |= {"pool": "gpu", "queue": "gpu"}
+    options["execution_timeout"] = timedelta(hours=hours)
+    return lambda function: task(**options)(_spoken(function, waits))
+
+
+def verb(
+    name: str, classifier: str, *, gpu: bool = False, waits: bool = False, hours: float = 1.0, **options: Any
+) -> Any:
+    """A task that takes the step ``name`` as it is, with the preset that the run asked for."""
+
+    def run(params: dict[str, Any] | None = None) -> dict[str, Any]:
+        return take(name, classifier, params)
+
+    options = {"task_id": name, "doc_md": VERBS[name]} | options
+    return step(gpu=gpu, waits=waits, hours=hours, **options)(run)()
+
+
+def skip(why: str) -> None:
+    """Leave this task and those behind it undone, and say why in its log."""
+    raise AirflowSkipException(why)
+
+
+def fail(why: str) -> None:
+    """Fail at once, without another try."""
+    raise AirflowFailException(why)
+
+
+def take(verb: str, name: str, params: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """Take the step ``verb`` for the classifier ``name``, with the preset that the run asked for.
+
+    The step's module is imported here, in the task's own process: it may load torch, and a DAG file must not.
+    """
+    settings = Settings.load()
+    classifier = choose(settings, name, (params or {}).get("preset"))
+    module = importlib.import_module(f"aufruf.steps.{verb}")
+    result = getattr(module, verb)(settings, classifier, **more)
+    log.info("%s: %s", verb, result)
+    return result
+
+
+def _spoken(function: Callable[..., Any], waits: bool) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except HOPELESS as error:
+            if waits and isinstance(error, NothingYet):
+                raise AirflowSkipException(error.sentence()) from None
+            raise AirflowFailException(error.sentence()) from error
+
+    return run

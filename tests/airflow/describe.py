@@ -1,0 +1,53 @@
+"""Prints, as one JSON object, what Airflow makes of the DAG folder given on the command line.
+
+A script of its own, because importing Airflow changes the logging of the process that does it.
+"""
+
+import json
+import sys
+
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+
+HEAVY = ("torch", "transformers", "mlflow", "great_expectations", "deltalake", "pandas", "sklearn")
+
+
+def describe(folder):
+    bag = DagBag(folder)
+    return {
+        "errors": bag.import_errors,
+        "heavy": [name for name in HEAVY if name in sys.modules],
+        "dags": {dag.dag_id: _dag(dag) for dag in bag.dags.values()},
+    }
+
+
+def _dag(dag):
+    DagSerialization.to_dict(dag)  # what the DAG processor does with it; raises when it cannot be stored
+    return {
+        "doc": dag.doc_md,
+        "tags": sorted(dag.tags),
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "start_date": dag.start_date and dag.start_date.isoformat(),
+        "schedule": repr(dag.timetable),
+        "params": {key: dag.params.get_param(key).dump() for key in dag.params},
+        "tasks": {task.task_id: _task(task) for task in dag.tasks},
+    }
+
+
+def _task(task):
+    return {
+        "owner": task.owner,
+        "doc": task.doc_md,
+        "timeout": task.execution_timeout and task.execution_timeout.total_seconds(),
+        "retries": task.retries,
+        "pool": task.pool,
+        "queue": task.queue,
+        "outlets": [asset.name for asset in task.outlets],
+        "upstream": sorted(task.upstream_task_ids),
+        "trigger_rule": task.trigger_rule.value,
+    }
+
+
+if __name__ == "__main__":
+    print("\n" + json.dumps(describe(sys.argv[1])))

@@ -1,0 +1,162 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+VERBS = ("train", "score", "monitor")
+
+
+def _tasks(bag: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(f"{dag}/{name}", task) for dag, found in bag["dags"].items() for name, task in found["tasks"].items()]
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory, recipe: str, make: Any) -> dict[str, Any]:
+    """The DAG folder as Airflow reads it with two classifiers."""
+    return make(tmp_path_factory.mktemp("two"), call_to_action=recipe, second=recipe).describe()
+
+
+def test_a_classifier_file_makes_one_set_of_dags(tmp_path: Path, recipe: str, make: Any) -> None:
+    """With one classifier there are exactly the four DAGs of the contract, and no import error."""
+    found = make(tmp_path, call_to_action=recipe).describe()
+    assert found["errors"] == {}
+    assert set(found["dags"]) == {"ingest", *(f"call_to_action.{verb}" for verb in VERBS)}
+
+
+def test_one_more_file_makes_one_more_set(bag: dict[str, Any]) -> None:
+    """A second file adds its three DAGs and its own label task; nothing else changes."""
+    expected = {f"{name}.{verb}" for name in ("call_to_action", "second") for verb in VERBS}
+    assert set(bag["dags"]) == {"ingest", *expected}
+    labels = {name for name in bag["dags"]["ingest"]["tasks"] if name.startswith("label.")}
+    assert labels == {"label.call_to_action", "label.second"}
+
+
+def test_every_dag_says_what_it_does_and_runs_alone(bag: dict[str, Any]) -> None:
+    """Documentation with a cure, tags, one run at a time, no catching up, no start date that moves."""
+    for name, dag in bag["dags"].items():
+        assert "**When it fails.**" in dag["doc"], f"{name}: say in the docstring what to do when it fails"
+        assert "arameters" in dag["doc"], f"{name}: say in the docstring which parameters it takes"
+        assert (dag["max_active_runs"], dag["catchup"], dag["start_date"]) == (1, False, None), name
+        classifier = name.rpartition(".")[0]
+        assert dag["tags"] == sorted({"aufruf", classifier} - {""}), f"{name}: tag it with its classifier"
+
+
+def test_every_task_has_an_owner_a_text_a_time_limit_and_another_try(bag: dict[str, Any]) -> None:
+    """No task is anonymous, unexplained or endless."""
+    for name, task in _tasks(bag):
+        assert task["owner"] == "aufruf", f"{name}: give it common(...)"
+        assert task["doc"], f"{name}: write its docstring"
+        assert task["timeout"] > 0, f"{name}: make it with step() or verb()"
+        assert task["retries"] > 0, f"{name}: transient errors deserve another try"
+
+
+def test_what_runs_a_model_takes_the_gpu_pool_and_queue(bag: dict[str, Any]) -> None:
+    """Pool and queue go together, and the training steps have them."""
+    heavy = {"sweep", "train", "evaluate", "score", "explain"}
+    for name, task in _tasks(bag):
+        wanted = ("gpu", "gpu") if name.rpartition("/")[2] in heavy else ("default_pool", "default")
+        assert (task["pool"], task["queue"]) == wanted, f"{name}: step(gpu=True) is for {sorted(heavy)}"
+
+
+def test_every_pool_that_a_task_takes_is_imported(bag: dict[str, Any]) -> None:
+    """A task in an unknown pool would wait for ever, with no error anywhere."""
+    pools = json.loads((ROOT / "docker" / "pools.json").read_text(encoding="utf-8"))
+    taken = {task["pool"] for _, task in _tasks(bag)}
+    assert taken <= {"default_pool", *pools}
+    assert pools["gpu"]["slots"] == 1, "two trainings at once do not fit on one GPU"
+
+
+def test_the_chain_of_the_night(bag: dict[str, Any]) -> None:
+    """split, sweep, train, evaluate, promote, report - and scoring starts only behind new_champion."""
+    tasks = bag["dags"]["second.train"]["tasks"]
+    upstream = {name: task["upstream"] for name, task in tasks.items()}
+    assert upstream == {
+        "split": [],
+        "sweep": ["split"],
+        "train": ["sweep"],
+        "evaluate": ["train"],
+        "promote": ["evaluate"],
+        "new_champion": ["promote"],
+        "report": ["evaluate", "promote"],
+    }
+    assert {name: task["outlets"] for name, task in tasks.items() if task["outlets"]} == {
+        "new_champion": ["second.champion"]
+    }
+    assert tasks["report"]["trigger_rule"] == "none_failed_min_one_success", "it must run when nothing is promoted"
+
+
+def test_what_starts_what(bag: dict[str, Any]) -> None:
+    """New posts or a new champion start scoring; only the classifier's own labels and champion count."""
+    dags = bag["dags"]
+    assert dags["ingest"]["tasks"]["posts"]["outlets"] == ["posts"]
+    assert dags["ingest"]["tasks"]["label.second"]["outlets"] == ["second.labels"]
+    assert "InboxTrigger" in dags["ingest"]["schedule"]
+    score = dags["second.score"]["schedule"]
+    assert all(word in score for word in ("AssetAny", "'posts'", "'second.champion'", "0 5 * * *", "Europe/Berlin"))
+    assert "call_to_action" not in score
+    assert "Asset" not in dags["second.train"]["schedule"]
+
+
+def test_training_on_labels_is_a_setting(tmp_path: Path, recipe: str, make: Any) -> None:
+    """With train_on_labels the training waits for labels and for the night; the demo preset sets it."""
+    site = make(tmp_path, eager=f"{recipe}\n[schedule]\ntrain_on_labels = true\n", plain=recipe)
+    assert "'eager.labels'" in (dags := site.describe()["dags"])["eager.train"]["schedule"]
+    assert "Asset" not in dags["plain.train"]["schedule"]
+    assert "'plain.labels'" in site.describe(AUFRUF_PRESET="demo")["dags"]["plain.train"]["schedule"]
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("trials", [None, 1, 200], [0, 201, "3", 1.5]),
+        ("preset", [None, "demo", "quick"], ["nightly", 1]),
+        ("promote", [True, False], [None, "yes"]),
+    ],
+)
+def test_a_triggered_training_checks_its_parameters(
+    bag: dict[str, Any], key: str, good: list[Any], bad: list[Any]
+) -> None:
+    """Each parameter has a schema that lets the sensible values pass and no others."""
+    param = bag["dags"]["second.train"]["params"][key]
+    for value in [param["value"], *good]:
+        jsonschema.validate(value, param["schema"])
+    for value in bad:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(value, param["schema"])
+
+
+def test_reading_the_dag_files_loads_nothing_heavy(bag: dict[str, Any]) -> None:
+    """The DAG processor and every task start without torch, pandas and the like."""
+    assert bag["heavy"] == []
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "dags").glob("*.py")), ids=lambda file: file.name)
+def test_a_dag_file_is_a_table_of_contents(file: Path) -> None:
+    """Wiring fits in less than sixty lines; what does not belongs into src/aufruf_airflow or a step."""
+    assert len(file.read_text(encoding="utf-8").splitlines()) < 60
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("[training]\nepoch = 3\n", "unknown key 'training.epoch'. Did you mean 'epochs'?"),
+        ("labels = [\n", "not valid TOML"),
+        ('[schedule]\ntimezone = "Europe/Nowhere"\n', "there is no time zone 'Europe/Nowhere'"),
+        ('[schedule]\ntrain = "61 * * * *"\n', "schedule.train:"),
+    ],
+    ids=["key", "toml", "timezone", "cron"],
+)
+def test_a_broken_classifier_file_takes_no_other_dag_down(
+    tmp_path: Path, recipe: str, make: Any, broken: str, said: str
+) -> None:
+    """The good classifier keeps its DAGs, and one import error names the file and what is wrong with it."""
+    toml = broken if "labels" in broken else f"{recipe}\n{broken}"
+    found = make(tmp_path, broken=toml, call_to_action=recipe).describe()
+    assert set(found["dags"]) == {"ingest", *(f"call_to_action.{verb}" for verb in VERBS)}
+    [error] = found["errors"].values()
+    last = error.strip().splitlines()[-1]
+    assert "broken.toml" in last
+    assert said in last

@@ -1,0 +1,89 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TRY = """
+import json, sys
+from aufruf import errors
+from aufruf_airflow.task import step
+
+name, waits = sys.argv[1], sys.argv[2] == "waits"
+failure = getattr(errors, name, None) or OSError
+
+@step(waits=waits)
+def work():
+    "Fail."
+    raise failure("the lake is dry", **({} if failure is OSError else {"where": "lake", "next": "Wait for rain."}))
+
+try:
+    work.function()
+except Exception as error:
+    print("\\n" + json.dumps([type(error).__name__, str(error)]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("failure", "waits", "becomes"),
+    [
+        ("UsageError", "", "AirflowFailException"),
+        ("DataRefused", "", "AirflowFailException"),
+        ("LeakFound", "waits", "AirflowFailException"),
+        ("BundleRefused", "", "AirflowFailException"),
+        ("NothingYet", "", "AirflowFailException"),
+        ("NothingYet", "waits", "AirflowSkipException"),
+        ("TrainingFailed", "waits", "TrainingFailed"),
+    ],
+)
+def test_a_failure_that_another_try_cannot_mend_is_not_tried_again(
+    make: Any, tmp_path: Path, failure: str, waits: str, becomes: str
+) -> None:
+    """Refusals and wrong settings fail at once, with their sentence; only the first step of a chain skips."""
+    done = make(tmp_path).python("-c", TRY, failure, waits or "-")
+    expected = [becomes, "lake: the lake is dry. Wait for rain."]
+    assert json.loads(done.stdout.splitlines()[-1]) == expected, done.stderr
+
+
+def test_a_passing_trouble_is_tried_again(make: Any, tmp_path: Path) -> None:
+    """An error that is not the library's reaches Airflow as it is, and Airflow retries."""
+    done = make(tmp_path).python("-c", TRY, "no failure of ours", "waits")
+    assert json.loads(done.stdout.splitlines()[-1]) == ["OSError", "the lake is dry"], done.stderr
+
+
+LINK = """
+import json, sys, types
+sys.path.insert(0, sys.argv[1])
+import mlflow_links
+link = lambda dag: mlflow_links.ModelsLink().get_link(None, ti_key=types.SimpleNamespace(dag_id=dag))
+print("\\n" + json.dumps([link("my.own.train"), link("ingest"), mlflow_links.MlflowLinks.external_views]))
+"""
+
+
+def test_tasks_link_to_their_models(make: Any, tmp_path: Path) -> None:
+    """A classifier's tasks link to its registered model, `ingest` to none, the menu to the server."""
+    done = make(tmp_path).python("-c", LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI="http://127.0.0.1:5000/")
+    models, none, menu = json.loads(done.stdout.splitlines()[-1])
+    assert (models, none) == ("http://127.0.0.1:5000/#/models/my.own", "")
+    assert [(entry["name"], entry["href"]) for entry in menu] == [("MLflow", "http://127.0.0.1:5000")]
+
+
+def test_without_a_server_there_is_nothing_to_link_to(make: Any, tmp_path: Path) -> None:
+    """A tracking store that is a file gives no links that lead nowhere."""
+    done = make(tmp_path).python("-c", LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI="sqlite:///mlflow.db")
+    assert json.loads(done.stdout.splitlines()[-1]) == ["", "", []], done.stderr
+
+
+@pytest.mark.parametrize("name", ["mlflow", "docker"])
+def test_a_folder_named_like_a_package_is_bare(name: str) -> None:
+    """Python files in it would make the folder at the root win against the installed package."""
+    assert list((ROOT / name).rglob("*.py")) == []
+
+
+def test_mlflow_is_the_installed_one(make: Any, tmp_path: Path) -> None:
+    """From the root of the checkout, `import mlflow` finds site-packages."""
+    code = "import importlib.util as u, os, sys; os.chdir(sys.argv[1]); print(u.find_spec('mlflow').origin)"
+    done = make(tmp_path).python("-c", code, str(ROOT))
+    assert "site-packages" in Path(done.stdout.strip()).parts, done.stderr

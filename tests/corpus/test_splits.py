@@ -1,0 +1,327 @@
+"""The ledger on small tables: who goes where, what is set aside, what a leak looks like, who may write."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+from tests.corpus.conftest import NOW, classifier, decided, frame, text
+
+from aufruf.classifier import SplitShares
+from aufruf.data.duplicates import similarity
+from aufruf.data.identity import digest, fold
+from aufruf.data.shares import Group, deal
+from aufruf.data.splits import assert_disjoint, assign, usable
+from aufruf.errors import LeakFound, NothingYet
+from aufruf.schemas import Label, SplitRow, Text
+from aufruf.settings import Settings
+from aufruf.steps.split import split
+from aufruf.store import Store
+
+LEFT = "Am Sonntag ist Wahltag: bitte geht alle wählen und nehmt eure Nachbarn gleich mit!"
+RIGHT = "Heute Abend sprechen wir in Heidelberg über Mieten und Wohnungsbau, kommt doch vorbei."
+EMPTY = pd.DataFrame(columns=["classifier", "text_id", "digest", "group_id", "split", "reason", "assigned_at"])
+
+
+def row(of: Text, side: str, group: str = "") -> SplitRow:
+    return SplitRow("c", of.text_id, of.digest, group or f"g-{of.text_id}", side, "", NOW)
+
+
+def added(ledger: list[SplitRow], texts: list[Text], labels: list[Label] | None = None) -> dict[str, SplitRow]:
+    """What ``assign`` adds for ``texts``, all of them labelled unless ``labels`` says otherwise."""
+    labels = [decided(t.text_id) for t in texts] if labels is None else labels
+    known = frame(ledger) if ledger else EMPTY
+    rows = assign("c", SplitShares(), "call", known, frame(labels), frame(texts), NOW)
+    return {r.text_id: r for r in rows}
+
+
+def test_only_decided_texts_enter() -> None:
+    """A tie waits outside, and so does a label whose text is not stored."""
+    texts = [text("a", "Eins"), text("b", "Zwei")]
+    labels = [decided("a"), decided("b", None), decided("gone")]
+    assert set(added([], texts, labels)) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "newcomer",
+    [
+        text("new", f"{LEFT} 🗳🗳"),
+        text("new", f"{LEFT.upper()} https://spd.de @jusos"),
+        text("new", f"{LEFT} Jetzt"),
+        text("new", "Ganz anderer Wortlaut auf dem Bild", post="p1", kind="ocr"),
+        text("new", "Ganz anderer Wortlaut auf dem Bild", post="p1", kind="ocr", platform=""),
+    ],
+    ids=["emoji changed", "case and links", "near-duplicate", "same post", "same post, platform unknown"],
+)
+def test_a_newcomer_joins_the_group_it_belongs_to(newcomer: Text) -> None:
+    """It takes the side and the name of the group, whichever side that is."""
+    known = text("old", LEFT, post="p1")
+    for side in ("train", "validation", "test"):
+        new = added([row(known, side, "g")], [known, newcomer])["new"]
+        assert (new.split, new.group_id, new.reason) == (side, "g", "")
+
+
+def test_the_same_post_number_on_another_platform_is_another_post() -> None:
+    """Only texts that say nothing of their platform are taken to be of the same post."""
+    known, other = text("old", LEFT, post="1", platform="x"), text("new", RIGHT, post="1", platform="y")
+    assert added([row(known, "test", "g")], [known, other])["new"].group_id != "g"
+
+
+def test_a_text_that_connects_two_sides_is_set_aside() -> None:
+    """It names both groups; its reposts do not follow it out, each takes the side that it touches itself."""
+    left, right = text("l", LEFT, post="p1"), text("r", RIGHT)
+    ledger = [row(left, "train", "gl"), row(right, "test", "gr")]
+    bridge = text("bridge", RIGHT.upper(), post="p1", kind="ocr")
+    repost, follower = (
+        text("repost", f"{RIGHT} ❤", post="p2"),
+        text("follower", "Nur ein kurzer Satz", post="p2"),
+    )
+    new = added(ledger, [left, right, bridge, repost, follower])
+    assert (new["bridge"].split, new["bridge"].reason) == (
+        "none",
+        "connects group gl (train) and group gr (test)",
+    )
+    assert {new[name].group_id for name in ("repost", "follower")} == {"gr"}
+    assert {new[name].split for name in ("repost", "follower")} == {"test"}
+
+
+def test_a_text_that_connects_two_groups_of_one_side_joins_it() -> None:
+    """Nothing leaks between two groups of the same side; the first name is taken."""
+    left, right = text("l", LEFT, post="p1"), text("r", RIGHT)
+    ledger = [row(left, "test", "b"), row(right, "test", "a")]
+    new = added(ledger, [left, right, text("bridge", RIGHT, post="p1", kind="ocr")])["bridge"]
+    assert (new.split, new.group_id) == ("test", "a")
+
+
+def test_two_newcomers_between_two_sides_never_end_on_both() -> None:
+    """Of a chain left - one - other - right the first takes its side and the second is set aside."""
+    left, right = text("l", LEFT), text("r", RIGHT)
+    one, other = text("one", LEFT, post="p1"), text("other", RIGHT, post="p1", kind="ocr")
+    new = added([row(left, "train", "gl"), row(right, "test", "gr")], [left, right, one, other])
+    assert sorted(r.split for r in new.values())[0] == "none"
+    assert len({r.split for r in new.values()}) == 2
+
+
+def test_what_is_behind_a_set_aside_text_is_a_new_group() -> None:
+    """Only the bridge is lost: the other text of its post touches no side, and is dealt like any other."""
+    left, right = text("l", LEFT), text("r", RIGHT)
+    halves = f"{LEFT[: len(LEFT) // 2]} {RIGHT[len(RIGHT) // 2 :]}"
+    assert similarity(fold(halves), fold(LEFT)) < 0.8
+    ledger = [row(left, "train", "gl"), row(right, "test", "gr")]
+    shares = SplitShares(near_duplicate=0.25)
+    texts = [
+        left,
+        right,
+        text("bridge", halves, post="p1"),
+        text("behind", "Guten Morgen", post="p1", kind="ocr"),
+    ]
+    labels = frame([decided(t.text_id) for t in texts])
+    new = {r.text_id: r for r in assign("c", shares, "call", frame(ledger), labels, frame(texts), NOW)}
+    assert new["bridge"].split == "none"
+    assert new["behind"].split in ("train", "validation", "test")
+    assert new["behind"].group_id not in ("gl", "gr", new["bridge"].group_id)
+
+
+def test_a_set_aside_text_connects_nothing_later() -> None:
+    """Reposts of one side are taken in although a set-aside text stands between the sides."""
+    left, right, aside = text("l", LEFT), text("r", RIGHT, post="p1"), text("aside", LEFT, post="p1")
+    ledger = [row(left, "train", "gl"), row(right, "test", "gr"), row(aside, "none", "ga")]
+    assert added(ledger, [left, right, aside, text("new", f"{RIGHT} ❤")])["new"].split == "test"
+
+
+def test_the_first_wording_of_an_edited_text_still_belongs_to_its_group() -> None:
+    """The ledger's digest is compared too: a repost of what was there before the edit joins the group."""
+    before, after = text("old", LEFT), text("old", RIGHT)
+    new = added([row(before, "validation", "g")], [after, text("repost", LEFT), text("other", f"{RIGHT} ❤")])
+    assert {name: r.group_id for name, r in new.items()} == {"repost": "g", "other": "g"}
+
+
+def test_ledger_texts_that_are_gone_are_not_taken_for_each_other() -> None:
+    """Two texts deleted from the lake keep their sides, and only their exact wording is still recognised."""
+    one, other = text("one", LEFT), text("other", RIGHT)
+    ledger = [row(one, "train", "g1"), row(other, "test", "g2")]
+    new = added(ledger, [text("new", RIGHT), text("more", "Guten Morgen")])
+    assert (new["new"].group_id, new["new"].split) == ("g2", "test")
+    assert new["more"].group_id not in ("g1", "g2")
+
+
+def test_five_groups_fill_the_shares() -> None:
+    """Of five alike groups three are trained on, one validates and one tests."""
+    groups = [Group(f"g{at}", 1, False, "caption") for at in range(5)]
+    assert sorted(deal(groups, SplitShares()).values()) == ["test", "train", "train", "train", "validation"]
+
+
+def test_what_the_ledger_lacks_is_filled_first() -> None:
+    """With a ledger of training groups only, the next groups go elsewhere."""
+    held = [Group(f"h{at}", 1, False, "caption", "train") for at in range(6)]
+    new = [Group(f"g{at}", 1, False, "caption") for at in range(4)]
+    assert sorted(deal(held + new, SplitShares()).values()) == ["test", "test", "validation", "validation"]
+
+
+def test_positives_and_text_types_are_shared_out_each_by_itself() -> None:
+    """With ten groups or more of a kind, each kind comes out 60/20/20."""
+    groups = [
+        Group(f"{positive}{kind}{at}", 1, positive, kind)
+        for positive in (True, False)
+        for kind in ("caption", "ocr")
+        for at in range(10)
+    ]
+    dealt = pd.DataFrame(
+        [
+            (g.positive, g.kind, split)
+            for g, split in zip(groups, map(deal(groups, SplitShares()).get, [g.name for g in groups]), strict=True)
+        ]
+    )
+    assert dealt.groupby([0, 1])[2].value_counts().unstack().to_numpy().tolist() == [[2, 6, 2]] * 4
+
+
+def test_a_seed_orders_groups_otherwise() -> None:
+    """Another seed deals otherwise, the same seed the same."""
+    groups = [Group(f"g{at}", 1, False, "caption") for at in range(50)]
+    assert deal(groups, SplitShares()) == deal(groups[::-1], SplitShares())
+    assert deal(groups, SplitShares()) != deal(groups, SplitShares(seed=1))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "group", "shared"),
+    [
+        (text("a", LEFT), text("b", LEFT), "", "the text"),
+        (text("a", LEFT), text("b", f"{LEFT} 🗳"), "", "the wording"),
+        (text("a", LEFT, post="p"), text("b", RIGHT, post="p"), "", "the post 'x:p'"),
+        (text("a", LEFT), text("b", RIGHT), "g", "the group 'g'"),
+        (text("a", LEFT), text("a", LEFT), "g", "the text id 'a'"),
+    ],
+)
+@pytest.mark.parametrize("sides", [("train", "validation"), ("train", "test"), ("validation", "test")])
+def test_a_leak_between_any_two_sides_is_found(
+    one: Text, other: Text, group: str, shared: str, sides: tuple[str, str]
+) -> None:
+    """The proof looks at all three pairs of splits, and names both texts and what they share."""
+    ledger = frame([row(one, sides[0], group), row(other, sides[1], group)])
+    with pytest.raises(LeakFound) as leak:
+        assert_disjoint(ledger, frame([one, other]))
+    assert f"{one.text_id!r} ({sides[0]}) and {other.text_id!r} ({sides[1]}) share {shared}" in leak.value.what
+    assert leak.value.where == "split ledger of c"
+
+
+def test_the_proof_does_not_mind_what_is_no_leak() -> None:
+    """The same side, a set-aside text, a post on another platform, texts without a post: all fine."""
+    texts = [
+        text("a", LEFT, post="1"),
+        text("b", LEFT),
+        text("c", LEFT),
+        text("d", RIGHT, post="1", platform="y"),
+        text("e", "Guten Morgen"),
+    ]
+    sides = ["train", "train", "none", "test", "validation"]
+    ledger = frame([row(t, side) for t, side in zip(texts, sides, strict=True)])
+    assert_disjoint(ledger, frame(texts))
+    assert_disjoint(ledger, frame(texts[:2]))
+    assert_disjoint(EMPTY, frame(texts))
+
+
+def test_an_edit_that_makes_a_text_leak_takes_it_out_of_use() -> None:
+    """The ledger keeps both; what may be used leaves the edited one out, and is then proved disjoint."""
+    one, other, third = text("a", LEFT), text("b", RIGHT), text("d", "Guten Morgen")
+    ledger = frame([row(one, "train"), row(other, "test"), row(third, "test")])
+    stored = frame([one, text("b", LEFT), text("d", "Guten Abend")])
+    with pytest.raises(LeakFound, match=r"'a'.*'b'"):
+        assert_disjoint(ledger, stored)
+    assert usable(ledger, stored)["text_id"].tolist() == ["a", "d"]
+    assert_disjoint(usable(ledger, stored), stored)
+
+
+def fill(store: Store, texts: list[Text], label: str = "no_call") -> None:
+    store.put("texts", texts)
+    store.put("labels", [decided(t.text_id, label) for t in texts])
+
+
+def test_the_step_adds_once_and_says_so(settings: Settings, store: Store) -> None:
+    """A second call adds nothing; a changed label moves nothing; new texts are added to what is there."""
+    fill(store, [text(f"t{at}", f"Text Nummer {at}") for at in range(20)])
+    first = split(settings, classifier())
+    assert (first["train"], first["validation"], first["test"]) == (12, 4, 4)
+    assert (first["groups"], first["added"], first["set_aside"], first["status"]) == (20, 20, 0, "new")
+    ledger = store.read("splits")
+    store.put("labels", [decided("t3", "call"), decided("t4", None)])
+    second = split(settings, classifier())
+    assert (second["added"], second["status"], second["ledger_version"]) == (
+        0,
+        "nothing to do",
+        first["ledger_version"],
+    )
+    fill(store, [text("u", "Text Nummer 3")])
+    assert split(settings, classifier())["added"] == 1
+    grown = store.read("splits")
+    before = grown[grown["text_id"] != "u"]
+    assert sorted(before.to_numpy().tolist()) == sorted(ledger.to_numpy().tolist())
+    group_of = dict(zip(grown["text_id"], grown["group_id"], strict=True))
+    assert group_of["u"] == group_of["t3"]
+
+
+def test_set_aside_texts_are_reported(settings: Settings, store: Store) -> None:
+    """The step says how many, which, and between which groups."""
+    fill(store, [text("l", LEFT, post="p1"), text("r", RIGHT)])
+    first = split(settings, classifier())
+    sides = store.read("splits").set_index("text_id")["split"]
+    assert sides["l"] != sides["r"]
+    fill(store, [text("bridge", RIGHT, post="p1", kind="ocr")])
+    result = split(settings, classifier())
+    assert (result["set_aside"], result["added"], result["groups"]) == (1, 1, first["groups"])
+    assert result["reasons"][0].startswith("bridge connects group ")
+
+
+def test_without_labels_it_says_what_to_run_first(settings: Settings) -> None:
+    """The failure names the command."""
+    with pytest.raises(NothingYet, match="aufruf label --classifier c"):
+        split(settings, classifier())
+
+
+def test_each_classifier_has_its_own_ledger(settings: Settings, store: Store) -> None:
+    """Rows of one classifier neither fill nor bind the splits of another."""
+    texts = [text(f"t{at}", f"Text Nummer {at}") for at in range(10)]
+    fill(store, texts)
+    split(settings, classifier())
+    store.put("labels", [Label("d", t.text_id, "call", 2, 1.0, "unanimous", NOW) for t in texts])
+    other = split(settings, classifier().model_copy(update={"name": "d"}))
+    assert (other["added"], other["train"], other["validation"], other["test"]) == (10, 6, 2, 2)
+
+
+def test_a_ledger_that_leaks_stops_the_step(settings: Settings, store: Store) -> None:
+    """A ledger that another hand has spoilt is not built upon."""
+    texts = [text("a", LEFT), text("b", LEFT)]
+    fill(store, texts)
+    store.add("splits", [row(texts[0], "train"), row(texts[1], "test")])
+    with pytest.raises(LeakFound, match="'a'"):
+        split(settings, classifier())
+
+
+def test_a_writer_that_lost_the_race_writes_nothing(store: Store) -> None:
+    """Rows worked out from an older version of the ledger are refused, whichever rows they are."""
+    one, other, third = (row(text(name, name), "train") for name in ("a", "b", "d"))
+    assert store.add_at("splits", [one], None) == 1
+    version = store.version("splits")
+    assert store.add_at("splits", [other], None) is None
+    assert store.add_at("splits", [other], version) == 1
+    assert store.add_at("splits", [third], version) is None
+    assert sorted(store.read("splits")["text_id"]) == ["a", "b"]
+
+
+def test_calls_at_the_same_time_agree_on_one_ledger(settings: Settings, store: Store) -> None:
+    """Six writers, each seeing more reposts than the one before, leave every text once and no leak."""
+    waves = [[text(f"t{at}-{wave}", f"Text Nummer {at} {'❤' * wave}") for at in range(8)] for wave in range(6)]
+
+    def arrive(wave: list[Text]) -> None:
+        fill(store, wave)
+        split(settings, classifier())
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(arrive, waves))
+    ledger, texts = store.read("splits"), store.read("texts")
+    assert sorted(ledger["text_id"]) == sorted(t.text_id for wave in waves for t in wave)
+    assert_disjoint(ledger, texts)
+    assert ledger["group_id"].nunique() == 8
+
+
+def test_digest_of_the_ledger_is_that_of_the_text() -> None:
+    """What is written down is the text as it was when it was assigned."""
+    assert added([], [text("a", LEFT)])["a"].digest == digest(LEFT)

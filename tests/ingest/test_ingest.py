@@ -1,0 +1,374 @@
+"""The step itself: files in, rows in the lake, each exactly once."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aufruf.classifier import Classifier
+from aufruf.errors import UsageError
+from aufruf.settings import Settings
+from aufruf.steps.ingest import ingest, refused
+from aufruf.store import Store
+
+TABLES = ("texts", "annotations", "quarantine", "files")  # in the order in which they are written
+FOURCAT = "id,thread_id,body,author,timestamp,url\n"
+
+
+def lake(store: Store) -> dict[str, list[dict[str, Any]]]:
+    """All that the lake holds, without the times of our own clock, in a fixed order."""
+    ours = {"ingested_at", "refused_at"}
+    return {
+        table: sorted(
+            ({k: str(v) for k, v in row.items() if k not in ours} for row in store.read(table).to_dict("records")),
+            key=json.dumps,
+        )
+        for table in TABLES
+    }
+
+
+@pytest.fixture
+def export(written: Callable[..., Path], vote: Callable[..., Any]) -> Path:
+    """Four annotations: two votes, an abstention and a spelling that nobody listed."""
+    tasks = [
+        vote("Geht wählen!", "True", identifier="C1-Caption"),
+        vote("Schöner Tag", "False", identifier="C2-Caption"),
+        vote("CSU", "Unsure", identifier="C2-OCR"),
+        vote("Hm", "vielleicht", identifier="C3-Caption"),
+    ]
+    return written("votes.json", tasks)
+
+
+def test_a_file_ends_in_the_lake_once(settings: Settings, store: Store, classifier: Classifier, export: Path) -> None:
+    """Votes, texts, the refused row and the file are stored; a second time nothing changes and it is said."""
+    first = ingest(settings, [classifier], [export])
+    assert first == {
+        "files": [
+            {
+                "file": str(export),
+                "format": "label-studio",
+                "kind": "annotations",
+                "status": "new",
+                "rows": 4,
+                "kept": 3,
+                "refused": 1,
+                "annotations": 3,
+                "posts": 3,
+            }
+        ],
+        "annotations": 3,
+        "posts": 3,
+        "status": "done",
+    }
+    before, versions = lake(store), [store.version(table) for table in TABLES]
+    again = ingest(settings, [classifier], [export])
+    assert (again["files"][0]["status"], again["annotations"], again["posts"]) == ("unchanged", 0, 0)
+    assert again["status"] == "nothing new"
+    assert (lake(store), [store.version(table) for table in TABLES]) == (before, versions)
+    assert [(v["text_id"], v["label"], v["annotator"]) for v in before["annotations"]] == [
+        ("instagram:C1:caption", "call", "7"),
+        ("instagram:C2:caption", "no_call", "7"),
+        ("instagram:C2:ocr", "abstain", "7"),
+    ]
+    assert [row["reasons"] for row in before["quarantine"]] == [
+        "label 'vielleicht' is not listed under [spellings] of calls.toml"
+    ]
+
+
+def test_the_original_is_kept_read_only(settings: Settings, classifier: Classifier, export: Path) -> None:
+    """raw/ holds the bytes under their digest, not writable, and nothing half-copied beside them."""
+    ingest(settings, [classifier], [export])
+    (kept,) = settings.raw.iterdir()
+    assert kept.read_bytes() == export.read_bytes()
+    assert (kept.suffix, stat.S_IMODE(kept.stat().st_mode)) == (".json", 0o444)
+    assert export.exists()
+
+
+@pytest.mark.parametrize("stored", range(len(TABLES)))
+def test_a_run_that_broke_off_is_taken_up(
+    settings: Settings, store: Store, classifier: Classifier, export: Path, stored: int
+) -> None:
+    """Whichever tables were written before the end, the next run ends in the same rows and announces them."""
+    ingest(settings, [classifier], [export])
+    whole = lake(store)
+    for table in TABLES[stored:]:
+        shutil.rmtree(Path(settings.lake) / table)
+    if stored == 0:
+        shutil.rmtree(settings.raw)
+    result = ingest(settings, [classifier], [export])
+    assert lake(store) == whole
+    assert (result["files"][0]["status"], result["annotations"], result["posts"]) == ("new", 3, 3)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from aufruf.classifier import load
+from aufruf.settings import Settings
+from aufruf.steps import ingest as step
+
+put = step.Store.put
+def dying(self, table, rows, **more):
+    if table == "annotations":
+        os.kill(os.getpid(), 9)
+    return put(self, table, rows, **more)
+step.Store.put = dying
+home, classifier, file = sys.argv[1:]
+step.ingest(Settings.load(home, {}), [load(Path(classifier))], [Path(file)])
+"""
+
+
+def test_kill_9_between_two_tables_loses_and_doubles_nothing(
+    settings: Settings, store: Store, classifier: Classifier, export: Path, written: Callable[..., Path]
+) -> None:
+    """A process killed after the texts leaves no file row; the next run stores every vote once."""
+    toml = 'labels = ["no_call", "call"]\npositive = "call"\n[spellings]\ncall = ["True"]\nno_call = ["False"]\n'
+    path = written("calls.toml", toml + 'abstain = ["Unsure"]\n')
+    done = subprocess.run([sys.executable, "-c", KILLED, str(settings.home), str(path), str(export)], check=False)
+    assert done.returncode == -9
+    assert [store.count(table) for table in TABLES] == [3, 0, 0, 0]
+    assert ingest(settings, [classifier], [export])["files"][0]["status"] == "new"
+    assert [store.count(table) for table in TABLES] == [3, 3, 1, 1]
+    orphans = list(settings.raw.glob(".*.part"))
+    for orphan in orphans:
+        os.utime(orphan, (1, 1))
+    ingest(settings, [classifier], [export])
+    assert not list(settings.raw.glob(".*.part"))
+
+
+def test_a_refused_file_stops_no_other(
+    settings: Settings, store: Store, classifier: Classifier, export: Path, written: Callable[..., Path]
+) -> None:
+    """The broken file is refused with its reason, nothing of it is stored, and the good one is taken."""
+    cut = written("cut.json", export.read_text()[:-10])
+    result = ingest(settings, [classifier], [cut, export])
+    assert [entry["status"] for entry in result["files"]] == ["refused", "new"]
+    failure = refused(result)
+    assert failure is not None
+    assert failure.exit_code == 3
+    assert failure.where == str(cut)
+    assert "the JSON is broken or cut off" in failure.what
+    assert len(list(settings.raw.iterdir())) == 1
+    rows = {row["name"]: row for row in lake(store)["files"]}
+    assert (rows["cut.json"]["status"], rows["cut.json"]["kept"]) == ("refused", "0")
+    assert "cut off" in rows["cut.json"]["reasons"]
+
+
+def test_nothing_refused_is_no_failure(settings: Settings, classifier: Classifier, export: Path) -> None:
+    """A result without refused files stands for no failure, although a row was refused."""
+    assert refused(ingest(settings, [classifier], [export])) is None
+
+
+def test_a_refused_file_can_be_offered_again(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """Once the classifier lists the spelling, the same bytes are taken; the earlier refusal is no memory."""
+    path = written("x.csv", "text,label\na,JA!\nb,JA!\nc,JA!\n")
+    columns = {"text": "text", "label": "label"}
+    assert ingest(settings, [classifier], [path], columns=columns)["files"][0]["status"] == "refused"
+    assert store.count("annotations") == 0
+    mended = classifier.model_copy(update={"spellings": {"call": ("JA!",)}})
+    entry = ingest(settings, [mended], [path], columns=columns)["files"][0]
+    assert (entry["status"], entry["kept"], store.count("annotations")) == ("new", 3, 3)
+    assert [row["status"] for row in lake(store)["files"]] == ["new"]
+
+
+def test_a_spelling_listed_later_saves_its_rows(
+    settings: Settings, store: Store, classifier: Classifier, export: Path
+) -> None:
+    """Refused rows of a file that was taken are taken too, when it is offered again after the list was mended."""
+    ingest(settings, [classifier], [export])
+    spellings = classifier.spellings | {"no_call": ("False", "vielleicht")}
+    entry = ingest(settings, [classifier.model_copy(update={"spellings": spellings})], [export])["files"][0]
+    assert (entry["status"], entry["kept"], entry["refused"], entry["annotations"]) == ("new", 4, 0, 1)
+    assert store.count("annotations") == 4
+
+
+def test_the_inbox_is_emptied(
+    settings: Settings,
+    store: Store,
+    classifier: Classifier,
+    vote: Callable[..., Any],
+    zeeschuimer: Callable[..., str],
+    dropped: Callable[..., Path],
+) -> None:
+    """Stored files leave the inbox, refused ones lie beside their reason, unfinished ones and links stay."""
+    dropped("annotations", "votes.json", [vote("a", "True")])
+    dropped("posts", "posts.ndjson", zeeschuimer("C1", "eins"))
+    dropped("posts", "strange.csv", "x,y\n1,2\n")
+    kept = ["half.json.part", ".hidden.json", "half.json.crdownload"]
+    for name in kept:
+        dropped("posts", name, zeeschuimer("C2", "zwei"))
+    still = dropped("posts", "written-to.ndjson", zeeschuimer("C3", "drei"))
+    os.utime(still)
+    link = settings.inbox_posts / "link.ndjson"
+    link.symlink_to(still)
+    result = ingest(settings, [classifier])
+    assert {entry["file"]: entry["status"] for entry in result["files"]} == {
+        "votes.json": "new",
+        "posts.ndjson": "new",
+        "strange.csv": "refused",
+    }
+    assert sorted(path.name for path in settings.inbox_posts.iterdir()) == sorted([*kept, still.name, link.name])
+    assert list(settings.inbox_annotations.iterdir()) == []
+    folder = settings.home / "inbox" / "refused"
+    assert sorted(path.name for path in folder.iterdir()) == ["strange.csv", "strange.csv.reason.txt"]
+    assert "no known format" in (folder / "strange.csv.reason.txt").read_text()
+    assert store.count("texts") == 2
+
+
+def test_an_empty_inbox_is_nothing_to_do(settings: Settings, store: Store, classifier: Classifier) -> None:
+    """With nothing there, nothing is created and the result says so."""
+    result = ingest(settings, [classifier])
+    assert result == {"files": [], "annotations": 0, "posts": 0, "status": "nothing to do"}
+    assert not settings.home.exists()
+
+
+def test_a_known_file_leaves_the_inbox_too(
+    settings: Settings, classifier: Classifier, vote: Callable[..., Any], dropped: Callable[..., Path]
+) -> None:
+    """A file delivered twice is unchanged the second time, and does not stay lying there."""
+    dropped("annotations", "a.json", [vote("a", "True")])
+    ingest(settings, [classifier])
+    path = dropped("annotations", "b.json", [vote("a", "True")])
+    assert ingest(settings, [classifier])["files"][0]["status"] == "unchanged"
+    assert not path.exists()
+
+
+def test_each_classifier_takes_the_answers_to_its_question(
+    settings: Settings, store: Store, classifier: Classifier, vote: Callable[..., Any], written: Callable[..., Path]
+) -> None:
+    """Two questions in one export: each goes to its classifier, and what nobody asks is no row."""
+    party = classifier.model_copy(update={"name": "party", "question": "Partei"})
+    tasks = [vote("a", "True"), vote("b", "ja", question="Partei"), vote("c", "x", question="Thema")]
+    path = written("x.json", tasks)
+    entry = ingest(settings, [classifier, party], [path])["files"][0]
+    assert (entry["rows"], entry["kept"], entry["refused"]) == (2, 2, 0)
+    votes = store.read("annotations")
+    assert sorted(zip(votes["classifier"], votes["label"], strict=True)) == [("calls", "call"), ("party", "call")]
+    assert lake(store)["files"][0]["classifiers"] == "calls party"
+
+
+def test_a_known_file_is_offered_to_a_new_classifier(
+    settings: Settings, store: Store, classifier: Classifier, export: Path
+) -> None:
+    """A classifier that comes later takes its votes; one with another question leaves the file unchanged."""
+    ingest(settings, [classifier], [export])
+    twin = classifier.model_copy(update={"name": "twin"})
+    other = classifier.model_copy(update={"name": "other", "question": "Thema"})
+    assert ingest(settings, [other], [export])["files"][0]["status"] == "unchanged"
+    assert ingest(settings, [twin], [export])["files"][0]["status"] == "new"
+    assert lake(store)["files"][0]["classifiers"] == "calls twin"
+    assert store.count("annotations", {"classifier": "twin"}) == 3
+    assert ingest(settings, [classifier, twin, other], [export])["files"][0]["status"] == "unchanged"
+
+
+def test_an_export_that_asks_something_else_is_refused(
+    settings: Settings, classifier: Classifier, vote: Callable[..., Any], written: Callable[..., Path]
+) -> None:
+    """The refusal names the question of the file and that of the classifier."""
+    path = written("x.json", [vote("a", "True", question="call to action")])
+    entry = ingest(settings, [classifier], [path])["files"][0]
+    assert (entry["status"], entry["format"], entry["kind"]) == ("refused", "label-studio", "annotations")
+    assert "answers 'call to action', not 'Call to Action' (calls.toml)" in entry["reasons"][0]
+
+
+def test_both_scrapers_give_one_text(
+    settings: Settings, store: Store, classifier: Classifier, zeeschuimer: Callable[..., str], written: Any
+) -> None:
+    """A post in both exports is one text, with the dated caption, in whichever order they come."""
+    dated = written("z", zeeschuimer("C1", "gesehen") + zeeschuimer("C2", "zwei"))
+    bare = written("f", FOURCAT + "C1,C1,anders,katha,2024-10-30 15:42:29,https://www.instagram.com/p/C1\n")
+    assert ingest(settings, [classifier], [dated])["posts"] == 2
+    assert ingest(settings, [classifier], [bare])["posts"] == 0
+    texts = store.read("texts").set_index("text_id")["text"].to_dict()
+    assert texts == {"instagram:C1:caption": "gesehen", "instagram:C2:caption": "zwei"}
+    assert (
+        ingest(settings, [classifier], [written("z2", zeeschuimer("C1", "neu", collected=1731999999000))])["posts"] == 1
+    )
+    assert store.read("texts", {"post_id": "C1"})["text"].tolist() == ["neu"]
+
+
+def test_parties_come_from_the_table_of_authors(
+    settings: Settings, store: Store, classifier: Classifier, zeeschuimer: Callable[..., str], written: Any
+) -> None:
+    """Posts that name no party get it from the table of authors, and later ones from the posts before."""
+    authors = written("authors.csv", "author,party\nKathaSchulze,Grüne\n")
+    ingest(settings, [classifier], [written("a", zeeschuimer("C1", "eins"))], authors=authors)
+    ingest(settings, [classifier], [written("b", zeeschuimer("C2", "zwei"))])
+    assert store.read("texts")["party"].tolist() == ["Grüne", "Grüne"]
+
+
+def test_a_table_of_authors_is_told_from_posts(
+    settings: Settings, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """Among the files it is refused with the option that takes it; a table without its columns is wrong usage."""
+    authors = written("authors.csv", "author,party\nKatha,Grüne\n")
+    entry = ingest(settings, [classifier], [authors])["files"][0]
+    assert entry["reasons"] == ["this is a table of authors, not of posts. Give it with --authors FILE."]
+    with pytest.raises(UsageError, match="must be called author and party"):
+        ingest(settings, [classifier], [authors], authors=written("x.csv", "name,party\nKatha,Grüne\n"))
+
+
+def test_other_columns_of_a_known_table_are_taken_again(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """Naming the right column after a wrong one is not "unchanged"; without options a known table is."""
+    path = written("x.csv", "id,falsch,richtig,label\n7,a,b,ja\n")
+    wrong = {"text_id": "id", "text": "falsch", "label": "label"}
+    ingest(settings, [classifier], [path], columns=wrong)
+    assert ingest(settings, [classifier], [path])["files"][0]["status"] == "unchanged"
+    entry = ingest(settings, [classifier], [path], columns=wrong | {"text": "richtig"})["files"][0]
+    assert (entry["format"], entry["status"]) == ("table", "new")
+    assert store.read("texts")["text"].tolist() == ["b"]
+
+
+def test_a_refused_file_is_of_the_kind_that_the_options_say(
+    settings: Settings, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """A table whose label column is missing was meant to hold annotations."""
+    path = written("x.csv", "text,urteil\na,ja\n")
+    entry = ingest(settings, [classifier], [path], columns={"text": "text", "label": "label"})["files"][0]
+    assert (entry["status"], entry["kind"]) == ("refused", "annotations")
+    assert entry["reasons"] == ["no column 'label' here. Its columns: 'text', 'urteil'."]
+
+
+@pytest.mark.parametrize("what", ["folder", "absent"])
+def test_a_path_that_is_no_file_is_a_usage_error(
+    settings: Settings, classifier: Classifier, tmp_path: Path, what: str
+) -> None:
+    """A folder or a missing path is wrong usage, before anything is read."""
+    path = tmp_path if what == "folder" else tmp_path / "absent.json"
+    with pytest.raises(UsageError, match=str(path)):
+        ingest(settings, [classifier], [path])
+
+
+def test_a_name_that_is_no_utf8_is_no_obstacle(
+    settings: Settings, classifier: Classifier, vote: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A file name with stray bytes is stored and reported in a printable form."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/gr\xfc\xdfe.json"))
+    path.write_text(json.dumps([vote("a", "True")]))
+    entry = ingest(settings, [classifier], [path])["files"][0]
+    assert entry["status"] == "new"
+    assert entry["file"].endswith("gr??e.json")
+
+
+def test_the_checks_leave_their_counts(settings: Settings, store: Store, classifier: Classifier, export: Path) -> None:
+    """reports/checks holds the outcome of every expectation under the file's digest."""
+    ingest(settings, [classifier], [export])
+    digest = lake(store)["files"][0]["digest"]
+    told = json.loads((settings.reports / "checks" / f"{digest[:12]}.json").read_text())
+    assert told["file"] == digest
+    assert {check["expectation"] for check in told["checks"]} >= {
+        "expect_column_values_to_be_in_set",
+        "expect_compound_columns_to_be_unique",
+        "expect_column_mean_to_be_between",
+    }

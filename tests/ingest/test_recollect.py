@@ -1,0 +1,81 @@
+"""Texts and votes that arrive again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aufruf.data.recollect import merge, texts_to_write, votes_to_write
+from aufruf.schemas import Annotation, Text
+
+DAY = datetime(2024, 11, 12, tzinfo=UTC)
+DATED = Text(
+    text_id="instagram:C1:caption",
+    post_id="C1",
+    text="alt",
+    text_type="caption",
+    post_type="reel",
+    platform="instagram",
+    author="Katha",
+    party=None,
+    posted_at=DAY,
+    collected_at=DAY,
+    digest="d1",
+    group_id="g1",
+    file="f1",
+)
+UNDATED = replace(DATED, text="neu", digest="d2", post_type=None, party="Grüne", collected_at=None, file="f2")
+LATER = replace(UNDATED, collected_at=DAY + timedelta(days=1), file="f3")
+VOTE = Annotation("calls", "t", "7", "call", DAY, "f1")
+
+
+@pytest.mark.parametrize(("first", "second"), [(DATED, UNDATED), (UNDATED, DATED)])
+def test_overlapping_exports_end_alike_in_either_order(first: Text, second: Text) -> None:
+    """A collection with no date never replaces a dated one; what only one of them knows is kept."""
+    assert merge(second, first) == replace(DATED, party="Grüne")
+
+
+def test_the_later_collection_of_a_text_stays() -> None:
+    """An edited caption replaces the older one, and an older file that comes late does not bring it back."""
+    assert merge(LATER, DATED).text == merge(DATED, LATER).text == "neu"
+    assert merge(LATER, DATED).post_type == "reel"
+
+
+def test_a_text_that_says_nothing_new_is_not_written() -> None:
+    """The same text from another file is not written again and does not count; an edited one does both."""
+    again = replace(DATED, file="f9")
+    assert texts_to_write([again, again], {DATED.text_id: DATED}, {}) == ([], 0)
+    changed, fresh = texts_to_write([LATER], {DATED.text_id: DATED}, {})
+    assert ([text.digest for text in changed], fresh) == (["d2"], 1)
+
+
+def test_a_party_comes_from_what_is_known_of_the_author() -> None:
+    """A post that names no party gets its author's, whatever the case of the name; one that does keeps it."""
+    parties = {"katha": "CSU"}
+    (bare,), _ = texts_to_write([DATED], {}, parties)
+    (named,), _ = texts_to_write([UNDATED], {}, parties)
+    assert (bare.party, named.party) == ("CSU", "Grüne")
+
+
+def test_an_older_vote_changes_nothing() -> None:
+    """A re-uploaded older export, or one with no dates, does not undo a later vote."""
+    known = {("calls", "t", "7"): VOTE}
+    older = replace(VOTE, label="no_call", annotated_at=DAY - timedelta(days=1), file="f2")
+    undated = replace(VOTE, label="no_call", annotated_at=None, file="f2")
+    assert votes_to_write([older, undated], known) == ([], 0)
+
+
+def test_a_changed_mind_counts_and_a_repetition_does_not() -> None:
+    """A later vote with another label is new; the same label with a later date is only noted."""
+    known = {("calls", "t", "7"): VOTE}
+    changed_mind = replace(VOTE, label="no_call", annotated_at=DAY + timedelta(hours=1), file="f2")
+    repeated = replace(VOTE, annotated_at=DAY + timedelta(hours=1), file="f2")
+    assert votes_to_write([changed_mind], known) == ([changed_mind], 1)
+    assert votes_to_write([repeated], known) == ([repeated], 0)
+    assert votes_to_write([replace(VOTE, file="f2")], known) == ([], 0)
+
+
+def test_what_a_broken_off_run_left_behind_still_counts_as_new() -> None:
+    """Votes and texts stored from the very same file were announced to nobody: the next run announces them."""
+    assert votes_to_write([VOTE], {("calls", "t", "7"): VOTE}) == ([], 1)
+    assert texts_to_write([DATED], {DATED.text_id: DATED}, {}) == ([], 1)

@@ -1,0 +1,281 @@
+"""The page of one day, read back with a parser."""
+
+import base64
+import hashlib
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aufruf.errors import AufrufError
+from aufruf.reports.day import (
+    DayReport,
+    DecisionNote,
+    Explained,
+    Finding,
+    Interval,
+    PartyCount,
+    render,
+    write,
+)
+from aufruf.reports.intervals import wilson
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "</script></style></title><script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "javascript:alert(1)",
+    "' onmouseover='alert(1)",
+    "a\u2028b\u2029c",
+    "x\u202eevil\u2066y",
+    "nul\x00l",
+    "halb \ud83d",
+    "{{ day.classifier }} {% raw %}",
+    "]]><!--",
+]
+VOID = {"meta", "path", "rect", "br", "link", "img", "input", "base", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements, attributes and visible text of a page; raises where tags do not nest."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.style = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self.open:
+            self.style += data
+        else:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+
+def poisoned(day: DayReport, bad: str) -> DayReport:
+    found = Finding(
+        bad,
+        f"Geht {bad} wählen",
+        bad,
+        bad,
+        bad,
+        None,
+        bad,
+        0.9,
+        False,
+        bad,
+        Explained([(bad, 0.5), ("Geht", -1)], 0.9, 0.9),
+    )
+    return replace(
+        day,
+        classifier=bad,
+        positive=bad,
+        model=replace(
+            day.model,
+            version=bad,
+            run_id=bad,
+            run_url=bad,
+            encoder=bad,
+            stand_in_for=bad,
+            metrics={**day.model.metrics, bad: Interval(0.5, 0.4, 0.6)},
+        ),
+        decision=DecisionNote("kept", bad, [bad], datetime(2025, 2, 17, tzinfo=UTC)),
+        ledger={bad: 1},
+        parties=[PartyCount(bad, 10, 3, *wilson(3, 10))],
+        calls=[found],
+        others=[found, replace(found, chosen="control")],
+    )
+
+
+@pytest.mark.parametrize("mask", [True, False])
+@pytest.mark.parametrize("bad", ATTACKS)
+def test_nothing_from_outside_becomes_code(day: DayReport, bad: str, mask: bool) -> None:
+    """Whatever stands in a text, name, label or reason, the page holds our elements and links only."""
+    html = render(poisoned(day, bad), mask)
+    page, clean = Page(html), Page(render(poisoned(day, "harmlos"), mask))
+    assert [(tag, sorted(names)) for tag, names in page.elements] == [
+        (tag, sorted(names)) for tag, names in clean.elements
+    ]
+    assert {"script", "img", "iframe", "object", "link", "base", "form"} & {
+        tag for tag, _ in page.elements
+    } == set()
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        assert re.fullmatch(r"#\w+|\.\./index\.html", attributes.get("href", "#x"))
+    assert not re.search(
+        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]", html
+    )
+    html.encode("utf-8")
+
+
+def test_the_policy_admits_the_one_style_sheet_and_nothing_else(day: DayReport) -> None:
+    """The hash in the policy is the hash of the style element."""
+    page = Page(render(day))
+    policies = [a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
+    digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
+    assert policies == [
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    ]
+    assert [tag for tag, _ in page.elements].count("style") == 1
+    assert "url(" not in page.style
+    assert "@import" not in page.style
+
+
+def test_the_numbers_are_those_given(day: DayReport) -> None:
+    """Counts, shares, metrics with bounds, threshold and decision stand on the page."""
+    text = Page(render(day)).text
+    for fact in (
+        "1,412 texts scored by version 3, 38 of them today;",
+        "297 labelled call (21 % , 95 % interval 19 % to 23 % )",
+        "31 lie too close to the threshold to be sure.",
+        "F1 0.81 0.72–0.88 0.67 0.56–0.76",
+        "On 278 frozen test texts",
+        "Bündnis Morgenrot 28 % 24–32 143 of 512",
+        "no party 27 % 18–39 18 of 67",
+        "of 100 texts that the model labels call, about 76 are; of 100 that are, it finds about 87.",
+        "Promoted. Version 3 replaces version 2",
+        "train 833, validation 278, test 277",
+        "6 of 14 shown",
+        "4 texts were too long",
+        "fit 0.22 · stability 0.83 Not reliable: fit below 0.3",
+        "Not reliable: stability below 0.5",
+        "Unterschreibt +0.36",
+        "Fragen −0.06",
+        "17 February 2025, 02:41 CET",
+    ):
+        assert _loose(fact) in _loose(text)
+
+
+def _loose(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+def test_a_stand_in_is_said_before_anything_else(day: DayReport) -> None:
+    """A reader learns of the stand-in encoder in the header, and only when there is one."""
+    head = render(day).split("<main>")[0]
+    assert "Stand-in encoder." in head
+    assert "deepset/gbert-base" in head
+    assert "tand-in" not in Page(render(replace(day, model=replace(day.model, stand_in_for=None)))).text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda day: replace(day, decision=None),
+        lambda day: replace(day, calls=[], others=[], calls_shown_of=0),
+        lambda day: replace(day, calls=[replace(call, explained=None) for call in day.calls]),
+        lambda day: replace(
+            day, calls=[replace(call, explained=Explained([], 0.9, 0.9)) for call in day.calls]
+        ),
+        lambda day: replace(day, parties=[], scored_total=0, scored_today=0, calls_total=0, undecided=0),
+        lambda day: replace(day, parties=[PartyCount("Leer", 0, 0, 0.0, 1.0)]),
+        lambda day: replace(day, ledger={}),
+        lambda day: replace(
+            day, model=replace(day.model, metrics={}, baseline={}, trained_at=None, truncated=None)
+        ),
+        lambda day: replace(day, model=replace(day.model, metrics={})),
+        lambda day: replace(day, model=replace(day.model, baseline={}, run_url=None)),
+        lambda day: replace(day, calls=[replace(call, posted_at=pd.NaT) for call in day.calls]),
+        lambda day: replace(
+            day,
+            calls=[replace(day.calls[0], explained=Explained([("Geht", float("nan"))], float("nan"), 0.9))],
+        ),
+        lambda day: replace(day, calls=[replace(day.calls[0], text="", author=None, party=None)]),
+        lambda day: replace(day, calls=[replace(day.calls[0], text="wort " * 1400)]),
+    ],
+)
+def test_a_page_with_gaps_is_a_page(day: DayReport, change: Callable[[DayReport], DayReport]) -> None:
+    """Without decision, calls, words, parties, metrics or times the rest stands, without None or nan."""
+    text = Page(render(change(day))).text
+    assert "What this page cannot say" in text
+    assert not re.search(r"\bNone\b(?! to show)|\bnan\b|\bNaT\b", text)
+
+
+def test_a_text_is_shown_letter_by_letter(day: DayReport) -> None:
+    """Unmasked, the pieces of a text with its marks are the text, escaped and nothing more."""
+    text = "Geht & kommt <bald>!\n\n  👩‍🚀 Tu\u0308r «@anna» ❤️ &amp; https://example.org/a?b&c"
+    words = [("Geht", 1.0), ("👩‍🚀", -0.5), ("&", 0.2), ("bald", 0.1)]
+    found = replace(day.calls[0], text=text, explained=Explained(words, 0.9, 0.9))
+    html = render(replace(day, calls=[found], others=[]), mask=False)
+    inside = re.search(r'<div class="text"[^>]*>(.*?)</div>', html, re.DOTALL)
+    assert inside is not None
+    page = Page(inside.group(1))
+    assert "".join(page.words) == text
+    assert [(a["class"], a["title"]) for _, a in page.elements] == [
+        ("to s3", "+1.00"), ("to s1", "+0.20"), ("to s1", "+0.10"), ("away s2", "−0.50"), ("to s1", "+0.20")
+    ]  # fmt: skip
+
+
+def test_persons_are_masked_unless_asked_for(day: DayReport) -> None:
+    """By default no handle, account, address, number or path of a link leaves; with mask=False they do."""
+    private = ["jona.flussufer", "profil_1", "anna.beispiel", "5550 1234", "schulbus?ref", "ref=anna"]
+    shown, hidden = render(day, mask=False), render(day)
+    for name in private:
+        assert name in shown
+        assert name not in hidden
+    assert "account 1" in hidden
+    assert "This page is not masked." in shown
+
+
+def test_one_account_keeps_its_number(day: DayReport) -> None:
+    """Two texts of one author carry the same number, another author's another."""
+    calls = [replace(call, author=name) for call, name in zip(day.calls, ["a1", "b2", "a1"], strict=False)]
+    text = Page(render(replace(day, calls=calls, others=[], parties=[]))).text
+    assert sorted(re.findall(r"account \d", text)) == ["account 1", "account 1", "account 2"]
+
+
+def test_parties_are_grouped_and_the_surest_come_first(day: DayReport) -> None:
+    """Calls stand under their party, by falling probability, those without a party at the end."""
+    calls = [
+        replace(day.calls[0], party=p, probability=q)
+        for p, q in [(None, 0.9), ("B", 0.6), ("A", 0.7), ("B", 0.8)]
+    ]
+    html = render(replace(day, calls=calls, others=[], parties=[PartyCount("B", 9, 2, 0.1, 0.5)]))
+    assert re.findall(r"<h3>(?:<bdi>)?(.*?)(?:</bdi>)? <span", html) == ["B", "A", "no party"]
+    assert re.findall(r'"probability">([\d.]+)<', html) == ["0.80", "0.60", "0.70", "0.90"]
+
+
+def test_a_text_costs_few_bytes(day: DayReport) -> None:
+    """A hundred explained texts make a page under 400 kB; the style sheet is there once."""
+    assert len(render(replace(day, calls=[day.calls[0]] * 100))) < 400_000
+
+
+def test_writing_is_whole_and_readable(day: DayReport, tmp_path: Path) -> None:
+    """The page is folder/index.html with mode 0644, replaced in one go, and no draft stays behind."""
+    folder = tmp_path / "call_to_action" / "2025-02-17"
+    assert write(folder, replace(day, day=date(2024, 2, 29))) == write(folder, day) == folder / "index.html"
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+    assert stat.S_IMODE((folder / "index.html").stat().st_mode) == 0o644
+    assert (folder / "index.html").read_text(encoding="utf-8") == render(day)
+
+
+def test_a_folder_that_cannot_be_written_is_said(day: DayReport, tmp_path: Path) -> None:
+    """The error names the page and what to do."""
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(AufrufError, match=r"index\.html: the page could not be written: .*aufruf report"):
+        write(tmp_path / "file" / "2025-02-17", day)

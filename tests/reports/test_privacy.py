@@ -1,0 +1,108 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aufruf.reports.highlight import spans
+from aufruf.reports.privacy import masked, pieces, regions, shown_word
+
+LINKS = (
+    "https://www.example.org/u/anna?x=1 HTTP://Example.org www.example.org/anna t.me/anna linktr.ee/anna?a=b"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Danke @anna_b.", "Danke @•••."),
+        ("Danke@anna", "Danke@•••"),
+        ("@mu\u0308ller und @an\u200bna und ＠anna", "@••• und @••• und @•••"),
+        ("@anna@nord.example und @anna-b.example.org", "@••• und @•••"),
+        ("anna.b+x@mail.example.org!", "‹e-mail›!"),
+        ("mailto:jürgen@exämple.de", "mailto:‹e-mail›"),
+        ("https://anna:geheim@example.org/x", "‹link: example.org›"),
+        ("https://[kaputt/x", "‹link›"),
+        ("(siehe https://example.org/a_(b)).", "(siehe ‹link: example.org›))."),
+        ("Ruf an: +49 (0)89 / 12 34 56", "Ruf an: ‹phone›"),
+        ("0170/1234567 oder (030) 5550-1234", "‹phone› oder ‹phone›"),
+        ("Seit 2021 0170 1234567 und 0170 1234567Uhr", "Seit 2021 ‹phone› und ‹phone›Uhr"),
+        ("0049 170 1234567", "‹phone›"),
+    ],
+)
+def test_what_identifies_persons_is_replaced(text: str, expected: str) -> None:
+    """Mentions, addresses and numbers go, and of a link only its host stays."""
+    assert masked(text) == expected
+
+
+@pytest.mark.parametrize("link", LINKS.split())
+def test_of_a_link_only_the_host_is_left(link: str) -> None:
+    """With a scheme or without, neither path nor query is shown."""
+    assert "anna" not in masked(link)
+    assert masked(link).startswith("‹link: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Am 23.02.2025 um 18:00 Uhr",
+        "Am 08. 02. 2025 und 08.02. – 12.02.2025",
+        "02/23/2025",
+        "1.388.000 Euro, 100 000 000 Stimmen",
+        "01067 Dresden",
+        "2017, 2021, 2025",
+        "SPD/CDU und/oder z.B. morgen",
+        "5 @ 7",
+        "#Wahl @ Rathaus",
+    ],
+)
+def test_dates_sums_and_words_stay(text: str) -> None:
+    """What only looks a little like a number, a link or a mention is not touched."""
+    assert masked(text) == text
+
+
+def test_ids_keep_their_digits() -> None:
+    """A post number is no telephone number."""
+    assert masked("instagram:0349818723889:caption", numbers=False) == "instagram:0349818723889:caption"
+
+
+def test_a_hidden_region_carries_the_weight_of_its_words() -> None:
+    """A link that mattered is still marked once only its host is shown; a part of an address is, too."""
+    text = "Hier: https://example.org/anna, anna@example.org"
+    runs = spans(text, [("https://example.org/anna", 0.4), ("anna", -0.2)])
+    shown = [(piece.shown, piece.weight) for piece in pieces(runs, regions(text))]
+    assert shown == [("Hier: ", None), ("‹link: example.org›", 0.4), (", ", None), ("‹e-mail›", -0.2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "expected"),
+    [
+        ("Ja @anna", "@anna", "@•••"),
+        ("Ja @anna", "anna", "@•••"),
+        ("Ja @anna", "Ja", "Ja"),
+        ("Ruf 0170 1234567", "1234567", "‹phone›"),
+        ("anna@example.org", "anna", "‹e-mail›"),
+        ("anna@example.org kennt anna", "anna", "anna"),
+        ("Ja", "@fremd", "@•••"),
+    ],
+)
+def test_words_of_an_explanation_are_hidden_as_in_the_text(text: str, word: str, expected: str) -> None:
+    """The table beside a text shows of a hidden part no more than the text does."""
+    assert shown_word(word, spans(text, [(word, 1.0)]), regions(text)) == expected
+
+
+@given(
+    st.text(st.sampled_from("ab @.:/#-+0179 \n😉\u0308https"), max_size=60),
+    st.lists(st.tuples(st.text(st.sampled_from("ab@01"), max_size=3), st.floats(-1, 1)), max_size=4),
+)
+def test_marking_and_hiding_do_not_disturb_each_other(text: str, words: list[tuple[str, float]]) -> None:
+    """Whatever is marked, the shown text is the masked text."""
+    assert "".join(piece.shown for piece in pieces(spans(text, words), regions(text))) == masked(text)
+
+
+def test_long_texts_of_one_kind_stay_quick() -> None:
+    """No pattern takes time that grows with the square of a text."""
+    start = time.perf_counter()
+    for unit in ("a", "a.", "a@", "0 1", "@a.", "www.", "+491", "a/", "-"):
+        masked(unit * (60_000 // len(unit)))
+    assert time.perf_counter() - start < 20

@@ -1,0 +1,88 @@
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from aufruf.stack import processes
+
+ORPHAN = """
+import os, signal, sys, time
+if os.fork():
+    sys.exit()                       # the parent goes: its child belongs to init now
+os.setsid()                          # and to no group that anybody knows
+if sys.argv[1] == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open(sys.argv[2], "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    processes.end(tmp_path, patience=1)
+
+
+def _start(home: Path, *command: str) -> subprocess.Popen[bytes]:
+    env = {**os.environ, processes.MARK: "m", "AUFRUF_HOME": str(home)}
+    return processes.start([sys.executable, *command], env, home / "logs" / "child.log", home)
+
+
+def _until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it did not happen within 20 s"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("manner", ["polite", "stubborn"])
+def test_a_descendant_is_ended_wherever_it_went(home: Path, manner: str) -> None:
+    """A re-parented process in its own session is found by its mark and ended, even when it ignores SIGTERM."""
+    told = home / "pid"
+    _start(home, "-c", ORPHAN, manner, str(told)).wait()
+    _until(lambda: told.is_file() and told.read_text())
+    pid = int(told.read_text())
+    assert psutil.Process(pid).ppid() != os.getpid()
+    assert processes.end(home, patience=1) == 1
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert processes.marked(home) == []
+
+
+def test_the_stack_of_another_home_is_left_alone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Two installations on one machine do not end each other's processes."""
+    other = tmp_path_factory.mktemp("other")
+    neighbour = _start(other, "-c", "import time; time.sleep(600)")
+    _until(lambda: processes.marked(other))
+    assert processes.end(home, patience=1) == 0
+    assert neighbour.poll() is None
+    assert processes.end(other, patience=1) == 1
+
+
+def test_a_pid_that_was_given_to_somebody_else_is_not_ours() -> None:
+    """A process counts as the recorded one only with its start time."""
+    mine = os.getpid()
+    assert processes.alive(mine, processes.created(mine))
+    assert not processes.alive(mine, processes.created(mine) - 60)
+    assert not processes.alive(2**22 + 1, 0.0)
+
+
+def test_a_log_ends_with_its_last_lines(tmp_path: Path) -> None:
+    """The tail of a long log is short, of an absent one empty."""
+    log = tmp_path / "x.log"
+    log.write_text("\n".join(map(str, range(10_000))), encoding="utf-8")
+    assert processes.tail(log, 3) == "9997\n9998\n9999"
+    assert processes.tail(tmp_path / "absent.log") == ""
+
+
+def test_a_private_file_is_its_owners_only(tmp_path: Path) -> None:
+    """Secrets and the state are written with mode 0600, and overwritten whole."""
+    for text in ("first and longer", "second"):
+        processes.write_private(tmp_path / "secret", text)
+    assert (tmp_path / "secret").read_text() == "second"
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["secret"]

@@ -1,0 +1,93 @@
+"""One embedded stack, really started; the tests run in the order in which they stand."""
+
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+from typing import Any
+
+import psutil
+import pytest
+
+from aufruf import stack
+from aufruf.errors import StackError
+from aufruf.settings import Settings
+from aufruf.stack import processes
+from aufruf.stack.api import Airflow, fetch
+
+COMPONENTS = {"mlflow", "api-server", "scheduler", "dag-processor", "triggerer"}
+
+
+@pytest.fixture(scope="module")
+def started(settings: Settings) -> dict[str, Any]:
+    return stack.up(settings)
+
+
+def test_up_answers_when_everything_is_well(settings: Settings, started: dict[str, Any]) -> None:
+    """Both servers answer, every component reports to be healthy, and the DAGs are read without an error."""
+    assert started["status"] == "up"
+    assert set(started["components"]) == COMPONENTS
+    assert fetch(f"{started['urls']['mlflow']}/health") == "OK"
+    assert Airflow(settings).unwell() == []
+    assert {"ingest", "call_to_action.train"} <= Airflow(settings).dags()
+    assert started["import_errors"] == []
+
+
+def test_it_listens_on_loopback_only(settings: Settings, started: dict[str, Any]) -> None:
+    """No process of the stack can be reached from another machine."""
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in processes.marked(settings.home)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {("127.0.0.1", settings.airflow_port), ("127.0.0.1", settings.mlflow_port)}
+
+
+def test_the_api_asks_for_the_password(settings: Settings, started: dict[str, Any]) -> None:
+    """Without a token Airflow's API gives nothing away; with a wrong password there is no token."""
+    url = started["urls"]["airflow"]
+    assert fetch(f"{url}/api/v2/dags") is None
+    assert fetch(f"{url}/auth/token", {"username": "admin", "password": "admin"}) is None
+
+
+def test_the_gpu_pool_has_one_slot(settings: Settings, started: dict[str, Any]) -> None:
+    """Two trainings never run at once, and no task waits for a pool that is not there."""
+    assert Airflow(settings).get("pools/gpu")["slots"] == 1
+
+
+def test_what_holds_secrets_is_its_owners_only(settings: Settings, started: dict[str, Any]) -> None:
+    """Password, keys and state have mode 0600, the home 0700, and the login works."""
+    secrets = [settings.airflow / name for name in ("passwords.json", "fernet.key", "jwt.secret", "api.secret")]
+    for file in [*secrets, settings.home / "stack.json"]:
+        assert file.stat().st_mode & 0o777 == 0o600, file
+    assert settings.home.stat().st_mode & 0o777 == 0o700
+    assert json.loads(secrets[0].read_text())["admin"] == started["login"]["password"]
+    assert len((settings.airflow / "jwt.secret").read_bytes()) >= 64
+
+
+def test_a_second_up_says_so(settings: Settings, started: dict[str, Any]) -> None:
+    """It starts nothing and gives the same answer; another preset is refused, with the way out."""
+    assert stack.up(settings) == started | {"status": "already up"}
+    with pytest.raises(StackError, match=r"already up, with preset none, not quick.*aufruf down"):
+        stack.up(replace(settings, preset="quick"))
+
+
+def test_a_file_in_the_inbox_starts_a_run(settings: Settings, started: dict[str, Any]) -> None:
+    """The triggerer sees the delivery and the ingest DAG runs, with nobody asking it to."""
+    (settings.inbox_posts / "shopping.csv").write_text("item,price\nbread,3\n", encoding="utf-8")
+    airflow, end = Airflow(settings), time.monotonic() + 120
+    while not (runs := airflow.get("dags/ingest/dagRuns")["dag_runs"]):
+        assert time.monotonic() < end, "no run of ingest within two minutes"
+        time.sleep(1)
+    assert [run["run_type"] for run in runs] == ["asset_triggered"]
+
+
+def test_down_leaves_no_process(settings: Settings, started: dict[str, Any]) -> None:
+    """With a task at work and one component killed, every process that carries the mark is gone afterwards."""
+    os.kill(started["components"]["scheduler"], signal.SIGKILL)
+    assert stack.down(settings)["status"] == "down"
+    assert processes.marked(settings.home) == []
+    assert stack.running(settings) is None
+    assert stack.down(settings) == {"status": "was not up", "processes": 0}
