@@ -82,6 +82,12 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def classifier_toml(tiny_bert: Path) -> str:
+    """A classifier file for the tiny BERT."""
+    return CLASSIFIER.format(encoder=tiny_bert.as_posix(), minimum=1)
+
+
 @pytest.fixture
 def write_classifier(tmp_path: Path, tiny_bert: Path) -> Callable[..., Path]:
     """Writes classifiers/NAME.toml for the tiny BERT into the test's folder; returns that classifiers folder."""

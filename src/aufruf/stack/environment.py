@@ -77,6 +77,7 @@ def airflow_environment(settings: Settings, site: Site, mark: str, preset: str |
         "MLFLOW_TRACKING_URI": urls(settings)["mlflow"],
         "TOKENIZERS_PARALLELISM": "false",  # its threads do not survive the fork into a task
         "OMP_NUM_THREADS": env.get("OMP_NUM_THREADS") or str(min(_cores(), 8)),  # small batches gain no more
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait starve the scheduler beside them
     }
     if preset == "demo":
         env["HF_HUB_OFFLINE"] = "1"
