@@ -45,7 +45,7 @@ def build(classifier):
 
         split = verb("split", name, waits=True)
         train = verb("train", name, gpu=True, hours=12)
-        report = verb("report", name, trigger_rule="none_failed_min_one_success")
+        report = verb("report", name, waits=True, trigger_rule="none_failed_min_one_success")
         split >> sweep() >> train >> (measured := evaluate(train)) >> (decision := promote())
         new_champion(decision)
         [measured, decision] >> report

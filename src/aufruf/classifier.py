@@ -13,6 +13,7 @@ from aufruf.settings import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -49,7 +50,7 @@ class SplitShares(Section):
 class Training(Section):
     epochs: Count = 6
     batch_size: Count = 16
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 4e-5
+    learning_rate: Rate = 4e-5
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     warmup: Share = 0.1  # share of all steps: a fixed number can exceed a small run
     patience: Count = 3  # evaluations without a better value before stopping
@@ -62,11 +63,11 @@ class Sweep(Section):
     minutes: Annotated[float, Field(gt=0)] = 240.0
     pruner: Literal["median", "none"] = "median"
     seed: int = 5460
-    epochs: tuple[int, ...] = (4, 6, 8)
-    learning_rate: tuple[float, ...] = (2e-5, 3e-5, 4e-5)
-    weight_decay: tuple[float, ...] = (0.01, 0.03, 0.05)
-    warmup: tuple[float, ...] = (0.0, 0.1, 0.2)
-    batch_size: tuple[int, ...] = (8, 16, 32)
+    epochs: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 6, 8)
+    learning_rate: Annotated[tuple[Rate, ...], Field(min_length=1)] = (2e-5, 3e-5, 4e-5)
+    weight_decay: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = (0.01, 0.03, 0.05)
+    warmup: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.0, 0.1, 0.2)
+    batch_size: Annotated[tuple[Count, ...], Field(min_length=1)] = (8, 16, 32)
 
 
 class Gate(Section):
@@ -166,7 +167,9 @@ def load(path: Path, preset: str | None = None) -> Classifier:
 
     Raises UsageError naming the file, the key and the nearest known key.
     """
-    table = _toml(path.name, path.read_text(encoding="utf-8"))
+    table = _toml(path.name, _text(path))
+    if "name" in table:  # the file's name is the classifier's
+        raise UsageError("unknown key 'name'", where=path.name, next="Rename the file instead.")
     if preset:
         if preset not in preset_names():
             raise UsageError(f"there is no preset {preset!r}", next=nearest(preset, preset_names()))
@@ -199,7 +202,18 @@ def choose(settings: Settings, name: str | None, preset: str | None = None) -> C
     chosen = name or known[0]
     if chosen not in known:
         raise UsageError(f"there is no classifier {chosen!r}", next=nearest(chosen, known))
-    return load(settings.classifiers / f"{chosen}.toml", preset or settings.preset)
+    found = load(settings.classifiers / f"{chosen}.toml", preset or settings.preset)
+    if settings.encoder is None:
+        return found
+    encoder = found.encoder.model_copy(update={"name": settings.encoder, "revision": None})
+    return found.model_copy(update={"encoder": encoder})
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("not UTF-8", where=path.name, next="Save the file as UTF-8.") from None
 
 
 def _toml(where: str, text: str) -> dict[str, Any]:

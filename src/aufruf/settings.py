@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
+from aufruf.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -29,8 +31,8 @@ class Settings:
             lake=env.get("AUFRUF_LAKE") or str(root / "lake"),
             classifiers=Path(env.get("AUFRUF_CLASSIFIERS") or "classifiers").expanduser().resolve(),
             tracking_uri=env.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
-            airflow_port=int(env.get("AUFRUF_AIRFLOW_PORT") or 8080),
-            mlflow_port=int(env.get("AUFRUF_MLFLOW_PORT") or 5000),
+            airflow_port=_port(env, "AUFRUF_AIRFLOW_PORT", 8080),
+            mlflow_port=_port(env, "AUFRUF_MLFLOW_PORT", 5000),
             preset=env.get("AUFRUF_PRESET") or None,
             encoder=env.get("AUFRUF_ENCODER") or None,
         )
@@ -86,3 +88,10 @@ class Settings:
         return parsed.scheme == "sqlite" or (
             parsed.hostname in {"127.0.0.1", "localhost"} and parsed.port == self.mlflow_port
         )
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    written = env.get(name) or str(default)
+    if not written.isdecimal():
+        raise UsageError(f"{name} is not a port: {written!r}", next="Give a number.")
+    return int(written)

@@ -134,7 +134,7 @@ class Store:
         return pa.table(QueryBuilder().register("t", found).execute(sql))
 
     def _merge(self, table: str, rows: Any, *, update: bool, newer: str | None = None) -> dict[str, int]:
-        arrow = _as_arrow(table, rows)
+        arrow = _as_arrow(table, rows, newer)
         none = {"num_target_rows_inserted": 0, "num_target_rows_updated": 0}
         if arrow.num_rows == 0:
             return none
@@ -185,10 +185,13 @@ def _as_frame(arrow: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _as_arrow(table: str, rows: Any) -> pa.Table:
-    """Rows (dataclass instances or a frame) as Arrow; of several rows with one key the last one stays."""
+def _as_arrow(table: str, rows: Any, newer: str | None = None) -> pa.Table:
+    """Rows (dataclass instances or a frame) as Arrow; of several with one key the last, or the newest, stays."""
     schema, key = schema_of(table), list(TABLES[table].KEY)
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([vars(row) for row in rows], columns=schema.names)
+    if newer:
+        when = pd.to_datetime(frame[newer], utc=True)
+        frame = frame.loc[when.sort_values(kind="stable", na_position="first").index]
     frame = frame.drop_duplicates(subset=key, keep="last")
     columns = []
     for field in schema:

@@ -73,7 +73,7 @@ def belong_together(one: Text, other: Text) -> bool:
     return min(map(len, reads)) >= SHORTEST and similarity(*reads) >= SHARES.near_duplicate
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(STREAM, st.randoms(use_true_random=False))
 def test_no_stream_makes_a_leak_or_moves_a_text(stream: list[list[tuple]], random: Random) -> None:
     """Batch after batch, with labels changing on the way, in any order of rows."""
@@ -100,7 +100,7 @@ def test_no_stream_makes_a_leak_or_moves_a_text(stream: list[list[tuple]], rando
             assert one.group_id != other.group_id
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(STREAM)
 def test_only_a_text_that_touches_two_sides_is_set_aside(stream: list[list[tuple]]) -> None:
     """A set-aside text belongs together with texts of the ledger on at least two sides."""

@@ -22,6 +22,7 @@ class Played:
     scenes: list[list[dict[str, Any]] | None]
     url: str = "http://127.0.0.1:1"
     log: list[Any] = field(default_factory=list)
+    decision: dict[str, Any] = field(default_factory=dict)
 
     def get(self, path: str, **query: Any) -> Any:
         if path == "dags/~/dagRuns":
@@ -30,6 +31,8 @@ class Played:
             return None if scene is None else {"dag_runs": [run["run"] for run in scene]}
         if "/logs/" in path:
             return {"content": self.log}
+        if path.endswith("taskInstances/promote/xcomEntries/return_value"):
+            return {"value": self.decision}
         return {"task_instances": next(r["tasks"] for r in self.now if f"/{r['run']['dag_run_id']}/" in path)}
 
 
@@ -89,7 +92,10 @@ def test_it_waits_until_the_new_champion_has_scored(capsys: pytest.CaptureFixtur
 
 def test_a_failed_task_is_named_with_the_end_of_its_log() -> None:
     """The message says which task, what its log said last, and what to do."""
-    log = [{"event": "::group::Pre Execute"}, {"event": "boom", "error_detail": [{"exc_type": "E", "exc_value": "x"}]}]
+    log = [
+        {"event": "bundles loaded"},
+        {"event": "boom", "level": "error", "error_detail": [{"exc_type": "E", "exc_value": "x"}]},
+    ]
     with pytest.raises(StackError, match=r"c\.train / sweep: the task failed(?s:.*)boom \| E: x(?s:.*)clear the task"):
         _follow([[run("c.train", "running", 1, sweep="failed")]], log=log)
 
@@ -108,6 +114,14 @@ def test_following_ends(scenes: list[Any], said: str) -> None:
     """Whatever Airflow does or does not do, the demo does not wait for ever."""
     with pytest.raises(StackError, match=said):
         _follow(scenes, complete=lambda: False)
+
+
+def test_a_challenger_that_was_kept_back_is_said_with_the_reasons() -> None:
+    """The demo does not wait for a champion that the gate did not make."""
+    kept = run("c.train", "success", 1, promote="success", new_champion="skipped", report="skipped")
+    decision = {"verdict": "kept", "reasons": ["the baseline is better"]}
+    with pytest.raises(StackError, match=r"c\.train / promote: .*did not become champion: the baseline is better"):
+        _follow([[kept]], complete=lambda: False, decision=decision)
 
 
 def test_other_dags_are_none_of_its_business() -> None:

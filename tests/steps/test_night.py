@@ -109,8 +109,9 @@ def test_status_says_what_is_where(nights):
 def test_the_command_prints_one_json_object(nights):
     """`aufruf explain TEXT --json` prints one object on standard output and nothing else there."""
     env = {**os.environ, "AUFRUF_CLASSIFIERS": str(nights.settings.classifiers)}
+    command = ["explain", "Geht am Sonntag wählen!", "--json", "--home", str(nights.settings.home)]
     asked = subprocess.run(
-        [sys.executable, "-m", "aufruf.cli", "explain", "Geht am Sonntag wählen!", "--json", "--home", nights.settings.home],
+        [sys.executable, "-m", "aufruf.cli", *command],
         capture_output=True,
         text=True,
         env=env,

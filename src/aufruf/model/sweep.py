@@ -44,14 +44,16 @@ def open_study(name: str, journal: Path, sweep: Sweep) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
     pruner: Any = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)
-    return optuna.create_study(
+    study = optuna.create_study(
         study_name=name,
         storage=JournalStorage(JournalFileBackend(str(journal))),
-        sampler=optuna.samplers.TPESampler(seed=sweep.seed),
         pruner=pruner if sweep.pruner == "median" else optuna.pruners.NopPruner(),
         direction="maximize",
         load_if_exists=True,
     )
+    known = len(study.get_trials(deepcopy=False))  # a sampler seeded alike every night would begin over again
+    study.sampler = optuna.samplers.TPESampler(seed=sweep.seed + known)
+    return study
 
 
 def search(
@@ -102,15 +104,13 @@ def _one(study: optuna.Study, sweep: Sweep, metric: str, train: Train, folder: P
 
     def on_epoch(epoch: int, row: dict[str, float]) -> None:
         history.append(row)
-        if not math.isfinite(row[metric]):
-            raise TrainingFailed(f"{metric} is not a number", where=f"trial {trial.number}", next="Look at the labels.")
-        trial.report(row[metric], epoch)
+        trial.report(_finite(row[metric], metric, trial.number), epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
 
     state = "FAILED"
     try:
-        value = train(params, folder, on_epoch)
+        value = _finite(train(params, folder, on_epoch), metric, trial.number)
         study.tell(trial, value)
         state = "FINISHED"
     except optuna.TrialPruned:
@@ -123,6 +123,12 @@ def _one(study: optuna.Study, sweep: Sweep, metric: str, train: Train, folder: P
         shutil.rmtree(folder, ignore_errors=True)
         journal.trial(trial.number, params, history, state)
     log.info("trial %d %s: %s", trial.number, state.lower(), params)
+
+
+def _finite(value: float, metric: str, trial: int) -> float:
+    if not math.isfinite(value):
+        raise TrainingFailed(f"{metric} is not a number", where=f"trial {trial}", next="Look at the labels.")
+    return value
 
 
 def _ended(study: optuna.Study) -> list[Any]:

@@ -161,6 +161,7 @@ def _arguments(recipe: Recipe, folder: Path, where: device.Device) -> Any:
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",
+        logging_nan_inf_filter=False,  # else a NaN is averaged away before anybody sees it
         save_total_limit=1,
         save_only_model=True,
         load_best_model_at_end=True,

@@ -1,6 +1,5 @@
 """Versions and aliases in MLflow's model registry, and the local copies that are loaded."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,8 +67,9 @@ class Registry:
 
     def get(self, version: str) -> Version:
         """A version by number, or by alias. Raises UsageError when there is none."""
-        found = None if version.isdigit() else self.by_alias(version)
-        if found is None and version.isdigit():
+        number = version.isascii() and version.isdigit() and len(version) < 10
+        found = None if number else self.by_alias(version)
+        if number:
             try:
                 found = _version(self.client.get_model_version(self.name, version))
             except MlflowException as failure:
@@ -120,8 +120,11 @@ class Registry:
                     where=self.name,
                     next="Restore the artifact store, or move the alias to another version.",
                 ) from failure
-            if not folder.is_dir():
-                shutil.move(copied, folder)
+            try:
+                Path(copied).rename(folder)
+            except OSError:  # another process was faster; moving into its folder would spoil it
+                if not folder.is_dir():
+                    raise
         return folder
 
     def url(self, version: Version) -> str | None:

@@ -10,6 +10,7 @@ from aufruf.stack import say
 from aufruf.stack.api import Airflow
 
 MINUTES = 45.0  # several times what two slow cores need for the demo
+SETTLED = 15.0  # seconds in which a promotion has started the scoring
 IDLE = 90.0  # seconds with nothing to do after which nothing more will come
 _EVERY = 2.0
 
@@ -52,6 +53,8 @@ class Follow:
                 busy = now if runs else busy
             elif _champion_has_scored(tasks) and complete():
                 return
+            elif now - busy > SETTLED:
+                self._stop_without_champion(tasks)
             if now - busy > IDLE:
                 raise self._trouble("Airflow has nothing left to do, but the demo is not complete")
         raise self._trouble(f"not finished after {MINUTES:.0f} minutes; it goes on")
@@ -84,6 +87,25 @@ class Follow:
             if state == "failed":
                 raise self._failed(task)
 
+    def _stop_without_champion(self, tasks: list[Task]) -> None:
+        """Raise StackError with the gate's reasons when it kept the challenger back and nothing else will come."""
+        judged = [task for task in tasks if (task["task_id"], task["state"]) == ("promote", "success")]
+        if not judged or any((task["task_id"], task["state"]) == ("new_champion", "success") for task in tasks):
+            return
+        decision = self._result(judged[-1])
+        raise StackError(
+            f"the challenger did not become champion: {'; '.join(decision.get('reasons', [])) or 'no reason given'}",
+            where=f"{judged[-1]['dag_id']} / promote",
+            next="Look at its run in MLflow; the stack stays up, `make down` stops it.",
+        )
+
+    def _result(self, task: Task) -> dict[str, Any]:
+        """What the task returned."""
+        run = f"dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}"
+        entry = self.airflow.get(f"{run}/xcomEntries/return_value", deserialize="true")
+        value = entry.get("value") if isinstance(entry, dict) else None
+        return value if isinstance(value, dict) else {}
+
     def _keep_awake(self, tasks: list[Task], seconds: float) -> None:
         """A word every half minute, so that a long training does not look like a hang."""
         running = [f"{task['dag_id']} / {task['task_id']}" for task in tasks if task["state"] == "running"]
@@ -109,13 +131,14 @@ class Follow:
 
 
 def log_tail(log: Any, lines: int = 8) -> str:
-    """The last events of a task's log as the REST API gives it; errors with what they say."""
+    """The last errors of a task's log as the REST API gives it; its last events when it died without a word."""
+    events = [line for line in log.get("content", []) if isinstance(line, dict)] if isinstance(log, dict) else []
+    errors = [line for line in events if line.get("level") in {"error", "critical"}]
     told = []
-    for line in log.get("content", []) if isinstance(log, dict) else []:
-        if isinstance(line, dict) and not str(line.get("event", "")).startswith("::"):
-            errors = [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in line.get("error_detail") or []]
-            told.append("  " + " | ".join([str(line.get("event", "")), *errors]))
-    return "\n".join(told[-lines:])
+    for line in (errors or events)[-lines:]:
+        causes = [f"{cause.get('exc_type')}: {cause.get('exc_value')}" for cause in line.get("error_detail") or []]
+        told.append("  " + " | ".join([str(line.get("event", "")), *causes[:1]]))
+    return "\n".join(told)
 
 
 def _champion_has_scored(tasks: list[Task]) -> bool:

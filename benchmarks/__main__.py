@@ -1,0 +1,12 @@
+"""`make bench`: every benchmark, one after the other."""
+
+import os
+import platform
+
+from benchmarks import lime_texts, scoring
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    print(f"machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    scoring.main()
+    lime_texts.main()

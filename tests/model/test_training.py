@@ -1,0 +1,174 @@
+"""One training function: seeded, weighted, stopped when it must be, and clean behind itself."""
+
+import hashlib
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aufruf.errors import TrainingFailed
+from aufruf.model.device import Device
+from aufruf.model.evaluation import Judged, measure
+from aufruf.model.recipe import Examples, Recipe
+from aufruf.model.training import _loss, fine_tune
+
+LABELS = ("no_call", "call")
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def tune(encoder, recipe, examples, tmp_path):
+    """Train on the usual texts, into a folder of this test; keywords replace what is usual."""
+
+    def run(folder="run", labels=LABELS, train=None, validation=None, encoder=encoder, on_epoch=None, **changed):
+        rows = (train or examples(96, 1, len(labels)), validation or examples(24, 2, len(labels)))
+        return fine_tune(encoder, labels, 1, *rows, replace(recipe, **changed), tmp_path / folder, on_epoch)
+
+    return run
+
+
+def test_it_learns(trained):
+    """The texts give their label away, and after four epochs the model knows."""
+    assert trained.best_value > 0.9
+    assert len(trained.history) == 4
+    assert trained.history[-1]["train_loss"] < trained.history[0]["train_loss"]
+
+
+def test_the_same_seed_gives_the_same_weights(trained, tune):
+    """Two trainings of one recipe are bit-identical on this machine; another seed gives another model."""
+    assert digest(tune("again").folder) == digest(trained.folder)
+    assert digest(tune("other", seed=1).folder) != digest(trained.folder)
+
+
+def test_nothing_but_the_model_is_left(trained):
+    """No checkpoint, no optimizer state, and nothing that could hold a pickle."""
+    files = [path for path in trained.folder.parent.rglob("*") if path.is_file()]
+    assert {path.parent for path in files} == {trained.folder}
+    assert {path.name for path in files} <= {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "vocab.txt",
+    }
+
+
+def test_the_labels_travel_with_the_weights(trained):
+    """The config names the labels in the classifier's order."""
+    import json
+
+    config = json.loads((trained.folder / "config.json").read_text())
+    assert config["id2label"] == {"0": "no_call", "1": "call"}
+
+
+def test_the_kept_weights_are_the_best_epochs(tune, examples, monkeypatch):
+    """What is saved scores on validation what the best epoch scored, not what the last one did."""
+    from transformers import AutoModelForSequenceClassification
+
+    from aufruf.model.tokenization import Tokenizer
+
+    monkeypatch.setattr("aufruf.model.device.find", lambda: Device("cpu", "fp32", False))  # for equal digits
+    validation = examples(24, 2)
+    # half of the labels wrong: the value goes up and down from epoch to epoch
+    noisy = replace(examples(48, 1), labels=[n // 2 % 2 for n in range(48)])
+    found = tune(train=noisy, validation=validation, epochs=6, patience=6, metric="average_precision")
+    values = [row["average_precision"] for row in found.history]
+    assert found.best_value == max(values) > values[-1]
+    model = AutoModelForSequenceClassification.from_pretrained(found.folder, dtype=torch.float32).eval()
+    tokenizer = Tokenizer(found.folder, 32, "head_tail")
+    with torch.inference_mode():
+        logits = torch.cat([model(torch.tensor([ids])).logits for ids in tokenizer(validation.texts).ids])
+    scores = torch.softmax(logits, -1)[:, 1].double().numpy()
+    truth = np.asarray(validation.labels)
+    again = measure(Judged(truth, logits.argmax(-1).numpy(), scores, 1, 2))["average_precision"]
+    assert again == pytest.approx(found.best_value, abs=1e-3)
+    assert again != pytest.approx(values[-1], abs=1e-3)
+
+
+def test_three_labels_are_one_code_path(tune, examples):
+    """A classifier of three labels trains and learns like one of two."""
+    found = tune(labels=("support", "inform", "none"), train=examples(180, 1, 3), epochs=6)
+    assert found.best_value > 0.8
+
+
+def test_a_missing_class_fails_loudly(tune, examples):
+    """A label without a training text is named before anything is computed."""
+    only_no = replace(examples(8, 1), labels=[0] * 8)
+    with pytest.raises(TrainingFailed, match="no training text is labelled 'call'"):
+        tune(train=only_no)
+
+
+def test_a_loss_that_is_no_number_fails_loudly(tune, encoder, tmp_path):
+    """A NaN anywhere in the network ends the run in the first epoch; it is never smoothed over."""
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(encoder.folder, tmp_path / "broken"))
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][:] = float("nan")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    epochs = []
+    with pytest.raises(TrainingFailed, match="the loss is not a number"):
+        tune(encoder=replace(encoder, folder=folder), on_epoch=lambda epoch, row: epochs.append(epoch))
+    assert epochs == []
+
+
+class Enough(Exception):
+    pass
+
+
+def test_who_watches_may_stop_it(tune):
+    """What ``on_epoch`` raises ends the training at that epoch, and comes out as it was raised."""
+    seen = []
+
+    def watch(epoch: int, row: dict[str, float]) -> None:
+        seen.append((epoch, row["f1"]))
+        if epoch == 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        tune(on_epoch=watch)
+    assert [epoch for epoch, _ in seen] == [1, 2]
+    assert all(0 <= value <= 1 for _, value in seen)
+
+
+def test_it_stops_early(tune):
+    """Without a better value for ``patience`` evaluations no further epoch is run."""
+    found = tune(learning_rate=1e-9, epochs=8, patience=2)
+    assert len(found.history) == 3
+
+
+def test_cut_texts_are_counted(tune):
+    """Truncation is never silent: the result says how many training texts were cut."""
+    cut, whole = tune(max_tokens=8, epochs=1), tune("whole", max_tokens=48, epochs=1)
+    assert (cut.truncated > 0, whole.truncated) == (True, 0)
+
+
+@pytest.mark.parametrize("weighting", ["balanced", "none"])
+def test_class_weights(recipe, weighting):
+    """Balanced: a class counts n / (classes * its n), as scikit-learn's formula has it; none: all count alike."""
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = [0] * 9 + [1] * 3
+    train = Examples(["a"] * 12, ["x"] * 12, labels, ["a"] * 12)
+    logits, truth = torch.randn(12, 2, generator=torch.Generator().manual_seed(0)), torch.tensor(labels)
+    weights = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
+    weights = torch.tensor(weights if weighting == "balanced" else [1, 1], dtype=torch.float32)
+    expected = torch.nn.CrossEntropyLoss(weight=weights)(logits, truth)
+    found = _loss(replace(recipe, class_weights=weighting), train, 2)({"logits": logits}, truth)
+    assert float(found) == pytest.approx(float(expected), abs=1e-6)
+    assert Counter(labels) == {0: 9, 1: 3}
+
+
+def test_a_recipe_is_the_classifier_with_the_best_laid_over(classifier):
+    """The sweep's hyperparameters replace the training section's; everything else stays the classifier's."""
+    plain, best = Recipe.of(classifier), Recipe.of(classifier, {"epochs": 9, "batch_size": 4})
+    assert best == replace(plain, epochs=9, batch_size=4)
+    assert (plain.max_tokens, plain.metric, plain.seed) == (48, "f1", 5460)

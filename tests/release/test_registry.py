@@ -1,0 +1,145 @@
+"""Versions and aliases, with MLflow's real registry on SQLite."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+from aufruf.errors import BundleRefused, NothingYet, UsageError
+from aufruf.release.registry import CHALLENGER, CHAMPION, PREVIOUS
+
+
+def test_a_registered_version_is_the_challenger(registry, register):
+    """Each registration is the next number, keeps its tags, and takes the alias challenger."""
+    first = register(**{"aufruf.manifest": "abc", "aufruf.none": None, "aufruf.bf16": True})
+    assert (first.version, first.manifest, registry.by_alias(CHALLENGER)) == ("1", "abc", registry.get("1"))
+    assert dict(first.tags) == {"aufruf.manifest": "abc", "aufruf.bf16": "True"}
+    assert register().version == "2"
+    assert registry.by_alias(CHALLENGER).version == "2"
+    assert registry.by_alias(CHAMPION) is None
+
+
+def test_crowning_remembers_who_was_before(registry, register):
+    """The version crowned is the champion, the one before is previous; crowning it again changes nothing."""
+    for _ in range(3):
+        register()
+    registry.crown("1")
+    assert registry.by_alias(PREVIOUS) is None
+    for version in ("2", "3", "3"):
+        registry.crown(version)
+    assert (registry.champion().version, registry.by_alias(PREVIOUS).version) == ("3", "2")
+
+
+def test_without_a_champion_it_is_said(registry, register):
+    """No model, no version, or an alias that was deleted: there is no champion yet, and the way to one is named."""
+    with pytest.raises(NothingYet, match=r"has no champion yet.*aufruf promote"):
+        registry.champion()
+    register()
+    registry.crown("1")
+    registry.client.delete_registered_model_alias(registry.name, CHAMPION)
+    with pytest.raises(NothingYet, match="has no champion yet"):
+        registry.champion()
+
+
+@pytest.mark.parametrize("version", ["99", "0", "no_such_alias", "", "v1", "²", "9" * 30, "a b", "-1"])
+def test_an_unknown_version_is_wrong_usage(registry, register, version):
+    """A number or an alias that is not there is answered in words."""
+    register()
+    with pytest.raises(UsageError, match=r"has no version"):
+        registry.get(version)
+
+
+def test_a_deleted_version_is_unknown(registry, register):
+    """A version deleted in MLflow is gone, by number and by alias."""
+    register()
+    registry.crown("1")
+    registry.client.delete_model_version(registry.name, "1")
+    with pytest.raises(UsageError, match="has no version '1'"):
+        registry.get("1")
+    with pytest.raises(NothingYet):
+        registry.champion()
+
+
+def test_an_alias_is_a_version(registry, register):
+    """Whoever asks by alias gets the version it points to at this moment."""
+    register(), register()
+    registry.point("mine", "1")
+    assert registry.get("mine").version == "1"
+    registry.point("mine", "2")
+    assert registry.get("mine").version == "2"
+
+
+def test_the_newest_of_what_was_made_of_the_same(registry, register):
+    """A fingerprint finds the newest version made of it, tenth after ninth, and nothing else."""
+    for n in range(11):
+        register(**{"aufruf.fingerprint": "same" if n in (1, 9) else f"other{n}"})
+    assert registry.made_of("same").version == "10"
+    assert registry.made_of("unheard of") is None
+
+
+def test_tags_are_written_and_read(registry, register):
+    """What an evaluation writes on a version is there for the next step."""
+    register()
+    registry.tag("1", {"aufruf.metrics": '{"f1": 0.8}', "aufruf.test_rows": 5})
+    assert registry.get("1").tags["aufruf.metrics"] == '{"f1": 0.8}'
+    assert registry.get("1").tags["aufruf.test_rows"] == "5"
+
+
+def test_fetching_copies_once(registry, register, settings):
+    """A version's files are copied under home/bundles, named after version and run; the second time none are."""
+    version = register("first")
+    folder = registry.fetch(version)
+    assert folder == settings.bundles / registry.name / f"1-{version.run_id[:8]}"
+    assert (folder / "model.safetensors").read_text() == "first"
+    stamp = folder.stat().st_mtime_ns
+    assert registry.fetch(version) == folder
+    assert folder.stat().st_mtime_ns == stamp
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_lost_files_are_refused_in_words(registry, register):
+    """When the artifact store has lost a version, that is said with what to do, and no half copy stays."""
+    version = register()
+    shutil.rmtree(urlparse(version.source).path)
+    with pytest.raises(BundleRefused, match=r"the files of version 1 cannot be fetched.*Restore the artifact store"):
+        registry.fetch(version)
+    assert list((registry.settings.bundles / registry.name).iterdir()) == []
+
+
+FETCH = """
+import sys
+from aufruf.release.registry import Registry
+from aufruf.settings import Settings
+
+registry = Registry(Settings.load(sys.argv[1], {}), sys.argv[2])
+version = registry.get("1")
+print("ready", flush=True)
+sys.stdin.readline()
+print(registry.fetch(version))
+"""
+
+
+def test_two_may_fetch_at_once(registry, register, settings):
+    """Two processes that fetch one version get one sound copy, with nothing foreign in it."""
+    version = register("x" * 3_000_000)
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", FETCH, str(settings.home), registry.name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for one in both:
+        assert one.stdout.readline() == "ready\n"
+    for one in both:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    folders = {Path(one.communicate(timeout=120)[0].strip()) for one in both}
+    assert folders == {registry.fetch(version)}
+    [folder] = folders
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*")] == ["model.safetensors"]

@@ -1,0 +1,112 @@
+"""Homes to change: copies of the one in which two nights have passed, each at a place of its own."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from aufruf.classifier import Classifier
+from aufruf.data.identity import digest, group_id
+from aufruf.model import bundle
+from aufruf.release.registry import Registry, Version
+from aufruf.release.tracking import Tracker
+from aufruf.schemas import Text
+from aufruf.settings import Settings
+from aufruf.store import Store
+
+
+@dataclass(frozen=True)
+class After:
+    """A home after two nights: version 1 is champion, everything is scored."""
+
+    settings: Settings
+    classifier: Classifier
+
+    @property
+    def store(self) -> Store:
+        return Store(self.settings.lake)
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.settings, self.classifier.name)
+
+    def gate(self, **changed: object) -> Classifier:
+        return self.classifier.model_copy(update={"gate": self.classifier.gate.model_copy(update=changed)})
+
+    def posts(self, *texts: str, start: int = 0) -> list[str]:
+        """Put new posts into the lake; returns their ids."""
+        now, rows = datetime.now(UTC), []
+        for n, text in enumerate(texts, start):
+            about = ("caption", "post", "instagram", "Ada", "GRÜNE", now, now)
+            rows.append(Text(f"new:{n}:caption", f"new:{n}", text, *about, digest(text), group_id(text), "f"))
+        self.store.put("texts", rows)
+        return [row.text_id for row in rows]
+
+    def predictions(self, **where: str) -> list[dict]:
+        return self.store.read("predictions", {"classifier": self.classifier.name, **where}).to_dict("records")
+
+    def register_again(self, change: Callable[[dict], None] | None = None) -> Version:
+        """Version 1's files, with changed weights if wanted, sealed and registered as the next version."""
+        from safetensors.numpy import load_file, save_file
+
+        first = self.registry.get("1")
+        folder = self.settings.home / "again"
+        shutil.copytree(self.registry.fetch(first), folder)
+        card = bundle.verify(folder)
+        if change:
+            weights = load_file(folder / "model.safetensors")
+            change(weights)
+            save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        manifest = bundle.seal(folder, replace(card, fingerprint=f"again-{change}"))
+        tags = {"aufruf.manifest": manifest, "aufruf.threshold": card.threshold, "aufruf.fingerprint": str(change)}
+        with Tracker(self.settings, self.classifier.name).run("train", {}, {}) as run:
+            made = self.registry.register(run, run.artifacts(folder, "model"), tags)
+        shutil.rmtree(folder)
+        return made
+
+
+def turn(weights: dict) -> None:
+    """The opposite answer to every text."""
+    for name in ("classifier.weight", "classifier.bias"):
+        weights[name] = -weights[name]
+
+
+def spoil(weights: dict) -> None:
+    """No number to any text."""
+    weights["classifier.bias"] = weights["classifier.bias"] * float("nan")
+
+
+@pytest.fixture
+def turned() -> Callable[[dict], None]:
+    return turn
+
+
+@pytest.fixture
+def spoilt() -> Callable[[dict], None]:
+    return spoil
+
+
+@pytest.fixture
+def after(nights, tmp_path: Path) -> After:
+    home = tmp_path / "home"
+    shutil.copytree(nights.settings.home, home)
+    _move(home / "mlflow" / "mlflow.db", str(nights.settings.home), str(home))
+    settings = Settings.load(home, env={"AUFRUF_CLASSIFIERS": str(nights.settings.classifiers)})
+    return After(settings, nights.classifier)
+
+
+def _move(database: Path, old: str, new: str) -> None:
+    """MLflow writes absolute paths: let those of the copy point into the copy."""
+    with sqlite3.connect(database) as db:
+        for table, column in db.execute(
+            "select m.name, p.name from sqlite_master m, pragma_table_info(m.name) p where m.type = 'table'"
+        ).fetchall():
+            db.execute(
+                f'update "{table}" set "{column}" = replace("{column}", ?, ?) where "{column}" like ?',
+                (old, new, f"%{old}%"),
+            )  # noqa: S608, E501
+    db.close()
