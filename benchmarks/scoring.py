@@ -1,4 +1,4 @@
-"""Scoring: our predictor against transformers' text-classification pipeline at its best batch size, on the same texts."""
+"""Scoring: our predictor against the transformers pipeline at its best batch size, on the same texts."""
 
 import time
 from collections.abc import Callable

@@ -1,6 +1,8 @@
 """Fixtures for all: a tiny real BERT, a small classifier, a home of one's own, and no network."""
 
+import json
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +119,32 @@ def classifier(settings):  # type: ignore[no-untyped-def]
     from aufruf.classifier import choose
 
     return choose(settings, None)
+
+
+@pytest.fixture(scope="session")
+def fill_inbox(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, int], None]:
+    """``fill_inbox(home, n)``: drop every n-th annotated text of the sample, by all annotators, and all later posts."""
+    from aufruf.sample import write_sample
+
+    exports = tmp_path_factory.mktemp("sample")
+    write_sample(exports)
+
+    def fill(home: Path, every: int) -> None:
+        for pattern, folder in (("annotations_*.json", "annotations"), ("posts_*", "posts")):
+            inbox = home / "inbox" / folder
+            inbox.mkdir(parents=True)
+            for path in exports.glob(pattern):
+                (inbox / path.name).write_text(
+                    _slice(path, every) if folder == "annotations" else path.read_text("utf-8"), "utf-8"
+                )
+                os.utime(inbox / path.name, (1_790_000_000, 1_790_000_000))  # complete: nobody is writing it
+
+    return fill
+
+
+def _slice(path: Path, every: int) -> str:
+    tasks = json.loads(path.read_text("utf-8"))
+    return json.dumps([task for task in tasks if zlib.crc32(task["data"]["Identifier"].encode()) % every == 0])
 
 
 @pytest.fixture(scope="session")

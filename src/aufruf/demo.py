@@ -41,9 +41,7 @@ def demo(settings: Settings) -> dict[str, Any]:
         "urls": started["urls"],
         "login": started["login"],
     }
-    for line in sentences(result):
-        say(line)
-    return result
+    return {**result, "summary": sentences(result)}
 
 
 def sentences(result: dict[str, Any]) -> list[str]:

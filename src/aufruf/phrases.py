@@ -109,8 +109,23 @@ def _report(result: dict[str, Any]) -> list[str]:
     return [result["path"]]
 
 
-def _sentences(result: dict[str, Any]) -> list[str]:
-    return list(result.get("sentences") or [f"{key}: {value}" for key, value in result.items()])
+def _demo(result: dict[str, Any]) -> list[str]:
+    return list(result["summary"])
+
+
+def _up(result: dict[str, Any]) -> list[str]:
+    login = result["login"]
+    return [
+        f"The stack is {result['status']}.",
+        f"  Airflow   {result['urls']['airflow']}  user {login['user']}, password {login['password']}",
+        f"  MLflow    {result['urls']['mlflow']}",
+        "  stop it   make down",
+    ]
+
+
+def _down(result: dict[str, Any]) -> list[str]:
+    ended = f": {result['processes']} processes ended" if result["processes"] else ""
+    return [f"The stack {'is down' if result['processes'] else result['status']}{ended}."]
 
 
 def _sample(result: dict[str, Any]) -> list[str]:
@@ -134,8 +149,8 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "status": _status,
     "night": _night,
     "report": _report,
-    "demo": _sentences,
-    "up": _sentences,
-    "down": _sentences,
+    "demo": _demo,
+    "up": _up,
+    "down": _down,
     "sample": _sample,
 }

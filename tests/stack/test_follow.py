@@ -106,7 +106,7 @@ def test_a_failed_task_is_named_with_the_end_of_its_log() -> None:
         ([None], "does not answer any more"),
         ([[]], "nothing left to do"),
         ([[run("c.train", "success", 1, split="skipped")]], "nothing left to do"),
-        ([[run("c.train", "running", 1, sweep="running")]], "not finished after 45 minutes"),
+        ([[run("c.train", "running", 1, sweep="running")]], "not finished after 60 minutes"),
     ],
     ids=["gone", "never-began", "idle", "endless"],
 )

@@ -9,7 +9,7 @@ from aufruf.errors import StackError
 from aufruf.stack import say
 from aufruf.stack.api import Airflow
 
-MINUTES = 45.0  # several times what two slow cores need for the demo
+MINUTES = 60.0  # several times what two slow cores need for the demo
 SETTLED = 15.0  # seconds in which a promotion has started the scoring
 IDLE = 90.0  # seconds with nothing to do after which nothing more will come
 _EVERY = 2.0

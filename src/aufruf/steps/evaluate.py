@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.errors import NothingYet
+from aufruf.errors import AufrufError, NothingYet
 from aufruf.model import baseline, evaluation
 from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples
@@ -57,7 +57,12 @@ def judged(settings: Settings, classifier: Classifier, version: Version, test: p
     if len(missing):
         predictor = Predictor.load(registry.fetch(version), version.manifest, classifier.scoring.tokens_per_batch)
         todo = test[test["text_id"].isin(missing["text_id"])]
-        store_predictions(store, classifier, version, predictor, todo)
+        if refused := store_predictions(store, classifier, version, predictor, todo):
+            raise AufrufError(
+                f"version {version.version} gives no number for {refused} test texts",
+                where=classifier.name,
+                next="Train again, or move the alias challenger back.",
+            )
     mine = {"classifier": classifier.name, "model_version": version.version}
     said = store.read("predictions", mine, ["text_id", "digest", "label", "probabilities"])
     rows = test.merge(said, on=["text_id", "digest"], suffixes=("", "_said"), validate="one_to_one")

@@ -36,18 +36,20 @@ def promote(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     mark = corpus.fingerprint(test, rule, challenger.version, champion.version if champion else None)
     known = _last(store, classifier, challenger.version)
     same = champion is not None and champion.version == challenger.version
-    if same and known is None:
-        return _by_hand(challenger)
-    if known is not None and (same or known["fingerprint"] == mark or _CROWNED in challenger.tags):
+    if (same and known is None) or (_CROWNED in challenger.tags and not same):
+        return _by_hand(challenger, champion)
+    if known is not None and (same or known["fingerprint"] == mark):
         row, status = known, "unchanged"
     else:
         decision = _decide(settings, classifier, challenger, champion, test, mark)
         store.add("decisions", [decision])  # before the alias moves: a kill in between is made good by the next call
         row, status = vars(decision), "new"
-    if row["verdict"] in ("first", "promoted") and _CROWNED not in challenger.tags:
-        registry.crown(challenger.version)
-        registry.tag(challenger.version, {_CROWNED: row["at"].isoformat(timespec="seconds")})
-    return {**_result(row), "status": status}
+    if row["verdict"] in ("first", "promoted"):
+        champion = challenger
+        if _CROWNED not in challenger.tags:
+            registry.crown(challenger.version)
+            registry.tag(challenger.version, {_CROWNED: row["at"].isoformat(timespec="seconds")})
+    return {**_result(row, champion), "status": status}
 
 
 def _decide(
@@ -106,24 +108,31 @@ def _last(store: Store, classifier: Classifier, challenger: str) -> dict[str, An
     return None if rows.empty else {str(k): v for k, v in rows.sort_values("at").iloc[-1].items()}
 
 
-def _by_hand(version: Version) -> dict[str, Any]:
-    """A person crowned the challenger before the gate saw it."""
+def _by_hand(challenger: Version, champion: Version | None) -> dict[str, Any]:
+    """A person crowned the challenger before the gate saw it, or took the alias back after the gate had given it."""
+    if champion is None:
+        reason = f"version {challenger.version} was champion before, and a person took the alias away"
+    elif champion.version == challenger.version:
+        reason = f"version {champion.version} was made champion by hand"
+    else:
+        reason = (
+            f"version {challenger.version} was champion before, and version {champion.version} was put in its place"
+        )
     return {
         "verdict": "kept",
-        "champion": version.version,
-        "challenger": version.version,
+        "champion": champion.version if champion else None,
+        "challenger": challenger.version,
         "difference": {"value": None, "low": None, "high": None},
-        "reasons": [f"version {version.version} was made champion by hand"],
+        "reasons": [reason],
         "status": "unchanged",
     }
 
 
-def _result(row: dict[str, Any]) -> dict[str, Any]:
-    crowned = row["verdict"] in ("first", "promoted")
+def _result(row: dict[str, Any], champion: Version | None) -> dict[str, Any]:
     gap = {key: None if row[key] is None or pd.isna(row[key]) else float(row[key]) for key in ("value", "low", "high")}
     return {
         "verdict": row["verdict"],
-        "champion": row["challenger"] if crowned else row["champion"],
+        "champion": champion.version if champion else None,
         "challenger": row["challenger"],
         "difference": gap,
         "reasons": json.loads(row["reasons"]),

@@ -61,18 +61,19 @@ def _train(
     params = {**recipe.as_dict(), "encoder": encoder.name, "labels": ", ".join(classifier.labels)}
     folder = settings.runs / f"train-{mark[:12]}"
     shutil.rmtree(folder, ignore_errors=True)
-    with Tracker(settings, classifier.name).run("train", tags, params) as run:
-        trained = fine_tune(
-            encoder, classifier.labels, classifier.positive_index, train_rows, validation, recipe, folder
-        )
-        _log_training(run, trained, train_rows, validation)
-        card = _card(classifier, encoder, recipe, mark)
-        card = replace(card, threshold=_threshold(classifier, trained.folder, card, validation))
-        manifest = bundle.seal(trained.folder, card)
-        run.metrics({"threshold": card.threshold})
-        source = run.artifacts(trained.folder, "model")
-        made = registry.register(run, source, {**tags, "aufruf.manifest": manifest, "aufruf.threshold": card.threshold})
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with Tracker(settings, classifier.name).run("train", tags, params) as run:
+            trained = fine_tune(
+                encoder, classifier.labels, classifier.positive_index, train_rows, validation, recipe, folder
+            )
+            _log_training(run, trained, train_rows, validation)
+            card = _card(classifier, encoder, recipe, mark)
+            card = replace(card, threshold=_threshold(classifier, trained.folder, card, validation))
+            sealed = {"aufruf.manifest": bundle.seal(trained.folder, card), "aufruf.threshold": card.threshold}
+            run.metrics({"threshold": card.threshold})
+            made = registry.register(run, run.artifacts(trained.folder, "model"), {**tags, **sealed})
+    finally:  # a failed training must not leave its checkpoints either
+        shutil.rmtree(folder, ignore_errors=True)
     log.info("registered %s version %s (%s)", classifier.name, made.version, encoder.describe())
     return made
 

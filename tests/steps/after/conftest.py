@@ -105,8 +105,6 @@ def _move(database: Path, old: str, new: str) -> None:
         for table, column in db.execute(
             "select m.name, p.name from sqlite_master m, pragma_table_info(m.name) p where m.type = 'table'"
         ).fetchall():
-            db.execute(
-                f'update "{table}" set "{column}" = replace("{column}", ?, ?) where "{column}" like ?',
-                (old, new, f"%{old}%"),
-            )  # noqa: S608, E501
+            change = f'update "{table}" set "{column}" = replace("{column}", ?, ?) where "{column}" like ?'  # noqa: S608
+            db.execute(change, (old, new, f"%{old}%"))
     db.close()

@@ -1,0 +1,156 @@
+"""The steps sweep, train and evaluate, called again on a home where they have run."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aufruf.errors import AufrufError, NothingYet, TrainingFailed, UsageError
+from aufruf.model.evaluation import Judged, measure
+from aufruf.release.registry import CHALLENGER
+from aufruf.settings import Settings
+from aufruf.steps import corpus
+from aufruf.steps.evaluate import evaluate
+from aufruf.steps.sweep import sweep
+from aufruf.steps.train import train
+
+
+def test_a_sweep_is_continued(after, nights):
+    """With the same budget nothing runs; with one trial more one runs, in the same study."""
+    before = nights.results[0]["sweep"]
+    assert sweep(after.settings, after.classifier)["status"] == "unchanged"
+    found = sweep(after.settings, after.classifier, trials=3)
+    assert (found["study"], found["trials"], found["status"]) == (before["study"], 3, "new")
+    assert found["best_value"] >= before["best_value"]
+
+
+def test_what_a_study_depends_on_names_it(after):
+    """Another metric, another space or another label is another study; another budget is not."""
+    frame = corpus.labelled(after.settings, after.classifier)
+
+    def name(classifier=after.classifier, rows=frame):
+        from aufruf.model.encoders import resolve
+        from aufruf.steps.sweep import study_name
+
+        return study_name(classifier, rows, resolve(classifier.encoder, after.settings.encoders))
+
+    search = after.classifier.sweep
+    space = after.classifier.model_copy(update={"sweep": search.model_copy(update={"epochs": (1,)})})
+    budget = after.classifier.model_copy(update={"sweep": search.model_copy(update={"trials": 99, "minutes": 1.0})})
+    other = "no_call" if frame["label"][0] == "call" else "call"
+    turned = frame.assign(label=[other, *frame["label"][1:]])
+    assert name(budget) == name()
+    assert len({name(), name(space), name(after.gate(metric="macro_f1")), name(rows=turned)}) == 4
+
+
+def test_the_test_split_is_never_opened_in_training(after, nights):
+    """Other labels on test rows change neither the study nor the model: training sees train and validation only."""
+    labels = after.store.read("labels")
+    tested = set(after.store.read("splits", {"split": "test"})["text_id"])
+    mine = labels[labels["text_id"].isin(tested) & labels["label"].notna()]
+    after.store.put("labels", mine.assign(label=mine["label"].map({"call": "no_call", "no_call": "call"})))
+    assert sweep(after.settings, after.classifier)["status"] == "unchanged"
+    assert train(after.settings, after.classifier)["status"] == "unchanged"
+    assert evaluate(after.settings, after.classifier)["status"] == "new"
+
+
+def test_a_new_recipe_makes_a_new_challenger(after):
+    """Another seed is another model: it is registered once, as challenger, with all that it was made of."""
+    section = after.classifier.training.model_copy(update={"seed": 1})
+    other = after.classifier.model_copy(update={"training": section})
+    made = train(after.settings, other)
+    assert (made["model_version"], made["status"]) == ("2", "new")
+    assert after.registry.by_alias(CHALLENGER).version == "2"
+    assert train(after.settings, other) == {**made, "status": "unchanged"}
+    run = after.registry.client.get_run(made["run_id"])
+    assert (run.info.status, run.data.params["seed"]) == ("FINISHED", "1")
+    tags = after.registry.get("2").tags
+    assert tags["aufruf.splits_version"] == str(after.store.version("splits"))
+    assert tags["aufruf.encoder"] == "tiny-bert"
+    assert float(tags["aufruf.threshold"]) == run.data.metrics["threshold"]
+
+
+def test_a_failed_training_is_told_and_leaves_nothing(after):
+    """A label without texts: TrainingFailed, a run that ended FAILED with the reason, no version, no work folder."""
+    labels = after.store.read("labels")
+    after.store.put("labels", labels.assign(label="no_call"))
+    with pytest.raises(TrainingFailed, match="no training text is labelled 'call'"):
+        train(after.settings, after.classifier)
+    client = after.registry.client
+    experiment = client.get_experiment_by_name("call_to_action")
+    [run] = client.search_runs([experiment.experiment_id], "attributes.status = 'FAILED'")
+    assert "no training text is labelled 'call'" in run.data.tags["failure"]
+    assert after.registry.by_alias(CHALLENGER).version == "1"
+    assert list(after.settings.runs.glob("train-*")) == []
+
+
+def test_evaluation_figures_come_from_the_predictions_table(after):
+    """Every metric is what the stored predictions of the test rows give; each lies in its interval."""
+    found = evaluate(after.settings, after.classifier)
+    frame = corpus.labelled(after.settings, after.classifier)
+    test = frame[frame["split"] == "test"].set_index("text_id")
+    said = [row for row in after.predictions(model_version="1") if row["text_id"] in test.index]
+    truth = np.array([int(test.loc[row["text_id"], "label"] == "call") for row in said])
+    predicted = np.array([int(row["label"] == "call") for row in said])
+    scores = np.array([row["probabilities"]["call"] for row in said])
+    expected = measure(Judged(truth, predicted, scores, 1, 2))
+    assert {name: one["value"] for name, one in found["metrics"].items()} == pytest.approx(expected)
+    assert found["n"] == len(said) == len(test)
+    for one in [*found["metrics"].values(), *found["baseline"].values()]:
+        assert 0 <= one["low"] <= one["high"] <= 1
+        assert all(math.isfinite(value) for value in one.values())
+
+
+def test_an_evaluation_is_written_to_version_and_run(after):
+    """The registry's tags, the run's metrics and its artifact say the same."""
+    version = after.registry.get("1")
+    metrics = json.loads(version.tags["aufruf.metrics"])
+    run = after.registry.client.get_run(version.run_id)
+    assert run.data.metrics["test_f1"] == metrics["f1"]["value"]
+    assert run.data.metrics["baseline_f1"] == json.loads(version.tags["aufruf.baseline"])["f1"]["value"]
+    assert "evaluation.json" in [one.path for one in after.registry.client.list_artifacts(version.run_id)]
+
+
+def test_any_version_can_be_evaluated(after, turned):
+    """--model VERSION measures that one; a version that is not there is wrong usage."""
+    after.register_again(turned)
+    found = evaluate(after.settings, after.classifier, "2")
+    assert (found["model_version"], found["status"]) == ("2", "new")
+    assert evaluate(after.settings, after.classifier, "1")["status"] == "unchanged"
+    assert found["metrics"]["f1"]["value"] < evaluate(after.settings, after.classifier, "1")["metrics"]["f1"]["value"]
+    with pytest.raises(UsageError, match="has no version '9'"):
+        evaluate(after.settings, after.classifier, "9")
+
+
+def test_a_version_that_gives_no_number_fails_loudly(after, spoilt):
+    """NaN on the test rows is an error in words, not a metric."""
+    after.register_again(spoilt)
+    with pytest.raises(AufrufError, match="version 2 gives no number for"):
+        evaluate(after.settings, after.classifier, "2")
+
+
+def test_a_training_that_breaks_off_leaves_nothing(after, tiny_bert, tmp_path):
+    """A loss that is no number ends the run in the first epoch: no version, no checkpoint, no work folder."""
+    from safetensors.torch import load_file, save_file
+
+    broken = Path(shutil.copytree(tiny_bert, tmp_path / "broken-bert"))
+    weights = load_file(broken / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][:] = float("nan")
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    encoder = after.classifier.encoder.model_copy(update={"name": str(broken)})
+    with pytest.raises(TrainingFailed, match="the loss is not a number"):
+        train(after.settings, after.classifier.model_copy(update={"encoder": encoder}))
+    assert after.registry.by_alias(CHALLENGER).version == "1"
+    assert [path for path in after.settings.runs.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("step", [sweep, train])
+def test_without_a_ledger_there_is_nothing_to_learn(after, tmp_path, step):
+    """On an empty home every learning step says which commands come first, and creates no study."""
+    empty = Settings.load(tmp_path / "empty", env={"AUFRUF_CLASSIFIERS": str(after.settings.classifiers)})
+    with pytest.raises(NothingYet, match=r"no text has a split yet.*aufruf ingest"):
+        step(empty, after.classifier)
+    assert not empty.studies.exists()

@@ -1,0 +1,206 @@
+"""The steps explain, report, status and monitor on a home where two nights have passed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aufruf.errors import NothingYet
+from aufruf.model.words import tokens
+from aufruf.phrases import told
+from aufruf.release.registry import CHAMPION
+from aufruf.settings import Settings
+from aufruf.steps.explain import choose, explain
+from aufruf.steps.findings import scored
+from aufruf.steps.monitor import distance, monitor
+from aufruf.steps.report import report
+from aufruf.steps.score import score
+from aufruf.steps.status import status
+
+
+def explained(after) -> list[dict]:
+    rows = after.store.read("explanations", {"classifier": after.classifier.name})
+    return rows.sort_values("text_id").to_dict("records")
+
+
+def test_the_policy_chooses(after):
+    """The surest calls, the nearest to the threshold, and a random control - each text once, the same every time."""
+    frame = scored(after.store, after.classifier, "1")
+    frame = frame.assign(probability=np.linspace(0, 1, len(frame)))
+    frame = frame.assign(label=["call" if p >= 0.9 else "no_call" for p in frame["probability"]])
+    found = choose(frame, after.classifier, threshold=0.5)
+    assert found["chosen"].tolist() == ["call", "call", "uncertain", "control"]
+    assert found["text_id"].is_unique
+    assert found["probability"][:2].tolist() == sorted(frame["probability"])[-1:-3:-1]
+    assert abs(found["probability"][2] - 0.5) == (frame["probability"] - 0.5).abs().min()
+    assert (
+        choose(frame.sample(frac=1, random_state=3), after.classifier, 0.5)["text_id"].tolist()[:3]
+        == (found["text_id"].tolist()[:3])
+    )
+
+
+def test_few_texts_are_all_chosen(after):
+    """With fewer texts than the policy asks for, none is chosen twice and none is missed."""
+    frame = scored(after.store, after.classifier, "1").head(2)
+    assert len(choose(frame, after.classifier, 0.5)) == 2
+    assert len(choose(frame.head(0), after.classifier, 0.5)) == 0
+
+
+def test_explanations_name_words_of_their_text(after):
+    """Each stored explanation names at most six tokens of its text, strongest first, with a fit and a stability."""
+    texts = dict(after.store.read("texts", columns=["text_id", "text"]).itertuples(index=False))
+    rows = explained(after)
+    assert rows
+    for row in rows:
+        words = json.loads(row["words"])
+        assert {word for word, _ in words} <= set(tokens(texts[row["text_id"]]))
+        assert len(words) <= 6
+        assert [abs(weight) for _, weight in words] == sorted((abs(weight) for _, weight in words), reverse=True)
+        assert 0 <= row["stability"] <= 1
+        assert row["chosen"] in {"call", "uncertain", "control"}
+
+
+def test_explaining_again_gives_the_same(after):
+    """The same texts by the same version, explained once more from nothing, get the same words and weights."""
+    before = explained(after)
+    import shutil
+
+    shutil.rmtree(Path(after.settings.lake) / "explanations")
+    assert explain(after.settings, after.classifier)["explained"] == len(before)
+    again = explained(after)
+    for one, other in zip(before, again, strict=True):
+        assert dict(json.loads(one["words"])) == pytest.approx(dict(json.loads(other["words"])), abs=1e-6)
+        assert one["fit"] == pytest.approx(other["fit"], abs=1e-5)
+
+
+def test_new_texts_are_explained_once(after):
+    """The texts of the day last scored are explained as they come; asked again there is nothing to do."""
+    before = len(explained(after))
+    after.posts(*(f"Kommt am Sonntag alle zum Infostand Nummer {n}!" for n in range(3)))
+    score(after.settings, after.classifier)
+    found = explain(after.settings, after.classifier)
+    assert len(explained(after)) == before + found["explained"]
+    assert explain(after.settings, after.classifier)["status"] == "nothing to do"
+
+
+def test_a_text_by_hand_is_not_stored(after):
+    """One text is explained for whoever asks, by whichever version; nothing of it is kept."""
+    before = after.store.version("explanations")
+    found = explain(after.settings, after.classifier, "Geht am Sonntag wählen! 🗳️ #Wahl2025", model="champion")
+    assert {word for word, _ in found["words"]} == {"Geht", "am", "Sonntag", "wählen", "🗳️", "#Wahl2025"}
+    assert sum(found["probabilities"].values()) == pytest.approx(1)
+    assert found["label"] in after.classifier.labels
+    assert after.store.version("explanations") == before
+
+
+@pytest.mark.parametrize("text", ["", "...", "\n"])
+def test_a_text_without_words_is_answered(after, text):
+    """Nothing to explain is said in words, with the label all the same."""
+    found = explain(after.settings, after.classifier, text)
+    assert (found["words"], found["fit"]) == ([], 0.0)
+    assert "no words: nothing to explain" in "\n".join(told("explain", found))
+
+
+def test_the_report_is_of_today_and_the_index_leads_to_it(after):
+    """Writing the page again replaces it; the list of days names it."""
+    found = report(after.settings, after.classifier)
+    page = Path(found["path"])
+    assert page.is_file()
+    assert page.parent.parent == after.settings.reports / after.classifier.name
+    assert page.parent.name in (page.parent.parent / "index.html").read_text("utf-8")
+    assert report(after.settings, after.classifier)["path"] == found["path"]
+
+
+def test_hostile_texts_are_shown_harmlessly(after):
+    """A post with a script in it is scored, explained, reported - and never a script on the page."""
+    after.posts(
+        "<script>alert(1)</script> Geht wählen <img src=x onerror=alert(2)>", "</title><b>fett</b> wählen gehen"
+    )
+    score(after.settings, after.classifier)
+    explain(after.settings, after.classifier)
+    page = Path(report(after.settings, after.classifier)["path"]).read_text("utf-8")
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert "<b>fett" not in page
+
+
+@pytest.mark.parametrize("step", [explain, report, monitor])
+def test_without_a_champion_nothing_is_said(after, step):
+    """A deleted alias: each speaking step says that there is no champion yet."""
+    after.registry.client.delete_registered_model_alias("call_to_action", CHAMPION)
+    with pytest.raises(NothingYet, match="has no champion yet"):
+        step(after.settings, after.classifier)
+
+
+def test_status_on_an_empty_home_creates_nothing(after, tmp_path):
+    """Looking makes no folder and no database, and the first thing to do is named."""
+    empty = Settings.load(tmp_path / "empty", env={})
+    found = status(empty, after.classifier)
+    assert (found["texts"], found["champion"], found["splits"]["train"]) == (0, None, 0)
+    assert "aufruf ingest FILE" in found["next"]
+    assert not empty.home.exists()
+    assert "champion  none yet" in told("status", found)
+
+
+def test_status_follows_what_is_there(after):
+    """What comes next depends on what is missing: files in the inbox first, then a champion, a challenger."""
+    after.settings.inbox_posts.mkdir(parents=True, exist_ok=True)
+    (after.settings.inbox_posts / "posts.csv").write_text("x")
+    assert status(after.settings, after.classifier)["next"].startswith("1 files wait in the inbox")
+    (after.settings.inbox_posts / "posts.csv").unlink()
+    after.registry.client.delete_registered_model_alias("call_to_action", CHAMPION)
+    assert status(after.settings, after.classifier)["next"] == "Run `aufruf promote`."
+    after.registry.client.delete_registered_model_alias("call_to_action", "challenger")
+    assert "aufruf train" in status(after.settings, after.classifier)["next"]
+
+
+def test_monitoring_needs_enough_texts(after):
+    """Below the minimum a distance would be noise: nothing is measured, and that is said."""
+    texts, section = len(scored(after.store, after.classifier, "1")), after.classifier.monitor
+    enough, few = (
+        after.classifier.model_copy(update={"monitor": section.model_copy(update={"minimum": minimum})})
+        for minimum in (texts, texts + 1)
+    )
+    quiet = monitor(after.settings, few)
+    assert quiet == {"model_version": "1", "texts": texts, "moved": [], "status": "nothing to do"}
+    assert set(monitor(after.settings, enough)) == {*quiet, "lengths", "labels"}
+
+
+def test_monitoring_sees_what_moved(after):
+    """Posts much longer than anything in training move the lengths, and the result names them."""
+    after.posts(*(f"{n} " + "Die Partei hat gestern getagt und viel gesagt. " * 40 for n in range(200)))
+    score(after.settings, after.classifier)
+    limits = after.classifier.monitor.model_copy(update={"minimum": 10, "drift": 0.3})
+    found = monitor(after.settings, after.classifier.model_copy(update={"monitor": limits}))
+    assert found["lengths"] > 0.3
+    assert "lengths" in found["moved"]
+    assert 0 <= found["labels"] <= 1
+
+
+def test_the_distance_is_jensen_shannons():
+    """Equal shares are 0 apart, disjoint ones 1, and anything else is what scipy says."""
+    from scipy.spatial.distance import jensenshannon
+
+    assert distance([1, 2, 3], [2, 4, 6]) == pytest.approx(0, abs=1e-7)
+    assert distance([5, 0], [0, 9]) == pytest.approx(1)
+    assert distance([5, 1, 0], [1, 7, 2]) == pytest.approx(jensenshannon([5, 1, 0], [1, 7, 2], base=2))
+
+
+def test_every_object_has_its_sentences(nights, after):
+    """What each step returned is told to people in at least one line, with its figures in it."""
+    for night in nights.results:
+        for step, result in night.items():
+            lines = told(step, result)
+            assert lines
+            assert all(isinstance(line, str) and line.strip() for line in lines)
+        assert len(told("night", night)) >= len(night)
+    first = nights.results[0]
+    assert told("train", first["train"]) == [f"version 1, run {first['train']['run_id']}"]
+    assert told("promote", first["promote"])[0].startswith("first: version 1 is the first champion: F1 ")
+    assert told("score", nights.results[1]["score"])[0].endswith("0 refused - nothing new")
+    f1 = first["evaluate"]["metrics"]["f1"]
+    figures = f"{f1['value']:.3f}  [{f1['low']:.3f}, {f1['high']:.3f}]"
+    assert any(figures in line for line in told("evaluate", first["evaluate"]))
+    lines = told("status", status(after.settings, after.classifier))
+    assert any(line.startswith("champion  version 1, test F1 ") for line in lines)
