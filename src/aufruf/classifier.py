@@ -80,7 +80,7 @@ class Gate(Section):
 
 
 class Scoring(Section):
-    threshold: Literal["tuned"] | Share = "tuned"  # tuned on validation for the gate's metric
+    threshold: Literal["tuned"] | Share = "tuned"  # tuned on validation for the F1 of the positive
     abstain_band: Share = 0.1  # half width around the threshold in which a prediction is not "confident"
     tokens_per_batch: Count = 2048  # measured best on two cores; padding waste below 2 %
     shard_size: Count = 20_000  # texts read, scored and published at a time

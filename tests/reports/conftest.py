@@ -104,8 +104,7 @@ CALLS = [
     finding(
         5,
         "Partei für Langsames",
-        "Wer am 23. Februar noch nichts vorhat: Wahllokale haben von 8 bis 18 Uhr geöffnet. "
-        "Nur so als Idee. 😉",
+        "Wer am 23. Februar noch nichts vorhat: Wahllokale haben von 8 bis 18 Uhr geöffnet. Nur so als Idee. 😉",
         0.61,
         [("Wahllokale", 0.15), ("Idee", 0.09), ("geöffnet", 0.06), ("Nur", -0.05), ("Februar", 0.04)],
         stability=0.41,

@@ -121,15 +121,11 @@ def test_nothing_from_outside_becomes_code(day: DayReport, bad: str, mask: bool)
     assert [(tag, sorted(names)) for tag, names in page.elements] == [
         (tag, sorted(names)) for tag, names in clean.elements
     ]
-    assert {"script", "img", "iframe", "object", "link", "base", "form"} & {
-        tag for tag, _ in page.elements
-    } == set()
+    assert {"script", "img", "iframe", "object", "link", "base", "form"} & {tag for tag, _ in page.elements} == set()
     for _, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
         assert re.fullmatch(r"#\w+|\.\./index\.html", attributes.get("href", "#x"))
-    assert not re.search(
-        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]", html
-    )
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]", html)
     html.encode("utf-8")
 
 
@@ -138,9 +134,7 @@ def test_the_policy_admits_the_one_style_sheet_and_nothing_else(day: DayReport) 
     page = Page(render(day))
     policies = [a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
     digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
-    assert policies == [
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    ]
+    assert policies == [f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"]
     assert [tag for tag, _ in page.elements].count("style") == 1
     assert "url(" not in page.style
     assert "@import" not in page.style
@@ -189,15 +183,11 @@ def test_a_stand_in_is_said_before_anything_else(day: DayReport) -> None:
         lambda day: replace(day, decision=None),
         lambda day: replace(day, calls=[], others=[], calls_shown_of=0),
         lambda day: replace(day, calls=[replace(call, explained=None) for call in day.calls]),
-        lambda day: replace(
-            day, calls=[replace(call, explained=Explained([], 0.9, 0.9)) for call in day.calls]
-        ),
+        lambda day: replace(day, calls=[replace(call, explained=Explained([], 0.9, 0.9)) for call in day.calls]),
         lambda day: replace(day, parties=[], scored_total=0, scored_today=0, calls_total=0, undecided=0),
         lambda day: replace(day, parties=[PartyCount("Leer", 0, 0, 0.0, 1.0)]),
         lambda day: replace(day, ledger={}),
-        lambda day: replace(
-            day, model=replace(day.model, metrics={}, baseline={}, trained_at=None, truncated=None)
-        ),
+        lambda day: replace(day, model=replace(day.model, metrics={}, baseline={}, trained_at=None, truncated=None)),
         lambda day: replace(day, model=replace(day.model, metrics={})),
         lambda day: replace(day, model=replace(day.model, baseline={}, run_url=None)),
         lambda day: replace(day, calls=[replace(call, posted_at=pd.NaT) for call in day.calls]),
@@ -252,8 +242,7 @@ def test_one_account_keeps_its_number(day: DayReport) -> None:
 def test_parties_are_grouped_and_the_surest_come_first(day: DayReport) -> None:
     """Calls stand under their party, by falling probability, those without a party at the end."""
     calls = [
-        replace(day.calls[0], party=p, probability=q)
-        for p, q in [(None, 0.9), ("B", 0.6), ("A", 0.7), ("B", 0.8)]
+        replace(day.calls[0], party=p, probability=q) for p, q in [(None, 0.9), ("B", 0.6), ("A", 0.7), ("B", 0.8)]
     ]
     html = render(replace(day, calls=calls, others=[], parties=[PartyCount("B", 9, 2, 0.1, 0.5)]))
     assert re.findall(r"<h3>(?:<bdi>)?(.*?)(?:</bdi>)? <span", html) == ["B", "A", "no party"]

@@ -4,9 +4,7 @@ from scipy.stats import binomtest
 from aufruf.reports.intervals import wilson
 
 
-@pytest.mark.parametrize(
-    ("k", "n"), [(0, 1), (1, 1), (1, 12), (54, 278), (278, 278), (0, 5000), (2500, 5000)]
-)
+@pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (1, 12), (54, 278), (278, 278), (0, 5000), (2500, 5000)])
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
 def test_it_is_the_wilson_score_interval(k: int, n: int, confidence: float) -> None:
     """The bounds are those that scipy computes for the same counts."""

@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from aufruf.reports.highlight import spans
 from aufruf.reports.privacy import masked, pieces, regions, shown_word
 
-LINKS = (
-    "https://www.example.org/u/anna?x=1 HTTP://Example.org www.example.org/anna t.me/anna linktr.ee/anna?a=b"
-)
+LINKS = "https://www.example.org/u/anna?x=1 HTTP://Example.org www.example.org/anna t.me/anna linktr.ee/anna?a=b"
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,7 @@ from aufruf.sample import write_sample
 def majority(votes: dict[str, list[str]]) -> dict[str, bool]:
     """The label of each text that more annotators chose than the other one."""
     counts = {text_id: Counter(cast) for text_id, cast in votes.items()}
-    return {
-        key: count["True"] > count["False"]
-        for key, count in counts.items()
-        if count["True"] != count["False"]
-    }
+    return {key: count["True"] > count["False"] for key, count in counts.items() if count["True"] != count["False"]}
 
 
 def shingles(text: str) -> set[str]:
@@ -62,9 +58,7 @@ def test_files_are_utf8_with_line_feeds(campaign: Path) -> None:
         assert content.decode("utf-8").endswith("\n")
 
 
-def test_about_700_texts_of_which_a_quarter_are_calls(
-    texts: dict[str, str], votes: dict[str, list[str]]
-) -> None:
+def test_about_700_texts_of_which_a_quarter_are_calls(texts: dict[str, str], votes: dict[str, list[str]]) -> None:
     """650 to 750 texts, and 23 to 33 % of the decided ones are calls."""
     labels = majority(votes)
     assert 650 <= len(texts) <= 750
@@ -115,9 +109,7 @@ def test_one_post_has_several_texts(texts: dict[str, str]) -> None:
         ("capitals only", r"\A[^a-zäöüß]{20,}\Z", 10),
     ],
 )
-def test_texts_are_as_unruly_as_real_ones(
-    texts: dict[str, str], what: str, pattern: str, at_least: int
-) -> None:
+def test_texts_are_as_unruly_as_real_ones(texts: dict[str, str], what: str, pattern: str, at_least: int) -> None:
     """Enough texts hold what breaks tokenizers, highlighters and HTML."""
     assert sum(bool(re.search(pattern, text)) for text in texts.values()) >= at_least, what
 
@@ -145,10 +137,7 @@ def test_texts_are_varied(texts: dict[str, str]) -> None:
     near: set[str] = set()
     for (one, ours), (other, theirs) in combinations(pieces.items(), 2):
         common = len(ours & theirs)
-        if (
-            common > 0.8 * (len(ours) + len(theirs) - common)
-            and one.rpartition("-")[0] != other.rpartition("-")[0]
-        ):
+        if common > 0.8 * (len(ours) + len(theirs) - common) and one.rpartition("-")[0] != other.rpartition("-")[0]:
             near |= {one, other}
     assert 0.03 < len(near) / len(texts) < 0.15
     assert len(texts) - 30 < len(set(texts.values())) < len(texts)
@@ -156,8 +145,6 @@ def test_texts_are_varied(texts: dict[str, str]) -> None:
 
 def test_no_real_party_is_named(campaign: Path) -> None:
     """No file names a real German party."""
-    real = re.compile(
-        r"\b(?:CDU|CSU|SPD|FDP|AfD|BSW|Bündnis 90|Die Linke|Die Grünen|Volt|Freie Wähler)\b", re.I
-    )
+    real = re.compile(r"\b(?:CDU|CSU|SPD|FDP|AfD|BSW|Bündnis 90|Die Linke|Die Grünen|Volt|Freie Wähler)\b", re.I)
     for path in campaign.iterdir():
         assert not real.search(path.read_text("utf-8")), path.name

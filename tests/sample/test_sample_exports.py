@@ -128,9 +128,7 @@ def test_4cat_rows_have_its_columns(rows: list[dict[str, str]]) -> None:
 
 def test_two_scrapes_share_sixty_posts(items: list[Json], rows: list[dict[str, str]]) -> None:
     """About 400 posts, 60 of them in both files with the same text, a few more with an edited one."""
-    scraped = {
-        item["item_id"]: caption(item) for item in items if item["data"]["__typename"] == "XDTMediaDict"
-    }
+    scraped = {item["item_id"]: caption(item) for item in items if item["data"]["__typename"] == "XDTMediaDict"}
     bodies = {row["id"]: row["body"] for row in rows}
     both = scraped.keys() & bodies.keys()
     assert len({item["item_id"] for item in items} | bodies.keys()) == 400
@@ -156,9 +154,7 @@ def test_annotated_posts_are_older(tasks: dict[str, list[Json]]) -> None:
     assert max(times) < "2025-09-17"
 
 
-def test_every_author_has_a_party(
-    campaign: Path, tasks: dict[str, list[Json]], rows: list[dict[str, str]]
-) -> None:
+def test_every_author_has_a_party(campaign: Path, tasks: dict[str, list[Json]], rows: list[dict[str, str]]) -> None:
     """The table names every author once, with the party that the annotated posts give."""
     with (campaign / "authors.csv").open(encoding="utf-8", newline="") as table:
         listed = list(csv.DictReader(table))

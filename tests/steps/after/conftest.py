@@ -47,7 +47,8 @@ class After:
         return [row.text_id for row in rows]
 
     def predictions(self, **where: str) -> list[dict]:
-        return self.store.read("predictions", {"classifier": self.classifier.name, **where}).to_dict("records")
+        rows = self.store.read("predictions", {"classifier": self.classifier.name, **where})
+        return rows.sort_values(["text_id", "digest"]).to_dict("records")
 
     def register_again(self, change: Callable[[dict], None] | None = None) -> Version:
         """Version 1's files, with changed weights if wanted, sealed and registered as the next version."""

@@ -79,7 +79,7 @@ def test_what_a_person_took_back_is_not_crowned_again(bad_champion):
     for _ in range(2):
         found = promote(after.settings, after.classifier)
         assert (found["verdict"], found["champion"], found["challenger"]) == ("kept", "2", "3")
-        assert found["reasons"] == ["version 3 was champion before version 2 was put in its place"]
+        assert found["reasons"] == ["version 3 was champion before, and version 2 was put in its place"]
         assert aliases(after)[CHAMPION] == "2"
     assert after.store.count("decisions", {"challenger": "3"}) == 1
 
