@@ -55,6 +55,7 @@ class Training(Section):
     warmup: Share = 0.1  # share of all steps: a fixed number can exceed a small run
     patience: Count = 3  # evaluations without a better value before stopping
     class_weights: Literal["balanced", "none"] = "balanced"
+    frozen_layers: Annotated[int, Field(ge=0)] = 0  # above 0 the embeddings and so many lowest layers stay as they are
     seed: int = 5460
 
 

@@ -11,12 +11,15 @@ def told(command: str, result: dict[str, Any]) -> list[str]:
 
 
 def _ingest(result: dict[str, Any]) -> list[str]:
-    lines = [
+    lines = [line for one in result["files"] for line in (_file(one), *(f"  {why}" for why in one.get("why", ())))]
+    return lines or ["nothing to ingest: the inbox is empty"]
+
+
+def _file(one: dict[str, Any]) -> str:
+    return (
         f"{one['file']}: {one['format']}, {one['rows']} rows, {one['kept']} kept, {one['refused']} refused "
         f"({one['status']})"
-        for one in result["files"]
-    ]
-    return lines or ["nothing to ingest: the inbox is empty"]
+    )
 
 
 def _label(result: dict[str, Any]) -> list[str]:

@@ -40,6 +40,7 @@ def recipe() -> Recipe:
         warmup=0.1,
         patience=3,
         class_weights="balanced",
+        frozen_layers=0,
         seed=5460,
         max_tokens=32,
         truncation="head_tail",

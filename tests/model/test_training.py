@@ -172,3 +172,20 @@ def test_a_recipe_is_the_classifier_with_the_best_laid_over(classifier):
     plain, best = Recipe.of(classifier), Recipe.of(classifier, {"epochs": 9, "batch_size": 4})
     assert best == replace(plain, epochs=9, batch_size=4)
     assert (plain.max_tokens, plain.metric, plain.seed) == (48, "f1", 5460)
+
+
+def test_frozen_layers_stay_as_they_were(tmp_path: Path, encoder: ResolvedEncoder, recipe: Recipe) -> None:
+    """With one layer frozen the embeddings and the lowest layer come out as they went in; the one above has learnt."""
+    from dataclasses import replace
+
+    from safetensors.torch import load_file
+
+    examples = Examples(["a", "b"] * 8, ["Geht wählen!", "Wir danken."] * 8, [1, 0] * 8, ["a", "b"] * 8)
+    few = replace(recipe, epochs=1, frozen_layers=1)
+    made = fine_tune(encoder, ("no_call", "call"), 1, examples, examples, few, tmp_path)
+    before = load_file(encoder.folder / "model.safetensors")
+    after = {k.removeprefix("bert."): v for k, v in load_file(made.folder / "model.safetensors").items()}
+    same = {name for name, value in before.items() if name in after and torch.equal(value, after[name])}
+    assert {name for name in before if name.startswith("encoder.layer.0.")} <= same
+    assert "embeddings.word_embeddings.weight" in same
+    assert not any(name.startswith("encoder.layer.1.attention.self.query") for name in same)

@@ -18,6 +18,7 @@ class Recipe:
     warmup: float
     patience: int
     class_weights: str
+    frozen_layers: int
     seed: int
     max_tokens: int
     truncation: Literal["head", "head_tail"]

@@ -60,7 +60,7 @@ def fine_tune(
     where = device.find()
     watch = _Watch(on_epoch, recipe.metric)
     trainer = Trainer(
-        model_init=lambda: _model(encoder, labels),
+        model_init=lambda: _frozen(_model(encoder, labels), recipe.frozen_layers),
         args=_arguments(recipe, folder / "checkpoints", where),
         train_dataset=rows[0],
         eval_dataset=validation_rows[0],
@@ -101,6 +101,15 @@ def _model(encoder: ResolvedEncoder, labels: tuple[str, ...]) -> Any:
         use_safetensors=True,
         trust_remote_code=False,
     )
+
+
+def _frozen(model: Any, layers: int) -> Any:
+    """The model with its embeddings and lowest layers left as they were pretrained: half the layers, half the time."""
+    if layers:
+        stack = next(part for part in model.base_model.modules() if isinstance(part, torch.nn.ModuleList))
+        for part in (model.get_input_embeddings(), *stack[:layers]):
+            part.requires_grad_(False)
+    return model
 
 
 def _dataset(tokenizer: Tokenizer, examples: Examples) -> tuple[Any, int]:

@@ -119,8 +119,8 @@ def _server(settings: Settings) -> dict[str, str]:
 def _patience() -> dict[str, str]:
     return {
         "WORKERS__EXECUTION_API_TIMEOUT": "30",  # the first task's answer takes longer than the default 5 s
-        "DAG_PROCESSOR__REFRESH_INTERVAL": "15",  # seconds until a new classifier file is seen
-        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "60",  # seconds until a new file is seen; looking costs a core for moments
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",  # tasks cut off by `down` are retried that soon
     }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -134,7 +135,13 @@ def _take(call: _Call, copy: inbox.Copy, name: str, entry: Mapping[str, Any]) ->
     call.store.put("annotations", votes, newer="annotated_at")
     call.store.put("quarantine", found.quarantine)
     call.store.put("files", [row])  # last: a run that broke off before here is taken up by the next one
-    return _counts(row, "new") | counts
+    return _counts(row, "new") | counts | _why(found)
+
+
+def _why(found: intake.Intake) -> dict[str, list[str]]:
+    """The commonest reasons for refused rows, with their counts."""
+    common = Counter(row.reasons for row in found.quarantine).most_common(3)
+    return {"why": [f"{count} refused: {reasons[:200]}" for reasons, count in common]} if common else {}
 
 
 def _what_is_new(
