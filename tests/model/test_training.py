@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from aufruf.errors import TrainingFailed
 from aufruf.model.device import Device
@@ -79,9 +80,20 @@ def test_the_kept_weights_are_the_best_epochs(tune, examples, monkeypatch):
     validation = examples(24, 2)
     # half of the labels wrong: the value goes up and down from epoch to epoch
     noisy = replace(examples(48, 1), labels=[n // 2 % 2 for n in range(48)])
-    found = tune(train=noisy, validation=validation, epochs=6, patience=6, metric="average_precision")
-    values = [row["average_precision"] for row in found.history]
-    assert found.best_value == max(values) > values[-1]
+    for seed in range(6):  # one of them ends below its best
+        found = tune(
+            f"seed-{seed}",
+            train=noisy,
+            validation=validation,
+            epochs=6,
+            patience=6,
+            metric="average_precision",
+            seed=seed,
+        )
+        values = [row["average_precision"] for row in found.history]
+        if max(values) > values[-1] + 0.01:
+            break
+    assert found.best_value == max(values) > values[-1] + 0.01
     model = AutoModelForSequenceClassification.from_pretrained(found.folder, dtype=torch.float32).eval()
     tokenizer = Tokenizer(found.folder, 32, "head_tail")
     with torch.inference_mode():
@@ -174,18 +186,11 @@ def test_a_recipe_is_the_classifier_with_the_best_laid_over(classifier):
     assert (plain.max_tokens, plain.metric, plain.seed) == (48, "f1", 5460)
 
 
-def test_frozen_layers_stay_as_they_were(tmp_path: Path, encoder: ResolvedEncoder, recipe: Recipe) -> None:
-    """With one layer frozen the embeddings and the lowest layer come out as they went in; the one above has learnt."""
-    from dataclasses import replace
-
-    from safetensors.torch import load_file
-
-    examples = Examples(["a", "b"] * 8, ["Geht wählen!", "Wir danken."] * 8, [1, 0] * 8, ["a", "b"] * 8)
-    few = replace(recipe, epochs=1, frozen_layers=1)
-    made = fine_tune(encoder, ("no_call", "call"), 1, examples, examples, few, tmp_path)
+def test_frozen_layers_stay_as_they_were(tune, encoder):
+    """With one layer frozen, embeddings and lowest layer come out as they went in; the layer above has learnt."""
+    made = tune(epochs=1, frozen_layers=1)
     before = load_file(encoder.folder / "model.safetensors")
-    after = {k.removeprefix("bert."): v for k, v in load_file(made.folder / "model.safetensors").items()}
+    after = {name.removeprefix("bert."): value for name, value in load_file(made.folder / "model.safetensors").items()}
     same = {name for name, value in before.items() if name in after and torch.equal(value, after[name])}
-    assert {name for name in before if name.startswith("encoder.layer.0.")} <= same
-    assert "embeddings.word_embeddings.weight" in same
-    assert not any(name.startswith("encoder.layer.1.attention.self.query") for name in same)
+    assert {name for name in before if name.startswith(("encoder.layer.0.", "embeddings."))} <= same
+    assert "encoder.layer.1.attention.self.query.weight" not in same

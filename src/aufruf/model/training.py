@@ -107,7 +107,7 @@ def _frozen(model: Any, layers: int) -> Any:
     """The model with its embeddings and lowest layers left as they were pretrained: half the layers, half the time."""
     if layers:
         stack = next(part for part in model.base_model.modules() if isinstance(part, torch.nn.ModuleList))
-        for part in (model.get_input_embeddings(), *stack[:layers]):
+        for part in (model.base_model.embeddings, *stack[:layers]):
             part.requires_grad_(False)
     return model
 
