@@ -52,18 +52,18 @@ perturbations = 60
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real two-layer BERT with random weights and a WordPiece vocabulary, as a Hugging Face folder."""
     import torch
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("encoders") / "tiny-bert"
     words = "geht wählen am sonntag kommt zum infostand spendet jetzt die partei hat getagt wir danken euch allen"
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = "abcdefghijklmnopqrstuvwxyzäöüß0123456789!?#@.,:"
-    trainer = trainers.WordPieceTrainer(vocab_size=400, special_tokens=special, initial_alphabet=list(letters))
-    tokenizer.train_from_iterator([words] * 20, trainer)
+    pieces = [*special, *letters, *(f"##{letter}" for letter in letters), *words.split()]  # trained ones vary by run
+    vocabulary = {piece: at for at, piece in enumerate(dict.fromkeys(pieces))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder, write_deltalake
+from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from aufruf.errors import AufrufError
@@ -161,12 +161,6 @@ class Store:
             if found is None:
                 raise
             return found
-
-    def append(self, table: str, rows: pd.DataFrame | Sequence[Any]) -> int:
-        """Append without looking for the key: for callers that know the rows to be new."""
-        arrow = _as_arrow(table, rows)
-        write_deltalake(self._uri(table), arrow, mode="append")
-        return arrow.num_rows
 
 
 def _as_frame(arrow: pa.Table) -> pd.DataFrame:

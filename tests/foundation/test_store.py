@@ -102,7 +102,7 @@ def test_conditions_are_met_together(store):
 @pytest.mark.parametrize("count", [500, 501, 4000])
 def test_long_lists(store, count):
     """A list of any length selects the same rows as a short one."""
-    store.append("labels", [label(f"t{n}") for n in range(5000)])
+    store.add("labels", [label(f"t{n}") for n in range(5000)])
     wanted = [f"t{n}" for n in range(count)]
     found = store.read("labels", {"text_id": wanted, "classifier": "calls"}, columns=["label", "text_id"])
     assert list(found.columns) == ["label", "text_id"]

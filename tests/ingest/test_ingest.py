@@ -61,6 +61,7 @@ def test_a_file_ends_in_the_lake_once(settings: Settings, store: Store, classifi
                 "refused": 1,
                 "annotations": 3,
                 "posts": 3,
+                "why": ["1 refused: label 'vielleicht' is not listed under [spellings] of calls.toml"],
             }
         ],
         "annotations": 3,

@@ -1,12 +1,10 @@
 """Texts to token ids, bounded: a text that is too long keeps its head and its tail, because calls stand at the end."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-log = logging.getLogger(__name__)
 _HEAD_SHARE = 0.25  # of the tokens kept; Sun et al. 2019 (arXiv 1905.05583) kept 128 of 510
 
 

@@ -15,7 +15,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from aufruf.errors import AufrufError
 from aufruf.settings import Settings
 
-log = logging.getLogger(__name__)
 _PARAM_LENGTH = 6000  # MLflow's limit for a value
 _BATCH = 900  # MLflow takes 1,000 metrics at once
 

@@ -1,7 +1,6 @@
 """The step ``explain``: why the champion said so, for a handful of new texts or for one text given by hand."""
 
 import json
-import logging
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +18,6 @@ from aufruf.schemas import Explanation
 from aufruf.settings import Settings
 from aufruf.steps import findings
 from aufruf.store import Store
-
-log = logging.getLogger(__name__)
 
 
 def explain(

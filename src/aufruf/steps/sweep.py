@@ -1,6 +1,5 @@
 """The step ``sweep``: a bounded search on train and validation. Test is never opened."""
 
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from aufruf.model.training import fine_tune
 from aufruf.release.tracking import SweepJournal, Tracker
 from aufruf.settings import Settings
 from aufruf.steps import corpus
-
-log = logging.getLogger(__name__)
 
 
 def sweep(settings: Settings, classifier: Classifier, trials: int | None = None) -> dict[str, Any]:
