@@ -4,7 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from aufruf.errors import TrainingFailed
-from aufruf.model import device
+from aufruf.model import device, resume
 from aufruf.model.encoders import ResolvedEncoder
 from aufruf.model.evaluation import trainer_metrics
 from aufruf.model.recipe import Examples, Recipe
@@ -45,25 +45,34 @@ def fine_tune(
     recipe: Recipe,
     folder: Path,
     on_epoch: OnEpoch | None = None,
+    *,
+    resumable: bool = False,
 ) -> Trained:
     """Fine-tune ``encoder`` on ``train``, keep the epoch that is best on ``validation``, and save it under ``folder``.
 
-    Seeds are set before the head is made. ``on_epoch(epoch, metrics)`` may raise to stop the run.
-    Raises TrainingFailed on a class without examples or a loss that is not finite.
+    Seeds are set before the head is made. ``on_epoch(epoch, metrics)`` may raise to stop the run. ``resumable``: a
+    training that was killed goes on after its last whole epoch when it is called again with the same arguments, and
+    ends in the same weights. Raises TrainingFailed on a class without examples or a loss that is not finite.
     """
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, set_seed
 
     _check_classes(labels, train)
+    mark = _mark(encoder, labels, positive, recipe, train, validation)
+    if resumable and (facts := resume.finished(folder, mark)):
+        return Trained(folder / "model", **facts | {"device": device.Device(**facts["device"])})
     set_seed(recipe.seed)
     tokenizer = Tokenizer(encoder.folder, recipe.max_tokens, recipe.truncation)
-    rows, validation_rows = _dataset(tokenizer, train), _dataset(tokenizer, validation)
-    where = device.find()
-    watch = _Watch(on_epoch, recipe.metric)
+    rows, truncated = _dataset(tokenizer, train)
+    where, checkpoints = device.find(), folder / "checkpoints"
+    known = resume.newest(checkpoints, mark)  # what cannot be gone on from is removed
+    known = known if resumable else None
+    epochs = resume.epochs(known, recipe.epochs, recipe.patience, recipe.metric)
+    watch = _Watch(on_epoch, recipe.metric, mark if resumable else "")
     trainer = Trainer(
         model_init=lambda: _frozen(_model(encoder, labels), recipe.frozen_layers),
-        args=_arguments(recipe, folder / "checkpoints", where),
-        train_dataset=rows[0],
-        eval_dataset=validation_rows[0],
+        args=_arguments(replace(recipe, epochs=epochs), checkpoints, where, resumable),
+        train_dataset=rows,
+        eval_dataset=_dataset(tokenizer, validation)[0],
         data_collator=_collator(tokenizer),
         compute_metrics=trainer_metrics(positive, len(labels)),
         compute_loss_func=_loss(recipe, train, len(labels)),
@@ -71,16 +80,24 @@ def fine_tune(
     )
     trainer.remove_callback(PrinterCallback)
     start = time.perf_counter()
-    trainer.train()
+    trainer.train(resume_from_checkpoint=str(known) if known else None)
     seconds = time.perf_counter() - start
-    out = folder / "model"
-    trainer.save_model(str(out))
-    tokenizer.inner.save_pretrained(str(out))
-    (out / "training_args.bin").unlink(missing_ok=True)  # a pickle
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    _save(trainer, tokenizer, folder / "model")
     best = max(watch.history, key=lambda row: row[recipe.metric])
-    rate = len(train) * len(watch.history) / seconds
-    return Trained(out, watch.history, best[recipe.metric], best["epoch"], rows[1], seconds, rate, where)
+    rate = len(train) * watch.epochs / seconds
+    trained = Trained(
+        folder / "model", watch.history, best[recipe.metric], best["epoch"], truncated, seconds, rate, where
+    )
+    if resumable:
+        resume.finish(folder, mark, {key: value for key, value in asdict(trained).items() if key != "folder"})
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return trained
+
+
+def _save(trainer: Any, tokenizer: Tokenizer, folder: Path) -> None:
+    trainer.save_model(str(folder))
+    tokenizer.inner.save_pretrained(str(folder))
+    (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle
 
 
 def _check_classes(labels: tuple[str, ...], train: Examples) -> None:
@@ -156,7 +173,22 @@ def _loss(recipe: Recipe, train: Examples, classes: int) -> Callable[..., torch.
     return loss
 
 
-def _arguments(recipe: Recipe, folder: Path, where: device.Device) -> Any:
+def _mark(
+    encoder: ResolvedEncoder,
+    labels: tuple[str, ...],
+    positive: int,
+    recipe: Recipe,
+    train: Examples,
+    validation: Examples,
+) -> str:
+    rows = [(part.text_ids, part.texts, part.labels) for part in (train, validation)]
+    of = (str(encoder.folder), encoder.name, encoder.revision)
+    return resume.mark(
+        encoder=of, labels=labels, positive=positive, recipe=recipe.as_dict(), rows=rows, torch=torch.__version__
+    )
+
+
+def _arguments(recipe: Recipe, folder: Path, where: device.Device, resumable: bool) -> Any:
     from transformers import TrainingArguments
 
     return TrainingArguments(
@@ -172,7 +204,8 @@ def _arguments(recipe: Recipe, folder: Path, where: device.Device) -> Any:
         logging_strategy="epoch",
         logging_nan_inf_filter=False,  # else a NaN is averaged away before anybody sees it
         save_total_limit=1,
-        save_only_model=True,
+        save_only_model=not resumable,
+        restore_callback_states_from_checkpoint=resumable,
         load_best_model_at_end=True,
         metric_for_best_model=recipe.metric,
         greater_is_better=True,
@@ -192,9 +225,10 @@ def _arguments(recipe: Recipe, folder: Path, where: device.Device) -> Any:
 class _Watch:
     """Collects the history, passes each epoch on, and stops a run whose loss is no number."""
 
-    def __init__(self, on_epoch: OnEpoch | None, metric: str) -> None:
-        self.on_epoch, self.metric = on_epoch, metric
+    def __init__(self, on_epoch: OnEpoch | None, metric: str, mark: str) -> None:
+        self.on_epoch, self.metric, self.mark = on_epoch, metric, mark
         self.history: list[dict[str, float]] = []
+        self.epochs = 0  # of this process
         self.loss = float("nan")
 
     def log_seen(self, logs: dict[str, float]) -> None:
@@ -209,9 +243,19 @@ class _Watch:
         row = {name: value for name, value in row.items() if not name.endswith("_second") and name != "runtime"}
         row = {"epoch": epoch, "train_loss": self.loss, **row}
         self.history.append(row)
+        self.epochs += 1
         log.info("epoch %g: loss %.3f, validation %s %.3f", epoch, self.loss, self.metric, row[self.metric])
         if self.on_epoch:
             self.on_epoch(len(self.history), row)
+
+    def taken_up(self, logged: list[dict[str, float]]) -> None:
+        """Make up for the epochs before a training was killed, from what its checkpoint has logged."""
+        on_epoch, self.on_epoch = self.on_epoch, None
+        for row in logged:
+            self.log_seen(row)
+            if f"eval_{self.metric}" in row:
+                self.epoch_done(row["epoch"], row)
+        self.on_epoch, self.epochs = on_epoch, 0
 
     def callback(self) -> Any:
         from transformers import TrainerCallback
@@ -219,6 +263,13 @@ class _Watch:
         watch = self
 
         class Callback(TrainerCallback):
+            def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                watch.taken_up(state.log_history)
+
+            def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                if watch.mark:
+                    resume.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}", watch.mark)
+
             def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
                 watch.log_seen(logs or {})
 

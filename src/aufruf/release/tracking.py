@@ -59,6 +59,12 @@ class Tracker:
         run.params(params)
         return run
 
+    def end_orphans(self, tags: Mapping[str, str]) -> None:
+        """End the runs with these tags whose process was killed: whoever calls this is about to do their work."""
+        wanted = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+        for run in self.find(" and ".join([*wanted, "attributes.status = 'RUNNING'"])):
+            self.client.set_terminated(run.info.run_id, "KILLED")
+
     def find(self, filter_string: str) -> list[Any]:
         """Runs that match MLflow's filter, newest first."""
         return list(

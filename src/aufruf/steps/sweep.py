@@ -31,7 +31,9 @@ def sweep(settings: Settings, classifier: Classifier, trials: int | None = None)
     if study.user_attrs.get("asked", 0) >= wanted and (known := searching.best_of(name, journal)):
         return _result(searching.summary(study), "unchanged", known)
     tags = {"aufruf.step": "sweep", "aufruf.study": name, "aufruf.encoder": encoder.name, **corpus.data_seen(settings)}
-    with Tracker(settings, classifier.name).run("sweep", tags, classifier.sweep.model_dump()) as run:
+    tracker = Tracker(settings, classifier.name)
+    tracker.end_orphans({"aufruf.step": "sweep", "aufruf.study": name})
+    with tracker.run("sweep", tags, classifier.sweep.model_dump()) as run:
         found = searching.search(
             study,
             classifier.sweep,
@@ -39,7 +41,7 @@ def sweep(settings: Settings, classifier: Classifier, trials: int | None = None)
             classifier.gate.metric,
             _trainer(classifier, frame, encoder),
             settings.runs / name,
-            SweepJournal(Tracker(settings, classifier.name), run),
+            SweepJournal(tracker, run),
         )
         run.metrics({"best_value": found.best_value, "trials": found.trials, "pruned": found.pruned})
         run.tag({f"best.{key}": value for key, value in found.best.items()})

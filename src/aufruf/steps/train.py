@@ -12,6 +12,7 @@ import pandas as pd
 
 import aufruf
 from aufruf.classifier import Classifier
+from aufruf.errors import TrainingFailed
 from aufruf.model import bundle, evaluation
 from aufruf.model.encoders import ResolvedEncoder, resolve
 from aufruf.model.predictor import Predictor
@@ -59,21 +60,28 @@ def _train(
     train_rows, validation = (corpus.examples(frame, split, classifier) for split in ("train", "validation"))
     tags = {"aufruf.step": "train", **_tags(settings, encoder, mark)}
     params = {**recipe.as_dict(), "encoder": encoder.name, "labels": ", ".join(classifier.labels)}
-    folder = settings.runs / f"train-{mark[:12]}"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = settings.runs / f"{classifier.name}-train-{mark[:12]}"
+    for other in settings.runs.glob(f"{classifier.name}-train-*"):  # of trainings that nobody goes on with
+        if other != folder:
+            shutil.rmtree(other)
+    tracker = Tracker(settings, classifier.name)
+    tracker.end_orphans({"aufruf.step": "train", "aufruf.fingerprint": mark})
     try:
-        with Tracker(settings, classifier.name).run("train", tags, params) as run:
+        with tracker.run("train", tags, params) as run:
+            rows = (train_rows, validation)
             trained = fine_tune(
-                encoder, classifier.labels, classifier.positive_index, train_rows, validation, recipe, folder
+                encoder, classifier.labels, classifier.positive_index, *rows, recipe, folder, resumable=True
             )
-            _log_training(run, trained, train_rows, validation)
+            _log_training(run, trained, *rows)
             card = _card(classifier, encoder, recipe, mark)
             card = replace(card, threshold=_threshold(classifier, trained.folder, card, validation))
             sealed = {"aufruf.manifest": bundle.seal(trained.folder, card), "aufruf.threshold": card.threshold}
             run.metrics({"threshold": card.threshold})
             made = registry.register(run, run.artifacts(trained.folder, "model"), {**tags, **sealed})
-    finally:  # a failed training must not leave its checkpoints either
+    except TrainingFailed:  # another try would fail as well
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)  # after any other failure the next try goes on from what is there
     log.info("registered %s version %s (%s)", classifier.name, made.version, encoder.describe())
     return made
 

@@ -1,0 +1,89 @@
+"""Checkpoints of a training that may be killed: which are whole, and whether they are of the very same training."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_SEAL = "aufruf.json"  # written last: a checkpoint without it was cut off while it was written
+_DONE = "trained.json"
+
+
+def mark(**parts: Any) -> str:
+    """SHA-256 of everything that the weights depend on: two trainings with one mark end in the same weights."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def newest(folder: Path, of: str) -> Path | None:
+    """The last whole checkpoint of the training with the mark ``of``; everything else in ``folder`` is removed.
+
+    A checkpoint holds state that is unpickled when a training goes on, so it must be one that was written here.
+    """
+    whole = [path for path in folder.glob("checkpoint-*") if _is_whole(path, of)]
+    for path in folder.glob("*"):
+        if path not in whole:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def seal(checkpoint: Path, of: str) -> None:
+    """Say that a checkpoint is whole, and of which training."""
+    _write(checkpoint / _SEAL, {"mark": of, "files": _files(checkpoint)})
+
+
+def finish(folder: Path, of: str, facts: Mapping[str, Any]) -> None:
+    """Say that ``folder``/model holds what a training has made, and how it went."""
+    _write(folder / _DONE, {"mark": of, "files": _files(folder / "model"), "facts": facts})
+
+
+def finished(folder: Path, of: str) -> dict[str, Any] | None:
+    """How a training went whose model lies in ``folder``, as ``finish`` was told; None where it is not done."""
+    record = _read(folder / _DONE)
+    now = _files(folder / "model")
+    if record.get("mark") != of or {name: now.get(name) for name in record["files"]} != record["files"]:
+        return None
+    return dict(record["facts"])
+
+
+def epochs(checkpoint: Path | None, planned: int, patience: int, metric: str) -> int:
+    """How many epochs a training has: those it has done, where it had lost its patience when it was killed."""
+    if checkpoint is None:
+        return planned
+    logged = _read(checkpoint / "trainer_state.json")["log_history"]
+    values = [row[f"eval_{metric}"] for row in logged if f"eval_{metric}" in row]
+    return len(values) if len(values) - 1 - values.index(max(values)) >= patience else planned
+
+
+def _is_whole(checkpoint: Path, of: str) -> bool:
+    record = _read(checkpoint / _SEAL)
+    return record.get("mark") == of and record.get("files") == _files(checkpoint)
+
+
+def _write(path: Path, record: Mapping[str, Any]) -> None:
+    draft = path.with_name(f".{path.name}")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(record, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Digest of each file: another file in its place is not what this training wrote."""
+    found = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name not in (_SEAL, f".{_SEAL}"):
+            with path.open("rb") as file:
+                found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
