@@ -41,6 +41,7 @@ class QuarantinedRow:
     reasons: str  # "; "-separated
     row: str  # the row as JSON
     refused_at: datetime
+    rescued_at: datetime | None = None  # when it was taken in after all; a rescued row is refused no longer
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,16 @@ class Annotation:
     label: str  # a label of the classifier, or "abstain"
     annotated_at: datetime | None
     file: str
+    seconds: float | None = None  # the time the vote took, where the export says so
+
+
+@dataclass(frozen=True)
+class Author:
+    """An account and its party, from a table of authors."""
+
+    KEY: ClassVar = ("author",)
+    author: str  # case-folded
+    party: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ class Label:
     label: str | None  # None while undecided
     votes: int  # abstentions not counted
     margin: float  # (votes for the label - votes for the runner-up) / votes
-    how: str  # majority | unanimous | elsewhere | tie | too_few_votes | contradiction
+    how: str  # majority | unanimous | elsewhere | tie | too_few_votes | contradiction | held_back
     decided_at: datetime
 
 
@@ -102,6 +113,18 @@ class SplitRow:
     split: str  # train | validation | test, or none with a reason
     reason: str
     assigned_at: datetime
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a search for near-duplicates needs of a wording. It belongs to the wording, so it never changes."""
+
+    KEY: ClassVar = ("scheme", "wording")
+    scheme: str  # how it was made; another threshold has other bands
+    wording: str  # group_id of the texts that read so
+    grams: int  # different character 5-grams
+    bands: bytes  # one 64-bit number a band; empty for a wording too short to have near-duplicates
+    sketch: bytes  # 1,024 bits: where each 5-gram falls
 
 
 @dataclass(frozen=True)
@@ -161,9 +184,11 @@ TABLES: dict[str, Any] = {
     "files": IngestedFile,
     "quarantine": QuarantinedRow,
     "texts": Text,
+    "authors": Author,
     "annotations": Annotation,
     "labels": Label,
     "splits": SplitRow,
+    "signatures": Signature,
     "predictions": Prediction,
     "explanations": Explanation,
     "decisions": Decision,

@@ -3,7 +3,8 @@
 import random
 import time
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.table import TableMerger
 
 from aufruf.errors import AufrufError
 from aufruf.schemas import TABLES
@@ -22,6 +24,7 @@ _TYPES: dict[Any, pa.DataType] = {
     int: pa.int64(),
     float: pa.float64(),
     bool: pa.bool_(),
+    bytes: pa.binary(),
     datetime: pa.timestamp("us", tz="UTC"),
 }
 _LONG_LIST = 500  # values in one SQL list
@@ -64,21 +67,26 @@ class Store:
 
         An absent table reads as no rows, with the right columns.
         """
-        schema = schema_of(table)
-        schema = pa.schema([schema.field(name) for name in columns]) if columns else schema
         found = self._open(table, version)
+        names = list(columns or schema_of(table).names)
         if found is None:
-            arrow = schema.empty_table()
-        else:
-            short, long = _split_lists(where)
-            wanted = dict.fromkeys([*schema.names, *long])
-            arrow = self._query(found, f"select {', '.join(wanted)} from t {_where(short)}")  # noqa: S608 - names are ours, values are quoted
-            # string views, which the query answers with, cannot be filtered
-            arrow = arrow.cast(pa.schema([schema_of(table).field(name) for name in wanted]))
-            for column, values in long.items():
-                arrow = arrow.filter(pc.is_in(arrow[column], pa.array(values, pa.string())))
-            arrow = arrow.select(schema.names)
-        return _as_frame(arrow)
+            return _as_frame(_selected(table, names).empty_table())
+        short, long = _split_lists(where)
+        wanted = _selected(table, dict.fromkeys([*names, *long]))
+        lists = {column: pa.array(values, pa.string()) for column, values in long.items()}
+        batches = []
+        for batch in self._select(found, wanted, _where(short, long)):
+            for column, values in lists.items():
+                batch = batch.filter(pc.is_in(batch[column], values))
+            batches.append(batch.select(names))
+        return _as_frame(pa.Table.from_batches(batches, _selected(table, names)))
+
+    def distinct(self, table: str, columns: Sequence[str]) -> pd.DataFrame:
+        """The different combinations of these columns that occur, in no particular order."""
+        found, wanted = self._open(table), _selected(table, columns)
+        if found is None:
+            return _as_frame(wanted.empty_table())
+        return _as_frame(pa.Table.from_batches(self._select(found, wanted, "", distinct=True), wanted))
 
     def count(self, table: str, where: Mapping[str, str] | None = None) -> int:
         """How many rows match."""
@@ -101,14 +109,15 @@ class Store:
 
         Returns None, and writes nothing, when another writer came first.
         """
-        if version is None:
-            self._create(table)
-        target, arrow = DeltaTable(self._uri(table), version=version or 0), _as_arrow(table, rows)
-        try:
-            merge = target.merge(arrow, _on_key(table), source_alias="s", target_alias="t")
-            return int(merge.when_not_matched_insert_all().execute()["num_target_rows_inserted"])
-        except CommitFailedError:
-            return None
+        with self._writing(table):
+            if version is None:
+                self._create(table)
+            target, arrow = DeltaTable(self._uri(table), version=version or 0), _as_arrow(table, rows)
+            try:
+                merge = _merger(target, arrow, table, alone=True)
+                return int(merge.when_not_matched_insert_all().execute()["num_target_rows_inserted"])
+            except CommitFailedError:
+                return None
 
     def put(self, table: str, rows: pd.DataFrame | Sequence[Any], newer: str | None = None) -> int:
         """Insert new keys and overwrite known ones; with ``newer`` only where that column is not older.
@@ -129,6 +138,16 @@ class Store:
         except TableNotFoundError:
             return None
 
+    def _select(
+        self, found: DeltaTable, wanted: pa.Schema, where: str, *, distinct: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches with the columns of ``wanted``; a column that the table has not gained yet is null."""
+        there = {field.name for field in found.schema().fields}
+        listed = ", ".join(name if name in there else f"null as {name}" for name in wanted.names)
+        query = f"select {'distinct ' if distinct else ''}{listed} from t {where}"  # noqa: S608 - names are ours, values are quoted
+        for batch in QueryBuilder().register("t", found).execute(query):
+            yield pa.record_batch(batch).cast(wanted)  # string views, with which a query answers, cannot be filtered
+
     @staticmethod
     def _query(found: DeltaTable, sql: str) -> pa.Table:
         return pa.table(QueryBuilder().register("t", found).execute(sql))
@@ -138,20 +157,35 @@ class Store:
         none = {"num_target_rows_inserted": 0, "num_target_rows_updated": 0}
         if arrow.num_rows == 0:
             return none
-        predicate = _on_key(table)
         for attempt in range(_ATTEMPTS):
             try:
-                target = self._open(table) or self._create(table)
-                merge = target.merge(arrow, predicate, source_alias="s", target_alias="t")
-                if update:
-                    condition = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
-                    merge = merge.when_matched_update_all(predicate=condition)
-                return merge.when_not_matched_insert_all().execute()
+                with self._writing(table):
+                    target = self._open(table) or self._create(table)
+                    merge = _merger(target, arrow, table)
+                    if update:
+                        older = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
+                        merge = merge.when_matched_update_all(predicate=older)
+                    return merge.when_not_matched_insert_all().execute()
             except CommitFailedError:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(random.uniform(0.02, 0.1) * (attempt + 1))
         return none
+
+    @contextmanager
+    def _writing(self, table: str) -> Iterator[None]:
+        """What the disk or the object store refuses, as a failure that names the table."""
+        try:
+            yield
+        except CommitFailedError:
+            raise
+        except (DeltaError, OSError) as error:
+            why = str(error).strip().splitlines()[-1][:300]
+            raise AufrufError(
+                f"the table {table} could not be written: {why}",
+                where=self.uri,
+                next="Free space or make the folder writable, and run the command again; the table is as it was.",
+            ) from error
 
     def _create(self, table: str) -> DeltaTable:
         try:
@@ -198,6 +232,27 @@ def _as_arrow(table: str, rows: Any, newer: str | None = None) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
+def _merger(target: DeltaTable, rows: pa.Table, table: str, *, alone: bool = False) -> TableMerger:
+    """A merge on the table's key; a table written before a column was thought of gains it.
+
+    ``alone``: read the whole table, so that any other write in the meantime is a conflict; otherwise only files
+    that can hold one of the keys are read.
+    """
+    gained = set(rows.schema.names) - {field.name for field in target.schema().fields}
+    return target.merge(
+        rows,
+        _on_key(table),
+        source_alias="s",
+        target_alias="t",
+        merge_schema=bool(gained),
+        streamed_exec=alone,
+    )
+
+
+def _selected(table: str, names: Iterable[str]) -> pa.Schema:
+    return pa.schema([schema_of(table).field(name) for name in names])
+
+
 def _on_key(table: str) -> str:
     return " and ".join(f"t.{name} = s.{name}" for name in TABLES[table].KEY)
 
@@ -215,10 +270,16 @@ def _split_lists(where: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[
     return short, long
 
 
-def _where(conditions: Mapping[str, Any]) -> str:
+def _where(conditions: Mapping[str, Any], long: Mapping[str, list[str]] | None = None) -> str:
+    """The conditions as SQL; of a long list only its ends, which tell what files need not be read."""
     parts = []
     for column, value in conditions.items():
-        values = [value] if isinstance(value, str) else value
-        quoted = ", ".join("'" + str(item).replace("'", "''") + "'" for item in values)
+        quoted = ", ".join(map(_quoted, [value] if isinstance(value, str) else value))
         parts.append(f"{column} in ({quoted})" if quoted else "false")
+    for column, values in (long or {}).items():
+        parts.append(f"{column} >= {_quoted(min(values))} and {column} <= {_quoted(max(values))}")
     return f"where {' and '.join(parts)}" if parts else ""
+
+
+def _quoted(value: str) -> str:
+    return "'" + str(value).replace("'", "''") + "'"

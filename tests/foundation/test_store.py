@@ -2,17 +2,21 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aufruf.errors import AufrufError
 from aufruf.schemas import TABLES, Annotation, Label, Prediction, Text
-from aufruf.store import Store, schema_of
+from aufruf.store import Store, _as_arrow, _merger, schema_of
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 EARLIER = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -142,6 +146,42 @@ def test_add_at_writes_only_on_the_version_it_saw(store):
     store.add("labels", [label("b")])
     assert store.add_at("labels", [label("c")], seen) is None
     assert labels(store) == {"a": "call", "b": "call"}
+
+
+def test_two_writers_of_one_key_leave_one_row(store):
+    """A merge that was planned before another writer's commit is planned again: the key stays one row."""
+    store.add("labels", [label(f"{n:03}") for n in range(9)])
+    planned = _merger(store._open("labels"), _as_arrow("labels", [label("new", "call")]), "labels")
+    store.put("labels", [label("new", "no_call")])
+    with pytest.raises(CommitFailedError):
+        planned.when_matched_update_all().when_not_matched_insert_all().execute()
+    assert store.count("labels", {"text_id": "new"}) == 1
+
+
+@pytest.mark.parametrize("start", ["ü" * 70, "x" * 200, "🗳" * 40, "\uffff" * 50])
+def test_long_keys_are_found_again(store, start):
+    """Keys that differ only behind what a file's statistics keep of them are still told apart and found."""
+    rows = [label(f"{start}{n}") for n in range(700)]
+    assert (store.put("labels", rows), store.put("labels", rows), store.count("labels")) == (700, 700, 700)
+    assert len(store.read("labels", {"text_id": [row.text_id for row in rows]})) == 700
+
+
+def test_an_older_table_gains_the_new_column(store):
+    """A table written before a column was thought of reads with nothing there, and takes it with the next rows."""
+    old = pa.schema([field for field in schema_of("annotations") if field.name != "seconds"])
+    DeltaTable.create(f"{store.uri}/annotations", schema=old)
+    assert store.read("annotations").columns[-1] == "seconds"
+    vote = Annotation("calls", "a", "7", "call", None, "f")
+    assert store.put("annotations", [vote]) == 1
+    assert store.put("annotations", [replace(vote, annotator="8", seconds=4.5)]) == 1
+    assert store.read("annotations").set_index("annotator")["seconds"].fillna(-1).to_dict() == {"7": -1, "8": 4.5}
+
+
+def test_distinct_combinations(store):
+    """Each combination that occurs comes once; an absent table has none."""
+    assert store.distinct("labels", ["how", "votes"]).empty
+    store.add("labels", [label("a"), label("b")])
+    assert len(store.distinct("labels", ["how", "votes"])) == 1
 
 
 def test_no_rows_make_no_version(store):
