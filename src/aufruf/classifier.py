@@ -1,6 +1,7 @@
 """A ``classifiers/*.toml`` as a frozen, validated object. Every default is written once, here."""
 
 import tomllib
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +23,20 @@ class Section(BaseModel):
 
 class Votes(Section):
     minimum: Count = 2  # one annotator's opinion is not a measurement; decisions made elsewhere are exempt
-    alpha_floor: float = 0.4  # Krippendorff's alpha below which no label is derived; .667 is the usual bar in papers
+    alpha_floor: float = 0.4  # Krippendorff's alpha below which a batch is held out; .667 is the usual bar in papers
+    alpha_texts: Count = 20  # texts with two votes that a batch needs to be judged: on fewer, alpha is mostly noise
+    exclude: tuple[Annotated[str, Field(min_length=1)], ...] = ()  # annotators whose votes never count
+
+
+class Checks(Section):
+    shortest: Count = 1  # characters
+    longest: Count = 100_000  # the longest Instagram caption has 2,200, an hour's transcript about 60,000
+    earliest: date = date(2004, 1, 1)  # nothing on a social network is older; 1970 is a broken clock
+    most_refused: Share = 0.5  # share of broken rows above which the file, not its rows, is at fault
+    most_empty: Share = 0.95  # share of rows without a text; nine of ten stories have no caption
+    most_repeated: Share = 0.8  # share of texts that say what another text of the file says
+    label_shift: Annotated[float, Field(gt=0)] = 0.25  # KL divergence (nats) of a file's labels from those known
+    enough: Count = 50  # rows of a file below which its shares say nothing
 
 
 class Encoder(Section):
@@ -118,6 +132,7 @@ class Classifier(Section):
     multi_label: Literal[False] = False  # multi-label is read, not yet trained
     question: str = "Call to Action"  # the exact Label Studio ``from_name`` that asks it
     spellings: dict[str, tuple[str, ...]]
+    checks: Checks = Checks()
     votes: Votes = Votes()
     encoder: Encoder = Encoder()
     split: SplitShares = SplitShares()

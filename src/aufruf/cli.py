@@ -1,6 +1,7 @@
 """The roof: the steps from a shell. One JSON object with --json, sentences without; logs on standard error."""
 
 import argparse
+import errno
 import importlib
 import json
 import logging
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result, failure = _run(options)
         except AufrufError as error:
             result, failure = {}, error
+        except OSError as error:
+            result, failure = {}, _system(error)
         except KeyboardInterrupt:
             print("aufruf: interrupted", file=sys.stderr)
             return 130
@@ -41,6 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif failure is None:
             print("\n".join(phrases.told(options.command, result)), file=out)
         return failure.exit_code if failure else 0
+
+
+def _system(error: OSError) -> AufrufError:
+    """What the system refuses - a full disk, a missing permission - as one sentence."""
+    log.debug("the system refused", exc_info=error)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    cure = "Free some space" if full else "Mend it"
+    return AufrufError(
+        error.strerror or str(error),
+        where=str(error.filename or ""),
+        next=f"{cure}, and run the command again: what was stored stays, the rest is taken up.",
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,6 +77,12 @@ def parser() -> argparse.ArgumentParser:
     files.add_argument("--format", metavar="NAME", help="instead of finding it from the content")
     files.add_argument("--columns", metavar="ROLE=COLUMN,...", help="which column holds what, for any table")
     files.add_argument("--authors", type=Path, metavar="FILE", help="a CSV with author and party")
+    refused = made["quarantine"]
+    refused.add_argument("action", nargs="?", default="list", metavar="ACTION", help="list (default), show, ingest")
+    refused.add_argument("file", nargs="?", metavar="FILE", help="only this file: its name, or its first digits")
+    refused.add_argument("--out", type=Path, metavar="ROWS", help="with show: write the rows as JSON lines, to mend")
+    refused.add_argument("--mended", type=Path, metavar="ROWS", help="with ingest: take these mended rows")
+    made["label"].add_argument("--queue", type=Path, metavar="FILE", help="write undecided texts as Label Studio tasks")
     made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
     for name in ("evaluate", "score", "explain"):
         made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
@@ -79,6 +100,7 @@ _PRESET = {
 }
 _PLAIN = {
     "ingest": "take in annotations and posts",
+    "quarantine": "refused rows: list, show, and take in again",
     "label": "decide labels from votes",
     "split": "put new texts into train, validation or test",
     "evaluate": "measure a version on the frozen test set",
@@ -91,6 +113,9 @@ _PLAIN = {
     "sample": "write sample exports of an invented campaign",
     "demo": "the whole system on the sample campaign",
 }
+
+
+_OPTIONS = ("trials", "model", "text", "queue")  # passed on to the step, where given
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:
@@ -106,12 +131,14 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | Non
         return _function("aufruf.stack", "up")(settings, preset=options.preset or settings.preset), None
     if command == "ingest":
         return _ingest(options, settings)
+    if command == "quarantine":
+        return _quarantine(options, settings)
     chosen = classifiers.choose(settings, options.classifier, getattr(options, "preset", None))
-    extra = {name: value for name in ("trials", "model", "text") if (value := getattr(options, name, None)) is not None}
+    extra = {name: value for name in _OPTIONS if (value := getattr(options, name, None)) is not None}
     if extra.get("trials", 1) < 1:
         raise UsageError("--trials must be at least 1")
     result = _step(command)(settings, chosen, **extra)
-    return result, _refusals(result["ingest"]) if command == "night" else None
+    return result, _refusals(result, command) if command in {"label", "night"} else None
 
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> tuple[dict[str, Any], AufrufError | None]:
@@ -123,11 +150,23 @@ def _ingest(options: argparse.Namespace, settings: Settings) -> tuple[dict[str, 
         columns=_roles(options.columns),
         authors=options.authors,
     )
-    return result, _refusals(result)
+    return result, _refusals(result, "ingest")
 
 
-def _refusals(result: dict[str, Any]) -> AufrufError | None:
-    failure: AufrufError | None = _function("aufruf.steps.ingest", "refused")(result)
+def _quarantine(options: argparse.Namespace, settings: Settings) -> tuple[dict[str, Any], AufrufError | None]:
+    result = _step("quarantine")(
+        settings,
+        _all_or_one(settings, options.classifier),
+        options.action,
+        options.file,
+        mended=options.mended,
+        out=options.out,
+    )
+    return result, _refusals(result, "quarantine")
+
+
+def _refusals(result: dict[str, Any], command: str) -> AufrufError | None:
+    failure: AufrufError | None = _function(f"aufruf.steps.{command}", "refused")(result)
     return failure
 
 

@@ -1,7 +1,10 @@
 """A step's object as sentences for a person."""
 
+import json
 from collections.abc import Callable
 from typing import Any
+
+_MANY = 30  # files that are told of one by one
 
 
 def told(command: str, result: dict[str, Any]) -> list[str]:
@@ -11,22 +14,70 @@ def told(command: str, result: dict[str, Any]) -> list[str]:
 
 
 def _ingest(result: dict[str, Any]) -> list[str]:
-    lines = [line for one in result["files"] for line in (_file(one), *(f"  {why}" for why in one.get("why", ())))]
+    files = result["files"]
+    shown = files if len(files) <= _MANY else [one for one in files if one["status"] == "refused"][:_MANY]
+    lines = [line for one in shown for line in (_file(one), *(f"  {why}" for why in one.get("why", ())))]
+    if len(files) > _MANY:
+        lines += _summed(files)
+    if "parties" in result:
+        lines.append(f"{result['parties']} texts have a party by the table of authors")
     return lines or ["nothing to ingest: the inbox is empty"]
+
+
+def _summed(files: list[dict[str, Any]]) -> list[str]:
+    """One line for all files of a format that ended alike."""
+    alike: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in files:
+        alike.setdefault((one["format"], one["status"]), []).append(one)
+    return [
+        f"{len(some)} files: {name}, {sum(one['rows'] for one in some)} rows, {sum(one['kept'] for one in some)} kept, "
+        f"{sum(one['refused'] for one in some)} refused ({status})"
+        for (name, status), some in alike.items()
+    ]
 
 
 def _file(one: dict[str, Any]) -> str:
     return (
         f"{one['file']}: {one['format']}, {one['rows']} rows, {one['kept']} kept, {one['refused']} refused "
-        f"({one['status']})"
+        f"({one['status']})" + (f"; {one['ignored']} files in it are no tables" if one.get("ignored") else "")
     )
+
+
+def _quarantine(result: dict[str, Any]) -> list[str]:
+    if "rescued" in result:
+        return [f"{result['rescued']} rows taken in, {result['rows']} still in quarantine"]
+    if "path" in result:
+        return [
+            f"{result['path']}: {result['rows']} rows, to be mended and given to `aufruf quarantine ingest --mended`"
+        ]
+    if "files" not in result:
+        return [_row(one) for one in result["rows"]] or ["nothing is in quarantine"]
+    lines = [
+        line
+        for one in result["files"]
+        for line in (
+            f"{one['file']}  {one['name']} ({one['format']}): {one['rows']} rows",
+            *(f"  {why}" for why in one["why"]),
+        )
+    ]
+    return lines or ["nothing is in quarantine"]
+
+
+def _row(one: dict[str, Any]) -> str:
+    """A refused row; what could steer a terminal, or turn the line around, is shown by its code."""
+    told = f"{one['reasons']}\n  {json.dumps(one['row'], ensure_ascii=False)}"
+    shown = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in told)
+    return f"{one['file'][:12]} {one['item']}: {shown}"
 
 
 def _label(result: dict[str, Any]) -> list[str]:
     alpha = "not measurable" if result["alpha"] is None else f"{result['alpha']:.3f}"
     return [
         f"{result['labels']} labels, {result['ties']} ties, {result['too_few_votes']} with too few votes; "
-        f"Krippendorff's alpha {alpha}{_unchanged(result)}"
+        f"Krippendorff's alpha {alpha}{_unchanged(result)}",
+        *([f"not counted, as votes.exclude asks: {', '.join(result['excluded'])}"] if result.get("excluded") else []),
+        *([f"agreement: {result['page']}"] if "page" in result else []),
+        *([f"{result['queued']} tasks written to {result['queue']}"] if "queue" in result else []),
     ]
 
 
@@ -141,6 +192,7 @@ def _unchanged(result: dict[str, Any]) -> str:
 
 _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "ingest": _ingest,
+    "quarantine": _quarantine,
     "label": _label,
     "split": _split,
     "sweep": _sweep,

@@ -2,17 +2,58 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aufruf.classifier import Classifier
+from aufruf.data import intake
+from aufruf.schemas import Annotation, QuarantinedRow, Text
 from aufruf.settings import Settings
 from aufruf.store import Store
 
 SPELLINGS = {"call": ("True", "ja"), "no_call": ("False", "nein"), "abstain": ("Unsure",)}
+
+
+NOW = datetime(2024, 11, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a file gave: everything at once, as a test of a small file wants it."""
+
+    rows: int
+    kept: int
+    refusal: str
+    counts: list[dict[str, Any]]
+    texts: tuple[Text, ...]
+    votes: tuple[Annotation, ...]
+    quarantine: tuple[QuarantinedRow, ...]
+
+
+@pytest.fixture
+def taken(classifier: Classifier) -> Callable[..., Taken]:
+    """Read and judge a file as ``asked``, at noon of nobody's day in November 2024."""
+
+    def take(path: Path, asked: str = "", known: Mapping[str, Mapping[str, int]] | None = None) -> Taken:
+        source = intake.source(path, "d", asked, [classifier])
+        (found,) = intake.judge([source], [classifier], known or {}, NOW)
+        parts = list(found.portions(NOW))
+        return Taken(
+            found.rows,
+            found.kept,
+            found.refusal,
+            found.counts,
+            tuple(text for part in parts for text in part.texts),
+            tuple(vote for part in parts for vote in part.votes),
+            tuple(row for part in parts for row in part.quarantine),
+        )
+
+    return take
 
 
 @pytest.fixture

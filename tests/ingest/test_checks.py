@@ -4,37 +4,34 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aufruf.classifier import Classifier
-from aufruf.data import intake, readers
-from aufruf.data.checks import LONGEST
-from aufruf.data.intake import Intake
+from aufruf.classifier import Checks
+from aufruf.data import readers
 
-NOW = datetime(2024, 11, 12, tzinfo=UTC)
+LONGEST = Checks().longest
 GOOD = [{"text": f"Text {number}", "label": "False", "who": "7"} for number in range(10)]
 
 
 @pytest.fixture
-def judged(tmp_path: Path, classifier: Classifier) -> Callable[..., Intake]:
-    def judge(rows: list[dict[str, Any]], **columns: str) -> Intake:
+def judged(tmp_path: Path, taken: Callable[..., Any]) -> Callable[..., Any]:
+    def judge(rows: list[dict[str, Any]], **columns: str) -> Any:
         path = tmp_path / "x.json"
         path.write_text(json.dumps(rows), encoding="utf-8")
         asked = readers.asked_for(None, {"text": "text"} | columns)
-        return intake.take_in(path, "d", asked, [classifier], NOW)
+        return taken(path, asked)
 
     return judge
 
 
-def reasons(found: Intake) -> dict[int, str]:
+def reasons(found: Any) -> dict[int, str]:
     return {row.item: row.reasons for row in found.quarantine}
 
 
-def test_each_bad_row_says_why_in_words(judged: Callable[..., Intake]) -> None:
+def test_each_bad_row_says_why_in_words(judged: Callable[..., Any]) -> None:
     """An unlisted label, no label, no text, a text too long and a vote from the future are refused by name."""
     bad = [
         {"text": "a", "label": "vielleicht"},
@@ -58,13 +55,13 @@ def test_each_bad_row_says_why_in_words(judged: Callable[..., Intake]) -> None:
     assert found.kept == 10
 
 
-def test_a_label_decided_elsewhere_has_no_annotator(judged: Callable[..., Intake]) -> None:
+def test_a_label_decided_elsewhere_has_no_annotator(judged: Callable[..., Any]) -> None:
     """A label with no annotator is kept under the empty name; one spelled as an abstention is one."""
     found = judged([{"text": "a", "label": "ja"}, {"text": "b", "label": "Unsure"}], label="label")
     assert [(vote.annotator, vote.label) for vote in found.votes] == [("", "call"), ("", "abstain")]
 
 
-def test_of_repeated_votes_one_counts(judged: Callable[..., Intake]) -> None:
+def test_of_repeated_votes_one_counts(judged: Callable[..., Any]) -> None:
     """The same vote twice counts once; two different ones of one person with no date count not at all."""
     twice = [{"text": "a", "label": "ja", "who": "7"}] * 2
     torn = [{"text": "b", "label": label, "who": "7"} for label in ("ja", "nein")]
@@ -79,7 +76,7 @@ def test_of_repeated_votes_one_counts(judged: Callable[..., Intake]) -> None:
 
 
 def test_the_later_of_two_dated_votes_counts(
-    tmp_path: Path, classifier: Classifier, vote: Callable[..., dict[str, Any]]
+    tmp_path: Path, taken: Callable[..., Any], vote: Callable[..., dict[str, Any]]
 ) -> None:
     """An annotator who changed her mind is counted with her later vote, wherever it stands in the file."""
     tasks = [
@@ -88,47 +85,88 @@ def test_the_later_of_two_dated_votes_counts(
     ]
     path = tmp_path / "x.json"
     path.write_text(json.dumps(tasks))
-    found = intake.take_in(path, "d", "", [classifier], NOW)
+    found = taken(path)
     assert [(vote.text_id, vote.label) for vote in found.votes] == [("instagram:C1:caption", "call")]
 
 
-def test_one_id_with_two_texts_is_refused(judged: Callable[..., Intake]) -> None:
+def test_one_id_with_two_texts_is_refused(judged: Callable[..., Any]) -> None:
     """A label must belong to its text: an id that stands for two texts in one file refuses the rows."""
     rows = [{"text": text, "label": "ja", "who": who, "id": "9"} for text, who in (("a", "7"), ("b", "8"))]
     found = judged([*GOOD, *rows], label="label", annotator="who", text_id="id")
     assert set(reasons(found).values()) == {"the file has 2 different texts under this text's id"}
 
 
-def test_a_file_that_is_mostly_bad_is_refused_whole(judged: Callable[..., Intake]) -> None:
+def test_a_file_that_is_mostly_bad_is_refused_whole(judged: Callable[..., Any]) -> None:
     """With more than half of the rows refused nothing is kept, and the commonest reasons are counted."""
     found = judged(GOOD[:5] + [{"text": "a", "label": "?"}] * 6, label="label")
     why = "label '?' is not listed under [spellings] of calls.toml"
-    assert found.refusal.startswith("6 of 11 rows are refused, more than half: ")
+    assert found.refusal.startswith("6 of 11 rows are refused, more than checks.most_refused allows: ")
     assert f"{why} (rows: 6, the first is 6)" in found.refusal
     assert (found.kept, found.votes, found.texts, found.quarantine) == (0, (), (), ())
 
 
-def test_half_bad_is_not_yet_too_bad(judged: Callable[..., Intake]) -> None:
+def test_half_bad_is_not_yet_too_bad(judged: Callable[..., Any]) -> None:
     """With exactly half of the rows refused the good half is kept."""
     found = judged(GOOD[:5] + [{"text": f"b{n}", "label": "?"} for n in range(5)], label="label")
     assert (found.refusal, found.kept, len(found.quarantine)) == ("", 5, 5)
 
 
-def test_posts_without_text_are_refused_without_blame(judged: Callable[..., Intake]) -> None:
+def test_posts_without_text_are_refused_without_blame(judged: Callable[..., Any]) -> None:
     """Stories mostly have no caption: nine of ten posts without a text do not refuse the file."""
     found = judged([{"text": ""}] * 9 + [{"text": "Geht wählen"}])
     assert (found.refusal, found.kept) == ("", 1)
     assert set(reasons(found).values()) == {"the post has no text"}
 
 
-def test_a_file_with_no_usable_row_is_refused(judged: Callable[..., Intake]) -> None:
-    """Only posts without a text are no posts."""
-    assert judged([{"text": None}] * 3).refusal == (
-        "none of the 3 rows can be used: the post has no text (rows: 3, the first is 1)"
+def test_a_file_with_no_usable_row_is_refused(judged: Callable[..., Any]) -> None:
+    """With a broken row and no good one there is nothing to take."""
+    assert judged([{"text": None}] * 3 + [{"text": "a\0"}]).refusal == (
+        "none of the 4 rows can be used: the post has no text (rows: 3, the first is 1); "
+        "the text holds a NUL or half a character (a lone surrogate) (rows: 1, the first is 4)"
     )
 
 
-def test_a_text_in_the_label_column_stays_out_of_the_message(judged: Callable[..., Intake]) -> None:
+def test_a_picture_without_words_is_no_fault(judged: Callable[..., Any]) -> None:
+    """A few posts without a caption, as single-post exports have them, are refused rows of a file that is taken."""
+    found = judged([{"text": None}] * 3)
+    assert (found.refusal, found.kept, len(found.quarantine)) == ("", 0, 3)
+
+
+@pytest.mark.parametrize("texts", [[""] * 96, ["Geht wählen"] * 96])
+def test_a_column_that_says_nothing_holds_the_file_back(judged: Callable[..., Any], texts: list[str]) -> None:
+    """A file of nearly only empty texts, or of one text over and over, is the wrong column, not a campaign."""
+    texts = [*texts, "eins", "zwei", "drei", "vier"]
+    found = judged([{"text": text, "id": str(n)} for n, text in enumerate(texts)], post_id="id")
+    why = "96 of 100 rows have no text, more than checks.most_empty allows"
+    same = "95% of the texts say what another text of the file says, more than checks.most_repeated allows"
+    assert found.refusal.startswith(same if texts[0] else why)
+
+
+def test_the_same_few_repeats_are_let_through(judged: Callable[..., Any]) -> None:
+    """Below checks.enough rows the shares of a file say nothing."""
+    assert judged([{"text": "CDU"}] * 20).refusal == ""
+
+
+@pytest.mark.parametrize(("calls", "refused"), [(60, False), (100, True), (0, True)])
+def test_labels_far_from_those_known_hold_the_file_back(
+    tmp_path: Path, taken: Callable[..., Any], calls: int, refused: bool
+) -> None:
+    """An annotator who swaps or never changes the label is noticed before a vote is stored."""
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([{"t": f"Text {n}", "l": "ja" if n < calls else "nein"} for n in range(100)]))
+    asked = readers.asked_for(None, {"text": "t", "label": "l"})
+    found = taken(path, asked, {"calls": {"call": 50, "no_call": 50}})
+    assert bool(found.refusal) is refused
+    assert not refused or "more than checks.label_shift of calls allows" in found.refusal
+
+
+def test_a_post_from_before_the_networks_is_a_broken_clock(judged: Callable[..., Any]) -> None:
+    """A date before checks.earliest refuses the row."""
+    rows = [{"text": "alt", "at": "0"}, {"text": "neu", "at": "1730302949"}]
+    assert reasons(judged(rows, posted_at="at")) == {1: "posted_at 1970-01-01 lies before 2004-01-01"}
+
+
+def test_a_text_in_the_label_column_stays_out_of_the_message(judged: Callable[..., Any]) -> None:
     """A refusal names short labels only, so that a wrong column puts no text into logs."""
     text = "Ein privater Satz, der in keinem Protokoll stehen soll."
     found = judged([{"text": text, "label": text}], label="label")
@@ -136,14 +174,14 @@ def test_a_text_in_the_label_column_stays_out_of_the_message(judged: Callable[..
     assert f"label of {len(text)} characters is not listed" in found.refusal
 
 
-def test_the_outcome_is_kept_in_counts_only(judged: Callable[..., Intake]) -> None:
+def test_the_outcome_is_kept_in_counts_only(judged: Callable[..., Any]) -> None:
     """What the checks leave for the record are numbers and names of columns, never a value of the file."""
     found = judged([*GOOD, {"text": "Geheimnis", "label": "vielleicht", "who": "Anna"}], label="label", annotator="who")
     told = json.dumps(found.counts)
     assert "vielleicht" not in told
     assert "Geheimnis" not in told
     assert "Anna" not in told
-    (labels,) = [c for c in found.counts if c["expectation"] == "expect_column_values_to_be_in_set"]
+    (labels,) = [c for c in found.counts if c["column"] == "label 0"]
     assert (labels["success"], labels["evaluated"], labels["unexpected"]) == (False, 11, 1)
 
 

@@ -363,13 +363,27 @@ def test_a_name_that_is_no_utf8_is_no_obstacle(
 
 
 def test_the_checks_leave_their_counts(settings: Settings, store: Store, classifier: Classifier, export: Path) -> None:
-    """reports/checks holds the outcome of every expectation under the file's digest."""
+    """reports/checks holds the outcome of every expectation under the file's digest, as JSON and as a page."""
     ingest(settings, [classifier], [export])
     digest = lake(store)["files"][0]["digest"]
     told = json.loads((settings.reports / "checks" / f"{digest[:12]}.json").read_text())
-    assert told["file"] == digest
-    assert {check["expectation"] for check in told["checks"]} >= {
-        "expect_column_values_to_be_in_set",
-        "expect_compound_columns_to_be_unique",
-        "expect_column_mean_to_be_between",
-    }
+    assert (told["file"], told["rows"], told["kept"]) == (digest, 4, 3)
+    outcomes = {(check["expectation"], check["column"]): check["unexpected"] for check in told["checks"]}
+    assert outcomes[("expect_column_values_to_be_in_set", "label 0")] == 1
+    assert outcomes[("expect_compound_columns_to_be_unique", "file, question, text_id, annotator")] == 0
+    assert outcomes[("expect_column_values_to_be_between", "broken")] == 0
+    page = (settings.reports / "checks" / f"{digest[:12]}.html").read_text()
+    assert "3 of 4 rows kept, 1 refused" in page
+    assert "The label is one of those that are known" in page
+
+
+def test_the_page_of_a_file_shows_nothing_of_it(
+    settings: Settings, classifier: Classifier, vote: Callable[..., Any], written: Callable[..., Path]
+) -> None:
+    """Neither the page nor the JSON has a text, a label, an annotator, or the file's name; and no script."""
+    tasks = [vote("<script>alert(1)</script>", "True", person=f"anna{n}", identifier=f"C{n}") for n in range(3)]
+    ingest(settings, [classifier], [written("kathaschulze.json", [*tasks, vote("b", "<b>onerror=", person="berta")])])
+    for path in (settings.reports / "checks").iterdir():
+        told = path.read_text()
+        for hidden in ("alert", "<script", "onerror", "anna", "berta", "kathaschulze", "http"):
+            assert hidden not in told.replace("http-equiv", "")

@@ -3,17 +3,16 @@
 import csv
 import json
 import string
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aufruf.classifier import Classifier
-from aufruf.data import intake, readers
+from aufruf.data import readers
 
-NOW = datetime(2024, 11, 12, tzinfo=UTC)
 CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -77,14 +76,14 @@ def test_every_ndjson_line_is_kept_or_refused(tmp_path: Path, values: list[objec
     )
 )
 def test_rows_read_are_rows_kept_plus_rows_refused(
-    tmp_path: Path, classifier: Classifier, rows: list[tuple[str | None, ...]]
+    tmp_path: Path, taken: Callable[..., Any], rows: list[tuple[str | None, ...]]
 ) -> None:
     """Through all the checks each row ends as one vote or one refused row, never both and never neither."""
     path = tmp_path / "x"
     names = ("text", "label", "annotator", "text_id")
     path.write_text(json.dumps([dict(zip(names, row, strict=True)) for row in rows]))
     asked = readers.asked_for("table", {name: name for name in names})
-    found = intake.take_in(path, "d", asked, [classifier], NOW)
+    found = taken(path, asked)
     assert found.rows == len(rows)
     if found.refusal:
         assert (found.kept, found.votes, found.texts, found.quarantine) == (0, (), (), ())
@@ -98,12 +97,14 @@ def test_rows_read_are_rows_kept_plus_rows_refused(
 
 
 @pytest.mark.parametrize("row", ["\ud83d", "\0"])
-def test_what_cannot_be_stored_is_refused_and_kept_readable(tmp_path: Path, classifier: Classifier, row: str) -> None:
+def test_what_cannot_be_stored_is_refused_and_kept_readable(
+    tmp_path: Path, taken: Callable[..., Any], row: str
+) -> None:
     """Half a character and NUL refuse their row; the quarantine still shows where they stood."""
     path = tmp_path / "x"
     path.write_text(json.dumps([{"text": f"a{row}b", "label": "True"}, {"text": "gut", "label": "True"}]))
     asked = readers.asked_for(None, {"text": "text", "label": "label"})
-    found = intake.take_in(path, "d", asked, [classifier], NOW)
+    found = taken(path, asked)
     assert [text.text for text in found.texts] == ["gut"]
     (refused,) = found.quarantine
     assert refused.reasons == "the text holds a NUL or half a character (a lone surrogate)"

@@ -1,109 +1,152 @@
-"""What a file must be like before anything of it is stored: a Great Expectations suite for each kind.
+"""What a file must be like before anything of it is stored: Great Expectations suites for each kind.
 
-The first checkpoint looks at every row and names the rows to refuse; the second looks at how many are left
-and decides on the file. Results keep counts, never values.
+One suite looks at rows and names those to refuse; one at the votes of a file together; one at each file as a
+whole, and decides whether it is taken. Their bounds stand in the classifier file. Results keep counts, never values.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from aufruf.errors import AufrufError
+from aufruf.classifier import Checks, Classifier
+from aufruf.data.expectations import Found, run
+from aufruf.data.rows import Questions, answer
 
-LONGEST = 100_000  # characters; the longest Instagram caption has 2,200, an hour's transcript about 60,000
-MOST_REFUSED = 0.5  # share of broken rows above which the file, not its rows, is at fault
 _CLOCKS_APART = timedelta(days=1)  # how far ahead of ours another machine's clock may be
 _UNSTORABLE = r"\x00"  # NUL; it also stands where the file has half a character
 _WORDS = ("text", "text_id", "post_id", "author", "party", "platform", "annotator", "question", "label")
 _DATES = ("posted_at", "collected_at", "annotated_at")
+_REPEAT = "this annotator votes on this text more than once"
 
 
 @dataclass
 class Verdict:
-    """Which items are refused and why, whether the whole file is, and the counts of every expectation."""
+    """What is known of one file: its refused items with their reasons, and the counts of every expectation."""
 
     reasons: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     harmless: set[int] = field(default_factory=set)  # refused, though nothing is wrong with the file
-    passed: bool = True
-    counts: list[dict[str, Any]] = field(default_factory=list)
+    empty: int = 0  # rows without a text
+    counts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # by expectation and column
+
+    def refuse(self, item: int, reason: str, *, harmless: bool = False) -> None:
+        self.reasons[item].append(reason)
+        if harmless:
+            self.harmless.add(item)
+
+    def count(self, expectation: str, column: str, evaluated: int, unexpected: int) -> None:
+        """Add to the counts of an expectation, which may look at a file piece by piece."""
+        before = self.counts.get((expectation, column), {"evaluated": 0, "unexpected": 0})
+        total = {"evaluated": before["evaluated"] + evaluated, "unexpected": before["unexpected"] + unexpected}
+        success = total["unexpected"] == 0
+        self.counts[(expectation, column)] = {"expectation": expectation, "column": column, "success": success} | total
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """An expectation on rows, and the sentence for a row that fails it."""
+    """An expectation, and the sentence for a row that fails it."""
 
     expectation: Any
-    reason: Callable[[Mapping[str, Any]], str]
+    reason: Callable[[Any], str]  # of a row of the table
     harmless: bool = False
+    empty: bool = False
+
+
+def loosest(classifiers: Sequence[Classifier]) -> Checks:
+    """Bounds that refuse only what every one of these classifiers refuses: a file is stored once for all."""
+    all_ = [one.checks for one in classifiers] or [Checks()]
+    return Checks(
+        shortest=min(one.shortest for one in all_),
+        longest=max(one.longest for one in all_),
+        earliest=min(one.earliest for one in all_),
+        most_refused=max(one.most_refused for one in all_),
+        most_empty=max(one.most_empty for one in all_),
+        most_repeated=max(one.most_repeated for one in all_),
+        label_shift=max(one.label_shift for one in all_),
+        enough=max(one.enough for one in all_),
+    )
 
 
 def check_rows(
-    frame: pd.DataFrame, kind: str, labels: Mapping[str, tuple[Sequence[str], str]], now: datetime
-) -> Verdict:
-    """Judge the rows of a file of ``kind``.
-
-    ``frame``: one row an item, columns item, text, length and the roles. ``labels``: column that holds what
-    was written for a question -> the spellings it may hold, and where they are listed.
-    """
-    verdict = Verdict()
-    if frame.empty:
-        return verdict
-    rules = {str(number): rule for number, rule in enumerate(_rules(frame, kind, labels, now))}
-    rows: dict[int, Any] = {row["item"]: row for row in frame.to_dict("records")}
-    for result in _run({name: rule.expectation for name, rule in rules.items()}, frame, verdict):
-        rule = rules[result.expectation_config.meta["rule"]]
-        for found in result.result.get("unexpected_index_list") or ():
-            item = int(found["item"])
-            verdict.reasons[item].append(rule.reason(rows[item]))
-            if rule.harmless:
-                verdict.harmless.add(item)
+    table: pd.DataFrame, kind: str, questions: Questions, bounds: Checks, now: datetime, verdicts: Mapping[int, Verdict]
+) -> None:
+    """Judge rows of files of one ``kind``; ``table`` as ``rows.frame`` makes it, ``verdicts`` by number of file."""
+    if table.empty:
+        return
+    rules = [*_text_rules(table, kind, bounds), *(_storable(name) for name in _WORDS if table[name].notna().any())]
+    rules += [_in_time(name, bounds, now) for name in _DATES if table[name].notna().any()]
     if kind == "annotations":
-        _keep_one_of_repeats(frame, verdict)
-    return verdict
+        rules += _label_rules(questions)
+    _apply(rules, table, verdicts)
 
 
-def check_batch(refused: pd.DataFrame, verdict: Verdict) -> bool:
-    """Decide on the file: ``refused`` has a row an item, columns good and broken, each 0 or 1."""
+def check_votes(votes: pd.DataFrame, verdicts: Mapping[int, Verdict]) -> None:
+    """Judge all votes of each file that passed alone: file, item, question, text_id, annotator, label, ..."""
     from great_expectations import expectations as gxe
 
-    results = _run(
-        {
-            "good": gxe.ExpectColumnSumToBeBetween(column="good", min_value=1),
-            "broken": gxe.ExpectColumnMeanToBeBetween(column="broken", max_value=MOST_REFUSED),
-        },
-        refused,
-        verdict,
+    if votes.empty:
+        return
+    same_id = votes.groupby(["file", "text_id"])["digest"]
+    votes = votes.assign(texts_of_id=same_id.transform("nunique").astype("int64"))
+    one_text = _Rule(
+        gxe.ExpectColumnValuesToBeBetween(column="texts_of_id", max_value=1),
+        lambda row: f"the file has {row['texts_of_id']} different texts under this text's id",
     )
-    verdict.passed = all(result.success for result in results)
-    return verdict.passed
+    key = ["file", "question", "text_id", "annotator"]
+    one_vote = _Rule(gxe.ExpectCompoundColumnsToBeUnique(column_list=key), lambda row: _REPEAT)
+    _apply([one_text, one_vote], votes, verdicts)
+    _keep_one_of_repeats(votes, verdicts)
 
 
-def _rules(
-    frame: pd.DataFrame, kind: str, labels: Mapping[str, tuple[Sequence[str], str]], now: datetime
-) -> list[_Rule]:
+def check_files(files: pd.DataFrame, bounds: Checks, verdicts: Mapping[int, Verdict]) -> dict[int, list[str]]:
+    """Why whole files are refused, by number of file; a file that is taken is not there.
+
+    ``files``: one row a file: file, item (0), unusable (1 when no row is good, though some should be), broken,
+    empty, repeated (shares), and for each classifier a column ``shift NAME``; None where there is too little to tell.
+    """
+    from great_expectations import expectations as gxe
+
+    most = {"broken": bounds.most_refused, "empty": bounds.most_empty, "repeated": bounds.most_repeated}
+    rules = [_Rule(gxe.ExpectColumnValuesToBeInSet(column="unusable", value_set=[0]), lambda row: "unusable")]
+    rules += [_at_most(column, bound) for column, bound in most.items()]
+    rules += [_at_most(str(column), bounds.label_shift) for column in files.columns if str(column).startswith("shift ")]
+    whole = {number: Verdict() for number in verdicts}
+    _apply([rule for rule in rules if files[rule.expectation.column].notna().any()], files, whole)
+    for number, verdict in whole.items():
+        verdicts[number].counts.update(verdict.counts)
+    return {number: verdict.reasons[0] for number, verdict in whole.items() if verdict.reasons}
+
+
+def _at_most(column: str, bound: float) -> _Rule:
+    from great_expectations import expectations as gxe
+
+    return _Rule(gxe.ExpectColumnValuesToBeBetween(column=column, max_value=bound), lambda row: column)
+
+
+def _text_rules(table: pd.DataFrame, kind: str, bounds: Checks) -> list[_Rule]:
     from great_expectations import expectations as gxe
 
     posts = kind == "posts"
-    empty = "the post has no text" if posts else "the text is empty"
+    none = "the post has no text" if posts else "the text is empty"
     rules = [
-        _Rule(gxe.ExpectColumnValuesToNotBeNull(column="text"), lambda row: empty, harmless=posts),
+        _Rule(gxe.ExpectColumnValuesToNotBeNull(column="text"), lambda row: none, harmless=posts, empty=True),
         _Rule(
-            gxe.ExpectColumnValuesToBeBetween(column="length", max_value=LONGEST),
-            lambda row: f"the text has {row['length']} characters, more than {LONGEST}",
+            gxe.ExpectColumnValuesToBeBetween(column="length", min_value=bounds.shortest, max_value=bounds.longest),
+            lambda row: f"the text has {row['length']} characters, {_beyond(row['length'], bounds)}",
         ),
     ]
-    if frame["text"].notna().any():
+    if table["text"].notna().any():
         seen = gxe.ExpectColumnValuesToMatchRegex(column="text", regex=r"\S")
-        rules.append(_Rule(seen, lambda row: empty, harmless=posts))
-    rules += [_storable(column) for column in _WORDS if frame[column].notna().any()]
-    rules += [_not_ahead(column, now) for column in _DATES if frame[column].notna().any()]
-    return rules if posts else rules + _vote_rules(labels)
+        rules.append(_Rule(seen, lambda row: none, harmless=posts, empty=True))
+    return rules
+
+
+def _beyond(length: int, bounds: Checks) -> str:
+    return f"more than {bounds.longest}" if length > bounds.longest else f"fewer than {bounds.shortest}"
 
 
 def _storable(column: str) -> _Rule:
@@ -115,60 +158,34 @@ def _storable(column: str) -> _Rule:
     )
 
 
-def _not_ahead(column: str, now: datetime) -> _Rule:
+def _in_time(column: str, bounds: Checks, now: datetime) -> _Rule:
     from great_expectations import expectations as gxe
 
+    first = pd.Timestamp(datetime.combine(bounds.earliest, datetime.min.time(), UTC))
+    last = pd.Timestamp(now + _CLOCKS_APART)
     return _Rule(
-        gxe.ExpectColumnValuesToBeBetween(column=column, max_value=pd.Timestamp(now + _CLOCKS_APART)),
-        lambda row: f"{column} {row[column]:%Y-%m-%d} lies in the future",
+        gxe.ExpectColumnValuesToBeBetween(column=column, min_value=first, max_value=last),
+        lambda row: (
+            f"{column} {row[column]:%Y-%m-%d} lies "
+            + ("in the future" if row[column] > last else f"before {bounds.earliest}")
+        ),
     )
 
 
-def _vote_rules(labels: Mapping[str, tuple[Sequence[str], str]]) -> list[_Rule]:
+def _label_rules(questions: Questions) -> list[_Rule]:
     from great_expectations import expectations as gxe
 
-    rules = [
-        _Rule(gxe.ExpectColumnValuesToNotBeNull(column="label"), lambda row: "the label is missing"),
-        _Rule(
-            gxe.ExpectColumnValuesToBeBetween(column="texts_of_id", max_value=1),
-            lambda row: f"the file has {row['texts_of_id']} different texts under this text's id",
-        ),
-        _Rule(
-            gxe.ExpectCompoundColumnsToBeUnique(column_list=["question", "text_id", "annotator"]),
-            lambda row: _REPEAT,
-        ),
-    ]
-    for column, (spellings, where) in labels.items():
-        listed = gxe.ExpectColumnValuesToBeInSet(column=column, value_set=list(spellings))
-        rules.append(_Rule(listed, partial(_unlisted, where)))
+    rules = [_Rule(gxe.ExpectColumnValuesToNotBeNull(column="label"), lambda row: "the label is missing")]
+    for place, group in enumerate(questions):
+        spellings = [word for one in group for words in one.spellings.values() for word in words]
+        labels = [label for one in group for label in one.labels]
+        listed = gxe.ExpectColumnValuesToBeInSet(column=answer(place), value_set=[*spellings, *labels])
+        rules.append(_Rule(listed, partial(_unlisted, " or ".join(f"{one.name}.toml" for one in group))))
     return rules
 
 
-def _unlisted(where: str, row: Mapping[str, Any]) -> str:
+def _unlisted(where: str, row: Any) -> str:
     return f"label {_shown(row['label'])} is not listed under [spellings] of {where}"
-
-
-_REPEAT = "this annotator votes on this text more than once"
-
-
-def _keep_one_of_repeats(frame: pd.DataFrame, verdict: Verdict) -> None:
-    """Of one annotator's votes on one text the later counts; undated ones that differ count not at all."""
-    only_repeat = [item for item, reasons in verdict.reasons.items() if reasons == [_REPEAT]]
-    for reasons in verdict.reasons.values():  # a row refused for something else is no vote, so repeats none
-        reasons[:] = [reason for reason in reasons if reason != _REPEAT] or [_REPEAT]
-    repeated = frame[frame["item"].isin(only_repeat)]
-    for _, votes in repeated.groupby(["question", "text_id", "annotator"], sort=False):
-        dates = votes["annotated_at"]
-        dated = dates.notna().all() and (dates == dates.max()).sum() == 1
-        if not dated and votes["label"].nunique() > 1:
-            items = ", ".join(str(item) for item in votes["item"][:5])
-            for item in votes["item"]:
-                verdict.reasons[item] = [f"{_REPEAT}, with different labels (items {items})"]
-            continue
-        stays = int(votes["item"].tolist()[dates.argmax() if dated else -1])
-        for item in votes["item"]:
-            verdict.reasons[item] = [f"{_REPEAT}; item {stays} counts"]
-        del verdict.reasons[stays]
 
 
 def _shown(label: str) -> str:
@@ -176,52 +193,41 @@ def _shown(label: str) -> str:
     return repr(label) if len(label) <= 40 else f"of {len(label)} characters"
 
 
-def _run(expectations: Mapping[str, Any], frame: pd.DataFrame, verdict: Verdict) -> list[Any]:
-    """Run a checkpoint in memory: no files, no network, no analytics, no progress bars."""
-    import great_expectations as gx
-
-    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # one line a file
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = {"globally": False}
-    for name, expectation in expectations.items():
-        expectation.meta = {"rule": name}
-    asset = context.data_sources.add_pandas("files").add_dataframe_asset("file")
-    definition = gx.ValidationDefinition(
-        name="file",
-        data=asset.add_batch_definition_whole_dataframe("whole"),
-        suite=context.suites.add(gx.ExpectationSuite(name="file", expectations=list(expectations.values()))),
-    )
-    context.validation_definitions.add(definition)
-    checkpoint = gx.Checkpoint(
-        name="file",
-        validation_definitions=[definition],
-        result_format={
-            "result_format": "COMPLETE",
-            "unexpected_index_column_names": ["item"],
-            "return_unexpected_index_query": False,
-        },
-    )
-    ran = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
-    results = [result for run in ran.run_results.values() for result in run.results]
-    for result in results:
-        verdict.counts.append(_counts(result))
-    return results
+def _apply(rules: Sequence[_Rule], table: pd.DataFrame, verdicts: Mapping[int, Verdict]) -> None:
+    """Run the rules over the table and write what they find into the verdicts of the files."""
+    place = {key: at for at, key in enumerate(zip(table["file"], table["item"], strict=True))}
+    sizes = table["file"].value_counts()
+    without_text = set()
+    for found in run([rule.expectation for rule in rules], table):
+        rule = rules[found.number]
+        for file, item in found.unexpected:
+            verdicts[file].refuse(item, rule.reason(table.iloc[place[(file, item)]]), harmless=rule.harmless)
+            if rule.empty:
+                without_text.add((file, item))
+        _count(found, sizes, verdicts)
+    for file, _ in without_text:
+        verdicts[file].empty += 1
 
 
-def _counts(result: Any) -> dict[str, Any]:
-    """An expectation's outcome in numbers. Raises AufrufError when it could not be evaluated at all."""
-    config = result.expectation_config
-    if "unexpected_count" not in result.result and "observed_value" not in result.result:
-        raise AufrufError(
-            f"the check {config.type} could not be run",
-            where="great_expectations",
-            next="Report it as a bug.",
-        )
-    return {
-        "expectation": config.type,
-        "column": config.kwargs.get("column") or config.kwargs.get("column_list"),
-        "success": bool(result.success),
-        "evaluated": result.result.get("element_count"),
-        "unexpected": result.result.get("unexpected_count"),
-    }
+def _count(found: Found, sizes: "pd.Series[int]", verdicts: Mapping[int, Verdict]) -> None:
+    failed = pd.Series([file for file, _ in found.unexpected]).value_counts()
+    for file, rows in sizes.items():
+        verdicts[int(str(file))].count(found.expectation, found.column, int(rows), int(failed.get(file, 0)))
+
+
+def _keep_one_of_repeats(votes: pd.DataFrame, verdicts: Mapping[int, Verdict]) -> None:
+    """Of one annotator's votes on one text the later counts; undated ones that differ count not at all."""
+    repeats = [_REPEAT in verdicts[f].reasons.get(i, ()) for f, i in zip(votes["file"], votes["item"], strict=True)]
+    for _, same in votes[repeats].groupby(["file", "question", "text_id", "annotator"], sort=False):
+        reasons = verdicts[int(same["file"].iloc[0])].reasons
+        dates, items = same["annotated_at"], same["item"].tolist()
+        dated = dates.notna().all() and (dates == dates.max()).sum() == 1
+        torn = not dated and same["label"].nunique() > 1
+        stays = items[dates.argmax() if dated else -1]
+        why = f", with different labels (items {', '.join(map(str, items[:5]))})" if torn else f"; item {stays} counts"
+        for item in items:
+            reasons[item] = [f"{_REPEAT}{why}" if reason == _REPEAT else reason for reason in reasons[item]]
+            if item == stays and not torn:
+                reasons[item] = [reason for reason in reasons[item] if not reason.startswith(_REPEAT)]
+        if not reasons[stays]:
+            del reasons[stays]

@@ -1,5 +1,6 @@
 """Files on their way in: those that wait, the read-only copy that is kept, and where the refused ones go."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -7,13 +8,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 _SETTLED = 2.0  # seconds without a change after which a file counts as complete
-_UNFINISHED = (".part", ".tmp", ".crdownload")
-_ORPHAN = 3600.0  # seconds after which a copy in progress belongs to a process that died
+_UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", "~")  # how copiers and browsers name a file on its way
+_LOCK = "lock"  # held by the process that works in the folder
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 _CHUNK = 1 << 20
 
@@ -24,7 +25,7 @@ def waiting(folders: list[Path]) -> list[Path]:
 
 
 def _complete(path: Path) -> bool:
-    if path.name.startswith(".") or path.suffix.lower() in _UNFINISHED:
+    if path.name.startswith(".") or path.name.lower().endswith(_UNFINISHED):
         return False
     if path.is_symlink() or not path.is_file():
         return False
@@ -32,47 +33,49 @@ def _complete(path: Path) -> bool:
     return not 0 <= age < _SETTLED  # a time ahead of ours comes from another clock
 
 
-class Copy:
-    """A private copy of a file, with the digest of its bytes; kept only when ``keep`` is called."""
-
-    def __init__(self, path: Path, digest: str, suffix: str, raw: Path) -> None:
-        self.path, self.digest = path, digest
-        self._place = raw / f"{digest}{suffix}"
-
-    def keep(self) -> Path:
-        """Put the copy at ``raw/<sha256>.<ext>`` for ever, read-only; once per content."""
-        known = next(self._place.parent.glob(f"{self.digest}.*"), None)
-        if known is not None:
-            return known
-        self.path.chmod(0o444)
-        self.path.rename(self._place)
-        _sync_folder(self._place.parent)
-        return self._place
-
-
 @contextmanager
-def copied(source: IO[bytes], name: str, raw: Path) -> Iterator[Copy]:
-    """Copy an open file into ``raw`` under a passing name, so that what is read is what is kept."""
+def workbench(raw: Path) -> Iterator[Path]:
+    """A private folder beside the originals, gone afterwards; what a process that died left is cleared first."""
     raw.mkdir(parents=True, exist_ok=True)
     _sweep(raw)
-    handle, passing = tempfile.mkstemp(dir=raw, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as target:
-            digest = _copy(source, target)
-        suffix = Path(name).suffix.lower()
-        yield Copy(Path(passing), digest, suffix if _SUFFIX.fullmatch(suffix) else ".bin", raw)
-    finally:
-        Path(passing).unlink(missing_ok=True)
+    made = Path(tempfile.mkdtemp(dir=raw, prefix=".", suffix=".new"))
+    with (made / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = made.rename(made.with_suffix(".part"))  # locked before anybody can find it
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _copy(source: IO[bytes], target: IO[bytes]) -> str:
+def copy(source: IO[bytes], folder: Path) -> tuple[Path, str]:
+    """Copy an open file into ``folder``, so that what is read is what is kept; returns the copy and its SHA-256."""
+    handle, passing = tempfile.mkstemp(dir=folder)
     digest = hashlib.sha256()
-    while chunk := source.read(_CHUNK):
-        digest.update(chunk)
-        target.write(chunk)
-    target.flush()
-    os.fsync(target.fileno())
-    return digest.hexdigest()
+    with os.fdopen(handle, "wb") as target:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            target.write(chunk)
+    return Path(passing), digest.hexdigest()
+
+
+def keep(path: Path, digest: str, name: str, raw: Path) -> Path:
+    """Keep a file of the workbench at ``raw/<sha256>.<ext>`` for ever, read-only; once per content.
+
+    The file itself stays readable where it is.
+    """
+    known = next(raw.glob(f"{digest}.*"), None)
+    if known is not None:
+        return known
+    suffix = Path(name).suffix.lower()
+    place = raw / f"{digest}{suffix if _SUFFIX.fullmatch(suffix) else '.bin'}"
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    path.chmod(0o444)
+    with suppress(FileExistsError):  # another run keeps the same bytes
+        os.link(path, place)
+    _sync_folder(raw)
+    return place
 
 
 def identity(path: Path) -> tuple[int, int, int] | None:
@@ -104,11 +107,13 @@ def _free(folder: Path, name: str) -> Path:
 
 
 def _sweep(raw: Path) -> None:
+    """Remove the workbenches of processes that died: nobody holds their lock."""
     for orphan in raw.glob(".*.part"):
         try:
-            if time.time() - orphan.stat().st_mtime > _ORPHAN:
-                orphan.unlink()
-        except FileNotFoundError:  # its owner was faster
+            with (orphan / _LOCK).open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(orphan, ignore_errors=True)
+        except (FileNotFoundError, BlockingIOError):  # being made, being removed, or in use
             continue
 
 

@@ -1,232 +1,289 @@
-"""A file becomes rows for the lake: its items read, judged, and turned into texts, votes and refused rows."""
+"""Files become rows for the lake: every item read, judged, and turned into texts, votes and refused rows.
 
-import json
-import re
+Nothing is kept of a file before all of it is judged, and no file is held in memory: it is read twice, once to
+judge it and once to take what passed.
+"""
+
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.data import checks, identity, readers
-from aufruf.data.readers import Content, Format, Item, fields
+from aufruf.data import checks, readers, rows
+from aufruf.data.checks import Verdict
+from aufruf.data.readers import Content, Format, Item
 from aufruf.errors import DataRefused
-from aufruf.schemas import DECIDED_ELSEWHERE, Annotation, QuarantinedRow, Text
+from aufruf.schemas import ABSTAIN, Annotation, QuarantinedRow, Text
 
-_AS_WRITTEN = ("label", "annotator", "question", "author", "party")
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: no encoding can write it, pandas cannot hash it
+_CHUNK = 20_000  # items judged at a time
+_CHARACTERS = 32_000_000  # of text, after which a chunk is full
+_LABELS = Mapping[str, Mapping[str, int]]  # classifier -> label -> votes that are known
 
 
 @dataclass(frozen=True)
+class Source:
+    """A file whose format is known."""
+
+    digest: str
+    content: Content
+    format: Format
+
+
+@dataclass
 class Intake:
     """What one file holds. ``refusal`` is why the whole file is refused, and then no row is to be stored."""
 
-    format: str
-    kind: str  # annotations | posts
-    rows: int
-    classifiers: tuple[str, ...] = ()  # those whose question the file answers
-    texts: Sequence[Text] = ()
-    votes: Sequence[Annotation] = ()
-    quarantine: Sequence[QuarantinedRow] = ()
+    source: Source
+    questions: rows.Questions = ()
+    verdict: Verdict = field(default_factory=Verdict)
+    rows: int = 0
+    answered: set[str] = field(default_factory=set)  # questions of the file; "" for a table, which asks none
     refusal: str = ""
-    counts: Sequence[Mapping[str, Any]] = field(default_factory=list)  # of the checks; no values
 
     @property
     def kept(self) -> int:
-        return 0 if self.refusal else self.rows - len(self.quarantine)
+        return 0 if self.refusal else self.rows - len(self.verdict.reasons)
+
+    @property
+    def classifiers(self) -> tuple[str, ...]:
+        """Those whose question the file answers."""
+        return tuple(one.name for group in self.questions for one in group if self.answered & {"", one.question})
+
+    @property
+    def counts(self) -> list[dict[str, Any]]:
+        """The outcome of every check, in counts; no values."""
+        return list(self.verdict.counts.values())
+
+    def portions(self, now: datetime) -> Iterator["Portion"]:
+        """What is to be stored of the file, piece by piece; nothing when it is refused."""
+        refused, digest = self.verdict.reasons, self.source.digest
+        questions = self.questions if self.source.format.kind == "annotations" else ()
+        part, characters = Portion([], [], []), 0
+        for item in () if self.refusal else _items(self.source, self.questions):
+            if item.number in refused:
+                part.quarantine.append(rows.quarantined(item, refused[item.number], digest, now))
+                characters += len(part.quarantine[-1].row)
+            else:
+                row = rows.typed(item)
+                part.texts.append(rows.text(row, digest))
+                part.votes.extend(rows.votes(row, questions, digest))
+                characters += len(row["text"])
+            if len(part) >= _CHUNK or characters >= _CHARACTERS:
+                yield part
+                part, characters = Portion([], [], []), 0
+        if len(part):
+            yield part
+
+    def common_reasons(self, most: int = 3) -> list[tuple[str, int, int]]:
+        """The commonest reasons for refused rows: the reason, how many rows, the first of them."""
+        counts: Counter[str] = Counter()
+        first: dict[str, int] = {}
+        for item in sorted(self.verdict.reasons):
+            for reason in dict.fromkeys(self.verdict.reasons[item]):
+                counts[reason] += 1
+                first.setdefault(reason, item)
+        return [(reason, n, first[reason]) for reason, n in counts.most_common(most)]
 
 
-def take_in(path: Path, digest: str, asked: str, classifiers: Sequence[Classifier], now: datetime) -> Intake:
-    """Read and judge the file at ``path``; ``asked`` is what ``readers.asked_for`` made of the options.
+@dataclass(frozen=True)
+class Portion:
+    """A piece of a file, ready to be stored."""
 
-    Raises DataRefused when nothing is known of the format; any other refusal is part of what is returned.
+    texts: list[Text]
+    votes: list[Annotation]
+    quarantine: list[QuarantinedRow]
+
+    def __len__(self) -> int:
+        return len(self.texts) + len(self.votes) + len(self.quarantine)
+
+
+def source(path: Path, digest: str, asked: str, classifiers: Sequence[Classifier]) -> Source:
+    """Open a file and find its format; ``asked`` is what ``readers.asked_for`` made of the options.
+
+    Raises DataRefused when nothing is known of the format.
     """
-    content = readers.open_content(path)
-    found = readers.find(content, asked)
+    content = readers.open_content(path, questions=frozenset(one.question for one in classifiers))
+    return Source(digest, content, readers.find(content, asked))
+
+
+def judge(sources: Sequence[Source], classifiers: Sequence[Classifier], known: _LABELS, now: datetime) -> list[Intake]:
+    """Read and judge files; what is wrong with one of them is in its Intake and stops no other."""
+    by_kind = groupby(enumerate(sources), key=lambda pair: pair[1].format.kind)
+    return [one for kind, some in by_kind for one in _judge(kind, [s for _, s in some], classifiers, known, now)]
+
+
+def _judge(
+    kind: str, sources: Sequence[Source], classifiers: Sequence[Classifier], known: _LABELS, now: datetime
+) -> list[Intake]:
+    questions = _questions(classifiers) if kind == "annotations" else []
+    intakes = [Intake(one, questions) for one in sources]
+    verdicts = {number: intake.verdict for number, intake in enumerate(intakes)}
+    bounds, seen = checks.loosest(classifiers), _Seen()
+    for table in _tables(intakes):
+        checks.check_rows(table, kind, questions, bounds, now, verdicts)
+        passed = [i not in verdicts[f].reasons for f, i in zip(table["file"], table["item"], strict=True)]
+        seen.add(table[passed], votes=kind == "annotations")
+    if kind == "annotations":
+        checks.check_votes(seen.votes(), verdicts)
+    summary = pd.DataFrame([_summary(n, one, seen, known, bounds.enough) for n, one in enumerate(intakes)])
+    for number, failed in checks.check_files(summary, bounds, verdicts).items():
+        intakes[number].refusal = intakes[number].refusal or _refusal(intakes[number], failed[0], summary.iloc[number])
+    return intakes
+
+
+def _questions(classifiers: Sequence[Classifier]) -> list[list[Classifier]]:
+    asked = sorted({one.question for one in classifiers})
+    return [[one for one in classifiers if one.question == question] for question in asked]
+
+
+def _items(source: Source, questions: rows.Questions) -> Iterator[Item]:
+    """The items of a file but for answers to what no classifier asks."""
+    asked = {"", *(group[0].question for group in questions)}
+    for item in source.format.read(source.content):
+        if (item.values.get("question") or "") in asked:
+            yield item
+
+
+def _tables(intakes: Sequence[Intake]) -> Iterator[pd.DataFrame]:
+    """The readable items of all files in pieces, as tables; what is unreadable goes into the verdicts."""
+    chunk: list[dict[str, Any]] = []
+    characters = 0
+    for number, intake in enumerate(intakes):
+        for row in _typed(intake):
+            chunk.append(row | {"file": number})
+            characters += len(row["text"] or "")
+            if len(chunk) >= _CHUNK or characters >= _CHARACTERS:
+                yield rows.frame(chunk, intake.questions)
+                chunk, characters = [], 0
+    if chunk:
+        yield rows.frame(chunk, intakes[0].questions)
+
+
+def _typed(intake: Intake) -> Iterator[dict[str, Any]]:
+    """The readable items of a file, typed; a file that breaks off or holds nothing for us is refused."""
+    verdict, others = intake.verdict, set()
+    asked = {"", *(group[0].question for group in intake.questions)}
     try:
-        return _judged(found, content, digest, classifiers, now)
+        if intake.source.format.kind == "annotations" and not intake.questions:
+            raise DataRefused("the file holds votes, and there is no classifier to take them", next="Name one.")
+        for item in intake.source.format.read(intake.source.content):
+            question = item.values.get("question") or ""
+            if question not in asked:
+                others.add(question)
+                continue
+            intake.rows += 1
+            if item.problem:
+                verdict.refuse(item.number, item.problem, harmless=item.harmless)
+                continue
+            intake.answered.add(question)
+            try:
+                yield rows.typed(item)
+            except ValueError as error:
+                verdict.refuse(item.number, str(error))
+        if others and not intake.answered:
+            raise _another_question(others, intake.questions)
+        if not intake.rows:
+            raise DataRefused("the file holds no rows", next="Export it again.")
     except DataRefused as refusal:
-        return Intake(found.name, found.kind, 0, refusal=refusal.sentence())
+        intake.refusal = refusal.sentence()
 
 
-def _judged(found: Format, content: Content, digest: str, classifiers: Sequence[Classifier], now: datetime) -> Intake:
-    """Read, check and sort the items. Raises DataRefused where the file breaks off or holds nothing."""
-    items = list(found.read(content))
-    groups: list[list[Classifier]] = []  # of one question each; posts answer none
-    if found.kind == "annotations":
-        items, groups = _asked_questions(items, classifiers)
-    if not items:
-        raise DataRefused("the file holds no rows", next="Export it again.")
-    frame, problems = _frame(items)
-    verdict = checks.check_rows(frame, found.kind, _answers(frame, groups), now)
-    if refusal := _judge_all(items, problems, verdict):
-        return Intake(found.name, found.kind, len(items), refusal=refusal, counts=verdict.counts)
-    kept: list[Any] = frame[~frame["item"].isin(list(verdict.reasons))].to_dict("records")
-    return Intake(
-        found.name,
-        found.kind,
-        len(items),
-        tuple(one.name for group in groups for one in group),
-        [_text(row, digest) for row in kept],
-        [vote for row in kept for vote in _votes(row, groups, digest)],
-        [_quarantined(item, verdict, digest, now) for item in items if item.number in verdict.reasons],
-        counts=verdict.counts,
+def _another_question(others: set[str], questions: rows.Questions) -> DataRefused:
+    wanted = ", ".join(sorted({f"{one.question!r} ({one.name}.toml)" for group in questions for one in group}))
+    return DataRefused(
+        f"the file answers {', '.join(map(repr, sorted(others)[:5]))}, not {wanted}",
+        next="Set question in the classifier file to the from_name of the export, exactly.",
     )
 
 
-def _judge_all(items: Sequence[Item], problems: Mapping[int, str], verdict: checks.Verdict) -> str:
-    """Join what the reader and the checks refuse; returns why the whole file is refused, else ""."""
-    for item, reason in problems.items():
-        verdict.reasons[item].insert(0, reason)
-    verdict.harmless |= {item.number for item in items if item.harmless}
-    numbers = [item.number for item in items]
-    good = [int(number not in verdict.reasons) for number in numbers]
-    broken = [int(n in verdict.reasons and n not in verdict.harmless) for n in numbers]
-    if checks.check_batch(pd.DataFrame({"item": numbers, "good": good, "broken": broken}), verdict):
-        return ""
-    return _refusal(verdict, len(items), sum(good))
+class _Seen:
+    """What has to be known of all rows of a file together, without their texts."""
+
+    _KEY = ("file", "item", "question", "text_id", "annotator", "label", "annotated_at", "digest")
+
+    def __init__(self) -> None:
+        self._ids: list[np.ndarray] = []  # (rows, 3): number of file, hash of the text's id, hash of its wording
+        self._votes: list[pd.DataFrame] = []
+
+    def add(self, table: pd.DataFrame, *, votes: bool) -> None:
+        hashes = [pd.util.hash_array(table[name].to_numpy(dtype=object)) for name in ("text_id", "digest")]
+        self._ids.append(np.stack([table["file"].to_numpy(dtype=np.uint64), *hashes], axis=1))
+        if votes:
+            self._votes.append(table[list(self._KEY)])
+
+    def votes(self) -> pd.DataFrame:
+        none = pd.DataFrame(columns=list(self._KEY))
+        self._votes = [pd.concat(self._votes, ignore_index=True) if self._votes else none]
+        return self._votes[0]
+
+    def repeated(self, file: int, enough: int) -> float | None:
+        """Share of a file's texts that say what another one of its texts says; None when there are too few."""
+        mine = [ids[ids[:, 0] == file, 1:] for ids in self._ids]
+        texts = np.unique(np.concatenate(mine), axis=0) if mine else np.empty((0, 2))
+        return None if len(texts) < enough else 1 - len(np.unique(texts[:, 1])) / len(texts)
 
 
-def _asked_questions(
-    items: Sequence[Item], classifiers: Sequence[Classifier]
-) -> tuple[list[Item], list[list[Classifier]]]:
-    """The items that answer a given classifier's question, and the classifiers grouped by question.
+def _summary(number: int, intake: Intake, seen: _Seen, known: _LABELS, enough: int) -> dict[str, Any]:
+    """One row of what ``checks.check_files`` judges."""
+    verdict, n = intake.verdict, max(intake.rows, 1)
+    broken = len(verdict.reasons.keys() - verdict.harmless)
+    votes = seen.votes() if intake.questions else pd.DataFrame()
+    return {
+        "file": number,
+        "item": 0,
+        "unusable": int(len(verdict.reasons) >= n and broken > 0),
+        "broken": broken / n,
+        "empty": verdict.empty / n if n >= enough else None,
+        "repeated": seen.repeated(number, enough),
+        **{
+            f"shift {one.name}": _shift(votes[votes["file"] == number], one, known.get(one.name, {}), enough)
+            for group in intake.questions
+            for one in group
+        },
+    }
 
-    A table asks no question: its label goes to each classifier. Raises DataRefused when nothing answers.
+
+def _shift(votes: pd.DataFrame, classifier: Classifier, known: Mapping[str, int], enough: int) -> float | None:
+    """Kullback-Leibler divergence (nats) of a file's labels from those known; None when either are too few.
+
+    Half a vote is added to every label of both, so that a label never seen has a probability.
     """
-    if not classifiers:
-        raise DataRefused("the file holds votes, and there is no classifier to take them", next="Name one.")
-    questions = {question for item in items if (question := item.values.get("question"))}
-    if not questions:
-        return list(items), [list(classifiers)]
-    asked = [one for one in classifiers if one.question in questions]
-    if not asked:
-        wanted = ", ".join(sorted({f"{one.question!r} ({one.name}.toml)" for one in classifiers}))
-        raise DataRefused(
-            f"the file answers {', '.join(map(repr, sorted(questions)[:5]))}, not {wanted}",
-            next="Set question in the classifier file to the from_name of the export, exactly.",
+    asked = votes["question"].isin(["", classifier.question])
+    written = votes.loc[asked, "label"].value_counts()
+    mine: Counter[str] = Counter()
+    for word, n in written.items():
+        mine[classifier.label_of(str(word)) or ABSTAIN] += int(n)
+    here, before = ([counts.get(label, 0) + 0.5 for label in classifier.labels] for counts in (mine, known))
+    if min(sum(here), sum(before)) < enough:
+        return None
+    p, q = np.array(here) / sum(here), np.array(before) / sum(before)
+    return float((p * np.log(p / q)).sum())
+
+
+def _refusal(intake: Intake, failed: str, summary: "pd.Series[Any]") -> str:
+    """Why a whole file is refused: what is out of bounds, and what to do."""
+    told = "; ".join(f"{why} (rows: {n}, the first is {first})" for why, n, first in intake.common_reasons())
+    if failed == "unusable":
+        return f"none of the {intake.rows} rows can be used: {told}"
+    if failed == "broken":
+        broken = round(float(summary["broken"]) * intake.rows)
+        return f"{broken} of {intake.rows} rows are refused, more than checks.most_refused allows: {told}"
+    if failed == "empty":
+        return f"{intake.verdict.empty} of {intake.rows} rows have no text, more than checks.most_empty allows"
+    if failed == "repeated":
+        return (
+            f"{float(summary['repeated']):.0%} of the texts say what another text of the file says, "
+            "more than checks.most_repeated allows. Was one column exported for all rows?"
         )
-    groups = {question: [one for one in asked if one.question == question] for question in sorted(questions)}
-    items = [item for item in items if groups.get(item.values.get("question") or "") or _no_answer(item)]
-    return items, [group for group in groups.values() if group]
-
-
-def _no_answer(item: Item) -> bool:
-    return bool(item.problem) and not item.values.get("question")
-
-
-def _answers(frame: pd.DataFrame, groups: Sequence[Sequence[Classifier]]) -> dict[str, tuple[list[str], str]]:
-    """Add a column of what was written for each question; column -> (spellings, where they are listed)."""
-    found = {}
-    for place, group in enumerate(groups):
-        column = f"label {place}"
-        asks = frame["question"].isin(["", group[0].question])
-        frame[column] = frame["label"].where(asks, None)
-        spellings = [word for one in group for words in one.spellings.values() for word in words]
-        labels = [label for one in group for label in one.labels]
-        found[column] = ([*spellings, *labels], " or ".join(f"{one.name}.toml" for one in group))
-    return found
-
-
-def _frame(items: Sequence[Item]) -> tuple[pd.DataFrame, dict[int, str]]:
-    """The readable items, one a row with typed values, and the reasons of those that are not."""
-    rows, problems = [], {}
-    for item in items:
-        if item.problem:
-            problems[item.number] = item.problem
-            continue
-        try:
-            rows.append(_normal(item))
-        except ValueError as error:
-            problems[item.number] = str(error)
-    frame = pd.DataFrame(rows, columns=_COLUMNS, dtype=object)
-    for column in ("posted_at", "collected_at", "annotated_at"):
-        frame[column] = pd.to_datetime(frame[column], utc=True)
-    by_id = frame.groupby("text_id")["digest"]
-    frame["length"] = [len(text or "") for text in frame["text"]]
-    frame["texts_of_id"] = by_id.transform("nunique").astype("int64")
-    return frame, problems
-
-
-_COLUMNS = [
-    *("item", "text_id", "post_id", "text", "text_type", "post_type", "platform", "author", "party"),
-    *("posted_at", "collected_at", "digest", "annotator", "question", "label", "annotated_at"),
-]
-
-
-def _normal(item: Item) -> dict[str, Any]:
-    """An item's values in the lake's words and types. Raises ValueError with a sentence."""
-    given = {role: _SURROGATE.sub("\0", value) if value else None for role, value in item.values.items()}
-    row: dict[str, Any] = {name: given.get(name) for name in _AS_WRITTEN}
-    row["annotator"] = row["annotator"] or DECIDED_ELSEWHERE
-    row["question"] = row["question"] or ""
-    row |= {name: fields.moment(given.get(name)) for name in ("posted_at", "collected_at", "annotated_at")}
-    row["text_type"] = fields.text_type(given.get("text_type"))
-    row["post_type"] = fields.post_type(given.get("post_type"))
-    row["platform"] = fields.platform(given.get("platform"))
-    text = given.get("text") or ""
-    row |= {"item": item.number, "text": text or None, "post_id": given.get("post_id")}
-    row["digest"] = identity.digest(text) if text.strip() else None
-    row["text_id"] = given.get("text_id") or _text_id(row)
-    return row
-
-
-def _text_id(row: Mapping[str, Any]) -> str:
-    if row["post_id"]:
-        return identity.text_id(row["platform"] or "unknown", row["post_id"], row["text_type"])
-    return f"text:{(row['digest'] or 'none')[:16]}"
-
-
-def _text(row: Mapping[str, Any], file: str) -> Text:
-    return Text(
-        **{name: row[name] for name in ("text_id", "post_id", "text", "text_type", "post_type", "platform")},
-        author=row["author"],
-        party=row["party"],
-        posted_at=_moment(row["posted_at"]),
-        collected_at=_moment(row["collected_at"]),
-        digest=row["digest"],
-        group_id=identity.group_id(row["text"]),
-        file=file,
+    return (
+        f"its labels are distributed otherwise than those known (divergence {float(summary[failed]):.2f} nats), more "
+        f"than checks.label_shift of {failed.removeprefix('shift ')} allows. Were the labels swapped? If the file is "
+        "right, raise the bound."
     )
-
-
-def _votes(row: Mapping[str, Any], groups: Sequence[Sequence[Classifier]], file: str) -> list[Annotation]:
-    at = _moment(row["annotated_at"])
-    return [
-        Annotation(one.name, row["text_id"], row["annotator"], label, at, file)
-        for group in groups
-        for one in group
-        if row["question"] in ("", one.question) and (label := one.label_of(row["label"]))
-    ]
-
-
-def _moment(value: Any) -> datetime | None:
-    return None if pd.isna(value) else value.to_pydatetime()
-
-
-def _quarantined(item: Item, verdict: checks.Verdict, file: str, now: datetime) -> QuarantinedRow:
-    try:
-        row = json.dumps(item.row, ensure_ascii=False)
-    except RecursionError:
-        row = '{"row": "nested too deeply to be written"}'
-    row = _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", row)
-    reason = _SURROGATE.sub("�", "; ".join(dict.fromkeys(verdict.reasons[item.number])))
-    return QuarantinedRow(file, item.number, reason, row, now)
-
-
-def _refusal(verdict: checks.Verdict, rows: int, good: int) -> str:
-    """Why a whole file is refused: how many rows, and the commonest reasons with their first item."""
-    reasons: Counter[str] = Counter()
-    first: dict[str, int] = {}
-    for item in sorted(verdict.reasons):
-        for reason in dict.fromkeys(verdict.reasons[item]):
-            reasons[reason] += 1
-            first.setdefault(reason, item)
-    told = "; ".join(f"{why} (rows: {n}, the first is {first[why]})" for why, n in reasons.most_common(3))
-    if not good:
-        return f"none of the {rows} rows can be used: {told}"
-    return f"{len(verdict.reasons)} of {rows} rows are refused, more than half: {told}"

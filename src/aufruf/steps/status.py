@@ -24,7 +24,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         "inbox": _waiting(settings),
         "texts": store.count("texts"),
         "votes": store.count("annotations", mine),
-        "quarantined": store.count("quarantine"),
+        "quarantined": int(store.read("quarantine", columns=["rescued_at"])["rescued_at"].isna().sum()),
         "labels": int(labels.notna().sum()),
         "undecided": int(labels.isna().sum()),
         "splits": {name: int(splits.get(name, 0)) for name in ("train", "validation", "test")},

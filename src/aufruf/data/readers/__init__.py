@@ -5,48 +5,75 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from aufruf.data.readers import fourcat, ground_truth, label_studio, table, text_master, zeeschuimer
-from aufruf.data.readers.content import Content, open_content
+from aufruf.data.readers import (
+    apify,
+    content_library,
+    crowdtangle,
+    fourcat,
+    ground_truth,
+    instaloader,
+    label_studio,
+    label_studio_flat,
+    long_frame,
+    table,
+    text_master,
+    tidal_tales,
+    zeeschuimer,
+)
+from aufruf.data.readers.content import Content, given, open_content
 from aufruf.data.readers.item import ROLES, Item
 from aufruf.errors import DataRefused, UsageError, nearest
 
-__all__ = ["FORMATS", "ROLES", "Content", "Format", "Item", "asked_for", "find", "kind_of", "open_content"]
+__all__ = ["FORMATS", "ROLES", "Content", "Format", "Item", "asked_for", "find", "given", "kind_of", "open_content"]
+
+
+ANY, DELIMITED, OBJECTS = "", "delimited", "objects"  # OBJECTS: JSON lines, or a JSON document
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: how it is told from others, and its reader."""
+    """A format: how it is told from others, and its reader. Formats of one name have one reader."""
 
     name: str
     kind: str  # annotations | posts
-    shape: str  # delimited | json | ndjson | "" for any
+    shape: str  # DELIMITED, OBJECTS or ANY
     needs: frozenset[str]  # columns, or keys of its objects, that only this format has together
     read: Callable[[Content], Iterator[Item]]
+    answers: bool = False  # needs besides a column that is a question, or the decided label
 
     def fits(self, content: Content) -> bool:
-        shapes = {"json", "ndjson"} if self.shape == "ndjson" else {self.shape}
-        return content.shape in shapes and self.needs.issubset(content.columns)
+        shape = OBJECTS if content.shape in ("json", "ndjson") else content.shape
+        if self.answers and not ({text_master.DECIDED} | content.questions).intersection(content.columns):
+            return False
+        return self.shape in (shape, ANY) and self.needs.issubset(content.columns)
 
 
-FORMATS = (
-    Format("label-studio", "annotations", "json", frozenset({"data", "annotations"}), label_studio.read),
-    Format("zeeschuimer", "posts", "ndjson", frozenset({"item_id", "source_platform", "data"}), zeeschuimer.read),
-    Format(
-        "4cat",
-        "posts",
-        "delimited",
-        frozenset({"id", "thread_id", "body", "author", "timestamp"}),
-        fourcat.read,
-    ),
-    Format("text-master", "posts", "delimited", frozenset({"Identifier", "Text", "Text Type"}), text_master.read),
-    Format("text-master", "posts", "delimited", frozenset({"shortcode", "Text", "Text Type"}), text_master.read),
-    Format(
-        "ground-truth",
-        "annotations",
-        "delimited",
-        frozenset({"Text", "Majority Decision"}),
-        ground_truth.read,
-    ),
+def _format(
+    name: str, kind: str, shape: str, needs: str, read: Callable[[Content], Iterator[Item]], *, answers: bool = False
+) -> Format:
+    return Format(name, kind, shape, frozenset(needs.split(",")), read, answers)
+
+
+_VOTES, _POSTS = "annotations", "posts"
+_MASTER, _MASTER_2023 = "Identifier,Text,Text Type", "shortcode,Text,Text Type"
+FORMATS = (  # the first that fits is taken
+    _format("label-studio", _VOTES, OBJECTS, "data,annotations", label_studio.read),
+    _format("label-studio-flat", _VOTES, ANY, "annotator,annotation_id", label_studio_flat.read),
+    _format("long-frame", _VOTES, DELIMITED, "Text,coder,from_name,value", long_frame.read),
+    _format("text-master-labels", _VOTES, DELIMITED, _MASTER, text_master.read_labels, answers=True),
+    _format("text-master-labels", _VOTES, DELIMITED, _MASTER_2023, text_master.read_labels, answers=True),
+    _format("ground-truth", _VOTES, DELIMITED, "Text,Majority Decision", ground_truth.read),
+    _format("zeeschuimer", _POSTS, OBJECTS, "item_id,source_platform,data", zeeschuimer.read),
+    _format("4cat", _POSTS, DELIMITED, "id,thread_id,body,author,timestamp", fourcat.read),
+    _format("4cat", _POSTS, DELIMITED, "shortcode,username,timestamp,caption", fourcat.read),
+    _format("instaloader", _POSTS, OBJECTS, "node,instaloader", instaloader.read),
+    _format("crowdtangle", _POSTS, DELIMITED, "User Name,Post Created,URL,Description,Image Text", crowdtangle.read),
+    _format("content-library", _POSTS, DELIMITED, "id,text,creation_time,post_owner.username", content_library.read),
+    _format("content-library", _POSTS, DELIMITED, "id,text,creation_time,post_owner.name", content_library.read),
+    _format("apify", _POSTS, ANY, "shortCode,ownerUsername", apify.read),
+    _format("tidal-tales", _POSTS, DELIMITED, "ID,Time of Posting,Type of Content,Caption", tidal_tales.read),
+    _format("text-master", _POSTS, DELIMITED, _MASTER, text_master.read),
+    _format("text-master", _POSTS, DELIMITED, _MASTER_2023, text_master.read),
 )
 TABLE = "table"  # any table, its columns named by a person
 
@@ -68,9 +95,24 @@ def asked_for(format: str | None, columns: Mapping[str, str] | None) -> str:  # 
     for role in columns:
         if role not in ROLES:
             raise UsageError(f"there is no role {role!r}", where="--columns", next=nearest(role, ROLES))
-    if "text" not in columns:
-        raise UsageError("no column is named for the role text", where="--columns", next="Add text=COLUMN.")
+    _texts_named(columns)
     return f"{TABLE} {json.dumps(dict(sorted(columns.items())), ensure_ascii=False)}"
+
+
+def _texts_named(columns: Mapping[str, str]) -> None:
+    """Raises UsageError when no column holds a text, or when others can belong to only one of several."""
+    texts = [role for role in table.TEXTS if role in columns]
+    if not texts:
+        raise UsageError("no column is named for the role text", where="--columns", next="Add text=COLUMN.")
+    if texts == ["text"]:
+        return
+    others = {"text_type"} | ({"label", "text_id"} if len(texts) > 1 else set())
+    if unclear := sorted(others.intersection(columns)):
+        raise UsageError(
+            f"the role {unclear[0]} belongs to one text, not to {' and '.join(texts)}",
+            where="--columns",
+            next=f"Leave {unclear[0]} out, or name one text.",
+        )
 
 
 def kind_of(asked: str) -> str | None:
@@ -90,6 +132,8 @@ def find(content: Content, asked: str) -> Format:
     if name == TABLE:
         return _table(content, json.loads(columns))
     candidates = [known for known in FORMATS if name in ("", known.name)]
+    if content.shape == "kept" and name:
+        return candidates[0]
     found = next((known for known in candidates if known.fits(content)), None)
     if found is not None:
         return found
@@ -109,8 +153,8 @@ def find(content: Content, asked: str) -> Format:
 
 
 def _table(content: Content, columns: Mapping[str, str]) -> Format:
-    missing = sorted({column for column in columns.values() if column not in content.columns})
-    if missing:
+    missing = sorted(set(columns.values()).difference(content.columns))
+    if missing and content.shape != "kept":
         raise DataRefused(
             f"no column {', '.join(map(repr, missing))} here",
             next=f"Its columns: {_listed(content.columns)}.",
@@ -124,6 +168,7 @@ _SHAPES = {
     "json": "a JSON document",
     "ndjson": "JSON lines",
     "parquet": "a Parquet table",
+    "kept": "rows of the quarantine",
 }
 
 

@@ -2,17 +2,19 @@
 
 import codecs
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from aufruf.data.readers import delimited, json_text, parquet
+from aufruf.data.readers import delimited, json_document, json_text, kept_rows, parquet
 from aufruf.data.readers.item import Record
+from aufruf.data.readers.opened import CHUNK, Progress, lines, open_text
 from aufruf.errors import DataRefused
 
-_CHUNK = 1 << 20
 _LOOK = 20  # lines looked at to tell JSON lines from a table
+_LONG_LINE = 4 * CHUNK  # characters; a line beyond is looked at no further
 _AS_UTF8 = "Re-save it as UTF-8."
 _MAGIC = {
     b"PK\x03\x04": ("a ZIP archive or an Excel workbook", "Unpack it, or save the sheet as CSV (UTF-8)."),
@@ -28,12 +30,15 @@ _MAGIC = {
 
 @dataclass(frozen=True)
 class Content:
-    """A readable file: ``shape`` is delimited, json, ndjson or parquet."""
+    """A readable file: ``shape`` is delimited, json, ndjson or parquet; or kept, for rows of the quarantine."""
 
     path: Path
     shape: str
     encoding: str = "utf-8"
     delimiter: str = ""
+    questions: frozenset[str] = frozenset()  # what the classifiers ask: exports name a column after each
+    progress: Progress | None = None  # told the bytes read in a pass over the records: in all, the file's size
+    kept: Sequence[Mapping[str, Any]] = ()
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -42,39 +47,72 @@ class Content:
             return delimited.header(self.path, self.encoding, self.delimiter)
         if self.shape == "parquet":
             return parquet.header(self.path)
-        return json_text.keys(itertools.islice(self.records(), 100))
+        return json_text.keys(itertools.islice(self._records(None), 100))
 
     def records(self) -> Iterator[Record]:
         """Every record in the order of the file. Raises DataRefused where the file breaks off."""
+        return self._records(self.progress)
+
+    def _records(self, progress: Progress | None) -> Iterator[Record]:
+        if self.shape == "kept":
+            return kept_rows.records(self.kept)
         if self.shape == "delimited":
-            return delimited.records(self.path, self.encoding, self.delimiter)
+            return delimited.records(self.path, self.encoding, self.delimiter, progress)
         if self.shape == "parquet":
-            return parquet.records(self.path)
+            return parquet.records(self.path, progress)
         if self.shape == "ndjson":
-            return json_text.line_records(self.path, self.encoding)
-        return json_text.document_records(self.path, self.encoding)
+            return json_text.line_records(self.path, self.encoding, progress)
+        return json_document.document_records(self.path, self.encoding, progress)
 
 
-def open_content(path: Path) -> Content:
-    """Judge the bytes and find the shape. Raises DataRefused: empty, an archive, not UTF-8, not a table."""
+def open_content(path: Path, questions: frozenset[str] = frozenset(), progress: Progress | None = None) -> Content:
+    """Judge the bytes and find the shape. Raises DataRefused: empty, an archive, not UTF-8, not a table.
+
+    ``questions`` and ``progress``: see Content.
+    """
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
         raise DataRefused("the file is empty", next="Export it again.")
     if head.startswith(b"PAR1"):
-        return Content(path, "parquet")
+        return Content(path, "parquet", questions=questions, progress=progress)
+    if refusal := no_table(head):
+        raise refusal
+    encoding = _encoding(path, head)
+    shape = _shape(path, encoding)
+    delimiter = delimited.delimiter(path, encoding) if shape == "delimited" else ""
+    return Content(path, shape, encoding, delimiter, questions, progress)
+
+
+def given(rows: Sequence[Mapping[str, Any]], questions: frozenset[str] = frozenset()) -> Content:
+    """Rows that the quarantine kept, to be read again by the format that refused them."""
+    return Content(Path(), "kept", questions=questions, kept=tuple(rows))
+
+
+def no_table(head: bytes) -> DataRefused | None:
+    """Why a file that begins with these bytes is no text; None when it may be one."""
     for magic, (what, cure) in _MAGIC.items():
         if head.startswith(magic):
-            raise DataRefused(f"this is {what}", next=cure)
-    encoding = _encoding(path, head)
+            return DataRefused(f"this is {what}", next=cure)
+    if head[257:262] == b"ustar":
+        return DataRefused("this is a tar archive", next="Unpack it, or pack its files as ZIP.")
+    return None
+
+
+def _shape(path: Path, encoding: str) -> str:
+    """delimited, json or ndjson, from the first lines. Raises DataRefused when they are blank."""
     start = _first_lines(path, encoding)
-    if not any(line.strip("\ufeff \t\r\n") for line in start):
+    first = next((line.strip("\ufeff \t\r\n") for line, _ in start if line.strip("\ufeff \t\r\n")), "")
+    if not first:
         raise DataRefused("the file holds only white space", next="Export it again.")
-    if any(json_text.is_object(line) for line in start):
-        return Content(path, "ndjson", encoding)
-    if next(line for line in start if line.strip()).lstrip()[0] in "[{":
-        return Content(path, "json", encoding)
-    return Content(path, "delimited", encoding, delimited.delimiter(path, encoding))
+    if first[0] == "[" or first == "{":  # a list, or an object over several lines
+        return "json"
+    objects = sum(json_text.is_object(line) for line, whole in start if whole)
+    if objects and (first[0] == "{" or 2 * objects > len(start)):  # a caption in a table may hold a line of JSON
+        return "ndjson"
+    if first[0] != "{":
+        return "delimited"
+    return "json" if all(whole for _, whole in start) else "ndjson"
 
 
 def _encoding(path: Path, head: bytes) -> str:
@@ -96,7 +134,7 @@ def _decode_all(path: Path, encoding: str) -> None:
     done, lines = 0, 1
     with path.open("rb") as file:
         while True:
-            chunk = file.read(_CHUNK)
+            chunk = file.read(CHUNK)
             try:
                 lines += decoder.decode(chunk, final=not chunk).count("\n")
             except UnicodeDecodeError as error:
@@ -113,6 +151,6 @@ def _decode_all(path: Path, encoding: str) -> None:
             done += len(chunk)
 
 
-def _first_lines(path: Path, encoding: str) -> list[str]:
-    with path.open(encoding=encoding, newline="\n") as file:
-        return list(itertools.islice(file, _LOOK))
+def _first_lines(path: Path, encoding: str) -> list[tuple[str, bool]]:
+    with open_text(path, encoding, "\n") as file:
+        return list(itertools.islice(lines(file, _LONG_LINE), _LOOK))

@@ -1,17 +1,22 @@
 """CSV and its relatives: the delimiter found from the header, one record a row, all cells text."""
 
 import csv
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from aufruf.data.readers.item import Record
+from aufruf.data.readers.opened import Progress, open_text
 from aufruf.errors import DataRefused
 
 _DELIMITERS = ",;\t|"
 _CELL = 16 * 1024 * 1024  # characters; a longer cell is an unclosed quotation mark or an attack
+_ROW = 4 * _CELL
+_CELLS = 1_000_000  # delimiters in a line of more than a MiB; a row has far fewer, and far fewer are read
 _COLUMNS = 2000
-_SAMPLE = 50  # rows that decide between delimiters
+_SAMPLE, _START = 50, 1 << 20  # rows, and characters at most, that decide between delimiters
 
 
 def delimiter(path: Path, encoding: str) -> str:
@@ -21,66 +26,94 @@ def delimiter(path: Path, encoding: str) -> str:
 
 def _fit(path: Path, encoding: str, candidate: str) -> tuple[bool, float, int]:
     csv.field_size_limit(_CELL)
-    rows = []
-    with path.open(encoding=encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=candidate)
-        try:
-            rows = [row for row in islice(reader, _SAMPLE) if row]
-        except csv.Error:
-            return (False, 0.0, 0)
-    width = len(rows[0]) if rows else 0
-    alike = sum(len(row) == width for row in rows) / max(len(rows), 1)
+    with open_text(path, encoding, "") as file:
+        start = list(_start(file))
+    widths = [len(row) for row in islice(csv.reader(start, delimiter=candidate), _SAMPLE) if row]
+    if 1 < len(widths) < _SAMPLE and sum(map(len, start)) >= _START:
+        del widths[-1]  # the start ended within this row
+    width = widths[0] if widths else 0
+    alike = sum(one == width for one in widths) / max(len(widths), 1)
     return (width > 1, alike, width)
+
+
+def _start(file: TextIO) -> Iterator[str]:
+    left = _START
+    while left > 0 and (line := file.readline(left)):
+        left -= len(line)
+        yield line
 
 
 def header(path: Path, encoding: str, delimiter: str) -> tuple[str, ...]:
     """The column names; a nameless column is called after its place. Raises DataRefused."""
-    with path.open(encoding=encoding, newline="") as file:
+    with open_text(path, encoding, "") as file:
         for cells in _rows(file, delimiter):
             if isinstance(cells, str):
                 raise DataRefused(f"the header cannot be read: {cells}", next="Mend the first line.")
-            return _names(cells)
+            return names(cells)
     raise DataRefused("the file holds no header", next="Export it again.")
 
 
-def _names(cells: list[str]) -> tuple[str, ...]:
+def names(cells: Sequence[str]) -> tuple[str, ...]:
+    """The names of the columns. Raises DataRefused: too many, the same twice, a NUL among them."""
     if len(cells) > _COLUMNS:
         raise DataRefused(
             f"the header names {len(cells)} columns", next=f"No more than {_COLUMNS} are read; is it a table?"
         )
-    names = tuple(cell.strip() or f"column {place}" for place, cell in enumerate(cells, start=1))
-    twice = sorted({name for name in names if names.count(name) > 1})
+    found = tuple(cell.strip() or f"column {place}" for place, cell in enumerate(cells, start=1))
+    twice = sorted(name for name, times in Counter(found).items() if times > 1)
     if twice:
         raise DataRefused(
-            f"the header names {', '.join(map(repr, twice[:5]))} more than once", next="Rename one of them."
+            f"the header names {', '.join(repr(name[:40]) for name in twice[:5])} more than once",
+            next="Rename one of them.",
         )
-    if any("\0" in name for name in names):
+    if any("\0" in name for name in found):
         raise DataRefused("the header holds a NUL character", next="Export the file again.")
-    return names
+    return found
 
 
-def records(path: Path, encoding: str, delimiter: str) -> Iterator[Record]:
+def records(path: Path, encoding: str, delimiter: str, progress: Progress | None = None) -> Iterator[Record]:
     """One record a row; a row of no characters is none, a ragged one carries its problem."""
-    names = header(path, encoding, delimiter)
-    with path.open(encoding=encoding, newline="") as file:
+    columns = header(path, encoding, delimiter)
+    with open_text(path, encoding, "", progress) as file:
         rows = _rows(file, delimiter)
         next(rows)
         for number, cells in enumerate(rows, start=1):
             if isinstance(cells, str):
                 yield Record(number, {}, cells)
-            elif len(cells) != len(names):
-                row = {"cells": cells}
-                yield Record(number, row, f"the row has {len(cells)} cells, the header {len(names)}")
+            elif len(cells) != len(columns):
+                row = {"cells": cells[:_COLUMNS]}
+                yield Record(number, row, f"the row has {len(cells)} cells, the header {len(columns)}")
             else:
-                yield Record(number, dict(zip(names, cells, strict=True)))
+                yield Record(number, dict(zip(columns, cells, strict=True)))
 
 
-def _rows(file: Iterator[str], delimiter: str) -> Iterator[list[str] | str]:
+class _Lines:
+    """The lines of a file for the csv module, which would itself read a line or a row of any length."""
+
+    def __init__(self, file: TextIO, delimiter: str) -> None:
+        self._file, self._delimiter = file, delimiter
+        self.row = 0  # characters of the row that is being read
+
+    def __iter__(self) -> Iterator[str]:
+        number = 0
+        while line := self._file.readline(_ROW + 1):
+            number += 1
+            self.row += len(line)
+            if self.row > _ROW or (len(line) > 1 << 20 and line.count(self._delimiter) > _CELLS):
+                raise DataRefused(
+                    f"the row that ends in line {number} has more than {_ROW} characters or {_CELLS} cells",
+                    next="Is a quotation mark before it left open? Is it a table?",
+                )
+            yield line
+
+
+def _rows(file: TextIO, delimiter: str) -> Iterator[list[str] | str]:
     """The cells of each row, or a sentence for one whose quotation marks are out of place."""
     csv.field_size_limit(_CELL)
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    lines = _Lines(file, delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        line = reader.line_num + 1
+        line, lines.row = reader.line_num + 1, 0
         try:
             cells = next(reader)
         except StopIteration:

@@ -2,11 +2,42 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlparse
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?\d{1,17}(\.\d+)?")
 _DAY = re.compile(r"(19|20)\d{6}")  # 20241030; as seconds all of these lie in 1970
 _MILLISECONDS = 1e11  # as seconds this is the year 5138; unix times from here on are milliseconds
+
+_CLOCK = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?) ?([A-Za-z]{1,5}|[+-]\d\d:?\d\d)")
+_ZONES = {  # hours ahead of UTC; of abbreviations with several meanings the one of Europe or the United States
+    "UTC": 0,
+    "GMT": 0,
+    "Z": 0,
+    "WET": 0,
+    "WEST": 1,
+    "BST": 1,
+    "CET": 1,
+    "CEST": 2,
+    "MEZ": 1,
+    "MESZ": 2,
+    "EET": 2,
+    "EEST": 3,
+    "TRT": 3,
+    "MSK": 3,
+    "EST": -5,
+    "EDT": -4,
+    "CST": -6,
+    "CDT": -5,
+    "MST": -7,
+    "MDT": -6,
+    "PST": -8,
+    "PDT": -7,
+    "AKST": -9,
+    "AKDT": -8,
+    "HST": -10,
+}
+_SHORTCODE = re.compile(r"instagram\.com/(?:[\w.]{1,40}/)?(?:p|reels?|tv)/([A-Za-z0-9_-]+)")
 
 _TEXT_TYPES = {
     "caption": "caption",
@@ -42,6 +73,22 @@ def moment(written: str | None) -> datetime | None:
         raise ValueError(f"{_short(word)} is not a date (ISO 8601 or unix seconds)") from None
 
 
+def zoned(written: str | None) -> str | None:
+    """A date with the abbreviation of a time zone, ``2023-10-09 20:10:19 CEST``, with its offset instead.
+
+    Anything else stays as it is. Raises ValueError with a sentence for a zone that is not known.
+    """
+    found = _CLOCK.fullmatch((written or "").strip())
+    if found is None:
+        return written
+    clock, zone = found.groups()
+    if zone[0] in "+-":
+        return f"{clock}{zone}"
+    if zone.upper() not in _ZONES:
+        raise ValueError(f"the time zone {_short(zone)} is not known")
+    return f"{clock}{_ZONES[zone.upper()]:+03d}:00"
+
+
 def text_type(written: str | None) -> str:
     """caption, ocr or transcript; a caption where nothing is said. Raises ValueError with a sentence."""
     word = (written or "caption").strip()
@@ -64,6 +111,27 @@ def platform(written: str | None) -> str | None:
     """A platform by its short name: ``www.instagram.com`` is ``instagram``."""
     word = (written or "").strip().casefold().removeprefix("www.").removesuffix(".com")
     return word or None
+
+
+def host(url: str | None) -> str | None:
+    """The host that a web address names; None when it names none."""
+    try:
+        return urlparse(url or "").hostname if "//" in (url or "") else None
+    except ValueError:
+        return None
+
+
+def shortcode(url: str | None) -> str | None:
+    """The shortcode in the address of an Instagram post: ``https://www.instagram.com/p/CyMAe_tufcR/``."""
+    found = _SHORTCODE.search(url or "")
+    return found[1] if found else None
+
+
+def kind_in_url(url: str | None) -> str:
+    """story, reel or post: what the address of an Instagram post says."""
+    if "/stories/" in (url or ""):
+        return "story"
+    return "reel" if "/reel/" in (url or "") or "/reels/" in (url or "") else "post"
 
 
 def split_identifier(identifier: str) -> tuple[str, str | None]:

@@ -1,10 +1,10 @@
-"""4CAT's Instagram CSV, as it is now and as it was when the source tutorial was written."""
+"""4CAT's Instagram CSV, as it is now and as it was when the source tutorial was written, and its short form."""
 
 from collections.abc import Iterator
-from urllib.parse import urlparse
 
 from aufruf.data.readers.content import Content
-from aufruf.data.readers.item import Item, Row, RowRefused, one_per_record, word
+from aufruf.data.readers.fields import host, kind_in_url
+from aufruf.data.readers.item import Item, Row, RowRefused, as_text, one_per_record, word
 
 
 def read(content: Content) -> Iterator[Item]:
@@ -13,22 +13,16 @@ def read(content: Content) -> Iterator[Item]:
 
 
 def _values(row: Row) -> dict[str, str | None]:
-    shortcode = word(row["id"])
+    shortcode = word(row.get("id")) if "body" in row else word(row.get("shortcode"))
     if shortcode is None:
         raise RowRefused("the post has no id")
-    url = word(row.get("url")) or ""
+    url = word(row.get("url"))
     return {
-        "text": row["body"],
+        "text": as_text(row.get("body") if "body" in row else row.get("caption")),
         "post_id": shortcode,
         "text_type": "caption",
-        "post_type": _post_type(url),
-        "platform": (urlparse(url).hostname if "//" in url else None) or "instagram",
-        "author": word(row["author"]),
-        "posted_at": word(row.get("unix_timestamp")) or word(row["timestamp"]),
+        "post_type": kind_in_url(url),
+        "platform": host(url) or "instagram",
+        "author": word(row.get("author")) or word(row.get("username")),
+        "posted_at": word(row.get("unix_timestamp")) or word(row.get("timestamp")),
     }
-
-
-def _post_type(url: str) -> str:
-    if "/stories/" in url:
-        return "story"
-    return "reel" if "/reel/" in url else "post"

@@ -1,11 +1,14 @@
 """What a reader yields: one item of a file, its values by role, or the reason why it cannot be taken."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 ROLES = (  # what --columns can name
     "text",
+    "ocr",
+    "transcript",
     "label",
     "annotator",
     "text_id",
@@ -19,6 +22,7 @@ ROLES = (  # what --columns can name
 )
 
 Row = Mapping[str, Any]
+Values = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Item:
-    """A post or a vote: ``values`` by role, and besides question, annotated_at and collected_at."""
+    """A text or a vote: ``values`` by role, and besides question, annotated_at, collected_at and seconds."""
 
-    number: int  # 1-based
-    values: Mapping[str, str | None]
+    number: int  # 1-based, over all items of the file
+    values: Values
     row: Row = field(default_factory=dict)  # as the file has it, for the quarantine
     problem: str = ""
     harmless: bool = False  # refused, but nothing is wrong with the file: an advertisement, a skipped task
@@ -49,16 +53,31 @@ class RowRefused(Exception):
         self.reason, self.harmless = reason, harmless
 
 
-def one_per_record(records: Iterable[Record], values: Callable[[Row], Mapping[str, str | None]]) -> Iterator[Item]:
+def one_per_record(records: Iterable[Record], values: Callable[[Row], Values]) -> Iterator[Item]:
     """An item for each record; ``values`` maps a row to roles or raises RowRefused."""
+    return each_record(records, lambda row: [values(row)])
+
+
+def each_record(records: Iterable[Record], values: Callable[[Row], Sequence[Values]]) -> Iterator[Item]:
+    """An item for each of the ``values`` of a record; one for a record that RowRefused refuses."""
+    numbers = count(1)
     for record in records:
-        if record.problem:
-            yield Item(record.number, {}, record.row, record.problem)
-            continue
         try:
-            yield Item(record.number, values(record.row), record.row)
+            if record.problem:
+                raise RowRefused(record.problem)
+            found = values(record.row)
         except RowRefused as refusal:
-            yield Item(record.number, {}, record.row, refusal.reason, refusal.harmless)
+            yield Item(next(numbers), {}, record.row, refusal.reason, refusal.harmless)
+            continue
+        for one in found:
+            yield Item(next(numbers), one, record.row)
+
+
+def texts_of(post: Values, **texts: Any) -> list[Values]:
+    """The values of each text that a post has; ``texts``: caption, ocr, transcript. Where there is none, the first."""
+    written = {kind: as_text(text) for kind, text in texts.items()}
+    there = [kind for kind, text in written.items() if text and text.strip()] or list(written)[:1]
+    return [{"text": written[kind], "text_type": kind, **post} for kind in there]
 
 
 def dig(row: Any, *path: str | int) -> Any:
@@ -76,3 +95,8 @@ def word(value: Any) -> str | None:
     if value is None or isinstance(value, Mapping | list):
         return None
     return str(value).strip() or None
+
+
+def as_text(value: Any) -> str | None:
+    """A text with its white space as it is; anything else as ``word`` has it."""
+    return value if isinstance(value, str) else word(value)

@@ -1,4 +1,4 @@
-"""JSON documents and JSON lines. Numbers stay the text they were written as, so that ids keep every digit."""
+"""JSON lines, and how JSON is read: numbers stay the text they were written as, so that ids keep every digit."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -6,19 +6,50 @@ from pathlib import Path
 from typing import Any
 
 from aufruf.data.readers.item import Record
-from aufruf.errors import DataRefused
+from aufruf.data.readers.opened import SHOWN, Progress, lines, open_text
+
+LONGEST = 64 * 1024 * 1024  # characters of a line or an element; a post with all its comments has about 10^6
+DEEPEST = 200  # levels of nesting; exports have about 15
+MOST_KEYS = 2000
+_MOST_VALUES = 500_000  # of one line or element: each costs 50 to 100 bytes of memory, however short it is
+_SMALL = 1 << 20  # characters that cannot hold more values than that by much
 
 
 def _nothing(_constant: str) -> None:
     """NaN and Infinity, outside quotation marks, stand for no value."""
 
 
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_nothing)
+
+
 def parse(text: str) -> Any:
     """The value a JSON text stands for. Raises ValueError, also for nesting beyond all reason."""
+    if too_rich(text):
+        raise ValueError(f"more than {_MOST_VALUES} values")
     try:
-        return json.loads(text, parse_int=str, parse_float=str, parse_constant=_nothing)
+        value = DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if too_deep(value, text.count("[") + text.count("{")):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def too_rich(text: str) -> bool:
+    """True for a long text that holds more values than any export has in one line."""
+    return len(text) > _SMALL and text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES
+
+
+def too_deep(value: Any, brackets: int) -> bool:
+    """True when lists and objects are nested beyond DEEPEST; ``brackets``: how many open in the text."""
+    if brackets <= DEEPEST:
+        return False
+    depth, level = 0, [value]
+    while level and depth <= DEEPEST:
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+        depth += 1
+    return bool(level)
 
 
 def is_object(line: str) -> bool:
@@ -37,41 +68,53 @@ def keys(records: Iterable[Record]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for record in records if not record.problem for key in record.row))
 
 
-def line_records(path: Path, encoding: str) -> Iterator[Record]:
+def line_records(path: Path, encoding: str, progress: Progress | None = None) -> Iterator[Record]:
     """One record a line; a line that is not a JSON object carries its problem. Blank lines are none."""
     number = 0
-    with path.open(encoding=encoding, newline="\n") as file:  # U+2028 and \r stand inside texts
-        for line in file:
+    with open_text(path, encoding, "\n", progress) as file:  # U+2028 and \r stand inside texts
+        for line, whole in lines(file, LONGEST):
             text = line.strip(" \t\r\n")
-            if text:
+            if not whole:
                 number += 1
-                yield _record(number, text)
+                yield Record(number, {BROKEN_LINE: text}, f"the line has more than {LONGEST} characters")
+            elif text:
+                number += 1
+                yield line_record(number, text)
 
 
-def _record(number: int, text: str) -> Record:
+BROKEN_LINE = "broken line"  # the key under which an unreadable line is kept
+BROKEN_ELEMENT = "broken element"
+
+
+def line_record(number: int, text: str) -> Record:
+    """The record that a line holds."""
     try:
         value = parse(text)
     except ValueError as error:
-        return Record(number, {"line": text}, f"the line is not JSON ({_place(error)})")
+        return Record(number, {BROKEN_LINE: text[:SHOWN]}, f"the line is not JSON ({_place(error)})")
     if not isinstance(value, dict):
-        return Record(number, {"line": text}, "the line is JSON, but not an object")
+        return Record(number, {BROKEN_LINE: text[:SHOWN]}, "the line is JSON, but not an object")
+    if len(value) > MOST_KEYS:
+        return Record(number, {BROKEN_LINE: text[:SHOWN]}, _keys_told(value))
     return Record(number, value)
 
 
-def document_records(path: Path, encoding: str) -> Iterator[Record]:
-    """The elements of a JSON list, or the one object of the file. Raises DataRefused when it is not whole."""
-    try:
-        value = parse(path.read_text(encoding=encoding))
-    except ValueError as error:
-        raise DataRefused(f"the JSON is broken or cut off ({_place(error)})", next="Export the file again.") from None
-    for number, element in enumerate(value if isinstance(value, list) else [value], start=1):
-        if isinstance(element, dict):
-            yield Record(number, element)
-        else:
-            yield Record(number, {"element": element}, "the element is not a JSON object")
+def element_record(number: int, value: Any, brackets: int) -> Record:
+    """The record that an element of a JSON document holds; ``brackets``: how many open in its text."""
+    if too_deep(value, brackets):
+        return Record(number, {BROKEN_ELEMENT: "nested too deeply"}, "the element is nested too deeply")
+    if not isinstance(value, dict):
+        return Record(number, {BROKEN_ELEMENT: value}, "the element is not a JSON object")
+    if len(value) > MOST_KEYS:
+        return Record(number, {BROKEN_ELEMENT: f"{len(value)} keys"}, _keys_told(value))
+    return Record(number, value)
+
+
+def _keys_told(value: dict[str, Any]) -> str:
+    return f"the object has {len(value)} keys, more than {MOST_KEYS}"
 
 
 def _place(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):  # its message names no value of the file
         return f"line {error.lineno}, column {error.colno}: {error.msg[0].lower()}{error.msg[1:]}"
-    return "nested too deeply" if "nested" in str(error) else "a number without end"
+    return str(error)

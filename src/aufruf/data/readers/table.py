@@ -1,17 +1,21 @@
 """Any table whose columns a person has named."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from aufruf.data.readers.content import Content
-from aufruf.data.readers.item import Item, Row, one_per_record, word
+from aufruf.data.readers.item import Item, Row, Values, as_text, each_record, texts_of, word
+
+TEXTS = {"text": "caption", "ocr": "ocr", "transcript": "transcript"}  # role -> text type
 
 
 def read(content: Content, columns: Mapping[str, str]) -> Iterator[Item]:
-    """One item a row; ``columns`` maps roles to columns."""
+    """One item for each text of a row; ``columns`` maps roles to columns."""
+    several = [role for role in TEXTS if role in columns]
 
-    def values(row: Row) -> dict[str, str | None]:
-        found = {role: word(row.get(column)) for role, column in columns.items()}
-        text = row.get(columns["text"])
-        return {**found, "text": text if isinstance(text, str) else found["text"]}
+    def values(row: Row) -> Sequence[Values]:
+        found = {role: word(row.get(column)) for role, column in columns.items() if role not in TEXTS}
+        if several == ["text"]:  # of any type: another column may say which
+            return [{"text": as_text(row.get(columns["text"])), **found}]
+        return texts_of(found, **{TEXTS[role]: row.get(columns[role]) for role in several})
 
-    return one_per_record(content.records(), values)
+    return each_record(content.records(), values)

@@ -26,13 +26,14 @@ def _values(row: Row) -> dict[str, str | None]:
         "text": text if isinstance(text, str) else None,
         "post_id": shortcode,
         "text_type": "caption",
-        "post_type": _post_type(word(dig(post, "product_type"))),
+        "post_type": product(word(dig(post, "product_type"))),
         "platform": "instagram",
         "author": word(dig(post, "user", "username")) or word(dig(post, "owner", "username")),
-        "posted_at": word(dig(post, "taken_at")) or word(dig(post, "taken_at_timestamp")),
+        "posted_at": word(dig(post, "taken_at")) or word(dig(post, "taken_at_timestamp")),  # none in partial items
         "collected_at": word(dig(row, "timestamp_collected")),
     }
 
 
-def _post_type(product: str | None) -> str:
-    return {"clips": "reel", "story": "story"}.get(product or "", "post")
+def product(written: str | None) -> str:
+    """The type of a post in Instagram's own words."""
+    return {"clips": "reel", "story": "story"}.get(written or "", "post")

@@ -1,0 +1,73 @@
+"""Great Expectations run in memory: no files, no network, no analytics; of values nothing but where they stand."""
+
+import gc
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from aufruf.errors import AufrufError
+
+_LARGE = 5000  # rows
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one expectation found: the rows, by file and item, that are not as expected."""
+
+    number: int  # place of the expectation in the suite
+    expectation: str
+    column: str
+    unexpected: list[tuple[int, int]]
+
+
+def run(expectations: Sequence[Any], table: pd.DataFrame) -> list[Found]:
+    """Check a table with the columns ``file`` and ``item``. Raises AufrufError when a check could not be run."""
+    found = _run(expectations, table)
+    if len(table) >= _LARGE:
+        gc.collect()  # Great Expectations leaves the table in a cycle: those of a large file would pile up
+    return found
+
+
+def _run(expectations: Sequence[Any], table: pd.DataFrame) -> list[Found]:
+    import great_expectations as gx
+
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # one line a file
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = {"globally": False}
+    for number, expectation in enumerate(expectations):
+        expectation.meta = {"number": number}
+    asset = context.data_sources.add_pandas("files").add_dataframe_asset("file")
+    definition = gx.ValidationDefinition(
+        name="file",
+        data=asset.add_batch_definition_whole_dataframe("whole"),
+        suite=context.suites.add(gx.ExpectationSuite(name="file", expectations=list(expectations))),
+    )
+    context.validation_definitions.add(definition)
+    checkpoint = gx.Checkpoint(
+        name="file",
+        validation_definitions=[definition],
+        result_format={
+            "result_format": "COMPLETE",
+            "unexpected_index_column_names": ["file", "item"],
+            "return_unexpected_index_query": False,
+        },
+    )
+    ran = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": table})
+    return [_found(result) for one in ran.run_results.values() for result in one.results]
+
+
+def _found(result: Any) -> Found:
+    config = result.expectation_config
+    if "unexpected_count" not in result.result:
+        raise AufrufError(
+            f"the check {config.type} could not be run",
+            where="great_expectations",
+            next="Report it as a bug.",
+        )
+    column = config.kwargs.get("column") or ", ".join(config.kwargs.get("column_list", ()))
+    rows = result.result.get("unexpected_index_list") or ()
+    return Found(config.meta["number"], config.type, column, [(int(row["file"]), int(row["item"])) for row in rows])

@@ -1,0 +1,32 @@
+"""The CSV of Meta's Content Library: posts of Instagram or Facebook under an id of the library."""
+
+from collections.abc import Iterator
+
+from aufruf.data.readers.content import Content
+from aufruf.data.readers.item import Item, Row, RowRefused, as_text, one_per_record, word
+
+
+def read(content: Content) -> Iterator[Item]:
+    """One post a row."""
+    return one_per_record(content.records(), _values)
+
+
+def _values(row: Row) -> dict[str, str | None]:
+    post = word(row.get("id"))
+    if post is None:
+        raise RowRefused("the post has no id")
+    facebook = "statistics.love_count" in row or "facebook" in (word(row.get("surface.type")) or "").casefold()
+    return {
+        "text": as_text(row.get("text")),
+        "post_id": post,
+        "text_type": "caption",
+        "post_type": _post_type(word(row.get("media_type")) or word(row.get("content_type"))),
+        "platform": "facebook" if facebook else "instagram",
+        "author": word(row.get("post_owner.username")) or word(row.get("post_owner.name")),
+        "posted_at": word(row.get("creation_time")),
+    }
+
+
+def _post_type(written: str | None) -> str:
+    kind = (written or "").casefold()
+    return "story" if kind in ("story", "stories") else "reel" if kind in ("reel", "reels") else "post"

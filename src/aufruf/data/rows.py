@@ -1,0 +1,108 @@
+"""What a reader found in one row, in the lake's words and types: the way from items to texts and votes."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.data import identity
+from aufruf.data.readers import Item, fields
+from aufruf.schemas import DECIDED_ELSEWHERE, Annotation, QuarantinedRow, Text
+
+Questions = Sequence[Sequence[Classifier]]  # the classifiers, those of one question together
+
+COLUMNS = [
+    *("file", "item", "text_id", "post_id", "text", "text_type", "post_type", "platform", "author", "party"),
+    *("posted_at", "collected_at", "digest", "annotator", "question", "label", "annotated_at", "seconds"),
+]
+_AS_WRITTEN = ("label", "annotator", "question", "author", "party")
+_DATES = ("posted_at", "collected_at", "annotated_at")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: no encoding can write it, pandas cannot hash it
+
+
+def typed(item: Item) -> dict[str, Any]:
+    """An item's values in the lake's words and types. Raises ValueError with a sentence."""
+    given = {role: _SURROGATE.sub("\0", value) if value else None for role, value in item.values.items()}
+    row: dict[str, Any] = {name: given.get(name) for name in _AS_WRITTEN}
+    row["annotator"] = row["annotator"] or DECIDED_ELSEWHERE
+    row["question"] = row["question"] or ""
+    row |= {name: fields.moment(given.get(name)) for name in _DATES}
+    row["seconds"] = _seconds(given.get("seconds"))
+    row["text_type"] = fields.text_type(given.get("text_type"))
+    row["post_type"] = fields.post_type(given.get("post_type"))
+    row["platform"] = fields.platform(given.get("platform"))
+    text = given.get("text") or ""
+    row |= {"item": item.number, "text": text or None, "post_id": given.get("post_id")}
+    row["digest"] = identity.digest(text) if text.strip() else None
+    row["text_id"] = given.get("text_id") or _text_id(row)
+    return row
+
+
+def frame(rows: Sequence[dict[str, Any]], questions: Questions) -> pd.DataFrame:
+    """Typed rows as a table, with the length of each text and a column of what was written for each question."""
+    table = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+    for column in _DATES:
+        table[column] = pd.to_datetime(table[column], utc=True)
+    table["length"] = pd.array([len(text) if text else None for text in table["text"]], dtype="Int64").astype(object)
+    for place, group in enumerate(questions):
+        table[answer(place)] = table["label"].where(table["question"].isin(["", group[0].question]), None)
+    return table
+
+
+def answer(place: int) -> str:
+    """The column of what was written for the question at this place."""
+    return f"label {place}"
+
+
+def text(row: Mapping[str, Any], file: str) -> Text:
+    """The text of a row that passed."""
+    return Text(
+        **{name: row[name] for name in ("text_id", "post_id", "text", "text_type", "post_type", "platform")},
+        author=row["author"],
+        party=row["party"],
+        posted_at=row["posted_at"],
+        collected_at=row["collected_at"],
+        digest=row["digest"],
+        group_id=identity.group_id(row["text"]),
+        file=file,
+    )
+
+
+def votes(row: Mapping[str, Any], questions: Questions, file: str) -> list[Annotation]:
+    """The votes of a row that passed: one for each classifier that asks its question."""
+    return [
+        Annotation(one.name, row["text_id"], row["annotator"], label, row["annotated_at"], file, row["seconds"])
+        for group in questions
+        for one in group
+        if row["question"] in ("", one.question) and (label := one.label_of(row["label"]))
+    ]
+
+
+def quarantined(item: Item, reasons: Iterable[str], file: str, now: datetime) -> QuarantinedRow:
+    """A refused item, whole, in a form that can be stored."""
+    try:
+        row = json.dumps(item.row, ensure_ascii=False)
+    except RecursionError:
+        row = '{"row": "nested too deeply to be written"}'
+    row = _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", row)
+    reason = _SURROGATE.sub("�", "; ".join(dict.fromkeys(reasons)))
+    return QuarantinedRow(file, item.number, reason, row, now)
+
+
+def _seconds(written: str | None) -> float | None:
+    """How long a vote took; decoration, so what cannot be read is no reason to lose the vote."""
+    try:
+        seconds = float(written) if written else None
+    except ValueError:
+        return None
+    return seconds if seconds is not None and 0 <= seconds < float("inf") else None
+
+
+def _text_id(row: Mapping[str, Any]) -> str:
+    if row["post_id"]:
+        return identity.text_id(row["platform"] or "unknown", row["post_id"], row["text_type"])
+    return f"text:{(row['digest'] or 'none')[:16]}"

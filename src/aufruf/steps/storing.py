@@ -1,0 +1,162 @@
+"""What passed the checks goes into the lake: texts, votes and refused rows, piece by piece, each exactly once."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.data import recollect
+from aufruf.data.intake import Intake, Portion
+from aufruf.schemas import TABLES, Annotation, IngestedFile, QuarantinedRow, Text
+from aufruf.settings import Settings
+from aufruf.steps.arrivals import Arrival
+from aufruf.store import Store
+
+_FLUSH = 20_000  # rows written at a time
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is the same for all files of one call."""
+
+    settings: Settings
+    store: Store
+    classifiers: Sequence[Classifier]
+    asked: str  # what the options ask for: see readers.asked_for
+
+
+@dataclass
+class File:
+    """A file of the group: how it arrived, what is known of it, what is in it, what of that is new."""
+
+    arrival: Arrival
+    known: IngestedFile | None  # taken before; a refused one counts as never seen
+    again: bool  # taken before with the same options, or with none
+    asked: str
+    found: Intake | None = None
+    refusal: str = ""
+    texts: int = 0
+    votes: int = 0
+    changed: bool = False
+
+    @property
+    def taken(self) -> bool:
+        return self.found is not None and not self.refusal
+
+
+def store(call: Call, files: Sequence[File], now: datetime) -> None:
+    """Store what is new of files that passed, and say in each how much that is."""
+    waiting: list[tuple[File, Portion]] = []
+    known = parties(call.store) if files else {}
+    for file, portion in _portions(files, now):
+        waiting.append((file, portion))
+        if sum(len(piece) for _, piece in waiting) >= _FLUSH:
+            _flush(call, waiting, known)
+            waiting = []
+    if waiting:
+        _flush(call, waiting, known)
+    again = [file.found for file in files if file.again and file.found and _for_all(call, file)]
+    _rescue(call.store, again, now)
+
+
+def put_rows(call: Call, saved: Sequence[tuple[IngestedFile, QuarantinedRow, File]], now: datetime) -> None:
+    """Store refused rows that were mended, one a ``File``, and say of their files that they hold more now."""
+    files = [file for _, _, file in saved]
+    store(call, files, now)
+    call.store.put("quarantine", [replace(row, rescued_at=now) for _, row, _ in saved])
+    per_file = Counter(known.digest for known, _, _ in saved)
+    known = {known.digest: known for known, _, _ in saved}
+    call.store.put(
+        "files",
+        [
+            replace(one, kept=one.kept + per_file[digest], refused=one.refused - per_file[digest])
+            for digest, one in known.items()
+        ],
+    )
+
+
+def _portions(files: Sequence[File], now: datetime) -> Iterator[tuple[File, Portion]]:
+    for file in files:
+        if file.found is not None:
+            yield from ((file, portion) for portion in file.found.portions(now))
+
+
+def _flush(call: Call, pieces: Sequence[tuple[File, Portion]], parties: dict[str, str]) -> None:
+    """Store what is new of some pieces: texts, votes, refused rows."""
+    ids = list(dict.fromkeys(text.text_id for _, piece in pieces for text in piece.texts))
+    names = [one.name for one in call.classifiers]
+    texts = {text.text_id: text for text in rows(call.store, "texts", {"text_id": ids})}
+    votes = {
+        (v.classifier, v.text_id, v.annotator): v
+        for v in (rows(call.store, "annotations", {"text_id": ids, "classifier": names}) if names else [])
+    }
+    new_texts: dict[str, Text] = {}
+    new_votes: dict[tuple[str, str, str], Annotation] = {}
+    for file, piece in pieces:
+        arrived, cast = list(piece.texts), list(piece.votes)
+        if file.again:  # what has changed since it was taken came from elsewhere, and stays
+            arrived = [text for text in arrived if text.text_id not in texts]
+            cast = [v for v in cast if (v.classifier, v.text_id, v.annotator) not in votes]
+        changed, fresh = recollect.texts_to_write(arrived, texts, parties)
+        texts |= {text.text_id: text for text in changed}
+        new_texts |= {text.text_id: text for text in changed}
+        recast, counted = recollect.votes_to_write(cast, votes)
+        by_key = {(v.classifier, v.text_id, v.annotator): v for v in recast}
+        votes |= by_key
+        new_votes |= by_key
+        parties |= {t.author.casefold(): t.party for t in changed if t.author and t.party}
+        file.texts, file.votes = file.texts + fresh, file.votes + counted
+        file.changed |= bool(changed or recast)
+    call.store.put("texts", list(new_texts.values()), newer="collected_at")
+    call.store.put("annotations", list(new_votes.values()), newer="annotated_at")
+    call.store.put("quarantine", _not_yet_refused(call.store, pieces))
+
+
+def _not_yet_refused(store: Store, pieces: Sequence[tuple[File, Portion]]) -> list[QuarantinedRow]:
+    refused = [row for _, piece in pieces for row in piece.quarantine]
+    again = {file.arrival.digest for file, _ in pieces if file.known}
+    known = {(row.file, row.item): row for row in rows(store, "quarantine", {"file": sorted(again)})} if again else {}
+    return [
+        row
+        for row in refused
+        if (before := known.get((row.file, row.item))) is None
+        or (before.rescued_at is None and before.reasons != row.reasons)
+    ]
+
+
+def _rescue(store: Store, judged: Sequence[Intake], now: datetime) -> None:
+    """Mark rows of the quarantine that these files, judged again, no longer hold as refused."""
+    refused = {one.source.digest: one.verdict.reasons for one in judged}
+    found = rows(store, "quarantine", {"file": sorted(refused)}) if refused else []
+    passed = [row for row in found if row.rescued_at is None and row.item not in refused[row.file]]
+    store.put("quarantine", [replace(row, rescued_at=now) for row in passed])
+
+
+def _for_all(call: Call, file: File) -> bool:
+    """True when every classifier that took votes from a file has now judged it again."""
+    return takers(file.known) <= {one.name for one in call.classifiers}
+
+
+def parties(store: Store) -> dict[str, str]:
+    """Author (case-folded) -> party, from texts that name one and, above them, from the table of authors."""
+    named = store.distinct("texts", ["author", "party"]).dropna()
+    known = {str(author).casefold(): str(party) for author, party in named.itertuples(index=False)}
+    listed = store.read("authors")
+    return known | dict(zip(listed["author"], listed["party"], strict=True))
+
+
+def takers(known: IngestedFile | None) -> set[str]:
+    return set(known.classifiers.split()) if known else set()
+
+
+def rows(store: Store, table: str, where: Mapping[str, Any]) -> list[Any]:
+    """Rows of a table as the nouns of ``schemas``, with None for what is not there."""
+    noun = TABLES[table]
+    return [
+        noun(**{str(name): None if value is pd.NaT or value != value else value for name, value in row.items()})
+        for row in store.read(table, where).to_dict("records")
+    ]

@@ -1,0 +1,168 @@
+"""What the exports of posts become, value by value."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from aufruf.data import rows
+from aufruf.errors import DataRefused
+
+CAPTION = {"text_type": "caption", "platform": "instagram", "post_type": "post"}
+KATHA = CAPTION | {"author": "kathaschulze", "post_id": "DBwPNDuNdAg"}
+FOURCAT = KATHA | {"platform": "www.instagram.com", "text": "Hallo Heidelberg!\nZum ersten Mal"}
+
+
+def test_zeeschuimer(told: Callable[..., list[Any]]) -> None:
+    """Three generations of Instagram's format; a partial item of 2026 knows no time, an advertisement is left out."""
+    seen = {"collected_at": "1731425774000"}
+    assert told("zeeschuimer.ndjson") == [
+        KATHA | seen | {"text": "Hallo Heidelberg! #heidelberg", "posted_at": "1730302949"},
+        KATHA | seen | {"post_id": "DB2", "post_type": "reel", "posted_at": "1730302950"},
+        "the post is an advertisement shown to the reader",
+        CAPTION | seen | {"post_id": "CTxB6cMKe2U", "author": "cdu", "text": "CDU wählen", "posted_at": "1631538088"},
+        CAPTION | seen | {"post_id": "DZ9", "text": "Wieder da"},
+    ]
+
+
+@pytest.mark.parametrize(("name", "at"), [("4cat.csv", "1730302949"), ("4cat-tutorial.csv", "1730302949.0")])
+def test_fourcat(told: Callable[..., list[Any]], name: str, at: str) -> None:
+    """The columns of today and those of the tutorial give the same post."""
+    assert told(name) == [FOURCAT | {"posted_at": at}]
+
+
+def test_fourcat_in_the_tutorial_s_short_form(told: Callable[..., list[Any]]) -> None:
+    """The five columns of the mode MA."""
+    assert told("4cat-ma.csv") == [KATHA | {"text": "Hallo Heidelberg!", "posted_at": "1730302949"}]
+
+
+def test_instaloader(told: Callable[..., list[Any]]) -> None:
+    """A post goes by its shortcode, a story by its number; a profile is no post."""
+    cdu = CAPTION | {"author": "cdu", "posted_at": "1631538088"}
+    assert told("instaloader.json") == [cdu | {"post_id": "CTxB6cMKe2U", "text": "CDU wählen"}]
+    assert told("instaloader-story.json") == [cdu | {"post_id": "2662000000000000001", "post_type": "story"}]
+    assert told("instaloader-profile.json") == ["this is no post but 'Profile'"]
+
+
+def test_crowdtangle(told: Callable[..., list[Any]]) -> None:
+    """A row is a caption and an OCR text; the zone becomes an offset; numbers of any locale disturb nobody."""
+    fw = {"platform": "instagram", "author": "fw_bayern"}
+    first = fw | {"post_id": "CyMAe_tufcR", "post_type": "post", "posted_at": "2023-10-09 20:10:19+02:00"}
+    assert told("crowdtangle.csv") == [
+        first | {"text_type": "caption", "text": "#Landtagswahl23 Danke!"},
+        first | {"text_type": "ocr", "text": "FREIE WAHLER 15,8 %"},
+        fw
+        | {"post_id": "CyN", "post_type": "reel", "posted_at": "2023-01-09 20:10:19+01:00"}
+        | {"text_type": "caption", "text": ""},
+        "the URL does not name the post",
+    ]
+
+
+def test_content_library(told: Callable[..., list[Any]]) -> None:
+    """Posts of Instagram and of Facebook, told apart by the reactions that only Facebook counts."""
+    assert told("content-library.csv") == [
+        CAPTION
+        | {"post_id": "1234567890123456", "text": "Geht wählen!", "post_type": "reel", "author": "kathaschulze"}
+        | {"posted_at": "2024-10-30T15:42:29+0000"}
+    ]
+    assert told("content-library-facebook.csv") == [
+        CAPTION
+        | {"post_id": "1234567890123457", "text": "Kommt!", "platform": "facebook", "author": "Die Partei"}
+        | {"posted_at": "2024-10-30T15:42:29+00:00"}
+    ]
+
+
+def test_apify(told: Callable[..., list[Any]]) -> None:
+    """Posts by their shortCode; an object that tells of an error is left out with its code."""
+    at = {"posted_at": "2024-10-30T15:42:29.000Z"}
+    assert told("apify.json") == [
+        KATHA | at | {"text": "Hallo Heidelberg!"},
+        KATHA | at | {"text": "", "post_id": "DB2", "post_type": "reel"},
+        "the scraper brought no post but an error (no_items)",
+    ]
+
+
+def test_tidal_tales(told: Callable[..., list[Any]]) -> None:
+    """A story with the 19 digits of its number."""
+    assert told("tidal-tales.csv") == [
+        CAPTION
+        | {"post_id": "3498187238895924847", "post_type": "story", "author": "bild", "text": "Heute wählen"}
+        | {"posted_at": "2024-11-10T11:00:34.000Z"}
+    ]
+
+
+def test_text_master(told: Callable[..., list[Any]]) -> None:
+    """A text a row, told apart by its type; a row without its post is refused."""
+    post = {"post_id": "DBwPNDuNdAg", "platform": "instagram", "post_type": "Post"}
+    assert told("text-master.csv") == [
+        post | {"text_type": "Caption", "text": "Hallo Heidelberg!"},
+        {"post_id": "3498187238895924847", "platform": "instagram"}
+        | {"post_type": "Story", "text_type": "OCR", "text": "CSU"},
+        post | {"text_type": "Transcription", "text": "Hallo"},
+        "the text has no Identifier",
+    ]
+    assert told("text-master-2023.csv") == [
+        {"post_id": "CyMAe_tufcR", "platform": "instagram", "text_type": "Caption", "text": "Danke!"}
+    ]
+
+
+def test_one_row_of_any_table_gives_up_to_three_texts(items: Any, written: Any) -> None:
+    """Caption, OCR and transcript of one post share all else; where all are blank, the caption stands for them."""
+    path = written("x", "nr,beitrag,bild,ton,wer\n007,eins,zwei,drei,SPD\n8,,zwei,,SPD\n9, ,,,SPD\n")
+    columns = {"text": "beitrag", "ocr": "bild", "transcript": "ton", "post_id": "nr", "party": "wer"}
+    found = [
+        (one.number, *map(one.values.get, ("post_id", "text_type", "text", "party"))) for one in items(path, columns)
+    ]
+    assert found == [
+        (1, "007", "caption", "eins", "SPD"),
+        (2, "007", "ocr", "zwei", "SPD"),
+        (3, "007", "transcript", "drei", "SPD"),
+        (4, "8", "ocr", "zwei", "SPD"),
+        (5, "9", "caption", " ", "SPD"),
+    ]
+
+
+def test_every_sample_speaks_the_lake_s_words(items: Any, sample: Any) -> None:
+    """The values of every format are brought to known types of text and post, one platform, and dates in UTC."""
+    names = ("zeeschuimer.ndjson", "4cat.csv", "4cat-tutorial.csv", "4cat-ma.csv", "apify.json", "tidal-tales.csv")
+    names += ("crowdtangle.csv", "content-library.csv", "instaloader.json", "text-master.csv", "label-studio.csv")
+    typed = [rows.typed(item) for name in names for item in items(sample(name)) if not item.problem]
+    assert {row["platform"] for row in typed} == {"instagram"}
+    assert {row["text_type"] for row in typed} == {"caption", "ocr", "transcript"}
+    assert {row["post_type"] for row in typed} == {"post", "story", "reel", None}
+    at = {row["posted_at"] for row in typed if row["post_id"] == "DBwPNDuNdAg" and row["posted_at"]}
+    assert at == {datetime(2024, 10, 30, 15, 42, 29, tzinfo=UTC)}
+
+
+def test_parquet_values_are_text(items: Any, tmp_path: Path) -> None:
+    """Whole floats are ids with gaps, bytes are text that was not marked as such, a date is ISO 8601."""
+    when = datetime(2024, 10, 30, 15, 42, 29)
+    table = pa.table(
+        {"t": [b"W\xc3\xa4hlt!", b"\xff"], "id": [8744589125.0, None], "at": [when, None], "n": [[1], None]}
+    )
+    pq.write_table(table, tmp_path / "x")
+    found = items(tmp_path / "x", {"text": "t", "post_id": "id", "posted_at": "at", "author": "n"})
+    assert [dict(one.values) for one in found] == [
+        {"text": "Wählt!", "post_id": "8744589125", "posted_at": "2024-10-30T15:42:29", "author": "[1]"},
+        {"text": "\udcff", "post_id": None, "posted_at": None, "author": None},
+    ]
+
+
+def test_parquet_that_lies_is_refused(items: Any, tmp_path: Path) -> None:
+    """Text that is marked as UTF-8 and is none ends in a sentence, not in a traceback."""
+    text = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
+    pq.write_table(pa.table({"t": text}), tmp_path / "x")
+    with pytest.raises(DataRefused, match="damaged or cut off"):
+        items(tmp_path / "x", {"text": "t"})
+
+
+def test_an_address_without_a_post_is_no_id(items: Any, sample: Any) -> None:
+    """The refused row is kept whole, so that it can be mended."""
+    refused = items(sample("crowdtangle.csv"))[-1]
+    assert refused.row["URL"] == "https://www.instagram.com/fw_bayern/"
+    assert json.loads(json.dumps(refused.row))["Description"] == "Wohin?"

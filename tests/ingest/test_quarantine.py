@@ -1,0 +1,126 @@
+"""Refused rows are never lost: listed, shown, mended, and taken in after all."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aufruf.classifier import Classifier
+from aufruf.errors import DataRefused, NothingYet, UsageError
+from aufruf.settings import Settings
+from aufruf.steps.ingest import ingest
+from aufruf.steps.quarantine import quarantine, refused
+from aufruf.store import Store
+
+
+@pytest.fixture
+def votes(
+    settings: Settings, classifier: Classifier, vote: Callable[..., Any], written: Callable[..., Path]
+) -> dict[str, Any]:
+    """An export of three votes, of which one has a spelling that nobody listed."""
+    tasks = [
+        vote("Geht wählen!", "True", identifier="C1-Caption"),
+        vote("Schöner Tag", "False", identifier="C2-Caption"),
+        vote("Hm", "vielleicht", identifier="C3-Caption"),
+    ]
+    return ingest(settings, [classifier], [written("votes.json", tasks)])
+
+
+def test_the_list_says_how_many_and_why(settings: Settings, classifier: Classifier, votes: Any) -> None:
+    """Each file with refused rows stands there with its commonest reasons."""
+    found = quarantine(settings, [classifier])
+    assert found["rows"] == 1
+    (file,) = found["files"]
+    assert (file["name"], file["format"], file["rows"]) == ("votes.json", "label-studio", 1)
+    assert file["why"] == ["1 refused: label 'vielleicht' is not listed under [spellings] of calls.toml"]
+    assert quarantine(settings, [classifier], "show", file["file"]) == quarantine(
+        settings, [classifier], "show", "votes.json"
+    )
+
+
+def test_a_listed_spelling_rescues_the_row(
+    settings: Settings, store: Store, classifier: Classifier, votes: Any
+) -> None:
+    """With the classifier file mended, the original is read again; the row is a vote and refused no longer."""
+    spellings = classifier.spellings | {"no_call": ("False", "vielleicht")}
+    found = quarantine(settings, [classifier.model_copy(update={"spellings": spellings})], "ingest")
+    assert (found["rescued"], found["rows"], found["annotations"]) == (1, 0, 1)
+    assert quarantine(settings, [classifier])["files"] == []
+    assert store.count("annotations") == 3
+    assert store.read("quarantine")["rescued_at"].notna().all()
+
+
+def test_nothing_changes_while_nothing_is_mended(
+    settings: Settings, store: Store, classifier: Classifier, votes: Any
+) -> None:
+    """The same bytes and the same classifier give the same refusal, and no new version of any table."""
+    versions = [store.version(table) for table in ("texts", "annotations", "quarantine", "files")]
+    found = quarantine(settings, [classifier], "ingest")
+    assert (found["rescued"], found["rows"], found["files"][0]["status"]) == (0, 1, "unchanged")
+    assert [store.version(table) for table in ("texts", "annotations", "quarantine", "files")] == versions
+
+
+def test_rows_mended_by_hand_are_taken(
+    settings: Settings, store: Store, classifier: Classifier, votes: Any, tmp_path: Path
+) -> None:
+    """What show writes, a person mends and ingest takes; a row that still fails stays, with its reason."""
+    path = tmp_path / "rows.ndjson"
+    assert quarantine(settings, [classifier], "show", out=path)["rows"] == 1
+    (line,) = map(json.loads, path.read_text().splitlines())
+    still = quarantine(settings, [classifier], "ingest", mended=path)
+    assert (still["rescued"], still["rows"]) == (0, 1)
+    failure = refused(still)
+    assert failure is not None
+    assert "label 'vielleicht' is not listed" in failure.what
+    line["row"]["annotation"]["result"][0]["value"]["choices"] = ["True"]
+    path.write_text(json.dumps(line))
+    found = quarantine(settings, [classifier], "ingest", mended=path)
+    assert (found["rescued"], found["rows"], found["refused"]) == (1, 0, [])
+    assert sorted(store.read("annotations")["text_id"]) == [f"instagram:C{n}:caption" for n in (1, 2, 3)]
+    (file,) = store.read("files").to_dict("records")
+    assert (file["rows"], file["kept"], file["refused"]) == (3, 3, 0)
+
+
+def test_a_mended_row_stays_rescued(
+    settings: Settings, store: Store, classifier: Classifier, votes: Any, tmp_path: Path
+) -> None:
+    """Reading the original once more does not put a mended row back into quarantine."""
+    path = tmp_path / "rows.ndjson"
+    quarantine(settings, [classifier], "show", out=path)
+    line = json.loads(path.read_text())
+    line["row"]["annotation"]["result"][0]["value"]["choices"] = ["True"]
+    path.write_text(json.dumps(line))
+    quarantine(settings, [classifier], "ingest", mended=path)
+    twin = classifier.model_copy(update={"name": "twin"})
+    ingest(settings, [classifier, twin], [next(settings.raw.iterdir())])
+    assert store.read("quarantine")["rescued_at"].notna().all()
+
+
+def test_a_column_of_a_named_table_is_mended_by_name(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A row of a table keeps the columns that were named when it came."""
+    path = written("x.csv", "t,l\na,ja\nb,nein\nc,?\n")
+    ingest(settings, [classifier], [path], columns={"text": "t", "label": "l"})
+    rows = tmp_path / "rows.ndjson"
+    quarantine(settings, [classifier], "show", out=rows)
+    rows.write_text(rows.read_text().replace('"?"', '"ja"'))
+    assert quarantine(settings, [classifier], "ingest", mended=rows)["rescued"] == 1
+    assert sorted(store.read("annotations")["label"]) == ["call", "call", "no_call"]
+
+
+def test_what_is_not_there_is_said(
+    settings: Settings, classifier: Classifier, votes: Any, written: Callable[..., Path]
+) -> None:
+    """An unknown action is wrong usage; an unknown file or row, and a file of something else, are named."""
+    with pytest.raises(UsageError, match="no action 'shwo'"):
+        quarantine(settings, [classifier], "shwo")
+    with pytest.raises(NothingYet, match=r"no refused row of a file 'x\.json'"):
+        quarantine(settings, [classifier], "show", "x.json")
+    with pytest.raises(DataRefused, match="line 1 is not a refused row"):
+        quarantine(settings, [classifier], "ingest", mended=written("m", '{"a": 1}\n{"a": 2}\n'))
+    stranger = json.dumps({"file": "f" * 64, "item": 1, "row": {}})
+    with pytest.raises(DataRefused, match="row 1 of file ffffffffffff is not in quarantine"):
+        quarantine(settings, [classifier], "ingest", mended=written("m", stranger))
