@@ -4,9 +4,9 @@ Runs when files lie complete in `inbox/annotations` or `inbox/posts` under `AUFR
 every five seconds and waits until nothing moves. No parameters; trigger it by hand to look once more.
 
 * `ingest` checks every file and stores its good rows; refused rows go to the table `quarantine`.
-* `label` decides the labels of each classifier from the votes; skipped when no vote is new.
+* `label` decides the labels of each classifier from the votes that count; skipped when no label is new.
 * `posts` announces new texts, so that `<classifier>.score` runs; skipped when none is new.
-* `refusals` fails when a whole file was refused, and says which and why. What was good is stored.
+* `refusals` fails when a file was refused or its votes are held out, and says why. What was good is stored.
 
 **When it fails.** `refusals`: read its log, mend the file, drop it again. `ingest`: read its log; a file is
 stored once per content, so clearing the task is always safe.
@@ -17,25 +17,26 @@ from airflow.sdk import DAG, TaskGroup
 from aufruf.settings import Settings
 from aufruf_airflow import assets
 from aufruf_airflow.classifiers import working
-from aufruf_airflow.task import common, fail, skip, step, take
+from aufruf_airflow.task import common, fail, skip, step, take, tell, told
 
 with DAG("ingest", schedule=[assets.inbox(Settings.load())], **common(__doc__)):
 
     @step(hours=2)
     def ingest(ti=None):
         """Check and store every file of the inbox; the result is counts."""
-        from aufruf.steps.ingest import ingest, refused
+        from aufruf.steps.ingest import ingest
 
         result = ingest(Settings.load(), working())
-        refusal = refused(result)
+        tell(ti, "ingest", result)
         news = {kind: result[kind] for kind in ("annotations", "posts")}
         again = ti.try_number > 1  # what the try before took in is not counted
-        return {**news, "again": again, "refusal": refusal and refusal.sentence()[:2000]}
+        return {**news, "again": again}
 
     @step()
-    def label(name, news):
+    def label(name, news, ti=None):
         """Decide one label per text from its votes."""
         result = take("label", name) if news["annotations"] or news["again"] else skip("No vote is new.")
+        tell(ti, "label", result)
         return result if result["changed"] else skip("No label is new.")
 
     @step(outlets=[assets.POSTS])
@@ -43,15 +44,16 @@ with DAG("ingest", schedule=[assets.inbox(Settings.load())], **common(__doc__)):
         """Announce new texts."""
         return {"posts": news["posts"]} if news["posts"] or news["again"] else skip("No text is new.")
 
-    @step()
-    def refusals(news):
-        """Fail visibly when a whole file was refused."""
-        return fail(news["refusal"]) if news["refusal"] else {"refused": 0}
+    @step(trigger_rule="none_failed")
+    def refusals(ti=None):
+        """Fail visibly when a whole file was refused or its votes are held out."""
+        return fail(why) if (why := told(ti, "ingest", *labels)) else {"refused": 0}
 
     news = ingest()
-    with TaskGroup("label"):
+    labels = [f"label.{classifier.name}" for classifier in working()]
+    with TaskGroup("label") as group:
         for classifier in working():
             name = classifier.name
             label.override(task_id=name, outlets=[assets.labels(name)])(name, news)
     posts(news)
-    refusals(news)
+    group >> refusals()

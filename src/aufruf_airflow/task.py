@@ -15,6 +15,7 @@ from aufruf.errors import BundleRefused, DataRefused, NothingYet, UsageError
 from aufruf.settings import Settings
 
 OWNER = "aufruf"
+_REFUSAL = "refusal"  # the key under which a task says what was refused, even where it is skipped itself
 HOPELESS = (UsageError, DataRefused, BundleRefused, NothingYet)  # trying again changes nothing
 
 VERBS = {
@@ -81,6 +82,19 @@ def skip(why: str) -> None:
 def fail(why: str) -> None:
     """Fail at once, without another try."""
     raise AirflowFailException(why)
+
+
+def tell(ti: Any, verb: str, result: dict[str, Any]) -> None:
+    """Leave word of the failure that a result of the step ``verb`` stands for, if any, for ``told``."""
+    refusal = importlib.import_module(f"aufruf.steps.{verb}").refused(result)
+    if refusal is not None:
+        log.warning("%s", refusal.sentence())
+        ti.xcom_push(_REFUSAL, refusal.sentence()[:2000])
+
+
+def told(ti: Any, *tasks: str) -> str:
+    """What the tasks left word of with ``tell``; "" when all is well."""
+    return " ".join(why for one in tasks if (why := ti.xcom_pull(task_ids=one, key=_REFUSAL)))
 
 
 def take(verb: str, name: str, params: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

@@ -1,16 +1,17 @@
-"""Votes become a label only where they say one thing, and the step writes only what is new."""
+"""Votes become a label only where they say one thing."""
+
+from collections.abc import Sequence
+from datetime import timedelta
 
 import pandas as pd
 import pytest
-from tests.corpus.conftest import NOW, classifier, frame, text, vote
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.corpus.conftest import NOW, frame, text, vote
 
-from aufruf.classifier import Votes
-from aufruf.data.labels import changed, decide
+from aufruf.data.labels import DECIDED, changed, decide, keep
 from aufruf.errors import DataRefused
 from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE, Annotation, Text
-from aufruf.settings import Settings
-from aufruf.steps.label import label
-from aufruf.store import Store
 
 LABELS = ("no_call", "call")
 
@@ -20,10 +21,12 @@ def outcome(
     texts: list[Text] | None = None,
     minimum: int = 2,
     labels: tuple[str, ...] = LABELS,
+    standing: Sequence[str] | None = None,
 ) -> dict[str, tuple]:
     """text_id -> (label, votes, margin, how)."""
     stored = frame(texts or [text(v.text_id, v.text_id) for v in votes])
-    rows = decide(frame(votes), stored, labels, minimum, "c", NOW)
+    stands = None if standing is None else pd.Series(list(standing), dtype=object)
+    rows = decide(frame(votes), stored, labels, minimum, "c", NOW, stands)
     return {row.text_id: (row.label, row.votes, round(row.margin, 3), row.how) for row in rows.itertuples()}
 
 
@@ -82,6 +85,139 @@ def test_an_abstention_decided_elsewhere_decides_nothing() -> None:
     assert outcome(votes) == {"a": ("call", 2, 1.0, "unanimous"), "b": (None, 0, 0.0, "too_few_votes")}
 
 
+@pytest.mark.parametrize(
+    ("said", "stands", "expected"),
+    [
+        (["call", "call"], ["held_out", "held_out"], (None, 0, 0.0, "held_back")),
+        (["call", ABSTAIN], ["held_out", "counts"], (None, 0, 0.0, "held_back")),
+        (["call", "call"], ["held_out", "counts"], (None, 1, 0.0, "too_few_votes")),
+        ([ABSTAIN, ABSTAIN], ["held_out", "held_out"], (None, 0, 0.0, "too_few_votes")),
+        (["call", "call"], ["excluded", "excluded"], (None, 0, 0.0, "too_few_votes")),
+        (["call", "call", "no_call"], ["counts", "counts", "held_out"], ("call", 2, 1.0, "unanimous")),
+        (["call", "no_call", "call"], ["counts", "counts", "excluded"], (None, 2, 0.0, "tie")),
+    ],
+)
+def test_votes_that_do_not_count(said: list[str], stands: list[str], expected: tuple) -> None:
+    """Held-out and excluded votes decide nothing; a text with no others but held-out ones is held back."""
+    assert outcome(of("t", *said), standing=stands) == {"t": expected}
+
+
+VOTES = st.lists(
+    st.tuples(st.sampled_from("tuv"), st.sampled_from(["", *"ABCDE"]), st.sampled_from([*LABELS, ABSTAIN])),
+    min_size=1,
+    max_size=14,
+    unique_by=lambda one: one[:2],
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(VOTES, st.integers(1, 4))
+def test_a_label_is_there_only_with_votes_enough_and_a_winner(cast: list[tuple], minimum: int) -> None:
+    """A label was decided elsewhere, or has at least the minimum of votes and more than any other label."""
+    for text_id, (said, votes, _, how) in outcome([vote(*one) for one in cast], minimum=minimum).items():
+        counted = [label for of_text, who, label in cast if of_text == text_id and label != ABSTAIN]
+        elsewhere = [label for of_text, who, label in cast if of_text == text_id and who == "" and label != ABSTAIN]
+        assert votes == len(counted)
+        assert (said is not None) == (how in DECIDED)
+        if elsewhere:
+            assert said == elsewhere[0]
+        elif said is not None:
+            assert len(counted) >= minimum
+            assert 2 * counted.count(said) > len(counted)
+        else:
+            assert len(counted) < minimum or 2 * counted.count("call") == len(counted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(("support", "inform", "none", ABSTAIN)), min_size=1, max_size=7), st.integers(1, 3))
+def test_a_tie_never_gives_a_label(said: list[str], minimum: int) -> None:
+    """Of three labels, a first place that is shared gives none, however few votes are asked for."""
+    three = ("support", "inform", "none")
+    counts = sorted((said.count(one) for one in three), reverse=True)
+    (label, votes, margin, how) = outcome(of("t", *said), minimum=minimum, labels=three)["t"]
+    assert votes == sum(counts)
+    if counts[0] == counts[1] or votes < minimum:
+        assert (label, margin, how) == (None, 0.0, "too_few_votes" if votes < minimum else "tie")
+    else:
+        assert (said.count(label), how) == (counts[0], "unanimous" if counts[0] == votes else "majority")
+
+
+@settings(max_examples=60, deadline=None)
+@given(VOTES, st.randoms(use_true_random=False))
+def test_the_order_of_votes_changes_nothing(cast: list[tuple], random: object) -> None:
+    """Permuted votes give the same rows."""
+    votes = [vote(*one) for one in cast]
+    before = outcome(votes)
+    random.shuffle(votes)  # type: ignore[attr-defined]
+    assert outcome(votes) == before
+
+
+@settings(max_examples=60, deadline=None)
+@given(VOTES, st.sampled_from("tuv"))
+def test_an_abstention_changes_no_label(cast: list[tuple], text_id: str) -> None:
+    """Nor does it change votes, margin or reason of a text that has votes."""
+    before = outcome([vote(*one) for one in cast])
+    after = outcome([vote(*one) for one in [*cast, (text_id, "Z", ABSTAIN)]])
+    assert {name: after[name] for name in before} == before
+    assert all(after[name] == (None, 0, 0.0, "too_few_votes") for name in after.keys() - before.keys())
+
+
+@settings(max_examples=60, deadline=None)
+@given(VOTES)
+def test_votes_that_do_not_count_leave_labels_alone(cast: list[tuple]) -> None:
+    """With other people's votes held out or excluded, every label is what it is without them."""
+    counts = [vote(*one) for one in cast]
+    aside = [vote(one, "X", "call") for one in "tuv"] + [vote(one, "Y", "call") for one in "tuv"]
+    stands = ["counts"] * len(counts) + ["held_out"] * 3 + ["excluded"] * 3
+    after = outcome([*counts, *aside], standing=stands)
+    assert {name: (row[0], row[1]) for name, row in outcome(counts).items()} == {
+        name: (after[name][0], after[name][1]) for name in {one.text_id for one in counts}
+    }
+
+
+def kept(stored: tuple, votes: list[tuple[str, str, str]], arrived_after: bool = True, minimum: int = 2) -> tuple:
+    """(label, how) of text t; ``stored``: label, votes; ``votes``: annotator, label, standing."""
+    rows = frame([vote("t", who, said) for who, said, _ in votes])
+    rows["file"] = [f"file of {stands}" for _, _, stands in votes]
+    stands = pd.Series([one for _, _, one in votes], dtype=object)
+    decided = decide(rows, frame([text("t", "t")]), LABELS, minimum, "c", NOW + timedelta(days=2), stands)
+    known = pd.DataFrame([{"classifier": "c", "text_id": "t", "label": stored[0], "votes": stored[1], "margin": 1.0}])
+    known = known.assign(how="unanimous", decided_at=pd.Timestamp(NOW))
+    arrived = pd.Series({"file of held_out": pd.Timestamp(NOW) + timedelta(hours=1 if arrived_after else -1)})
+    [row] = keep(decided, known, rows, stands, arrived, minimum).to_dict("records")
+    return row["label"], row["how"]
+
+
+A, B = ("A", "call", "counts"), ("B", "no_call", "held_out")
+
+
+@pytest.mark.parametrize(
+    ("votes", "expected"),
+    [
+        ([A, B], ("call", "unanimous")),
+        ([("A", "call", "held_out"), B], ("call", "unanimous")),
+        ([A, ("C", "no_call", "counts"), ("D", "call", "counts"), B], ("call", "majority")),
+        ([A, ("C", "no_call", "counts"), B], (None, "tie")),
+        ([A, ("C", "no_call", "counts")], (None, "tie")),
+        ([A, B, ("X", "call", "excluded")], (None, "too_few_votes")),
+    ],
+    ids=["one replaced", "both replaced", "decided anew", "a true tie", "nothing held out", "an excluded vote"],
+)
+def test_a_held_out_batch_takes_no_label_away(votes: list, expected: tuple) -> None:
+    """A and B said call; B's second vote is held out. The label stays while nothing else decides the text."""
+    assert kept(("call", 2), votes) == expected
+
+
+def test_a_label_that_held_out_votes_had_decided_goes() -> None:
+    """With a higher floor an old batch is held out: labels decided after it arrived may be its work."""
+    assert kept(("call", 2), [A, B], arrived_after=False) == (None, "too_few_votes")
+
+
+def test_a_kept_label_has_votes_enough() -> None:
+    """A label that was decided by fewer votes than are asked for now does not stay."""
+    assert kept(("call", 2), [A, B], minimum=3) == (None, "too_few_votes")
+
+
 def test_the_same_words_labelled_differently_elsewhere_contradict_each_other() -> None:
     """All such texts stay undecided; the same words labelled alike, and other words, do not."""
     texts = [
@@ -123,62 +259,6 @@ def test_changed_keeps_new_and_different_rows_only() -> None:
     after = decide(frame(votes), frame([text("a", "a")]), LABELS, 2, "c", NOW)
     assert changed(after, before)["text_id"].tolist() == ["b", "d"]
     assert changed(after, after).empty
-
-
-AGREED = [v for at in range(6) for v in of(f"t{at}", *(["call", "call"] if at % 2 else ["no_call", "no_call"]))]
-
-
-def fill(store: Store, votes: list[Annotation]) -> None:
-    store.put("annotations", votes)
-    store.put("texts", [text(v.text_id, f"Text {v.text_id}") for v in votes])
-
-
-def test_the_step_counts_and_writes_once(settings: Settings, store: Store) -> None:
-    """A second call writes nothing and says so; a new vote changes one row."""
-    fill(store, [*AGREED, *of("tie", "call", "no_call"), *of("few", "call")])
-    first = label(settings, classifier())
-    assert {key: first[key] for key in ("labels", "ties", "too_few_votes", "undecided", "changed", "status")} == {
-        "labels": 6,
-        "ties": 1,
-        "too_few_votes": 1,
-        "undecided": 2,
-        "changed": 8,
-        "status": "new",
-    }
-    assert first["alpha_low"] <= first["alpha"] <= first["alpha_high"]
-    version = store.version("labels")
-    second = label(settings, classifier())
-    assert (second["changed"], second["status"], store.version("labels")) == (0, "nothing to do", version)
-    assert {key: second[key] for key in ("labels", "ties", "alpha")} == {
-        key: first[key] for key in ("labels", "ties", "alpha")
-    }
-    fill(store, of("few", "call", "call"))
-    assert label(settings, classifier())["changed"] == 1
-    assert store.read("labels", {"text_id": "few"})["label"].tolist() == ["call"]
-
-
-def test_too_little_agreement_leaves_the_labels_as_they_were(settings: Settings, store: Store) -> None:
-    """A batch of flipped votes is held back whole."""
-    fill(store, AGREED)
-    label(settings, classifier())
-    before = store.read("labels")
-    flip = {"call": "no_call", "no_call": "call"}
-    fill(store, [vote(v.text_id, "Mallory", flip[v.label]) for v in AGREED])
-    with pytest.raises(DataRefused, match="alpha"):
-        label(settings, classifier())
-    pd.testing.assert_frame_equal(store.read("labels"), before)
-
-
-def test_without_votes_there_is_nothing_to_do(settings: Settings) -> None:
-    """A night that brought posts only is no failure."""
-    result = label(settings, classifier())
-    assert (result["labels"], result["alpha"], result["status"]) == (0, None, "nothing to do")
-
-
-def test_votes_of_another_classifier_do_not_count(settings: Settings, store: Store) -> None:
-    """Each classifier decides its own labels."""
-    fill(store, [*AGREED, Annotation("other", "t0", "coder9", "anything", None, "f")])
-    assert label(settings, classifier(votes=Votes(minimum=2)))["labels"] == 6
 
 
 def test_real_labels_that_contradict_each_other_are_not_used(germeval: list[dict[str, str]]) -> None:

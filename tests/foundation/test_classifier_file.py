@@ -48,7 +48,7 @@ def test_a_misspelt_key_is_named(read, added, key, meant):
 
 def test_a_key_like_no_other_lists_the_known(read):
     """Where no known key is near, all of the section's keys are listed."""
-    with pytest.raises(UsageError, match="Known: alpha_floor, minimum"):
+    with pytest.raises(UsageError, match="Known: alpha_floor, alpha_texts, exclude, minimum"):
         read(PLAIN + "[votes]\nxyzzy = 1\n")
 
 

@@ -65,3 +65,53 @@ def test_an_unknown_kind_is_named_with_the_known_ones(kind: object) -> None:
     """A kind that nobody knows is refused with the kinds there are."""
     with pytest.raises(ValueError, match="'Kommentar' is none of"):
         kind("Kommentar")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2023-10-09 20:10:19 CEST", "2023-10-09 20:10:19+02:00"),
+        ("2023-01-09 20:10 EST", "2023-01-09 20:10-05:00"),
+        ("2023-01-09 20:10:19 utc", "2023-01-09 20:10:19+00:00"),
+        ("2023-01-09T20:10:19 +0530", "2023-01-09T20:10:19+0530"),
+        ("2023-01-09 20:10:19", "2023-01-09 20:10:19"),
+        ("gestern", "gestern"),
+        (None, None),
+    ],
+)
+def test_a_zone_becomes_an_offset(written: str | None, expected: str | None) -> None:
+    """The abbreviation that CrowdTangle writes behind a time is read; anything else stays for ``moment`` to judge."""
+    assert fields.zoned(written) == expected
+    if expected and expected != "gestern":
+        assert fields.moment(expected) is not None
+
+
+def test_an_unknown_zone_is_named() -> None:
+    """A time whose zone nobody knows is no time."""
+    with pytest.raises(ValueError, match="the time zone 'XYZ' is not known"):
+        fields.zoned("2023-10-09 20:10:19 XYZ")
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "kind"),
+    [
+        ("https://www.instagram.com/p/CyMAe_tufcR/", "CyMAe_tufcR", "post"),
+        ("https://instagram.com/fw_bayern/p/C-M-Ae?img_index=1", "C-M-Ae", "post"),
+        ("https://www.instagram.com/reel/CyN/", "CyN", "reel"),
+        ("https://www.instagram.com/reels/CyN", "CyN", "reel"),
+        ("https://www.instagram.com/tv/CyT/", "CyT", "post"),
+        ("https://www.instagram.com/stories/bild/3498187238895924847/", None, "story"),
+        ("https://www.instagram.com/p/", None, "post"),
+        ("javascript:alert(1)", None, "post"),
+        (None, None, "post"),
+    ],
+)
+def test_an_address_names_the_post_and_its_kind(url: str | None, code: str | None, kind: str) -> None:
+    """The shortcode stands behind p, reel, reels or tv; a story has none."""
+    assert (fields.shortcode(url), fields.kind_in_url(url)) == (code, kind)
+
+
+@pytest.mark.parametrize("url", ["https://www.tiktok.com/@x/video/1", "http://[::1", "www.instagram.com", "", None])
+def test_the_host_of_an_address_is_found_or_there_is_none(url: str | None) -> None:
+    """What is no address has no host, and raises nothing."""
+    assert fields.host(url) == ("www.tiktok.com" if url and "tiktok" in url else None)

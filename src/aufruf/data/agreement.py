@@ -1,43 +1,82 @@
-"""How far annotators agree: Krippendorff's alpha with an interval, and Cohen's kappa for each pair."""
+"""How far annotators agree: Krippendorff's alpha with an interval, Cohen's kappa of each pair, and each annotator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from hashlib import sha256
 
 import krippendorff
 import numpy as np
 import pandas as pd
 
-from aufruf.errors import DataRefused
 from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE
 
 _RESAMPLES = 1000  # the ends of a 95 % interval move by less than .01 beyond this
 _CONFIDENCE = 0.95
+_SEED = 5460
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What can be said of a set of votes; a value is None where it cannot be computed."""
+    """Krippendorff's alpha of a set of votes; a value is None where it is not defined."""
 
     alpha: float | None
     low: float | None  # 95 % interval of alpha, texts resampled
     high: float | None
     texts: int  # texts with two votes or more: the only ones that say anything
-    annotators: int
-    kappas: dict[tuple[str, str], float | None]  # every pair that shares a text
 
 
-def measure(votes: pd.DataFrame, labels: Sequence[str], seed: int = 5460) -> Agreement:
-    """Agreement of ``votes`` (columns text_id, annotator, label); abstentions are missing values.
+@dataclass(frozen=True)
+class Kappa:
+    """Cohen's kappa of two annotators; None where chance alone agrees fully."""
 
-    Labels that were decided elsewhere are nobody's vote and are left out.
+    value: float | None
+    texts: int  # texts that both voted on
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """What one annotator did, and how far the others agree."""
+
+    name: str
+    votes: dict[str, int]  # per label, abstentions not counted
+    abstentions: int
+    agreement: float | None  # share of the others' votes on the same texts that are the same; None without any
+    kappa: float | None  # mean of the pairs' kappas, weighted by the texts in common; None without any
+    seconds: float | None  # median time of a vote; None where no export says it
+
+    @property
+    def abstained(self) -> float:
+        """Share of abstentions among all that this annotator was asked."""
+        asked = sum(self.votes.values()) + self.abstentions
+        return self.abstentions / asked if asked else 0.0
+
+
+def shown(annotator: str) -> str:
+    """The annotator as results, messages and pages say it: an e-mail address becomes a digest, an id stays.
+
+    The digest is the one under which ``readers.votes.annotator`` stores an address.
     """
-    own = votes[(votes["annotator"] != DECIDED_ELSEWHERE) & (votes["label"] != ABSTAIN)]
-    counts = count(own, labels)
-    double = counts[counts.sum(axis=1) >= 2]
-    low, high = interval(double, seed)
-    kappas = pairwise_kappa(own)
-    return Agreement(alpha(double), low, high, len(double), own["annotator"].nunique(), kappas)
+    if "@" not in annotator and "＠" not in annotator:
+        return annotator
+    return f"annotator-{sha256(annotator.casefold().encode('utf-8', 'replace')).hexdigest()[:10]}"
+
+
+def own_votes(votes: pd.DataFrame) -> pd.DataFrame:
+    """The votes that annotators cast: no abstentions, no labels that were decided elsewhere."""
+    return votes[(votes["annotator"] != DECIDED_ELSEWHERE) & (votes["label"] != ABSTAIN)]
+
+
+def measure(votes: pd.DataFrame, labels: Sequence[str], seed: int = _SEED) -> Agreement:
+    """Alpha of ``votes`` (columns text_id, annotator, label) with its interval; abstentions are missing values."""
+    counts = count(own_votes(votes), labels)
+    low, high = interval(counts, seed)
+    return Agreement(alpha(counts), low, high, int((counts.sum(axis=1) >= 2).sum()))
+
+
+def by_text_type(votes: pd.DataFrame, types: Mapping[str, str], labels: Sequence[str]) -> dict[str, Agreement]:
+    """``measure`` for the texts of each type, in the order of their names; ``types``: text_id -> text type."""
+    kind = votes["text_id"].map(types).fillna("unknown")
+    return {str(name): measure(rows, labels) for name, rows in votes.groupby(kind)}
 
 
 def count(votes: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
@@ -67,67 +106,90 @@ def interval(counts: np.ndarray, seed: int, resamples: int = _RESAMPLES) -> tupl
     if alpha(counts) is None:
         return None, None
     counts = counts[counts.sum(axis=1) >= 2]
-    random = np.random.default_rng(seed)
-    values = np.full(resamples, np.nan)
-    per_text = counts.sum(axis=1)
-    differing = (per_text**2 - (counts**2).sum(axis=1)) / (per_text - 1)  # ordered pairs that differ, per text
-    for at in range(resamples):
-        drawn = np.bincount(random.integers(len(counts), size=len(counts)), minlength=len(counts))
-        totals = drawn @ counts
-        n = totals.sum()
-        expected = (n**2 - (totals**2).sum()) / (n - 1)
-        if expected > 0:
-            values[at] = 1 - (drawn @ differing) / expected
+    pattern, of = np.unique(counts, axis=0, return_counts=True)  # few, however many texts
+    drawn = np.random.default_rng(seed).multinomial(len(counts), of / len(counts), size=resamples)
+    per_text = pattern.sum(axis=1)
+    differing = (per_text**2 - (pattern**2).sum(axis=1)) / (per_text - 1)  # ordered pairs that differ, per text
+    totals = drawn @ pattern  # shape (resamples, labels)
+    n = totals.sum(axis=1)
+    expected = (n**2 - (totals**2).sum(axis=1)) / (n - 1)
+    known = expected > 0
+    values = 1 - (drawn @ differing)[known] / expected[known]
     tail = (1 - _CONFIDENCE) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
+    low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def pairwise_kappa(votes: pd.DataFrame) -> dict[tuple[str, str], float | None]:
+def pairwise_kappa(votes: pd.DataFrame) -> dict[tuple[str, str], Kappa]:
     """Cohen's kappa of every pair of annotators that shares a text, keyed by the two names in order."""
-    by_annotator = {
-        str(name): rows.set_index("text_id")["label"]
-        for name, rows in votes.drop_duplicates(["text_id", "annotator"], keep="last").groupby("annotator")
-    }
+    cast = own_votes(votes).drop_duplicates(["text_id", "annotator"], keep="last")
+    names, who = np.unique(cast["annotator"].to_numpy(dtype=str), return_inverse=True)
+    words, said = np.unique(cast["label"].to_numpy(dtype=str), return_inverse=True)
+    rows = pd.DataFrame({"text": cast["text_id"].to_numpy(), "who": who, "said": said})
+    pairs = rows.merge(rows, on="text", suffixes=("", "_other")).query("who < who_other")
     kappas = {}
-    for one, other in combinations(sorted(by_annotator), 2):
-        both = pd.concat([by_annotator[one], by_annotator[other]], axis=1, join="inner")
-        if len(both):
-            kappas[(one, other)] = kappa(both.iloc[:, 0].tolist(), both.iloc[:, 1].tolist())
+    for _, both in pairs.groupby(["who", "who_other"]):
+        table = np.zeros((len(words), len(words)), dtype=np.int64)
+        np.add.at(table, (both["said"].to_numpy(), both["said_other"].to_numpy()), 1)
+        pair = str(names[both["who"].iloc[0]]), str(names[both["who_other"].iloc[0]])
+        kappas[pair] = Kappa(_kappa(table), len(both))
     return kappas
 
 
 def kappa(one: Sequence[str], other: Sequence[str]) -> float | None:
     """Cohen's kappa of two equally long lists of labels (Cohen 1960); None when chance alone agrees fully."""
-    pairs = pd.crosstab(pd.Series(list(one)), pd.Series(list(other)))
-    names = pairs.index.union(pairs.columns)
-    table = pairs.reindex(index=names, columns=names, fill_value=0).to_numpy() / len(one)
-    chance = float(table.sum(axis=1) @ table.sum(axis=0))
-    return None if chance == 1 else float((np.trace(table) - chance) / (1 - chance))
+    words, said = np.unique([*one, *other], return_inverse=True)
+    table = np.zeros((len(words), len(words)), dtype=np.int64)
+    np.add.at(table, (said[: len(one)], said[len(one) :]), 1)
+    return _kappa(table)
 
 
-def guard(agreement: Agreement, floor: float, where: str) -> None:
-    """Raise DataRefused when alpha is known and below ``floor``."""
-    if agreement.alpha is None or agreement.alpha >= floor:
-        return
-    raise DataRefused(
-        f"annotators agree too little: Krippendorff's alpha {agreement.alpha:.3f} "
-        f"[{agreement.low:.3f}, {agreement.high:.3f}] on {agreement.texts} texts "
-        f"is below the floor {floor:g}",
-        where=where,
-        next=f"No label was changed. {_suspect(agreement)}Annotate again after mending the guideline, "
-        "or lower votes.alpha_floor in the classifier file.",
-    )
+def _kappa(table: np.ndarray) -> float | None:
+    """Kappa of a square table of counts: what the one said by what the other said."""
+    n = int(table.sum())
+    chance = int(table.sum(axis=1) @ table.sum(axis=0))  # times n squared
+    return None if chance == n * n else float((n * np.trace(table) - chance) / (n * n - chance))
 
 
-def _suspect(agreement: Agreement) -> str:
-    """The annotator who agrees least with the others, where there are enough to tell."""
-    of: dict[str, list[float]] = {}
-    for pair, value in agreement.kappas.items():
-        for name in pair:
-            of.setdefault(name, []).append(1.0 if value is None else value)
-    if len(of) < 3:
-        return ""
-    name = min(sorted(of), key=lambda who: sum(of[who]) / len(of[who]))
-    mean = sum(of[name]) / len(of[name])
-    return f"Annotator {name!r} agrees least with the others (mean Cohen's kappa {mean:.2f}). "
+def annotators(votes: pd.DataFrame, labels: Sequence[str], kappas: Mapping[tuple[str, str], Kappa]) -> list[Annotator]:
+    """Everyone who voted or abstained, in the order of their names.
+
+    ``votes``: text_id, annotator, label and, where known, seconds. ``kappas``: of the same votes.
+    """
+    people = votes[votes["annotator"] != DECIDED_ELSEWHERE]
+    others = _others(own_votes(people))
+    found = []
+    for name, rows in people.groupby("annotator"):
+        said = rows["label"].value_counts()
+        theirs = others[others["annotator"] == name]
+        total = int(theirs["others"].sum())
+        found.append(
+            Annotator(
+                name=str(name),
+                votes={label: int(said.get(label, 0)) for label in labels},
+                abstentions=int(said.get(ABSTAIN, 0)),
+                agreement=int(theirs["same"].sum()) / total if total else None,
+                kappa=mean_kappa(str(name), kappas),
+                seconds=_median(rows),
+            )
+        )
+    return found
+
+
+def _others(cast: pd.DataFrame) -> pd.DataFrame:
+    """For each vote the annotator, how many others voted on the text, and how many of them said the same."""
+    on_text = cast.groupby("text_id")["label"].transform("size") - 1
+    alike = cast.groupby(["text_id", "label"])["label"].transform("size") - 1
+    return pd.DataFrame({"annotator": cast["annotator"], "others": on_text, "same": alike})
+
+
+def mean_kappa(name: str, kappas: Mapping[tuple[str, str], Kappa]) -> float | None:
+    """Mean kappa of an annotator with the others, weighted by texts in common; None without a defined one."""
+    mine = [one for pair, one in kappas.items() if name in pair and one.value is not None]
+    texts = sum(one.texts for one in mine)
+    return sum(one.value * one.texts for one in mine if one.value is not None) / texts if texts else None
+
+
+def _median(rows: pd.DataFrame) -> float | None:
+    seconds = pd.to_numeric(rows["seconds"], errors="coerce").dropna() if "seconds" in rows else pd.Series(dtype=float)
+    return float(seconds.median()) if len(seconds) else None

@@ -1,4 +1,8 @@
-"""From votes to one label a text, or to the reason why there is none yet."""
+"""From votes to one label a text, or to the reason why there is none yet.
+
+The rule: the label with most votes wins when at least ``votes.minimum`` annotators voted and no other label has
+as many votes. An abstention is no vote. A label that was decided elsewhere outranks all votes.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from aufruf.data.agreement import count
+from aufruf.data.batches import COUNTS, EXCLUDED, HELD_OUT
 from aufruf.errors import DataRefused, nearest
 from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE
 
@@ -26,20 +31,24 @@ def decide(
     minimum: int,
     classifier: str,
     now: datetime,
+    standing: pd.Series | None = None,
 ) -> pd.DataFrame:
     """One row of ``labels`` per text that has a vote.
 
-    ``votes``: text_id, annotator, label. ``texts``: text_id, group_id (its wording). The label with most
-    votes wins; abstentions are no votes; a label decided elsewhere outranks all votes and needs no minimum.
+    ``votes``: text_id, annotator, label. ``texts``: text_id, group_id (its wording). ``standing``: which votes
+    count (see ``batches``); without it all do. A text whose only votes are held out is ``held_back``.
     Raises DataRefused when a vote is for a label that the classifier does not have.
     """
-    _known_labels(votes, labels, classifier)
+    known_labels(votes, labels, classifier)
     ids = np.sort(votes["text_id"].unique())
-    cast = votes[votes["label"] != ABSTAIN]
+    standing = pd.Series(COUNTS, index=votes.index) if standing is None else standing
+    cast = votes[(votes["label"] != ABSTAIN) & (standing == COUNTS)]
+    aside = votes.loc[(votes["label"] != ABSTAIN) & (standing == HELD_OUT), "text_id"]
     counts = _counts(cast, ids, labels)
     elsewhere = cast[cast["annotator"] == DECIDED_ELSEWHERE].set_index("text_id")["label"]
     chosen = _chosen(elsewhere, ids, labels)
-    how = _how(counts, chosen >= 0, np.isin(ids, contradictions(elsewhere, texts)), minimum)
+    held_back = (counts.sum(axis=1) == 0) & np.isin(ids, aside)
+    how = _how(counts, chosen >= 0, np.isin(ids, contradictions(elsewhere, texts)), held_back, minimum)
     winner = np.where(chosen >= 0, chosen, counts.argmax(axis=1))
     decided = np.isin(how, DECIDED)
     return pd.DataFrame(
@@ -69,6 +78,40 @@ def contradictions(elsewhere: pd.Series, texts: pd.DataFrame) -> list[str]:
     return frame.index[differing].tolist()
 
 
+def keep(
+    decided: pd.DataFrame,
+    known: pd.DataFrame,
+    votes: pd.DataFrame,
+    standing: pd.Series,
+    arrived: pd.Series,
+    minimum: int,
+) -> pd.DataFrame:
+    """The rows of ``decided``, with the stored row where held-out votes only replaced the votes that decided it.
+
+    An annotator's second vote on a text takes the place of the first. When the second one is held out, neither
+    counts: fewer votes than the label was decided by. That label stays, if it was decided before any of the
+    held-out votes arrived. ``known``: stored labels. ``arrived``: file digest -> time it was ingested.
+    """
+    held = votes[standing == HELD_OUT]
+    if held.empty or known.empty:
+        return decided
+    at = pd.to_datetime(held["file"].map(arrived), utc=True)  # NaT: its file is not entered yet
+    since = at.groupby(held["text_id"]).min()
+    before = known.set_index("text_id").reindex(decided["text_id"]).reset_index()
+    replaced = (
+        before["label"].notna().to_numpy()
+        & decided["how"].isin(("tie", "too_few_votes", "held_back")).to_numpy()
+        & decided["text_id"].isin(held["text_id"]).to_numpy()
+        & ~decided["text_id"].isin(votes.loc[standing == EXCLUDED, "text_id"]).to_numpy()
+        & (before["votes"] > decided["votes"].to_numpy()).to_numpy()
+        & (before["votes"] >= minimum).to_numpy()
+        & ~(before["decided_at"] >= before["text_id"].map(since)).to_numpy()
+    )
+    return decided.assign(
+        **{column: decided[column].where(~replaced, before[column].to_numpy()) for column in [*_CONTENT, "decided_at"]}
+    ).astype({"votes": np.int64})
+
+
 def changed(decided: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """The rows of ``decided`` that ``known`` lacks or holds otherwise, the time of decision aside."""
     before = known.set_index("text_id")[_CONTENT].reindex(decided["text_id"]).reset_index(drop=True)
@@ -77,7 +120,8 @@ def changed(decided: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     return decided[~same.all(axis=1).to_numpy()]
 
 
-def _known_labels(votes: pd.DataFrame, labels: Sequence[str], classifier: str) -> None:
+def known_labels(votes: pd.DataFrame, labels: Sequence[str], classifier: str) -> None:
+    """Raise DataRefused, naming the label, when a vote is for one that the classifier does not have."""
     allowed = {*labels, ABSTAIN}
     strange = sorted(set(votes["label"]) - allowed)
     if strange:
@@ -102,12 +146,14 @@ def _chosen(elsewhere: pd.Series, ids: np.ndarray, labels: Sequence[str]) -> np.
     return elsewhere.map(index).reindex(ids).fillna(-1).to_numpy(dtype=np.int64)
 
 
-def _how(counts: np.ndarray, elsewhere: np.ndarray, contradicted: np.ndarray, minimum: int) -> np.ndarray:
+def _how(
+    counts: np.ndarray, elsewhere: np.ndarray, contradicted: np.ndarray, held_back: np.ndarray, minimum: int
+) -> np.ndarray:
     votes, top = counts.sum(axis=1), counts.max(axis=1)
     tied = (counts == top[:, None]).sum(axis=1) > 1
     return np.select(
-        [contradicted, elsewhere, votes < minimum, tied, top == votes],
-        ["contradiction", "elsewhere", "too_few_votes", "tie", "unanimous"],
+        [contradicted, elsewhere, held_back, votes < minimum, tied, top == votes],
+        ["contradiction", "elsewhere", "held_back", "too_few_votes", "tie", "unanimous"],
         default="majority",
     ).astype(object)
 

@@ -1,41 +1,210 @@
-"""The step ``label``: votes become labels, and agreement is measured."""
+"""The step ``label``: votes become labels, agreement is measured, and what stays undecided can go back."""
 
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from aufruf.classifier import Classifier
-from aufruf.data.agreement import guard, measure
-from aufruf.data.labels import changed, decide
+from aufruf.data import agreement, batches, labels
+from aufruf.data import queue as queues
+from aufruf.errors import DataRefused
+from aufruf.reports import agreement as page
 from aufruf.settings import Settings
 from aufruf.store import Store
 
+log = logging.getLogger(__name__)
+_KINDS = ([batches.COUNTS], [batches.COUNTS, batches.HELD_OUT])
 
-def label(settings: Settings, classifier: Classifier) -> dict[str, Any]:
+
+@dataclass(frozen=True)
+class _Found:
+    """The votes of a classifier, which of them count, and what follows from them."""
+
+    votes: pd.DataFrame
+    texts: pd.DataFrame
+    files: pd.DataFrame
+    standing: pd.Series  # counts | held_out | excluded, for each vote
+    held: list[batches.HeldOut]
+    rows: pd.DataFrame  # of the table labels
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """How far annotators agree; names as they may be shown."""
+
+    overall: agreement.Agreement
+    by_type: dict[str, agreement.Agreement]
+    kappas: dict[tuple[str, str], agreement.Kappa]
+    people: list[agreement.Annotator]
+    held_out: dict[str, int]  # votes of an annotator that a held-out batch holds
+    excluded: list[str]
+
+
+def label(settings: Settings, classifier: Classifier, queue: Path | None = None) -> dict[str, Any]:
     """Decide the label of every text that has votes; returns counts and Krippendorff's alpha (or None).
 
-    Only rows that differ from the stored ones are written. Raises DataRefused, with nothing written, when
-    annotators agree less than ``votes.alpha_floor``.
+    A batch of votes on which annotators agree less than ``votes.alpha_floor`` is held out and listed under
+    ``held_back``: see ``refused``. Only rows that differ from the stored ones are written. ``queue``: where to
+    write the undecided texts as Label Studio tasks. Raises DataRefused for votes for an unknown label, UsageError
+    for a ``queue`` that is no file.
     """
     store = Store(settings.lake)
-    mine = {"classifier": classifier.name}
-    votes = store.read("annotations", mine, ["text_id", "annotator", "label"])
-    texts = store.read("texts", {"text_id": sorted(set(votes["text_id"]))}, ["text_id", "group_id"])
-    rows = decide(votes, texts, classifier.labels, classifier.votes.minimum, classifier.name, datetime.now(UTC))
-    agreement = measure(votes, classifier.labels)
-    guard(agreement, classifier.votes.alpha_floor, f"annotations of {classifier.name}")
-    written = store.put("labels", changed(rows, store.read("labels", mine)))
-    how = rows["how"].value_counts()
+    if queue is not None:
+        queues.check(queue)
+    known = store.read("labels", {"classifier": classifier.name})
+    found = _decide(store, classifier, known)
+    written = store.put("labels", labels.changed(found.rows, known))
+    measured = _measure(found, classifier)
+    result = {**_outcome(found), **_figures(measured), "held_back": [_entry(found, batch) for batch in found.held]}
+    waiting = queues.tasks(found.rows, found.votes, found.standing, found.texts)
+    if len(found.votes):
+        path, _ = page.write(settings.reports / classifier.name, _page(found, measured, classifier, waiting))
+        result["page"] = str(path)
+    if queue is not None:
+        queues.write(queue, waiting)
+        log.info("%d tasks written to %s", len(waiting), queue)
+        result |= {"queued": len(waiting), "queue": str(queue)}
+    return {**result, "changed": written, "status": "new" if written else "nothing to do"}
+
+
+def refused(result: Mapping[str, Any]) -> DataRefused | None:
+    """The failure that a result with batches held out stands for; None when every batch counts."""
+    held = result.get("held_back", ())
+    if not held:
+        return None
+    if len(held) == 1:
+        return DataRefused(f"its votes are held out: {held[0]['reason']}", where=held[0]["file"])
+    told = "; ".join(f"{batch['file']}: {batch['reason']}" for batch in held)
+    return DataRefused(f"{len(held)} batches of votes are held out: {told}")
+
+
+def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found:
+    """Everything that follows from the stored votes; nothing is written."""
+    votes = store.read(
+        "annotations", {"classifier": classifier.name}, ["text_id", "annotator", "label", "file", "seconds"]
+    )
+    votes["annotator"] = votes["annotator"].map(agreement.shown)
+    labels.known_labels(votes, classifier.labels, classifier.name)
+    texts = store.read(
+        "texts",
+        {"text_id": sorted(set(votes["text_id"]))},
+        ["text_id", "group_id", "post_id", "text", "text_type"],
+    )
+    files = store.read("files", columns=["digest", "name", "ingested_at"])
+    rule, now = classifier.votes, datetime.now(UTC)
+    for name in sorted(set(map(agreement.shown, rule.exclude)) - set(votes["annotator"])):
+        log.warning("votes.exclude names %r, who has no vote for %s", name, classifier.name)
+    standing, held = batches.standing(votes, files, classifier.labels, rule)
+    rows = labels.decide(votes, texts, classifier.labels, rule.minimum, classifier.name, now, standing)
+    arrived = files.drop_duplicates("digest").set_index("digest")["ingested_at"]
+    rows = labels.keep(rows, known, votes, standing, arrived, rule.minimum)
+    return _Found(votes, texts, files, standing, held, rows)
+
+
+def _measure(found: _Found, classifier: Classifier) -> _Measured:
+    """Alpha of the votes that count; pairs and people also with those held out, so that the odd one out is seen."""
+    counted, judged = (found.votes[found.standing.isin(kinds)] for kinds in _KINDS)
+    types = dict(zip(found.texts["text_id"], found.texts["text_type"], strict=True))
+    kappas = agreement.pairwise_kappa(judged)
+    held, excluded = (found.votes[found.standing == kind] for kind in (batches.HELD_OUT, batches.EXCLUDED))
+    people = [*agreement.annotators(judged, classifier.labels, kappas)]
+    alone = [*agreement.annotators(excluded.assign(text_id=excluded.index), classifier.labels, {})]  # with nobody
+    return _Measured(
+        agreement.measure(counted, classifier.labels),
+        agreement.by_text_type(counted, types, classifier.labels),
+        kappas,
+        sorted([*people, *alone], key=lambda person: person.name),
+        {str(name): len(rows) for name, rows in agreement.own_votes(held).groupby("annotator")},
+        sorted(set(excluded["annotator"])),
+    )
+
+
+def _outcome(found: _Found) -> dict[str, Any]:
+    how = found.rows["how"].value_counts()
     return {
-        "labels": int(rows["label"].notna().sum()),
+        "labels": int(found.rows["label"].notna().sum()),
         "ties": int(how.get("tie", 0)),
         "too_few_votes": int(how.get("too_few_votes", 0)),
         "contradictions": int(how.get("contradiction", 0)),
-        "undecided": int(rows["label"].isna().sum()),
-        "alpha": agreement.alpha,
-        "alpha_low": agreement.low,
-        "alpha_high": agreement.high,
-        "kappas": [[one, other, value] for (one, other), value in agreement.kappas.items()],
-        "annotators": agreement.annotators,
-        "changed": written,
-        "status": "new" if written else "nothing to do",
+        "undecided": int(found.rows["label"].isna().sum()),
     }
+
+
+def _figures(measured: _Measured) -> dict[str, Any]:
+    overall = measured.overall
+    return {
+        "alpha": overall.alpha,
+        "alpha_low": overall.low,
+        "alpha_high": overall.high,
+        "alpha_texts": overall.texts,
+        "by_text_type": {kind: asdict(one) for kind, one in measured.by_type.items()},
+        "kappas": [[*pair, one.value, one.texts] for pair, one in measured.kappas.items()],
+        "annotators": len(measured.people) - len(measured.excluded),
+        "by_annotator": [
+            {**asdict(one), "abstained": one.abstained, "held_out": measured.held_out.get(one.name, 0)}
+            for one in measured.people
+        ],
+        "excluded": measured.excluded,
+    }
+
+
+def _entry(found: _Found, batch: batches.HeldOut) -> dict[str, Any]:
+    """A batch that is held out, by the name of its file."""
+    named = found.files.loc[found.files["digest"] == batch.file, "name"].tolist()
+    return {
+        "file": named[0] if named else batch.file[:12],
+        "digest": batch.file[:12],
+        "votes": batch.votes,
+        "alpha": batch.agreement.alpha,
+        "low": batch.agreement.low,
+        "high": batch.agreement.high,
+        "texts": batch.agreement.texts,
+        "reason": batch.reason,
+    }
+
+
+def _page(
+    found: _Found, measured: _Measured, classifier: Classifier, waiting: list[dict[str, Any]]
+) -> page.AgreementReport:
+    entries = [_entry(found, batch) for batch in found.held]
+    return page.AgreementReport(
+        classifier=classifier.name,
+        labels=classifier.labels,
+        decided=int(found.rows["label"].notna().sum()),
+        outcomes={str(how): int(texts) for how, texts in found.rows["how"].value_counts().sort_index().items()},
+        floor=classifier.votes.alpha_floor,
+        minimum=classifier.votes.minimum,
+        overall=_alpha(measured.overall),
+        by_type={kind: _alpha(one) for kind, one in measured.by_type.items()},
+        pairs=[page.Pair(*pair, one.value, one.texts) for pair, one in measured.kappas.items()],
+        coders=[_coder(one, measured) for one in measured.people],
+        batches=[
+            page.Batch(e["file"], e["votes"], _alpha(b.agreement), e["reason"])
+            for e, b in zip(entries, found.held, strict=True)
+        ],
+        undecided=[
+            page.Undecided(task["data"]["text_id"], task["data"]["why"], task["data"]["votes"]) for task in waiting
+        ],
+    )
+
+
+def _alpha(one: agreement.Agreement) -> page.Alpha:
+    return page.Alpha(one.alpha, one.low, one.high, one.texts)
+
+
+def _coder(one: agreement.Annotator, measured: _Measured) -> page.Coder:
+    return page.Coder(
+        name=one.name,
+        votes=one.votes,
+        abstained=one.abstained,
+        agreement=one.agreement,
+        kappa=one.kappa,
+        seconds=one.seconds,
+        held_out=measured.held_out.get(one.name, 0),
+        excluded=one.name in measured.excluded,
+    )

@@ -2,16 +2,18 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aufruf.classifier import Classifier
-from aufruf.errors import NothingYet
+from aufruf.errors import DataRefused, NothingYet
 from aufruf.settings import Settings
 from aufruf.steps.evaluate import evaluate
 from aufruf.steps.explain import explain
 from aufruf.steps.ingest import ingest
+from aufruf.steps.ingest import refused as refused_files
 from aufruf.steps.label import label
+from aufruf.steps.label import refused as refused_votes
 from aufruf.steps.promote import promote
 from aufruf.steps.report import report
 from aufruf.steps.score import score
@@ -28,7 +30,7 @@ def night(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """Ingest the inbox, learn, judge, score, explain, report; returns each step's object in the order run.
 
     Without a champion (the gate kept the first challenger back) the speaking half has nothing to do and says why.
-    Raises what a step raises.
+    A refused file or a batch of votes that is held out stops nothing: see ``refused``. Raises what a step raises.
     """
     done = {"ingest": _timed(ingest, settings, [classifier])}
     for step in _LEARN:
@@ -39,6 +41,16 @@ def night(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         except NothingYet as reason:
             done[step.__name__] = {"status": "nothing to do", "why": str(reason)}
     return done
+
+
+def refused(result: Mapping[str, Any]) -> DataRefused | None:
+    """The failure that a night with refused files or votes held out stands for; None when everything was taken."""
+    failures = [
+        found for found in (refused_files(result["ingest"]), refused_votes(result["label"])) if found is not None
+    ]
+    if len(failures) < 2:
+        return failures[0] if failures else None
+    return DataRefused("; ".join(failure.sentence().rstrip(".") for failure in failures))
 
 
 def _timed(step: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:

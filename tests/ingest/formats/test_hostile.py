@@ -100,13 +100,16 @@ def test_a_million_keys_below_an_object_are_not_its_columns(items: Any, written:
 
 
 def test_nested_10_000_deep(items: Any, written: Any) -> None:
-    """In JSON lines one line is refused; a document cannot be read past it, and says so."""
+    """In JSON lines one line is refused; a document names the element, or says that it cannot be read past it."""
     for opened, closed in (("[", "]"), ('{"a":', "}")):
         deep = opened * 10_000 + "1" + closed * 10_000
         found = items(written("x", f'{{"text": "gut"}}\n{{"text": {deep}}}\n{{"text": "auch"}}\n'), TEXT)
         assert [item.problem for item in found] == ["", "the line is not JSON (nested too deeply)", ""]
-        with pytest.raises(DataRefused, match="nested too deeply"):
-            items(written("x", f'[{{"text": "gut"}}, {{"text": {deep}}}]'), TEXT)
+        try:
+            told = items(written("x", f'[{{"text": "gut"}}, {{"text": {deep}}}]'), TEXT)[1].problem
+        except DataRefused as refusal:  # how deep the parser goes is a matter of the Python version
+            told = refusal.what
+        assert told in ("the JSON is broken or cut off (nested too deeply)", "the element is nested too deeply")
 
 
 def test_nested_300_deep_is_one_refused_row(items: Any, written: Any) -> None:

@@ -166,3 +166,14 @@ def test_an_address_without_a_post_is_no_id(items: Any, sample: Any) -> None:
     refused = items(sample("crowdtangle.csv"))[-1]
     assert refused.row["URL"] == "https://www.instagram.com/fw_bayern/"
     assert json.loads(json.dumps(refused.row))["Description"] == "Wohin?"
+
+
+def test_a_post_is_found_by_the_second_of_its_names(items: Any, written: Any, sample: Any) -> None:
+    """Link where the URL names no post, shortcode before the envelope's item_id, the address where no type is told."""
+    rows_ = sample("crowdtangle.csv").read_text("utf-8").replace("/p/CyMAe_tufcR/,https", "/,https", 1)
+    assert [item.values["post_id"] for item in items(written("a", rows_))[:2]] == ["CyMAe_tufcR"] * 2
+    lines = sample("zeeschuimer.ndjson").read_text("utf-8").replace('"item_id": "', '"item_id": "x')
+    kept = [item.values["post_id"] for item in items(written("b", lines)) if not item.problem]
+    assert kept == ["DBwPNDuNdAg", "DB2", "CTxB6cMKe2U", "DZ9"]
+    posts = sample("apify.json").read_text("utf-8").replace("/p/DBwPNDuNdAg/", "/reel/DBwPNDuNdAg/")
+    assert items(written("c", posts))[0].values["post_type"] == "reel"

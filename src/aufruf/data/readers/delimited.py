@@ -29,14 +29,13 @@ def _fit(path: Path, encoding: str, candidate: str) -> tuple[bool, float, int]:
     with open_text(path, encoding, "") as file:
         start = list(_start(file))
     widths = [len(row) for row in islice(csv.reader(start, delimiter=candidate), _SAMPLE) if row]
-    if 1 < len(widths) < _SAMPLE and sum(map(len, start)) >= _START:
-        del widths[-1]  # the start ended within this row
     width = widths[0] if widths else 0
     alike = sum(one == width for one in widths) / max(len(widths), 1)
     return (width > 1, alike, width)
 
 
 def _start(file: TextIO) -> Iterator[str]:
+    """The lines that decide between delimiters, the last of them perhaps cut."""
     left = _START
     while left > 0 and (line := file.readline(left)):
         left -= len(line)

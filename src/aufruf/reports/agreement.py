@@ -1,0 +1,148 @@
+"""The page on how far annotators agree: alpha, kappas, people, and what waits for another vote."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from aufruf.reports.chart import percent
+from aufruf.reports.page import fill, write_whole
+from aufruf.reports.privacy import masked
+
+_SHOWN = 100  # undecided texts on the page; the queue has them all
+
+
+@dataclass(frozen=True)
+class Alpha:
+    """Krippendorff's alpha with its 95 % interval; None where it is not defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    texts: int  # with two votes or more
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Cohen's kappa of two annotators, and the number of texts that both voted on."""
+
+    one: str
+    other: str
+    kappa: float | None
+    texts: int
+
+
+@dataclass(frozen=True)
+class Coder:
+    """One annotator in figures; None where there is nothing to measure."""
+
+    name: str
+    votes: Mapping[str, int]  # per label
+    abstained: float  # share
+    agreement: float | None
+    kappa: float | None
+    seconds: float | None
+    held_out: int  # votes that do not count because their batch is held out
+    excluded: bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of votes that is held out."""
+
+    file: str
+    votes: int
+    alpha: Alpha
+    reason: str
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """A text without a label: its id, why, and its votes as counts."""
+
+    text_id: str
+    why: str
+    votes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class AgreementReport:
+    """Everything that the page says."""
+
+    classifier: str
+    labels: Sequence[str]
+    decided: int  # texts with a label
+    outcomes: Mapping[str, int]  # how -> texts
+    floor: float
+    minimum: int
+    overall: Alpha
+    by_type: Mapping[str, Alpha]
+    pairs: Sequence[Pair]
+    coders: Sequence[Coder]
+    batches: Sequence[Batch]
+    undecided: Sequence[Undecided]
+
+
+@dataclass(frozen=True)
+class _AlphaRow:
+    name: str
+    alpha: Alpha
+    strong: bool
+
+
+@dataclass(frozen=True)
+class _Bar:
+    label: str
+    votes: int
+    width: float  # percent of the widest
+
+
+def render(report: AgreementReport, listed: bool = True) -> str:
+    """The page: no script, no request; what looks like an e-mail address in a name is replaced by a digest.
+
+    ``listed``: the list of the classifier's days lies beside it, and can be linked to.
+    """
+    types = [_AlphaRow(name, one, False) for name, one in sorted(report.by_type.items())]
+    top = max((votes for coder in report.coders for votes in coder.votes.values()), default=0)
+    return fill(
+        "agreement.html",
+        report=report,
+        alphas=[_AlphaRow("all texts", report.overall, True), *types],
+        who=who,
+        listed=listed,
+        named=_named,
+        bars=[
+            (coder, [_bar(label, coder.votes.get(label, 0), top) for label in report.labels]) for coder in report.coders
+        ],
+        timed=any(coder.seconds is not None for coder in report.coders),
+        shown=report.undecided[:_SHOWN],
+        below=report.overall.value is not None and report.overall.value < report.floor,
+    )
+
+
+def write(folder: Path, report: AgreementReport) -> tuple[Path, bool]:
+    """Write ``folder``/agreement.html unless it says the same already; returns its path and whether it was written.
+
+    Raises AufrufError when the folder cannot be written.
+    """
+    path = folder / "agreement.html"
+    page = render(report, listed=(folder / "index.html").is_file())
+    if path.is_file() and path.read_text(encoding="utf-8") == page:
+        return path, False
+    return write_whole(path, page), True
+
+
+def who(name: str) -> str:
+    """An annotator's id as it stands; a digest of what looks like an e-mail address or a handle."""
+    if masked(name, numbers=False) == name:
+        return name
+    return f"annotator-{sha256(name.casefold().encode('utf-8', 'replace')).hexdigest()[:10]}"
+
+
+def _named(file: str) -> str:
+    """The name of a file, without the addresses of people in it."""
+    return masked(file, numbers=False)
+
+
+def _bar(label: str, votes: int, top: int) -> _Bar:
+    return _Bar(label, votes, percent(votes, top) if top else 0.0)
