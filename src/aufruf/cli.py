@@ -1,11 +1,13 @@
 """The roof: the steps from a shell. One JSON object with --json, sentences without; logs on standard error."""
 
 import argparse
+import csv
 import errno
 import importlib
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,9 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 the data was refused."""
     options = parser().parse_args(arguments)
     _logging(options.verbose)
+    told_of: dict[str, Any] = {}
     with _standard_output_is_ours() as out:
         try:
             result, failure = _run(options)
+            told_of = result
         except AufrufError as error:
             result, failure = {}, error
         except OSError as error:
@@ -40,10 +44,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result = {**result, "error": failure.as_json()}
             print(f"aufruf: {failure}", file=sys.stderr)
         if options.json:
-            print(json.dumps(result, ensure_ascii=False, default=str), file=out)
-        elif failure is None:
-            print("\n".join(phrases.told(options.command, result)), file=out)
+            _say(_json(result), out)
+        elif failure is None or told_of:
+            _say("\n".join(phrases.told(options.command, told_of)), out)
         return failure.exit_code if failure else 0
+
+
+def _json(result: dict[str, Any]) -> str:
+    """One object; half a character, which no encoding can write, by its code."""
+    written = json.dumps(result, ensure_ascii=False, default=str)
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", written)
+
+
+def _say(told: str, out: Any) -> None:
+    """Print an answer; a reader that has seen enough (``| head``) is no failure."""
+    try:
+        print(told.encode("utf-8", "backslashreplace").decode("utf-8"), file=out, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _system(error: OSError) -> AufrufError:
@@ -83,6 +101,11 @@ def parser() -> argparse.ArgumentParser:
     refused.add_argument("--out", type=Path, metavar="ROWS", help="with show: write the rows as JSON lines, to mend")
     refused.add_argument("--mended", type=Path, metavar="ROWS", help="with ingest: take these mended rows")
     made["label"].add_argument("--queue", type=Path, metavar="FILE", help="write undecided texts as Label Studio tasks")
+    splits = made["split"]
+    splits.add_argument("--audit", action="store_const", const=True, help="write the page about the ledger")
+    splits.add_argument("--folds", type=int, metavar="K", help="deal train and validation into K folds")
+    splits.add_argument("--as-of", metavar="RUN", help="write what this run was trained on; adds nothing")
+    splits.add_argument("--out", type=Path, metavar="FILE", help="with --folds or --as-of: where to write")
     made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
     for name in ("evaluate", "score", "explain"):
         made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
@@ -115,7 +138,7 @@ _PLAIN = {
 }
 
 
-_OPTIONS = ("trials", "model", "text", "queue")  # passed on to the step, where given
+_OPTIONS = ("trials", "model", "text", "queue", "audit", "folds", "as_of", "out")  # passed on to the step, where given
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:
@@ -180,10 +203,17 @@ def _all_or_one(settings: Settings, name: str | None) -> list[Classifier]:
 def _roles(written: str | None) -> dict[str, str] | None:
     if written is None:
         return None
-    pairs = [part.partition("=") for part in written.split(",")]
+    pairs = [part.partition("=") for part in next(csv.reader([written], skipinitialspace=True))]
     for role, equals, column in pairs:
         if not (role.strip() and equals and column.strip()):
-            raise UsageError(f"--columns has {role!r} without ROLE=COLUMN", next="For example text_id=id,text=body.")
+            raise UsageError(
+                f"--columns has {role!r} without ROLE=COLUMN",
+                next='For example text_id=id,text=body; quote a pair whose column has a comma: "text=Text, whole".',
+            )
+    names = [role.strip() for role, _, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"--columns names the role {twice[0]} twice", next="A role has one column.")
     return {role.strip(): column.strip() for role, _, column in pairs}
 
 

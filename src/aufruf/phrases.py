@@ -4,6 +4,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+_ASIDES = {
+    "ignored": "files in it are no tables",
+    "replaced": "texts replace another wording",
+    "recast": "votes replace another one of the same annotator",
+}
 _MANY = 30  # files that are told of one by one
 
 
@@ -39,7 +44,7 @@ def _summed(files: list[dict[str, Any]]) -> list[str]:
 def _file(one: dict[str, Any]) -> str:
     return (
         f"{one['file']}: {one['format']}, {one['rows']} rows, {one['kept']} kept, {one['refused']} refused "
-        f"({one['status']})" + (f"; {one['ignored']} files in it are no tables" if one.get("ignored") else "")
+        f"({one['status']})" + "".join(f"; {one[key]} {words}" for key, words in _ASIDES.items() if one.get(key))
     )
 
 
@@ -73,7 +78,8 @@ def _row(one: dict[str, Any]) -> str:
 def _label(result: dict[str, Any]) -> list[str]:
     alpha = "not measurable" if result["alpha"] is None else f"{result['alpha']:.3f}"
     return [
-        f"{result['labels']} labels, {result['ties']} ties, {result['too_few_votes']} with too few votes; "
+        f"{result['labels']} labels, {result['ties']} ties, {result['too_few_votes']} with too few votes, "
+        f"{result.get('edited', 0)} edited since; "
         f"Krippendorff's alpha {alpha}{_unchanged(result)}",
         *([f"not counted, as votes.exclude asks: {', '.join(result['excluded'])}"] if result.get("excluded") else []),
         *([f"agreement: {result['page']}"] if "page" in result else []),
@@ -82,8 +88,15 @@ def _label(result: dict[str, Any]) -> list[str]:
 
 
 def _split(result: dict[str, Any]) -> list[str]:
+    if "as_of" in result:
+        return [f"{result['texts']} texts of run {result['as_of']} written to {result['out']}; {result['verified']}"]
     sizes = ", ".join(f"{result[name]} {name}" for name in ("train", "validation", "test"))
-    return [f"{sizes} in {result['groups']} groups; {result['added']} added, {result.get('set_aside', 0)} set aside"]
+    return [
+        f"{sizes} in {result['groups']} groups; {result['added']} added, {result.get('set_aside', 0)} set aside",
+        *([f"audit: {result['page']}"] if "page" in result else []),
+        *(f"fold {one['fold']}: {one['texts']} texts, {one['positives']} positive" for one in result.get("folds", ())),
+        *([f"folds: {result['out']}"] if "out" in result else []),
+    ]
 
 
 def _sweep(result: dict[str, Any]) -> list[str]:

@@ -76,6 +76,7 @@ class Annotation:
     annotated_at: datetime | None
     file: str
     seconds: float | None = None  # the time the vote took, where the export says so
+    group_id: str | None = None  # how the text read that was voted on; None in lakes of before this was kept
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Label:
     label: str | None  # None while undecided
     votes: int  # abstentions not counted
     margin: float  # (votes for the label - votes for the runner-up) / votes
-    how: str  # majority | unanimous | elsewhere | tie | too_few_votes | contradiction | held_back
+    how: str  # majority | unanimous | elsewhere | tie | too_few_votes | contradiction | held_back | edited
     decided_at: datetime
 
 

@@ -11,7 +11,6 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.table import TableMerger
@@ -73,11 +72,11 @@ class Store:
             return _as_frame(_selected(table, names).empty_table())
         short, long = _split_lists(where)
         wanted = _selected(table, dict.fromkeys([*names, *long]))
-        lists = {column: pa.array(values, pa.string()) for column, values in long.items()}
+        lists = {column: set(values) for column, values in long.items()}
         batches = []
         for batch in self._select(found, wanted, _where(short, long)):
             for column, values in lists.items():
-                batch = batch.filter(pc.is_in(batch[column], values))
+                batch = batch.filter(pa.array([value in values for value in batch[column].to_pylist()], pa.bool_()))
             batches.append(batch.select(names))
         return _as_frame(pa.Table.from_batches(batches, _selected(table, names)))
 

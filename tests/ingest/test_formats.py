@@ -143,7 +143,7 @@ def test_fourcat_is_read_in_both_shapes(written: Any) -> None:
         "post_id": "DBwPNDuNdAg",
         "text_type": "caption",
         "post_type": "post",
-        "platform": "www.instagram.com",
+        "platform": "instagram",
         "author": "katha",
         "posted_at": "1730302949",
     }

@@ -387,3 +387,38 @@ def test_the_page_of_a_file_shows_nothing_of_it(
         told = path.read_text()
         for hidden in ("alert", "<script", "onerror", "anna", "berta", "kathaschulze", "http"):
             assert hidden not in told.replace("http-equiv", "")
+
+
+def test_an_id_that_a_spreadsheet_rounded_is_refused(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """Different stories must not become one because their ids lost their last digits; "1e5" is an id like another."""
+    path = written("x.csv", "nr;body\n3,49819E+18;Eins\n3.49819E+18;Zwei\n1e5;Drei\n1E+5;Vier\n00123;Fünf\n")
+    entry = ingest(settings, [classifier], [path], columns={"post_id": "nr", "text": "body"})["files"][0]
+    assert (entry["kept"], entry["refused"]) == (3, 2)
+    assert sorted(store.read("texts")["post_id"]) == ["00123", "1E+5", "1e5"]
+    assert "a spreadsheet has rounded the id" in entry["why"][0]
+
+
+def test_what_takes_the_place_of_something_else_is_counted(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """A table whose ids are those of another table replaces its texts and votes: that is said, not hidden."""
+    columns = {"text_id": "id", "text": "t", "label": "l", "annotator": "a"}
+    ingest(
+        settings, [classifier], [written("a.csv", "id,t,l,a\n1,Geht wählen,ja,7\n2,Schön,nein,7\n")], columns=columns
+    )
+    entry = ingest(
+        settings, [classifier], [written("b.csv", "id,t,l,a\n1,Kuchen,nein,7\n3,Neu,ja,7\n")], columns=columns
+    )
+    assert (entry["files"][0]["replaced"], entry["files"][0]["recast"]) == (1, 1)
+
+
+def test_authors_are_read_as_people_write_them(
+    settings: Settings, store: Store, classifier: Classifier, zeeschuimer: Callable[..., str], written: Any
+) -> None:
+    """Blanks, an @, capitals in the header and another delimiter do no harm; the table fills in what is stored."""
+    ingest(settings, [classifier], [written("a", zeeschuimer("C1", "eins"))])
+    authors = written("authors.csv", "\ufeffParty;Author\n SPD ; @KathaSchulze \nCDU;\n")
+    assert ingest(settings, [classifier], [], authors=authors)["parties"] == 1
+    assert store.read("texts")["party"].tolist() == ["SPD"]

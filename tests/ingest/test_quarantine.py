@@ -124,3 +124,37 @@ def test_what_is_not_there_is_said(
     stranger = json.dumps({"file": "f" * 64, "item": 1, "row": {}})
     with pytest.raises(DataRefused, match="row 1 of file ffffffffffff is not in quarantine"):
         quarantine(settings, [classifier], "ingest", mended=written("m", stranger))
+
+
+def test_mending_twice_changes_nothing(
+    settings: Settings, store: Store, classifier: Classifier, votes: Any, tmp_path: Path
+) -> None:
+    """The same mended rows again, or one of them twice, are taken once; the file's counts stay true."""
+    path = tmp_path / "rows.ndjson"
+    quarantine(settings, [classifier], "show", out=path)
+    path.write_text(path.read_text().replace("vielleicht", "True") * 2)
+    assert quarantine(settings, [classifier], "ingest", mended=path)["rescued"] == 1
+    assert quarantine(settings, [classifier], "ingest", mended=path)["rescued"] == 0
+    (file,) = store.read("files").to_dict("records")
+    assert (file["rows"], file["kept"], file["refused"]) == (3, 3, 0)
+
+
+def test_other_columns_free_rows_that_they_can_read(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """A row refused for a column that was named by mistake leaves the quarantine when the right one is named."""
+    path = written("x.csv", "nr,wann,alt,body\n1,2024-10-30,gestern,Eins\n2,2024-10-30,2024-10-29,Zwei\n")
+    ingest(settings, [classifier], [path], columns={"post_id": "nr", "text": "body", "posted_at": "alt"})
+    assert quarantine(settings, [classifier])["rows"] == 1
+    ingest(settings, [classifier], [path], columns={"post_id": "nr", "text": "body", "posted_at": "wann"})
+    assert quarantine(settings, [classifier])["rows"] == 0
+
+
+def test_a_misquoted_row_is_kept_as_it_stands(
+    settings: Settings, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """What cannot be taken apart is shown whole, so that a person can."""
+    path = written("x.csv", 'nr,body\n1,Eins\n2,"Hallo" Welt\n3,Drei\n')
+    ingest(settings, [classifier], [path], columns={"post_id": "nr", "text": "body"})
+    (row,) = quarantine(settings, [classifier], "show")["rows"]
+    assert row["row"] == {"misquoted row": '2,"Hallo" Welt\n'}

@@ -331,7 +331,7 @@ def test_the_command_prints_its_object_and_exits_3(
         assert told["error"]["where"] == told["held_back"][0]["file"] == "mallory.json"
         assert "aufruf: mallory.json: its votes are held out: annotators agree too little" in err
         assert main(["label", *common]) == 3
-        assert capfd.readouterr().out == ""
+        assert capfd.readouterr().out.startswith("30 labels, 0 ties")
     finally:
         logging.getLogger().handlers[:], logging.getLogger().level = handlers, level
 
@@ -350,3 +350,25 @@ def test_the_night_ends_with_what_was_refused() -> None:
         assert failure is not None
         assert failure.exit_code == 3
         assert [name for name in ("bad.csv", "m.json") if name in failure.sentence()] == names
+
+
+def test_a_vote_is_for_the_wording_it_was_cast_on(
+    settings: Settings, classifier: Classifier, store: Store, tmp_path: Path
+) -> None:
+    """A caption that was rewritten after two votes has no label and is queued; an emoji changes nothing."""
+    votes = tmp_path / "votes.csv"
+    columns = {"text_id": "id", "text": "t", "label": "l", "annotator": "a"}
+    lines = [f"{n},{words},ja,{who}" for n, words in ((1, "Kommt zur Wahl!"), (2, "Geht wählen")) for who in (7, 8)]
+    votes.write_text("\n".join(["id,t,l,a", *lines]))
+    ingest(settings, [classifier], [votes], columns=columns)
+    assert label(settings, classifier)["labels"] == 2
+    posts = tmp_path / "posts.csv"
+    posts.write_text("id,t\n1,Danke für den schönen Abend\n2,geht wählen 🗳️\n")
+    entry = ingest(settings, [classifier], [posts], columns={"text_id": "id", "text": "t"})["files"][0]
+    assert entry["replaced"] == 2
+    queue = tmp_path / "queue.json"
+    result = label(settings, classifier, queue)
+    assert (result["labels"], result["edited"], result["queued"]) == (1, 1, 1)
+    assert labels_in(store) == {"1": None, "2": "call"}
+    (task,) = json.loads(queue.read_text())
+    assert (task["data"]["text_id"], task["data"]["why"]) == ("1", "edited")

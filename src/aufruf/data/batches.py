@@ -11,7 +11,7 @@ from aufruf.classifier import Votes
 from aufruf.data.agreement import Agreement, Kappa, alpha, count, mean_kappa, measure, own_votes, pairwise_kappa, shown
 from aufruf.schemas import DECIDED_ELSEWHERE
 
-COUNTS, HELD_OUT, EXCLUDED = "counts", "held_out", "excluded"
+COUNTS, HELD_OUT, EXCLUDED, OUTDATED = "counts", "held_out", "excluded", "outdated"
 
 
 @dataclass(frozen=True)

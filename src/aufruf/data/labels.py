@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from aufruf.data.agreement import count
-from aufruf.data.batches import COUNTS, EXCLUDED, HELD_OUT
+from aufruf.data.batches import COUNTS, EXCLUDED, HELD_OUT, OUTDATED
 from aufruf.errors import DataRefused, nearest
 from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE
 
@@ -36,19 +36,22 @@ def decide(
     """One row of ``labels`` per text that has a vote.
 
     ``votes``: text_id, annotator, label. ``texts``: text_id, group_id (its wording). ``standing``: which votes
-    count (see ``batches``); without it all do. A text whose only votes are held out is ``held_back``.
+    count (see ``batches``); without it all do. A text whose only votes are held out is ``held_back``; one whose only
+    votes were for another wording of it is ``edited``.
     Raises DataRefused when a vote is for a label that the classifier does not have.
     """
     known_labels(votes, labels, classifier)
     ids = np.sort(votes["text_id"].unique())
     standing = pd.Series(COUNTS, index=votes.index) if standing is None else standing
     cast = votes[(votes["label"] != ABSTAIN) & (standing == COUNTS)]
-    aside = votes.loc[(votes["label"] != ABSTAIN) & (standing == HELD_OUT), "text_id"]
+    own = votes["label"] != ABSTAIN
+    aside, outdated = (votes.loc[own & (standing == kind), "text_id"] for kind in (HELD_OUT, OUTDATED))
     counts = _counts(cast, ids, labels)
     elsewhere = cast[cast["annotator"] == DECIDED_ELSEWHERE].set_index("text_id")["label"]
     chosen = _chosen(elsewhere, ids, labels)
-    held_back = (counts.sum(axis=1) == 0) & np.isin(ids, aside)
-    how = _how(counts, chosen >= 0, np.isin(ids, contradictions(elsewhere, texts)), held_back, minimum)
+    none = counts.sum(axis=1) == 0
+    without = none & np.isin(ids, aside), none & np.isin(ids, outdated)
+    how = _how(counts, chosen >= 0, np.isin(ids, contradictions(elsewhere, texts)), without, minimum)
     winner = np.where(chosen >= 0, chosen, counts.argmax(axis=1))
     decided = np.isin(how, DECIDED)
     return pd.DataFrame(
@@ -147,13 +150,17 @@ def _chosen(elsewhere: pd.Series, ids: np.ndarray, labels: Sequence[str]) -> np.
 
 
 def _how(
-    counts: np.ndarray, elsewhere: np.ndarray, contradicted: np.ndarray, held_back: np.ndarray, minimum: int
+    counts: np.ndarray,
+    elsewhere: np.ndarray,
+    contradicted: np.ndarray,
+    without: tuple[np.ndarray, np.ndarray],  # no vote that counts: all are held back, or for another wording
+    minimum: int,
 ) -> np.ndarray:
     votes, top = counts.sum(axis=1), counts.max(axis=1)
     tied = (counts == top[:, None]).sum(axis=1) > 1
     return np.select(
-        [contradicted, elsewhere, held_back, votes < minimum, tied, top == votes],
-        ["contradiction", "elsewhere", "held_back", "too_few_votes", "tie", "unanimous"],
+        [contradicted, elsewhere, *without, votes < minimum, tied, top == votes],
+        ["contradiction", "elsewhere", "held_back", "edited", "too_few_votes", "tie", "unanimous"],
         default="majority",
     ).astype(object)
 

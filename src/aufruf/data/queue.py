@@ -13,7 +13,7 @@ from aufruf.data.batches import COUNTS, HELD_OUT
 from aufruf.errors import AufrufError, UsageError
 from aufruf.schemas import ABSTAIN
 
-WAITING = ("contradiction", "tie", "held_back", "too_few_votes")
+WAITING = ("contradiction", "tie", "held_back", "edited", "too_few_votes")
 _WRITTEN = {"caption": "Caption", "ocr": "OCR", "transcript": "Transcription"}  # as the exports spell the types
 
 

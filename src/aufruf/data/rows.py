@@ -21,6 +21,7 @@ COLUMNS = [
 ]
 _AS_WRITTEN = ("label", "annotator", "question", "author", "party")
 _DATES = ("posted_at", "collected_at", "annotated_at")
+_ROUNDED = re.compile(r"\d[.,]\d+E\+\d+")  # 3,49819E+18: what a spreadsheet makes of a long id
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: no encoding can write it, pandas cannot hash it
 
 
@@ -39,6 +40,8 @@ def typed(item: Item) -> dict[str, Any]:
     row |= {"item": item.number, "text": text or None, "post_id": given.get("post_id")}
     row["digest"] = identity.digest(text) if text.strip() else None
     row["text_id"] = given.get("text_id") or _text_id(row)
+    if any(_ROUNDED.fullmatch(id_) for id_ in (row["text_id"], row["post_id"] or "")):
+        raise ValueError("a spreadsheet has rounded the id; export the file again, and do not save it from there")
     return row
 
 
@@ -74,8 +77,9 @@ def text(row: Mapping[str, Any], file: str) -> Text:
 
 def votes(row: Mapping[str, Any], questions: Questions, file: str) -> list[Annotation]:
     """The votes of a row that passed: one for each classifier that asks its question."""
+    about = (row["annotated_at"], file, row["seconds"], identity.group_id(row["text"]))
     return [
-        Annotation(one.name, row["text_id"], row["annotator"], label, row["annotated_at"], file, row["seconds"])
+        Annotation(one.name, row["text_id"], row["annotator"], label, *about)
         for group in questions
         for one in group
         if row["question"] in ("", one.question) and (label := one.label_of(row["label"]))

@@ -30,6 +30,7 @@ _MEDIA = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"\x1a\x45\xdf\xa3", b"ID3", b"O
 _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _DAMAGED_MEMBER = "the member is damaged or cut off. Pack it again."
 _POST = re.compile(r"(.+)\.json(?:\.xz|\.gz)?")  # as Instaloader names it, beside the caption's .txt
+_PROFILE = re.compile(r"(^|/)(id|iterator_[^/]*\.json(\.xz)?|readme(\.\w+)?|thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 _NO_TABLE = "not a table: "
 
 
@@ -231,6 +232,8 @@ def _unpack_member(
     """Raises _Refused for a member that is not to be unpacked, before anything of it is read; _Bomb."""
     if info.filename.startswith("__MACOSX/") or printable(info.filename).rpartition("/")[2].startswith("."):
         raise _Refused(f"{_NO_TABLE}a hidden file", ignored=True)
+    if posts and _PROFILE.search(info.filename):
+        raise _Refused(f"{_NO_TABLE}what a downloader notes for itself", ignored=True)
     if info.filename.endswith(".txt") and info.filename.removesuffix(".txt") in posts:
         raise _Refused(f"{_NO_TABLE}the caption of a post that is there as JSON", ignored=True)
     if stat.S_ISLNK(info.external_attr >> 16):

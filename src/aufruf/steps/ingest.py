@@ -1,5 +1,6 @@
 """The step ``ingest``: files become texts and votes; what does not pass is refused with a reason."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from aufruf.steps.storing import Call, parties, rows
 from aufruf.steps.taking import take
 from aufruf.store import Store
 
+log = logging.getLogger(__name__)
 _COUNTS = ("rows", "kept", "refused", "annotations", "posts")
 
 
@@ -103,13 +105,26 @@ def _authors(path: Path | None) -> list[Author]:
     """The rows of a table with the columns author and party. Raises UsageError, DataRefused."""
     if path is None:
         return []
-    content = readers.open_content(given([path])[0])
-    if not {"author", "party"} <= set(content.columns):
-        raise UsageError(
-            "this is no table of authors", where=str(path), next="Its columns must be called author and party."
-        )
-    found = [record.row for record in content.records()]
-    return [Author(row["author"].casefold(), row["party"]) for row in found if row.get("author") and row.get("party")]
+    try:
+        content = readers.open_content(given([path])[0])
+        columns = {name.strip().casefold(): name for name in content.columns}
+        if not {"author", "party"} <= set(columns):
+            raise UsageError(
+                "this is no table of authors", where=str(path), next="Its columns must be called author and party."
+            )
+        pairs = [
+            [_named(record.row.get(columns[name])) for name in ("author", "party")] for record in content.records()
+        ]
+    except DataRefused as refusal:
+        raise DataRefused(refusal.what, where=str(path), next=refusal.next) from None
+    lacking = sum(not (author and party) for author, party in pairs)
+    if lacking:
+        log.warning("%s: %d of %d rows name no author or no party, and are left out", path, lacking, len(pairs))
+    return [Author(author.casefold().removeprefix("@"), party) for author, party in pairs if author and party]
+
+
+def _named(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _fill_in(store: Store, named: Iterable[Author]) -> int:

@@ -86,8 +86,10 @@ def refused(result: Mapping[str, Any]) -> DataRefused | None:
 def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found:
     """Everything that follows from the stored votes; nothing is written."""
     votes = store.read(
-        "annotations", {"classifier": classifier.name}, ["text_id", "annotator", "label", "file", "seconds"]
-    )
+        "annotations",
+        {"classifier": classifier.name},
+        ["text_id", "annotator", "label", "file", "seconds", "group_id"],
+    ).rename(columns={"group_id": "reading"})
     votes["annotator"] = votes["annotator"].map(agreement.shown)
     labels.known_labels(votes, classifier.labels, classifier.name)
     texts = store.read(
@@ -99,7 +101,10 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
     rule, now = classifier.votes, datetime.now(UTC)
     for name in sorted(set(map(agreement.shown, rule.exclude)) - set(votes["annotator"])):
         log.warning("votes.exclude names %r, who has no vote for %s", name, classifier.name)
-    standing, held = batches.standing(votes, files, classifier.labels, rule)
+    current = votes["text_id"].map(texts.drop_duplicates("text_id").set_index("text_id")["group_id"])
+    outdated = votes["reading"].notna() & current.notna() & (votes["reading"] != current)
+    stands, held = batches.standing(votes[~outdated], files, classifier.labels, rule)
+    standing = stands.reindex(votes.index, fill_value=batches.OUTDATED)
     rows = labels.decide(votes, texts, classifier.labels, rule.minimum, classifier.name, now, standing)
     arrived = files.drop_duplicates("digest").set_index("digest")["ingested_at"]
     rows = labels.keep(rows, known, votes, standing, arrived, rule.minimum)
@@ -132,6 +137,7 @@ def _outcome(found: _Found) -> dict[str, Any]:
         "too_few_votes": int(how.get("too_few_votes", 0)),
         "contradictions": int(how.get("contradiction", 0)),
         "undecided": int(found.rows["label"].isna().sum()),
+        "edited": int(how.get("edited", 0)),
     }
 
 

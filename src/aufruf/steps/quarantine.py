@@ -127,7 +127,11 @@ def _ingest_mended(call: Call, path: Path) -> dict[str, Any]:
     lines = list(_lines(path))
     names = sorted({line["file"] for line in lines})
     known = {one.digest: one for one in rows(call.store, "files", {"digest": names})}
-    waiting = {(row.file, row.item): row for row in rows(call.store, "quarantine", {"file": names})}
+    found_rows = rows(call.store, "quarantine", {"file": names})
+    waiting = {(row.file, row.item): row for row in found_rows if row.rescued_at is None}
+    lines = list({(line["file"], line["item"]): line for line in lines}.values())
+    rescued = {(row.file, row.item) for row in found_rows} - set(waiting)
+    lines = [line for line in lines if (line["file"], line["item"]) not in rescued]
     for line in lines:
         if (line["file"], line["item"]) not in waiting or line["file"] not in known:
             raise DataRefused(
@@ -145,7 +149,8 @@ def _ingest_mended(call: Call, path: Path) -> dict[str, Any]:
     files = []
     for line, found in zip(lines, judged, strict=True):
         arrival = Arrival(path, None, path, line["file"], path.name)
-        files.append(File(arrival, known[line["file"]], False, "", found, found.refusal or _first_reason(found)))
+        refusal = found.refusal or _first_reason(found)
+        files.append(File(arrival, known[line["file"]], False, "", found, refusal, whole=False))
     passed = [(line, file) for line, file in zip(lines, files, strict=True) if file.taken]
     put_rows(call, [(known[line["file"]], waiting[line["file"], line["item"]], file) for line, file in passed], now)
     return {
@@ -155,7 +160,7 @@ def _ingest_mended(call: Call, path: Path) -> dict[str, Any]:
         "refused": [
             {"file": line["file"][:12], "item": line["item"], "reasons": file.refusal}
             for line, file in zip(lines, files, strict=True)
-            if not file.taken
+            if not file.taken and not (file.found and file.found.verdict.harmless)
         ],
         "rows": _waiting(call.store),
     }

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from aufruf.classifier import Classifier
+from aufruf.data import inbox
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.settings import Settings
 from aufruf.steps import findings
@@ -60,8 +61,7 @@ def _about(version: Version | None) -> dict[str, Any] | None:
 
 
 def _waiting(settings: Settings) -> int:
-    folders = (settings.inbox_annotations, settings.inbox_posts)
-    return sum(path.is_file() and not path.name.startswith(".") for folder in folders for path in folder.glob("*"))
+    return len(inbox.waiting([settings.inbox_annotations, settings.inbox_posts]))
 
 
 def _next(facts: dict[str, Any]) -> str:

@@ -42,6 +42,9 @@ class File:
     texts: int = 0
     votes: int = 0
     changed: bool = False
+    replaced: int = 0  # texts of which another wording was stored
+    recast: int = 0  # votes that replace another one of the same annotator
+    whole: bool = True  # False for single rows of it
 
     @property
     def taken(self) -> bool:
@@ -59,7 +62,7 @@ def store(call: Call, files: Sequence[File], now: datetime) -> None:
             waiting = []
     if waiting:
         _flush(call, waiting, known)
-    again = [file.found for file in files if file.again and file.found and _for_all(call, file)]
+    again = [f.found for f in files if f.whole and f.known and f.found and _for_all(call, f)]
     _rescue(call.store, again, now)
 
 
@@ -102,10 +105,12 @@ def _flush(call: Call, pieces: Sequence[tuple[File, Portion]], parties: dict[str
             arrived = [text for text in arrived if text.text_id not in texts]
             cast = [v for v in cast if (v.classifier, v.text_id, v.annotator) not in votes]
         changed, fresh = recollect.texts_to_write(arrived, texts, parties)
+        file.replaced += sum(_differs(text, texts.get(text.text_id)) for text in changed)
         texts |= {text.text_id: text for text in changed}
         new_texts |= {text.text_id: text for text in changed}
         recast, counted = recollect.votes_to_write(cast, votes)
         by_key = {(v.classifier, v.text_id, v.annotator): v for v in recast}
+        file.recast += sum(votes[key].label != v.label for key, v in by_key.items() if key in votes)
         votes |= by_key
         new_votes |= by_key
         parties |= {t.author.casefold(): t.party for t in changed if t.author and t.party}
@@ -114,6 +119,10 @@ def _flush(call: Call, pieces: Sequence[tuple[File, Portion]], parties: dict[str
     call.store.put("texts", list(new_texts.values()), newer="collected_at")
     call.store.put("annotations", list(new_votes.values()), newer="annotated_at")
     call.store.put("quarantine", _not_yet_refused(call.store, pieces))
+
+
+def _differs(text: Text, stored: Text | None) -> bool:
+    return stored is not None and stored.digest != text.digest
 
 
 def _not_yet_refused(store: Store, pieces: Sequence[tuple[File, Portion]]) -> list[QuarantinedRow]:

@@ -17,7 +17,7 @@ MIB = 1 << 20
 PEAK = 450  # MiB: three copies of 100 MB and the interpreter; a reader that held cells as objects would need thousands
 
 MEASURED = """
-import resource, sys
+import sys
 from pathlib import Path
 from aufruf.data import readers
 from aufruf.errors import DataRefused
@@ -28,7 +28,8 @@ try:
         print(item.problem or f"read {len(item.values['text'] or '')}")
 except DataRefused as refusal:
     print(refusal.what)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(status["VmHWM"].split()[0]) // 1024)  # of this process alone; ru_maxrss begins with the parent's
 """
 
 

@@ -15,7 +15,7 @@ from aufruf.errors import DataRefused
 
 CAPTION = {"text_type": "caption", "platform": "instagram", "post_type": "post"}
 KATHA = CAPTION | {"author": "kathaschulze", "post_id": "DBwPNDuNdAg"}
-FOURCAT = KATHA | {"platform": "www.instagram.com", "text": "Hallo Heidelberg!\nZum ersten Mal"}
+FOURCAT = KATHA | {"platform": "instagram", "text": "Hallo Heidelberg!\nZum ersten Mal"}
 
 
 def test_zeeschuimer(told: Callable[..., list[Any]]) -> None:

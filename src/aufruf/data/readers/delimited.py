@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -16,6 +17,7 @@ _CELL = 16 * 1024 * 1024  # characters; a longer cell is an unclosed quotation m
 _ROW = 4 * _CELL
 _CELLS = 1_000_000  # delimiters in a line of more than a MiB; a row has far fewer, and far fewer are read
 _COLUMNS = 2000
+MISQUOTED = "misquoted row"  # the key under which a row is kept whose quotation marks are out of place
 _SAMPLE, _START = 50, 1 << 20  # rows, and characters at most, that decide between delimiters
 
 
@@ -46,8 +48,8 @@ def header(path: Path, encoding: str, delimiter: str) -> tuple[str, ...]:
     """The column names; a nameless column is called after its place. Raises DataRefused."""
     with open_text(path, encoding, "") as file:
         for cells in _rows(file, delimiter):
-            if isinstance(cells, str):
-                raise DataRefused(f"the header cannot be read: {cells}", next="Mend the first line.")
+            if isinstance(cells, _Misquoted):
+                raise DataRefused(f"the header cannot be read: {cells.reason}", next="Mend the first line.")
             return names(cells)
     raise DataRefused("the file holds no header", next="Export it again.")
 
@@ -77,13 +79,21 @@ def records(path: Path, encoding: str, delimiter: str, progress: Progress | None
         rows = _rows(file, delimiter)
         next(rows)
         for number, cells in enumerate(rows, start=1):
-            if isinstance(cells, str):
-                yield Record(number, {}, cells)
+            if isinstance(cells, _Misquoted):
+                yield Record(number, {MISQUOTED: cells.text}, cells.reason)
             elif len(cells) != len(columns):
                 row = {"cells": cells[:_COLUMNS]}
                 yield Record(number, row, f"the row has {len(cells)} cells, the header {len(columns)}")
             else:
                 yield Record(number, dict(zip(columns, cells, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Misquoted:
+    """A row that cannot be taken apart, as it stands in the file, and why."""
+
+    reason: str
+    text: str
 
 
 class _Lines:
@@ -92,6 +102,7 @@ class _Lines:
     def __init__(self, file: TextIO, delimiter: str) -> None:
         self._file, self._delimiter = file, delimiter
         self.row = 0  # characters of the row that is being read
+        self.text: list[str] = []  # its lines
 
     def __iter__(self) -> Iterator[str]:
         number = 0
@@ -103,22 +114,23 @@ class _Lines:
                     f"the row that ends in line {number} has more than {_ROW} characters or {_CELLS} cells",
                     next="Is a quotation mark before it left open? Is it a table?",
                 )
+            self.text.append(line)
             yield line
 
 
-def _rows(file: TextIO, delimiter: str) -> Iterator[list[str] | str]:
-    """The cells of each row, or a sentence for one whose quotation marks are out of place."""
+def _rows(file: TextIO, delimiter: str) -> Iterator[list[str] | _Misquoted]:
+    """The cells of each row, or what is known of one whose quotation marks are out of place."""
     csv.field_size_limit(_CELL)
     lines = _Lines(file, delimiter)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        line, lines.row = reader.line_num + 1, 0
+        line, lines.row, lines.text = reader.line_num + 1, 0, []
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield _misquoted(error, line)
+            yield _Misquoted(_misquoted(error, line), "".join(lines.text))
             continue
         if any(cells):
             yield cells

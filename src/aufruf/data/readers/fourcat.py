@@ -17,12 +17,14 @@ def _values(row: Row) -> dict[str, str | None]:
     if shortcode is None:
         raise RowRefused("the post has no id")
     url = word(row.get("url"))
+    if "instagram.com" not in (host(url) or ("instagram.com" if "num_media" in row or "caption" in row else "")):
+        raise RowRefused("the post is not of Instagram; name the columns of such a file with --columns")
     return {
         "text": as_text(row.get("body") if "body" in row else row.get("caption")),
         "post_id": shortcode,
         "text_type": "caption",
         "post_type": kind_in_url(url),
-        "platform": host(url) or "instagram",
+        "platform": "instagram",
         "author": word(row.get("author")) or word(row.get("username")),
         "posted_at": word(row.get("unix_timestamp")) or word(row.get("timestamp")),
     }

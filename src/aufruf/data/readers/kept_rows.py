@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from aufruf.data.readers.delimited import MISQUOTED
 from aufruf.data.readers.item import Record
 from aufruf.data.readers.json_text import BROKEN_ELEMENT, BROKEN_LINE, line_record
 
@@ -15,8 +16,10 @@ def records(rows: Sequence[Mapping[str, Any]]) -> Iterator[Record]:
 
 def _record(number: int, row: Mapping[str, Any]) -> Record:
     key, value = next(iter(row.items())) if len(row) == 1 else ("", None)
+    if key == MISQUOTED:
+        return Record(number, row, "the quotation marks of the row are out of place: write it as column and value")
     if not row:
-        return Record(number, row, "nothing of the row was kept: its quotation marks were out of place")
+        return Record(number, row, "nothing of the row was kept")
     if key == "cells" and isinstance(value, list):
         return Record(number, row, f"the row has {len(value)} cells, and nothing says which column each belongs to")
     if key == BROKEN_LINE and isinstance(value, str):

@@ -13,6 +13,7 @@ from aufruf.data.readers.votes import (
     annotator,
     nameless,
     task_values,
+    textless,
     unclear,
     vote_values,
 )
@@ -58,7 +59,7 @@ def _problem(task: Mapping[str, Any], annotation: Any) -> tuple[str, bool]:
         return "the task has no data", False
     if annotator(annotation.get("completed_by")) is None:
         return NOBODY, False
-    return "", False
+    return textless(task["data"]), False
 
 
 def _answers(annotation: Mapping[str, Any]) -> dict[str, list[Any] | None]:

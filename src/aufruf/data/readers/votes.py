@@ -24,7 +24,7 @@ def annotator(person: Any) -> str | None:
     """Who voted: a number, a name, or a person with an id. An e-mail address becomes a number of its own."""
     if isinstance(person, Mapping):
         person = word(person.get("id")) or person.get("email")
-    name = word(person)
+    name = re.sub(r"^(\d+)\.0$", r"\1", word(person) or "") or None  # a column with gaps makes numbers floats
     return _hidden(name) if name and "@" in name else name
 
 
@@ -65,12 +65,26 @@ def unclear(choices: list[Any] | None) -> str:
     return "" if len(choices) == 1 else f"the answer holds {len(choices)} choices instead of one"
 
 
+_TEXTS = ("Text", "text", "Caption", "caption", "body", "full_text", "description")
+
+
+def textless(data: Row) -> str:
+    """Why a task has no text; "" when it has one, be it empty."""
+    if any(name in data for name in _TEXTS):
+        return ""
+    return (
+        f"the task's data name no Text, only {', '.join(repr(str(name)[:40]) for name in list(data)[:10]) or 'nothing'}"
+    )
+
+
 def task_values(data: Row) -> dict[str, str | None]:
     """What the data of a task say of its text."""
+    if problem := textless(data):
+        raise RowRefused(problem)
     identifier = word(data.get("Identifier")) or word(data.get("identifier"))
     post, suffix = split_identifier(identifier) if identifier else (None, None)
     return {
-        "text": as_text(data["Text"] if "Text" in data else data.get("text")),
+        "text": as_text(next(data[name] for name in _TEXTS if name in data)),
         "text_id": word(data.get("text_id")),  # the tasks that aufruf itself writes bring one
         "post_id": post,
         "text_type": suffix or _either(data, "Text Type", "text_type"),
