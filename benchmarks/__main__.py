@@ -3,10 +3,11 @@
 import os
 import platform
 
-from benchmarks import lime_texts, scoring
+from benchmarks import lime_texts, scoring, splits
 
 if __name__ == "__main__":
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     print(f"machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     scoring.main()
     lime_texts.main()
+    splits.main()

@@ -11,12 +11,16 @@ import pandas as pd
 import pytest
 
 from aufruf.classifier import Classifier, SplitShares, Votes
-from aufruf.data import identity
-from aufruf.schemas import Annotation, Label, Text
+from aufruf.data import identity, proof
+from aufruf.data.duplicates import Alike
+from aufruf.data.proof import assert_disjoint
+from aufruf.data.splits import LEDGER, extend
+from aufruf.schemas import Annotation, Label, SplitRow, Text
 from aufruf.settings import Settings
 from aufruf.store import Store
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
+DEFAULT = SplitShares()
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -52,6 +56,36 @@ def decided(text_id: str, label: str | None = "no_call") -> Label:
 def frame(rows: Sequence[Any]) -> pd.DataFrame:
     """Rows of a table as the store would give them back."""
     return pd.DataFrame([vars(row) for row in rows], dtype=object)
+
+
+def wordings(texts: pd.DataFrame, threshold: float = 0.8) -> Alike:
+    """The wordings of stored texts, signed here and now."""
+    folded = {identity.group_id(words): identity.fold(words) for words in texts["text"]}
+    return Alike.of(folded, threshold)
+
+
+def prove(ledger: pd.DataFrame, texts: pd.DataFrame) -> None:
+    """Raises LeakFound where two sides share something."""
+    assert_disjoint(ledger, texts, wordings(texts))
+
+
+def usable(ledger: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
+    """The ledger rows that may be used."""
+    return proof.usable(ledger, texts, wordings(texts))
+
+
+def added(
+    ledger: Sequence[SplitRow] | pd.DataFrame,
+    labels: pd.DataFrame,
+    texts: pd.DataFrame,
+    shares: SplitShares = DEFAULT,
+    near: Alike | None = None,
+) -> list[SplitRow]:
+    """What a classifier ``c`` adds to a ledger; ``near``: the wordings, where they are signed already."""
+    known = pd.DataFrame([vars(row) for row in ledger], columns=list(LEDGER)) if isinstance(ledger, list) else ledger
+    near = near or wordings(texts, shares.near_duplicate)
+    rows = extend("c", shares, "call", known, labels, texts, near, NOW)
+    return [SplitRow(*row) for row in rows.astype(object).itertuples(index=False)]
 
 
 def classifier(**sections: Any) -> Classifier:

@@ -9,25 +9,25 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aufruf.data.duplicates import (
-    SHORTEST,
-    banding,
-    components,
-    near_groups,
-    near_pairs,
-    shingles,
-    similarity,
-)
+from aufruf.data.duplicates import Alike, components, similarity
 from aufruf.data.identity import fold
+from aufruf.data.signatures import SHORTEST, banding, shingles
 
 LONG = "am sonntag ist wahltag also geht bitte alle wählen und nehmt eure nachbarn gleich mit"
+
+
+def near_groups(texts: list[str], threshold: float) -> list[int]:
+    """The number of the group of each text; equal texts are one wording."""
+    numbers = Alike.of({words: words for words in texts}, threshold).groups(distinct := sorted(set(texts)))
+    of = dict(zip(distinct, numbers.tolist(), strict=True))
+    return [of[words] for words in texts]
 
 
 def grouped(texts: list[str], threshold: float = 0.8) -> list[list[str]]:
     """The groups, each sorted, in order."""
     groups: dict[int, list[str]] = {}
     for words, number in zip(texts, near_groups(texts, threshold), strict=True):
-        groups.setdefault(int(number), []).append(words)
+        groups.setdefault(number, []).append(words)
     return sorted(sorted(group) for group in groups.values())
 
 
@@ -77,10 +77,13 @@ def test_banding_misses_at_most_one_pair_in_ten_thousand(threshold: float) -> No
 
 def test_texts_that_share_a_key_are_connected() -> None:
     """Connection passes through any number of shared keys."""
-    label = components([["a"], ["a", "b"], ["c"], ["b"], [], []])
+    first, second = np.array([0, 0, 1, -1, -1, -1]), np.array([-1, 0, -1, 0, -1, -1])
+    label = components(6, [first, second])
     assert label[0] == label[1] == label[3]
     assert len({label[0], label[2], label[4], label[5]}) == 4
-    assert components([]).tolist() == []
+    joined = components(6, [first, second], [(4, 5)])
+    assert joined[4] == joined[5] != joined[0]
+    assert components(0, []).tolist() == []
 
 
 @given(
@@ -114,7 +117,14 @@ def test_banding_finds_every_pair_of_a_real_corpus(germeval: list[dict[str, str]
     """On GermEval's posts it finds exactly the pairs that the comparison of all with all finds."""
     texts = sorted({words for row in germeval if len(words := fold(row["description"])) >= SHORTEST})
     expected = all_pairs(texts, threshold)
-    assert near_pairs(texts, threshold) == expected
-    numbers = dict(zip(texts, near_groups(texts, threshold), strict=True))
+    near = Alike.of({words: words for words in texts}, threshold)
+    assert set(near.pairs(texts)) == expected
+    numbers = dict(zip(texts, near.groups(texts), strict=True))
     assert all(numbers[one] == numbers[other] for one, other in expected)
     assert expected
+    sides = {words: 1 << at % 3 for at, words in enumerate(texts)}
+    assert set(near.across(sides)) == {(a, b) for a, b in expected if sides[a] != sides[b]}
+    new, known = texts[::2], texts[1::2]
+    met = near.touching(new, known, np.arange(len(known)))
+    between = {(a, b) for pair in expected for a, b in (pair, pair[::-1])}
+    assert set(met) == {(a, b) for a, b in between if a in set(new) and b in set(known)}

@@ -3,20 +3,19 @@
 from itertools import combinations
 from random import Random
 
-import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.corpus.conftest import NOW, decided, frame, text
+from tests.corpus.conftest import added, decided, frame, prove, text, usable
 
 from aufruf.classifier import SplitShares
-from aufruf.data.duplicates import SHORTEST, similarity
+from aufruf.data.duplicates import similarity
 from aufruf.data.identity import fold
-from aufruf.data.splits import assert_disjoint, assign, usable
+from aufruf.data.proof import tombstones
+from aufruf.data.shares import SMALL
+from aufruf.data.signatures import SHORTEST
 from aufruf.schemas import SPLITS, SplitRow, Text
 
 SHARES = SplitShares()
-LEDGER = ["classifier", "text_id", "digest", "group_id", "split", "reason", "assigned_at"]
-TEXTS = ["text_id", "post_id", "platform", "text", "text_type", "digest", "group_id"]
 SPOKEN = [
     "Am Sonntag ist Wahltag: bitte geht alle wählen und nehmt eure Nachbarn gleich mit!",
     "Heute Abend sprechen wir in Heidelberg über Mieten und Wohnungsbau, kommt doch vorbei.",
@@ -51,15 +50,7 @@ def arrived(stream: list[list[tuple]]) -> list[list[tuple[Text, str | None]]]:
 
 
 def extend(ledger: list[SplitRow], texts: list[Text], labels: dict[str, str | None]) -> list[SplitRow]:
-    return assign(
-        "c",
-        SHARES,
-        "call",
-        frame(ledger) if ledger else pd.DataFrame(columns=LEDGER),
-        frame([decided(text_id, label) for text_id, label in labels.items()]),
-        frame(texts),
-        NOW,
-    )
+    return added(ledger, frame([decided(text_id, label) for text_id, label in labels.items()]), frame(texts))
 
 
 def belong_together(one: Text, other: Text) -> bool:
@@ -73,7 +64,7 @@ def belong_together(one: Text, other: Text) -> bool:
     return min(map(len, reads)) >= SHORTEST and similarity(*reads) >= SHARES.near_duplicate
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(STREAM, st.randoms(use_true_random=False))
 def test_no_stream_makes_a_leak_or_moves_a_text(stream: list[list[tuple]], random: Random) -> None:
     """Batch after batch, with labels changing on the way, in any order of rows."""
@@ -92,7 +83,7 @@ def test_no_stream_makes_a_leak_or_moves_a_text(stream: list[list[tuple]], rando
         inside = {row.text_id for row in ledger}
         assert sorted(row.text_id for row in new) == sorted(t for t in labels if labels[t] and t not in inside)
         ledger = ledger + new
-        assert_disjoint(frame(ledger), frame(texts)) if ledger else None
+        prove(frame(ledger), frame(texts)) if ledger else None
     stored = {of.text_id: of for of in texts}
     for one, other in combinations([row for row in ledger if row.split in SPLITS], 2):
         if one.split != other.split:
@@ -100,7 +91,7 @@ def test_no_stream_makes_a_leak_or_moves_a_text(stream: list[list[tuple]], rando
             assert one.group_id != other.group_id
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(STREAM)
 def test_only_a_text_that_touches_two_sides_is_set_aside(stream: list[list[tuple]]) -> None:
     """A set-aside text belongs together with texts of the ledger on at least two sides."""
@@ -126,7 +117,7 @@ def test_only_a_text_that_touches_two_sides_is_set_aside(stream: list[list[tuple
             assert len(touched) >= 2 or unknown, row
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(STREAM, st.lists(st.tuples(st.integers(0, 59), WORDS), max_size=6))
 def test_edits_move_nothing_and_what_is_usable_never_leaks(
     stream: list[list[tuple]], edits: list[tuple[int, str]]
@@ -148,19 +139,22 @@ def test_edits_move_nothing_and_what_is_usable_never_leaks(
     if ledger:
         stored = frame(list(texts.values()))
         kept = usable(frame(ledger), stored)
-        assert_disjoint(kept, stored)
+        prove(kept, stored)
         unedited = [r.text_id for r in ledger if r.split in SPLITS and texts[r.text_id].digest == r.digest]
         assert set(unedited) <= set(kept["text_id"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=6),
     st.floats(0.05, 0.95),
     st.randoms(use_true_random=False),
 )
 def test_shares_stay_near_what_was_asked_for(batches: list[int], positive: float, random: Random) -> None:
-    """Of texts that belong with nothing, each side holds its share to within two texts a stratum, all and positive."""
+    """Of texts that belong with nothing, each side holds its share to within a draw's error, all and positive.
+
+    In a stratum of up to 50 groups to within two texts; above, to within four standard deviations.
+    """
     ledger: list[SplitRow] = []
     texts: list[Text] = []
     labels: dict[str, str | None] = {}
@@ -174,4 +168,66 @@ def test_shares_stay_near_what_was_asked_for(batches: list[int], positive: float
         held = [row.split for row in ledger if chosen is None or labels[row.text_id] == chosen]
         strata = 4 if chosen is None else 2
         for side in SPLITS:
-            assert abs(held.count(side) - getattr(SHARES, side) * len(held)) <= 2 * strata
+            share = getattr(SHARES, side)
+            drawn = 4 * (len(held) * share * (1 - share)) ** 0.5 if len(held) > SMALL else 0
+            assert abs(held.count(side) - share * len(held)) <= 2 * strata + drawn
+
+
+BALLAST = [(text(f"b{at}", f"Satz {at}"), ("call", "no_call")[at % 2]) for at in range(2 * SMALL + 4)]
+
+
+@settings(max_examples=5, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.sampled_from(["{}", "{}!!", "{} 🗳", "@wer {}"])), min_size=1, max_size=40
+    ),
+    st.sampled_from(["call", "no_call"]),
+    st.randoms(use_true_random=False),
+)
+def test_above_the_small_size_arrival_decides_nothing(
+    reposts: list[tuple[int, str]], label: str, random: Random
+) -> None:
+    """Any order, any batches, and any label on the way: a wording goes where its hash says.
+
+    The exception, by design: a text that arrives to touch groups which already have sides follows them.
+    """
+    begun = [of for of, _ in BALLAST]
+    labels: dict[str, str | None] = {of.text_id: said for of, said in BALLAST}
+    start = extend([], begun, labels)
+    late = [text(f"n{at}", dress.format(f"Neu {number}")) for at, (number, dress) in enumerate(reposts)]
+    at_once = extend(start, begun + late, labels | {of.text_id: "call" for of in late})
+    ledger, stored, said = list(start), list(begun), dict(labels)
+    waiting = random.sample(late, len(late))
+    while waiting:
+        size = random.randint(1, len(waiting))
+        batch, waiting = waiting[:size], waiting[size:]
+        stored, said = stored + batch, said | {of.text_id: label for of in batch}
+        ledger += extend(ledger, stored, said)
+    assert {r.text_id: r.split for r in ledger[len(start) :]} == {r.text_id: r.split for r in at_once}
+
+
+@settings(max_examples=5, deadline=None)
+@given(STREAM, st.sets(st.integers(0, 59), max_size=10))
+def test_deleted_texts_keep_row_and_claims(stream: list[list[tuple]], gone: set[int]) -> None:
+    """Rows of deleted texts stay and are counted; their exact words and their groups still bind who comes later."""
+    ledger: list[SplitRow] = []
+    texts: dict[str, Text] = {}
+    labels: dict[str, str | None] = {}
+    deleted = {f"t{number:03}" for number in gone}
+    for batch in arrived(stream):
+        texts |= {of.text_id: of for of, _ in batch}
+        labels |= {of.text_id: label for of, label in batch}
+        before, stored = list(ledger), [of for of in texts.values() if of.text_id not in deleted or of in batch]
+        ledger += extend(ledger, [of for of in texts.values() if of in stored], labels)
+        assert ledger[: len(before)] == before
+        sides: dict[str, set[str]] = {}
+        for r in ledger:
+            if r.split in SPLITS:
+                sides.setdefault(r.digest, set()).add(r.split)
+        assert all(len(found) == 1 for found in sides.values())
+    if ledger:
+        left = frame([of for of in texts.values() if of.text_id not in deleted]) if set(texts) - deleted else None
+        expected = {r.text_id for r in ledger} & deleted
+        if left is not None:
+            assert set(tombstones(frame(ledger), left)["text_id"]) == expected
+            prove(usable(frame(ledger), left), left)

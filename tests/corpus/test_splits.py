@@ -4,41 +4,41 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
-from tests.corpus.conftest import NOW, classifier, decided, frame, text
+from deltalake import DeltaTable
+from tests.corpus.conftest import NOW, added, classifier, decided, frame, prove, text, usable, wordings
 
 from aufruf.classifier import SplitShares
 from aufruf.data.duplicates import similarity
 from aufruf.data.identity import digest, fold
-from aufruf.data.shares import Group, deal
-from aufruf.data.splits import assert_disjoint, assign, usable
+from aufruf.data.proof import left_out
+from aufruf.data.splits import LEDGER
 from aufruf.errors import LeakFound, NothingYet
 from aufruf.schemas import Label, SplitRow, Text
 from aufruf.settings import Settings
+from aufruf.steps.corpus import labelled
 from aufruf.steps.split import split
 from aufruf.store import Store
 
 LEFT = "Am Sonntag ist Wahltag: bitte geht alle wählen und nehmt eure Nachbarn gleich mit!"
 RIGHT = "Heute Abend sprechen wir in Heidelberg über Mieten und Wohnungsbau, kommt doch vorbei."
-EMPTY = pd.DataFrame(columns=["classifier", "text_id", "digest", "group_id", "split", "reason", "assigned_at"])
+EMPTY = pd.DataFrame(columns=list(LEDGER))
 
 
 def row(of: Text, side: str, group: str = "") -> SplitRow:
     return SplitRow("c", of.text_id, of.digest, group or f"g-{of.text_id}", side, "", NOW)
 
 
-def added(ledger: list[SplitRow], texts: list[Text], labels: list[Label] | None = None) -> dict[str, SplitRow]:
-    """What ``assign`` adds for ``texts``, all of them labelled unless ``labels`` says otherwise."""
+def joined(ledger: list[SplitRow], texts: list[Text], labels: list[Label] | None = None) -> dict[str, SplitRow]:
+    """What is added for ``texts``, all of them labelled unless ``labels`` says otherwise, by text id."""
     labels = [decided(t.text_id) for t in texts] if labels is None else labels
-    known = frame(ledger) if ledger else EMPTY
-    rows = assign("c", SplitShares(), "call", known, frame(labels), frame(texts), NOW)
-    return {r.text_id: r for r in rows}
+    return {r.text_id: r for r in added(ledger, frame(labels), frame(texts))}
 
 
 def test_only_decided_texts_enter() -> None:
     """A tie waits outside, and so does a label whose text is not stored."""
     texts = [text("a", "Eins"), text("b", "Zwei")]
     labels = [decided("a"), decided("b", None), decided("gone")]
-    assert set(added([], texts, labels)) == {"a"}
+    assert set(joined([], texts, labels)) == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_a_newcomer_joins_the_group_it_belongs_to(newcomer: Text) -> None:
     """It takes the side and the name of the group, whichever side that is."""
     known = text("old", LEFT, post="p1")
     for side in ("train", "validation", "test"):
-        new = added([row(known, side, "g")], [known, newcomer])["new"]
+        new = joined([row(known, side, "g")], [known, newcomer])["new"]
         assert (new.split, new.group_id, new.reason) == (side, "g", "")
 
 
 def test_the_same_post_number_on_another_platform_is_another_post() -> None:
     """Only texts that say nothing of their platform are taken to be of the same post."""
     known, other = text("old", LEFT, post="1", platform="x"), text("new", RIGHT, post="1", platform="y")
-    assert added([row(known, "test", "g")], [known, other])["new"].group_id != "g"
+    assert joined([row(known, "test", "g")], [known, other])["new"].group_id != "g"
 
 
 def test_a_text_that_connects_two_sides_is_set_aside() -> None:
@@ -75,7 +75,7 @@ def test_a_text_that_connects_two_sides_is_set_aside() -> None:
         text("repost", f"{RIGHT} ❤", post="p2"),
         text("follower", "Nur ein kurzer Satz", post="p2"),
     )
-    new = added(ledger, [left, right, bridge, repost, follower])
+    new = joined(ledger, [left, right, bridge, repost, follower])
     assert (new["bridge"].split, new["bridge"].reason) == (
         "none",
         "connects group gl (train) and group gr (test)",
@@ -88,7 +88,7 @@ def test_a_text_that_connects_two_groups_of_one_side_joins_it() -> None:
     """Nothing leaks between two groups of the same side; the first name is taken."""
     left, right = text("l", LEFT, post="p1"), text("r", RIGHT)
     ledger = [row(left, "test", "b"), row(right, "test", "a")]
-    new = added(ledger, [left, right, text("bridge", RIGHT, post="p1", kind="ocr")])["bridge"]
+    new = joined(ledger, [left, right, text("bridge", RIGHT, post="p1", kind="ocr")])["bridge"]
     assert (new.split, new.group_id) == ("test", "a")
 
 
@@ -96,7 +96,7 @@ def test_two_newcomers_between_two_sides_never_end_on_both() -> None:
     """Of a chain left - one - other - right the first takes its side and the second is set aside."""
     left, right = text("l", LEFT), text("r", RIGHT)
     one, other = text("one", LEFT, post="p1"), text("other", RIGHT, post="p1", kind="ocr")
-    new = added([row(left, "train", "gl"), row(right, "test", "gr")], [left, right, one, other])
+    new = joined([row(left, "train", "gl"), row(right, "test", "gr")], [left, right, one, other])
     assert sorted(r.split for r in new.values())[0] == "none"
     assert len({r.split for r in new.values()}) == 2
 
@@ -115,7 +115,7 @@ def test_what_is_behind_a_set_aside_text_is_a_new_group() -> None:
         text("behind", "Guten Morgen", post="p1", kind="ocr"),
     ]
     labels = frame([decided(t.text_id) for t in texts])
-    new = {r.text_id: r for r in assign("c", shares, "call", frame(ledger), labels, frame(texts), NOW)}
+    new = {r.text_id: r for r in added(ledger, labels, frame(texts), shares)}
     assert new["bridge"].split == "none"
     assert new["behind"].split in ("train", "validation", "test")
     assert new["behind"].group_id not in ("gl", "gr", new["bridge"].group_id)
@@ -125,13 +125,13 @@ def test_a_set_aside_text_connects_nothing_later() -> None:
     """Reposts of one side are taken in although a set-aside text stands between the sides."""
     left, right, aside = text("l", LEFT), text("r", RIGHT, post="p1"), text("aside", LEFT, post="p1")
     ledger = [row(left, "train", "gl"), row(right, "test", "gr"), row(aside, "none", "ga")]
-    assert added(ledger, [left, right, aside, text("new", f"{RIGHT} ❤")])["new"].split == "test"
+    assert joined(ledger, [left, right, aside, text("new", f"{RIGHT} ❤")])["new"].split == "test"
 
 
 def test_the_first_wording_of_an_edited_text_still_belongs_to_its_group() -> None:
     """The ledger's digest is compared too: a repost of what was there before the edit joins the group."""
     before, after = text("old", LEFT), text("old", RIGHT)
-    new = added([row(before, "validation", "g")], [after, text("repost", LEFT), text("other", f"{RIGHT} ❤")])
+    new = joined([row(before, "validation", "g")], [after, text("repost", LEFT), text("other", f"{RIGHT} ❤")])
     assert {name: r.group_id for name, r in new.items()} == {"repost": "g", "other": "g"}
 
 
@@ -139,46 +139,9 @@ def test_ledger_texts_that_are_gone_are_not_taken_for_each_other() -> None:
     """Two texts deleted from the lake keep their sides, and only their exact wording is still recognised."""
     one, other = text("one", LEFT), text("other", RIGHT)
     ledger = [row(one, "train", "g1"), row(other, "test", "g2")]
-    new = added(ledger, [text("new", RIGHT), text("more", "Guten Morgen")])
+    new = joined(ledger, [text("new", RIGHT), text("more", "Guten Morgen")])
     assert (new["new"].group_id, new["new"].split) == ("g2", "test")
     assert new["more"].group_id not in ("g1", "g2")
-
-
-def test_five_groups_fill_the_shares() -> None:
-    """Of five alike groups three are trained on, one validates and one tests."""
-    groups = [Group(f"g{at}", 1, False, "caption") for at in range(5)]
-    assert sorted(deal(groups, SplitShares()).values()) == ["test", "train", "train", "train", "validation"]
-
-
-def test_what_the_ledger_lacks_is_filled_first() -> None:
-    """With a ledger of training groups only, the next groups go elsewhere."""
-    held = [Group(f"h{at}", 1, False, "caption", "train") for at in range(6)]
-    new = [Group(f"g{at}", 1, False, "caption") for at in range(4)]
-    assert sorted(deal(held + new, SplitShares()).values()) == ["test", "test", "validation", "validation"]
-
-
-def test_positives_and_text_types_are_shared_out_each_by_itself() -> None:
-    """With ten groups or more of a kind, each kind comes out 60/20/20."""
-    groups = [
-        Group(f"{positive}{kind}{at}", 1, positive, kind)
-        for positive in (True, False)
-        for kind in ("caption", "ocr")
-        for at in range(10)
-    ]
-    dealt = pd.DataFrame(
-        [
-            (g.positive, g.kind, split)
-            for g, split in zip(groups, map(deal(groups, SplitShares()).get, [g.name for g in groups]), strict=True)
-        ]
-    )
-    assert dealt.groupby([0, 1])[2].value_counts().unstack().to_numpy().tolist() == [[2, 6, 2]] * 4
-
-
-def test_a_seed_orders_groups_otherwise() -> None:
-    """Another seed deals otherwise, the same seed the same."""
-    groups = [Group(f"g{at}", 1, False, "caption") for at in range(50)]
-    assert deal(groups, SplitShares()) == deal(groups[::-1], SplitShares())
-    assert deal(groups, SplitShares()) != deal(groups, SplitShares(seed=1))
 
 
 @pytest.mark.parametrize(
@@ -187,6 +150,7 @@ def test_a_seed_orders_groups_otherwise() -> None:
         (text("a", LEFT), text("b", LEFT), "", "the text"),
         (text("a", LEFT), text("b", f"{LEFT} 🗳"), "", "the wording"),
         (text("a", LEFT, post="p"), text("b", RIGHT, post="p"), "", "the post 'x:p'"),
+        (text("a", LEFT), text("b", f"{LEFT} Jetzt"), "", "the near-duplicate wordings"),
         (text("a", LEFT), text("b", RIGHT), "g", "the group 'g'"),
         (text("a", LEFT), text("a", LEFT), "g", "the text id 'a'"),
     ],
@@ -198,7 +162,7 @@ def test_a_leak_between_any_two_sides_is_found(
     """The proof looks at all three pairs of splits, and names both texts and what they share."""
     ledger = frame([row(one, sides[0], group), row(other, sides[1], group)])
     with pytest.raises(LeakFound) as leak:
-        assert_disjoint(ledger, frame([one, other]))
+        prove(ledger, frame([one, other]))
     assert f"{one.text_id!r} ({sides[0]}) and {other.text_id!r} ({sides[1]}) share {shared}" in leak.value.what
     assert leak.value.where == "split ledger of c"
 
@@ -214,9 +178,9 @@ def test_the_proof_does_not_mind_what_is_no_leak() -> None:
     ]
     sides = ["train", "train", "none", "test", "validation"]
     ledger = frame([row(t, side) for t, side in zip(texts, sides, strict=True)])
-    assert_disjoint(ledger, frame(texts))
-    assert_disjoint(ledger, frame(texts[:2]))
-    assert_disjoint(EMPTY, frame(texts))
+    prove(ledger, frame(texts))
+    prove(ledger, frame(texts[:2]))
+    prove(EMPTY, frame(texts))
 
 
 def test_an_edit_that_makes_a_text_leak_takes_it_out_of_use() -> None:
@@ -225,9 +189,20 @@ def test_an_edit_that_makes_a_text_leak_takes_it_out_of_use() -> None:
     ledger = frame([row(one, "train"), row(other, "test"), row(third, "test")])
     stored = frame([one, text("b", LEFT), text("d", "Guten Abend")])
     with pytest.raises(LeakFound, match=r"'a'.*'b'"):
-        assert_disjoint(ledger, stored)
+        prove(ledger, stored)
     assert usable(ledger, stored)["text_id"].tolist() == ["a", "d"]
-    assert_disjoint(usable(ledger, stored), stored)
+    prove(usable(ledger, stored), stored)
+
+
+def test_an_edit_into_a_near_duplicate_of_another_side_takes_it_out_of_use() -> None:
+    """Also where only most of the words are the same: it is named with the reason, and what is left is disjoint."""
+    one, other = text("a", LEFT), text("b", RIGHT)
+    ledger, stored = frame([row(one, "train"), row(other, "test")]), frame([one, text("b", f"{LEFT} Jetzt")])
+    out = left_out(ledger, stored, wordings(stored))
+    assert out[["text_id", "split"]].to_numpy().tolist() == [["b", "test"]]
+    assert out["reason"][0].startswith("its edit made it share the near-duplicate wordings '")
+    assert usable(ledger, stored)["text_id"].tolist() == ["a"]
+    prove(usable(ledger, stored), stored)
 
 
 def fill(store: Store, texts: list[Text], label: str = "no_call") -> None:
@@ -318,10 +293,38 @@ def test_calls_at_the_same_time_agree_on_one_ledger(settings: Settings, store: S
         list(pool.map(arrive, waves))
     ledger, texts = store.read("splits"), store.read("texts")
     assert sorted(ledger["text_id"]) == sorted(t.text_id for wave in waves for t in wave)
-    assert_disjoint(ledger, texts)
+    prove(ledger, texts)
     assert ledger["group_id"].nunique() == 8
 
 
 def test_digest_of_the_ledger_is_that_of_the_text() -> None:
     """What is written down is the text as it was when it was assigned."""
-    assert added([], [text("a", LEFT)])["a"].digest == digest(LEFT)
+    assert joined([], [text("a", LEFT)])["a"].digest == digest(LEFT)
+
+
+def test_a_tombstone_is_counted_and_never_trained_on(settings: Settings, store: Store) -> None:
+    """A text deleted from the lake keeps its row and side, is told of, and is in no training or test set."""
+    fill(store, [text(f"t{at}", f"Text Nummer {at}") for at in range(20)])
+    before = split(settings, classifier())
+    DeltaTable(f"{settings.lake}/texts").delete("text_id in ('t3', 't4')")
+    after = split(settings, classifier())
+    assert [after[key] for key in ("train", "validation", "test")] == [
+        before[key] for key in ("train", "validation", "test")
+    ]
+    assert (before["tombstones"], after["tombstones"], after["added"]) == (0, 2, 0)
+    seen = labelled(settings, classifier())["text_id"]
+    assert sorted(seen) == sorted(f"t{at}" for at in range(20) if at not in (3, 4))
+
+
+def test_signatures_are_made_once(settings: Settings, store: Store) -> None:
+    """A wording is signed when it first comes; a later split signs the new ones alone."""
+    fill(store, [text(f"t{at}", f"{LEFT} Nummer {at}") for at in range(5)])
+    split(settings, classifier())
+    version = store.version("signatures")
+    assert store.count("signatures") == 5
+    fill(store, [text("again", f"{LEFT} Nummer 3!!!")])
+    assert split(settings, classifier())["added"] == 1
+    assert store.version("signatures") == version
+    fill(store, [text("new", RIGHT)])
+    split(settings, classifier())
+    assert store.count("signatures") == 6

@@ -1,21 +1,23 @@
-"""Which texts read so much alike that they must stay on one side of a split.
+"""Which wordings read so much alike that their texts must stay on one side of a split.
 
-Candidates come from MinHash with banding (Broder 1997; Leskovec, Rajaraman, Ullman, Mining of Massive
-Datasets, section 3.4); each is verified with the exact Jaccard similarity before it counts.
+Candidates share a band of their signatures; each is verified with the exact Jaccard similarity before it counts.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
-from datasketch import MinHash
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-SHINGLE = 5  # characters
-SHORTEST = 20  # folded characters; below, one changed word changes what is said: "csu" is not "spd"
-_PERMUTATIONS = 128
-_MISSED = 1e-4  # share of pairs exactly at the threshold that banding may overlook; above it, far fewer
+from aufruf.data.signatures import Signatures, Words, shingles, sign, signatures
+
 _REMEMBERED = 4096  # shingle sets kept while verifying; neighbours in a bucket are verified together
-_PRIME = np.uint32(0x01000193)
+_AT_ONCE = 200_000  # pairs whose sketches are compared at once: 80 MB
+
+Ints = npt.NDArray[np.int64]
+Read = Callable[[Sequence[str]], Mapping[str, str]]  # names of wordings -> folded texts
 
 
 class Union:
@@ -38,19 +40,24 @@ class Union:
         self._members[large] = many
 
 
-def components(keys: Sequence[Iterable[Hashable]]) -> np.ndarray:
-    """Number of the component of each item, where items that share a key are connected; shape (n,)."""
-    union = Union(len(keys))
-    holder: dict[Hashable, int] = {}
-    for at, mine in enumerate(keys):
-        for key in mine:
-            union.join(at, holder.setdefault(key, at))
-    return union.label
+def components(n: int, columns: Iterable[Ints], edges: Sequence[tuple[int, int]] = ()) -> Ints:
+    """Number of the component of each of n items, shape (n,).
 
-
-def shingles(folded: str) -> frozenset[str]:
-    """The character 5-grams of a folded text; a shorter text is its own only one."""
-    return frozenset(folded[at : at + SHINGLE] for at in range(max(1, len(folded) - SHINGLE + 1)))
+    Items are connected by an equal number in a column (-1 is none), and by ``edges``.
+    """
+    rows, keys, first = [np.arange(0)], [np.arange(0)], n
+    for column in columns:
+        there = np.flatnonzero(column >= 0)
+        rows.append(there)
+        keys.append(column[there] + first)
+        first += int(column.max(initial=-1)) + 1
+    pairs = np.asarray(edges, dtype=np.int64).reshape(-1, 2)
+    rows.append(pairs[:, 0])
+    keys.append(pairs[:, 1])
+    ends = np.concatenate(rows), np.concatenate(keys)
+    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(first, first))
+    label: Ints = connected_components(graph, directed=False)[1][:n].astype(np.int64)
+    return label
 
 
 def similarity(one: str, other: str) -> float:
@@ -58,39 +65,102 @@ def similarity(one: str, other: str) -> float:
     return _jaccard(shingles(one), shingles(other))
 
 
-def near_groups(folded: Sequence[str], threshold: float) -> np.ndarray:
-    """Number of the near-duplicate group of each folded text, shape (n,).
+class Alike:
+    """Which of the signed wordings are near-duplicates. ``read`` fetches the few that must be compared."""
 
-    Texts are in one group when a chain of pairs with a similarity of ``threshold`` or more connects them.
-    Equal texts always are; texts under 20 characters only when equal.
-    """
-    unique = {text: at for at, text in enumerate(dict.fromkeys(folded))}
-    texts, union, known = list(unique), Union(len(unique)), _Shingles()
-    for bucket in _buckets(texts, threshold):
-        for at, left in enumerate(bucket[:-1]):
-            rest = bucket[at + 1 :]
-            for right in rest[union.label[rest] != union.label[left]]:
-                if union.label[left] != union.label[right] and known.near(texts[left], texts[right], threshold):
-                    union.join(left, right)
-            if (union.label[bucket] == union.label[left]).all():
-                break
-    return union.label[[unique[text] for text in folded]] if len(folded) else union.label
+    def __init__(self, signs: Signatures, read: Read, threshold: float) -> None:
+        self.signs, self.threshold, self._read = signs, threshold, read
+        self._shingles = lru_cache(maxsize=_REMEMBERED)(shingles)
 
+    @classmethod
+    def of(cls, folded: Mapping[str, str], threshold: float) -> "Alike":
+        """Signs these wordings (name -> folded text) here and now."""
+        signs = signatures(sign(folded, threshold), threshold)
+        return cls(signs, lambda names: {name: folded[name] for name in names}, threshold)
 
-def near_pairs(folded: Sequence[str], threshold: float) -> set[tuple[str, str]]:
-    """Every pair of different folded texts at least as similar as ``threshold``, each in ascending order."""
-    texts, known = sorted(set(folded)), _Shingles()
-    candidates = {
-        (int(left), int(right))
-        for bucket in _buckets(texts, threshold)
-        for at, left in enumerate(bucket)
-        for right in bucket[at + 1 :]
-    }
-    return {
-        (texts[one], texts[other])
-        for one, other in sorted(candidates)
-        if known.near(texts[one], texts[other], threshold)
-    }
+    def groups(self, names: Sequence[str]) -> Ints:
+        """Number of the near-duplicate group of each of these different wordings, shape (n,).
+
+        Wordings are in one group when a chain of pairs among them, as similar as the threshold or more, connects them.
+        """
+        at = self.signs.at(names)
+        held = np.flatnonzero(at >= 0)
+        union = Union(len(held))
+        for values in self.signs.bands[at[held]].T:
+            for left, right in _pairs(values, union.label):
+                apart = union.label[left] != union.label[right]
+                left, right = left[apart], right[apart]
+                for one, other in self._near(at[held[left]], at[held[right]], left, right):
+                    union.join(one, other)
+        label = np.arange(len(names)) + len(names)
+        label[held] = union.label
+        return label
+
+    def pairs(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Every pair of near-duplicates among these wordings, each in ascending order."""
+        at = self.signs.at(sorted(set(names)))
+        return self._pairs(at[at >= 0], None)
+
+    def across(self, sides: Mapping[str, int]) -> list[tuple[str, str]]:
+        """The near-duplicates that stand on different sides. ``sides``: wording -> one bit for each side it is on."""
+        names = sorted(sides)
+        at = self.signs.at(names)
+        mask = np.array([sides[name] for name in names], dtype=np.int64)
+        return self._pairs(at[at >= 0], mask[at >= 0])
+
+    def touching(self, new: Sequence[str], known: Sequence[str], kind: Ints) -> list[tuple[str, str]]:
+        """Near-duplicates (new, known), at least one for each kind of known wording that a new one is near to.
+
+        ``kind``: a number for each known wording; what holds of one of a kind holds of all.
+        """
+        ours, theirs = self.signs.at(new), self.signs.at(known)
+        ours, kind, theirs = ours[ours >= 0], kind[theirs >= 0], theirs[theirs >= 0]
+        found: dict[tuple[int, int], tuple[int, int]] = {}
+        for band in range(self.signs.bands.shape[1] if len(ours) else 0):
+            left, hit = _meeting(self.signs.bands[ours, band], self.signs.bands[theirs, band])
+            ahead = [pair not in found for pair in zip(ours[left].tolist(), kind[hit].tolist(), strict=True)]
+            left, hit = left[ahead], hit[ahead]
+            for one, other in self._near(ours[left], theirs[hit], left, hit):
+                found[int(ours[one]), int(kind[other])] = int(ours[one]), int(theirs[other])
+        return [(self.signs.names[one], self.signs.names[other]) for one, other in found.values()]
+
+    def _pairs(self, at: Ints, mask: Ints | None) -> list[tuple[str, str]]:
+        """Near-duplicates among the signatures ``at``; with ``mask`` those that are not on one and the same side."""
+        kept: set[tuple[int, int]] = set()
+        for values in self.signs.bands[at].T:
+            ahead = np.arange(len(at)) if mask is None else _mixed(values, mask)
+            for left, right in _pairs(values[ahead]):
+                one, other = ahead[left], ahead[right]
+                if mask is not None:
+                    apart = np.bitwise_count(mask[one] | mask[other]) > 1
+                    one, other = one[apart], other[apart]
+                likely = self._likely(at[one], at[other])
+                pairs = np.sort(np.stack([at[one[likely]], at[other[likely]]], axis=1), axis=1)
+                kept.update(map(tuple, pairs.tolist()))
+        ordered = np.array(sorted(kept), dtype=np.int64).reshape(-1, 2)
+        near = self._near(ordered[:, 0], ordered[:, 1], ordered[:, 0], ordered[:, 1])
+        return [(self.signs.names[one], self.signs.names[other]) for one, other in near]
+
+    def _near(self, left: Ints, right: Ints, *named: Ints) -> list[tuple[int, int]]:
+        """Of the pairs of signatures left[i], right[i] those that are near-duplicates, as the numbers ``named``."""
+        likely = self._likely(left, right)
+        if not len(likely):
+            return []
+        left, right = left[likely], right[likely]
+        names = self.signs.names
+        folded = self._read([str(name) for name in names[np.unique([left, right])]])
+        known = ((folded.get(names[one]), folded.get(names[other])) for one, other in zip(left, right, strict=True))
+        near = [a is not None and b is not None and self._verified(a, b) for a, b in known]
+        return list(zip(*(numbers[likely][near].tolist() for numbers in named), strict=True))
+
+    def _verified(self, one: str, other: str) -> bool:
+        return _jaccard(self._shingles(one), self._shingles(other)) >= self.threshold
+
+    def _likely(self, left: Ints, right: Ints) -> Ints:
+        """Which pairs their sketches do not rule out."""
+        parts = [slice(start, start + _AT_ONCE) for start in range(0, len(left), _AT_ONCE)]
+        bounds = [self.signs.similarity_bound(left[part], right[part]) for part in parts]
+        return np.flatnonzero(np.concatenate([np.empty(0), *bounds]) >= self.threshold)
 
 
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
@@ -98,72 +168,40 @@ def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return common / (len(one) + len(other) - common)
 
 
-class _Shingles:
-    """Verifies candidates, remembering the shingles of the texts seen last."""
+def _pairs(values: Words, label: Ints | None = None) -> Iterator[tuple[Ints, Ints]]:
+    """Positions of equal values, pair by pair: neighbours in sorted order first, then the next but one, and so on.
 
-    def __init__(self) -> None:
-        self._of = lru_cache(maxsize=_REMEMBERED)(shingles)
-
-    def near(self, one: str, other: str, threshold: float) -> bool:
-        return _jaccard(self._of(one), self._of(other)) >= threshold
-
-
-def _buckets(texts: Sequence[str], threshold: float) -> Iterator[np.ndarray]:
-    """Ascending positions of texts that agree in one band of their signatures, for each band in turn."""
-    long = np.array([at for at, text in enumerate(texts) if len(text) >= SHORTEST], dtype=np.int64)
-    if len(long) < 2:
-        return
-    bands, rows = banding(threshold)
-    signatures = _signatures([texts[at] for at in long])
-    for band in range(bands):
-        values = _mix(signatures[:, band * rows : (band + 1) * rows])
-        order = np.argsort(values, kind="stable")
-        starts = np.flatnonzero(np.diff(values[order], prepend=values[order[0]] + np.uint64(1)))
-        ends = np.append(starts[1:], len(order))
-        for start, end in zip(starts[ends - starts > 1], ends[ends - starts > 1], strict=True):
-            yield long[order[start:end]]
-
-
-def banding(threshold: float) -> tuple[int, int]:
-    """Bands and rows per band: as selective as missing at most 1 in 10,000 pairs at ``threshold`` allows.
-
-    A pair of similarity s becomes a candidate with probability 1 - (1 - s^rows)^bands.
+    With ``label``, which may change in between, values whose holders all have one label are dropped on the way.
     """
-    for rows in range(_PERMUTATIONS, 1, -1):
-        if (1 - threshold**rows) ** (_PERMUTATIONS // rows) <= _MISSED:
-            return _PERMUTATIONS // rows, rows
-    return _PERMUTATIONS, 1
+    order = np.argsort(values, kind="stable")
+    ranked = values[order]
+    run = np.cumsum(np.diff(ranked, prepend=ranked[:1]) != 0)
+    at, step = np.arange(len(order)), 1
+    while len(at := at[: np.searchsorted(at, len(order) - step)]):
+        at = at[run[at + step] == run[at]]
+        if label is not None and step & (step - 1) == 0:  # at 1, 2, 4, ...
+            of = label[order]
+            starts = np.flatnonzero(np.diff(run, prepend=-1))
+            united = np.maximum.reduceat(of, starts) == np.minimum.reduceat(of, starts)
+            at = at[~united[run[at]]]
+        yield order[at], order[at + step]
+        step += 1
 
 
-def _signatures(texts: Sequence[str]) -> np.ndarray:
-    """MinHash signatures, shape (texts, permutations), uint32."""
-    signatures = np.empty((len(texts), _PERMUTATIONS), dtype=np.uint32)
-    hashed = (_hashes(text) for text in texts)
-    bulk = MinHash.generator(hashed, num_perm=_PERMUTATIONS, seed=1, scheme="affine32", hashfunc=_as_is)
-    for at, minhash in enumerate(bulk):
-        signatures[at] = minhash.hashvalues
-    return signatures
+def _mixed(values: Words, mask: Ints) -> Ints:
+    """Positions whose value is also held on another side."""
+    _, run = np.unique(values, return_inverse=True)
+    held = np.zeros(int(run.max(initial=-1)) + 1, dtype=np.int64)
+    np.bitwise_or.at(held, run, mask)
+    return np.flatnonzero(np.bitwise_count(held)[run] > 1)
 
 
-def _hashes(text: str) -> list[int]:
-    """A 32-bit hash of each 5-gram, the same in every process (the built-in ``hash`` is salted)."""
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    windows = len(points) - SHINGLE + 1
-    value = np.zeros(windows, dtype=np.uint32)
-    for at in range(SHINGLE):
-        value = (value ^ points[at : at + windows]) * _PRIME
-        value ^= value >> np.uint32(15)
-    return value.tolist()
-
-
-def _as_is(value: int) -> int:
-    return value
-
-
-def _mix(columns: np.ndarray) -> np.ndarray:
-    """One 64-bit number per row; two different rows may share it, which verification then finds out."""
-    value = np.full(len(columns), 0xCBF29CE484222325, dtype=np.uint64)
-    for at in range(columns.shape[1]):
-        value = (value ^ columns[:, at]) * np.uint64(0x9E3779B97F4A7C15)
-        value ^= value >> np.uint64(29)
-    return value
+def _meeting(new: Words, known: Words) -> tuple[Ints, Ints]:
+    """Positions (in ``new``, in ``known``) of equal values."""
+    order = np.argsort(new, kind="stable")
+    ranked = new[order]
+    low, high = np.searchsorted(ranked, known, "left"), np.searchsorted(ranked, known, "right")
+    times = high - low
+    hit = np.repeat(np.arange(len(known)), times)
+    nth = np.arange(len(hit)) - np.repeat(np.cumsum(times) - times, times)
+    return order[low[hit] + nth], hit

@@ -1,56 +1,77 @@
-"""Dealing new groups to the splits so that the shares come out, whatever arrives in whatever order."""
+"""Dealing new groups to the splits by a keyed hash, so that the order in which they arrive decides nothing.
+
+Each group has a position in [0, 1): below 0.6 it is trained on, below 0.8 it validates, above it tests. Only where a
+stratum is still so small that chance could leave a side empty, the two bounds are moved until the shares come out.
+"""
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from aufruf.classifier import SplitShares
 from aufruf.schemas import SPLITS
 
+SMALL = 50  # groups of a stratum up to which shares are kept exactly; above, an empty side has odds of 1 in 80,000
 _FEWEST = 10  # groups of a kind below which 60/20/20 of them says nothing: rarer kinds share a stratum
-_RARE = "rare"
 
 
-@dataclass(frozen=True)
-class Group:
-    """Texts that go together. What shares are kept for: a positive label inside, and the kind of text."""
+def deal(groups: pd.DataFrame, shares: SplitShares) -> pd.Series:
+    """The split of each group, in the index of ``groups``: name, position, label, kind, split ("" while it has none).
 
-    name: str
-    size: int  # texts
-    positive: bool
-    kind: str  # text types, "+"-separated
-    split: str = ""  # "" while it has none
-
-
-def deal(groups: Sequence[Group], shares: SplitShares) -> dict[str, str]:
-    """A split for each group that has none, by name; groups that have one count towards the shares.
-
-    Groups come in the order of a keyed hash of their name (the key is ``shares.seed``), and each goes to the
-    split in which its stratum lacks most texts. So nothing depends on the order of arrival inside a batch.
+    A stratum is a label and a kind of text. With more than 50 groups in it, old and new, each new group goes where its
+    position says, whatever else is there. In a smaller one the new groups, by position, fill what each side lacks.
     """
     stratum = _strata(groups)
-    held: dict[tuple[bool, str], Counter[str]] = {}
-    for group in groups:
-        held.setdefault(stratum[group.name], Counter())[group.split] += group.size if group.split else 0
-    dealt = {}
-    for group in sorted((g for g in groups if not g.split), key=lambda g: hashed(g.name, shares.seed)):
-        have = held[stratum[group.name]]
-        dealt[group.name] = _neediest(have, group.size, shares)
-        have[dealt[group.name]] += group.size
-    return dealt
+    new = (groups["split"] == "").to_numpy()
+    sides = groups["split"].to_numpy(dtype=object, copy=True)
+    sides[new] = _by_position(groups["position"].to_numpy(dtype=float)[new], shares)
+    sizes = np.bincount(stratum)
+    for number in np.unique(stratum[new]):
+        if sizes[number] > SMALL:
+            continue
+        waiting, standing = (np.flatnonzero((stratum == number) & some) for some in (new, ~new))
+        have = [int((sides[standing] == side).sum()) for side in SPLITS]
+        order = np.lexsort((groups["name"].to_numpy(dtype=str)[waiting], groups["position"].to_numpy()[waiting]))
+        sides[waiting[order]] = np.repeat(np.array(SPLITS, dtype=object), _lacking(have, len(waiting), shares))
+    return pd.Series(sides, index=groups.index, dtype=object)
+
+
+def position(wordings: Sequence[str], seed: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
+    """Rank and position in [0, 1) of each wording. A group has the position of its wording with the lowest rank."""
+    draws = [hashed(wording, seed) for wording in wordings]
+    halves = np.array([(int(one[:16], 16), int(one[16:], 16)) for one in draws], dtype=np.uint64).reshape(-1, 2)
+    return halves[:, 0], (halves[:, 1] >> np.uint64(11)) / float(1 << 53)
 
 
 def hashed(name: str, seed: int) -> str:
-    """A keyed BLAKE2b of a name: an order that nobody chose, the same on every machine."""
+    """A keyed BLAKE2b of a name: a number that nobody chose, the same on every machine."""
     return hashlib.blake2b(name.encode(), key=str(seed).encode(), digest_size=16).hexdigest()
 
 
-def _neediest(have: Mapping[str, int], size: int, shares: SplitShares) -> str:
-    total = sum(have.values()) + size
-    return max(SPLITS, key=lambda split: getattr(shares, split) * total - have[split])
+def _by_position(position: npt.NDArray[np.float64], shares: SplitShares) -> npt.NDArray[np.object_]:
+    bounds = np.cumsum([getattr(shares, side) for side in SPLITS])[:-1]
+    chosen: npt.NDArray[np.object_] = np.array(SPLITS, dtype=object)[np.searchsorted(bounds, position, side="right")]
+    return chosen
 
 
-def _strata(groups: Sequence[Group]) -> dict[str, tuple[bool, str]]:
-    common = Counter((group.positive, group.kind) for group in groups)
-    return {g.name: (g.positive, g.kind if common[(g.positive, g.kind)] >= _FEWEST else _RARE) for g in groups}
+def _lacking(have: Sequence[int], n: int, shares: SplitShares) -> list[int]:
+    """How many of n new groups each side gets: a side with none comes first, then the one that lacks most."""
+    share, now = [getattr(shares, side) for side in SPLITS], list(have)
+    for _ in range(n):
+        total = sum(now) + 1
+        now[max(range(len(SPLITS)), key=lambda at: (share[at] > 0 and now[at] == 0, share[at] * total - now[at]))] += 1
+    return [after - before for after, before in zip(now, have, strict=True)]
+
+
+def _strata(groups: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """A number for each group's label and kind of text."""
+    label, _ = pd.factorize(groups["label"])
+    kind, _ = pd.factorize(groups["kind"])
+    pair = label * (int(kind.max(initial=0)) + 2) + kind
+    _, of, size = np.unique(pair, return_inverse=True, return_counts=True)
+    kind = np.where(size[of] >= _FEWEST, kind, kind.max(initial=0) + 1)
+    _, numbered = np.unique(np.stack([label, kind]), axis=1, return_inverse=True)
+    return numbered.reshape(-1)

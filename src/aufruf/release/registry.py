@@ -1,5 +1,6 @@
 """Versions and aliases in MLflow's model registry, and the local copies that are loaded."""
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from aufruf.errors import BundleRefused, NothingYet, UsageError
 from aufruf.release.tracking import Run, client
 from aufruf.settings import Settings
 
+_RUN = re.compile(r"[0-9a-f]{32}")
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 
@@ -87,6 +89,23 @@ class Registry:
                 f"{self.name} has no champion yet", next="Run `aufruf train`, `aufruf evaluate`, `aufruf promote`."
             )
         return found
+
+    def run_tags(self, run: str) -> tuple[str, dict[str, str]]:
+        """Id and tags of a run of this classifier, named by its id, or by a version or alias that came from it.
+
+        Raises UsageError when there is none.
+        """
+        run_id = run if _RUN.fullmatch(run) else self.get(run).run_id
+        try:
+            found = self.client.get_run(run_id)
+            experiment = self.client.get_experiment(found.info.experiment_id).name
+        except MlflowException as failure:
+            if failure.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            experiment = None
+        if experiment != self.name:
+            raise UsageError(f"{self.name} has no run {run!r}", next="`aufruf train` and MLflow's pages name runs.")
+        return run_id, dict(found.data.tags)
 
     def made_of(self, fingerprint: str) -> Version | None:
         """The newest version with this fingerprint of data, recipe and encoder."""

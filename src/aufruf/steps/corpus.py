@@ -2,36 +2,45 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.data.splits import TEXT_COLUMNS, assert_disjoint, usable
+from aufruf.data.linkage import FACTS
+from aufruf.data.proof import assert_disjoint, usable
 from aufruf.errors import NothingYet
 from aufruf.model.recipe import Examples
 from aufruf.settings import Settings
+from aufruf.steps.wordings import alike
 from aufruf.store import Store
 
+SEEN = ("splits", "labels", "texts")  # the tables that a training reads
+DATA = "aufruf.data_fingerprint"  # the tag of a run that says what rows it was trained on
 
-def labelled(settings: Settings, classifier: Classifier) -> pd.DataFrame:
+
+def labelled(settings: Settings, classifier: Classifier, at: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Texts with a decided label and a place in the ledger: text_id, text, digest, group_id, split, label.
 
-    The three pairs of splits are proved disjoint first. Raises NothingYet without a ledger, LeakFound on a leak.
+    ``at``: the Delta version of each of the tables splits, labels and texts (default: the newest). The three
+    pairs of splits are proved disjoint first. Raises NothingYet without a ledger, LeakFound on a leak.
     """
     store, mine = Store(settings.lake), {"classifier": classifier.name}
-    ledger = store.read("splits", mine)
+    versions = at or dict[str, int]()
+    ledger = store.read("splits", mine, version=versions.get("splits"))
     if ledger.empty:
         raise NothingYet(
             "no text has a split yet",
             where=classifier.name,
             next="Run `aufruf ingest`, `aufruf label`, `aufruf split`.",
         )
-    columns = list(dict.fromkeys([*TEXT_COLUMNS, "text", "digest"]))
-    texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, columns)
-    ledger = usable(ledger, texts)
-    assert_disjoint(ledger, texts)
-    labels = store.read("labels", mine, ["text_id", "label"])
+    seen = versions.get("texts")
+    texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, [*FACTS, "text"], seen)
+    near = alike(store, texts, classifier.split.near_duplicate, seen)
+    ledger = usable(ledger, texts, near)
+    assert_disjoint(ledger, texts, near)
+    labels = store.read("labels", mine, ["text_id", "label"], versions.get("labels"))
     frame = ledger[["text_id", "group_id", "split"]].merge(labels[labels["label"].notna()], on="text_id")
     frame = frame.merge(texts[["text_id", "text", "digest"]], on="text_id")
     return frame.sort_values("text_id", ignore_index=True)
@@ -60,4 +69,4 @@ def fingerprint(frame: pd.DataFrame, *parts: Any) -> str:
 def data_seen(settings: Settings) -> dict[str, Any]:
     """The Delta versions of the tables a run reads, as tags."""
     store = Store(settings.lake)
-    return {f"aufruf.{table}_version": store.version(table) for table in ("splits", "labels", "texts")}
+    return {f"aufruf.{table}_version": store.version(table) for table in SEEN}

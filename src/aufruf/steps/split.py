@@ -1,26 +1,48 @@
 """The step ``split``: every decided text goes into train, validation or test, once and for ever."""
 
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.data.splits import TEXT_COLUMNS, assert_disjoint, assign, usable
-from aufruf.errors import AufrufError, NothingYet
-from aufruf.schemas import SPLITS, SplitRow
+from aufruf.data.duplicates import Alike
+from aufruf.data.linkage import FACTS
+from aufruf.data.proof import assert_disjoint, tombstones, usable
+from aufruf.data.splits import extend
+from aufruf.errors import AufrufError, NothingYet, UsageError
+from aufruf.schemas import SPLITS
 from aufruf.settings import Settings
+from aufruf.steps.wordings import alike
 from aufruf.store import Store
 
 _NAMED = 20  # set-aside texts that the result names; the ledger has them all
 _ATTEMPTS = 20  # other writers of the ledger that may come first before this one gives up
 
 
-def split(settings: Settings, classifier: Classifier) -> dict[str, Any]:
+def split(
+    settings: Settings,
+    classifier: Classifier,
+    audit: bool = False,
+    folds: int | None = None,
+    as_of: str | None = None,
+    out: Path | None = None,
+) -> dict[str, Any]:
     """Add the decided texts that the ledger lacks; returns its version and what it now holds.
 
-    Raises NothingYet when no label was ever derived, LeakFound when two sides share something.
+    ``audit`` writes the page about the ledger, ``folds`` deals what may be trained on into so many parts, ``as_of``
+    writes what a past run was trained on and adds nothing; ``out``: the file for either. Raises NothingYet when no
+    label was ever derived, LeakFound when two sides share something, UsageError for options that do not go together.
     """
+    if out is not None and folds is None and as_of is None:
+        raise UsageError("--out needs --folds or --as-of")
+    if as_of is not None:
+        if audit or folds is not None:
+            raise UsageError("--as-of stands alone", next="Run --audit and --folds by themselves.")
+        from aufruf.steps.as_of import as_of as rebuilt
+
+        return rebuilt(settings, classifier, as_of, out)
     store = Store(settings.lake)
     if store.count("labels", {"classifier": classifier.name}) == 0:
         raise NothingYet(
@@ -28,47 +50,57 @@ def split(settings: Settings, classifier: Classifier) -> dict[str, Any]:
             where=classifier.name,
             next=f"Ingest annotations, then run `aufruf label --classifier {classifier.name}`.",
         )
-    added = _extend(store, classifier)
-    version = store.version("splits")
-    ledger = _ledger(store, classifier.name, version)
-    texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, TEXT_COLUMNS)
-    kept = usable(ledger, texts)
-    assert_disjoint(kept, texts)
-    sizes = ledger["split"].value_counts()
-    return {
+    version, ledger, texts, near, added = _extend(store, classifier)
+    sizes, kept = ledger["split"].value_counts(), usable(ledger, texts, near)
+    result: dict[str, Any] = {
         "ledger_version": version,
         **{name: int(sizes.get(name, 0)) for name in SPLITS},
         "groups": int(ledger.loc[ledger["split"].isin(SPLITS), "group_id"].nunique()),
         "added": len(added),
         "set_aside": int(sizes.get("none", 0)),
         "left_out": int(sizes.sum() - sizes.get("none", 0) - len(kept)),
-        "reasons": [f"{row.text_id} {row.reason}" for row in added if row.reason][:_NAMED],
-        "status": "new" if added else "nothing to do",
+        "tombstones": len(tombstones(ledger, texts)),
+        "reasons": list((added["text_id"] + " " + added["reason"])[added["reason"] != ""])[:_NAMED],
+        "status": "new" if len(added) else "nothing to do",
     }
+    if audit:
+        from aufruf.steps.audit import audit as audited
+
+        result |= audited(settings, classifier, ledger, texts, near)
+    if folds is not None:
+        from aufruf.steps.folds import folds as dealt
+
+        result |= dealt(settings, classifier, folds, out)
+    return result
 
 
-def _extend(store: Store, classifier: Classifier) -> list[SplitRow]:
-    """The rows added: worked out from one version of the ledger, and written only on top of that version."""
+class _Grown(NamedTuple):
+    version: int | None
+    ledger: pd.DataFrame
+    texts: pd.DataFrame
+    alike: Alike
+    added: pd.DataFrame
+
+
+def _extend(store: Store, classifier: Classifier) -> _Grown:
+    """The ledger with the rows added: worked out from one version, proved, and written only on top of that version."""
     for _ in range(_ATTEMPTS):
         version = store.version("splits")
-        ledger = _ledger(store, classifier.name, version)
+        ledger = store.read("splits", {"classifier": classifier.name}, version=version)
         labels = store.read("labels", {"classifier": classifier.name}, ["text_id", "label"])
         wanted = sorted({*ledger["text_id"], *labels["text_id"]})
-        texts = store.read("texts", {"text_id": wanted}, TEXT_COLUMNS)
+        texts = store.read("texts", {"text_id": wanted}, FACTS)
+        near = alike(store, texts, classifier.split.near_duplicate)
         now = datetime.now(UTC)
-        rows = assign(classifier.name, classifier.split, classifier.positive, ledger, labels, texts, now)
-        if not rows:
-            return []
-        grown = pd.concat([ledger, pd.DataFrame([vars(row) for row in rows])], ignore_index=True)
-        assert_disjoint(usable(grown, texts), texts)
+        rows = extend(classifier.name, classifier.split, classifier.positive, ledger, labels, texts, near, now)
+        grown = pd.concat([part for part in (ledger, rows) if len(part)] or [ledger], ignore_index=True)
+        assert_disjoint(usable(grown, texts, near), texts, near)
+        if rows.empty:
+            return _Grown(version, ledger, texts, near, rows)
         if store.add_at("splits", rows, version) is not None:
-            return rows
+            return _Grown((version or 0) + 1, grown, texts, near, rows)
     raise AufrufError(
         "other writers kept changing the ledger",
         where="splits",
         next="Run `aufruf split` again when they are done.",
     )
-
-
-def _ledger(store: Store, classifier: str, version: int | None = None) -> pd.DataFrame:
-    return store.read("splits", {"classifier": classifier}, version=version)

@@ -58,7 +58,8 @@ def _train(
     registry: Registry,
 ) -> Version:
     train_rows, validation = (corpus.examples(frame, split, classifier) for split in ("train", "validation"))
-    tags = {"aufruf.step": "train", **_tags(settings, encoder, mark)}
+    data = {corpus.DATA: corpus.fingerprint(frame)}
+    tags = {"aufruf.step": "train", **_tags(settings, encoder, mark), **data}
     params = {**recipe.as_dict(), "encoder": encoder.name, "labels": ", ".join(classifier.labels)}
     folder = settings.runs / f"{classifier.name}-train-{mark[:12]}"
     for other in settings.runs.glob(f"{classifier.name}-train-*"):  # of trainings that nobody goes on with
