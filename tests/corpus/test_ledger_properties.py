@@ -64,7 +64,7 @@ def belong_together(one: Text, other: Text) -> bool:
     return min(map(len, reads)) >= SHORTEST and similarity(*reads) >= SHARES.near_duplicate
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(STREAM, st.randoms(use_true_random=False))
 def test_no_stream_makes_a_leak_or_moves_a_text(stream: list[list[tuple]], random: Random) -> None:
     """Batch after batch, with labels changing on the way, in any order of rows."""
@@ -91,7 +91,7 @@ def test_no_stream_makes_a_leak_or_moves_a_text(stream: list[list[tuple]], rando
             assert one.group_id != other.group_id
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(STREAM)
 def test_only_a_text_that_touches_two_sides_is_set_aside(stream: list[list[tuple]]) -> None:
     """A set-aside text belongs together with texts of the ledger on at least two sides."""
@@ -117,7 +117,7 @@ def test_only_a_text_that_touches_two_sides_is_set_aside(stream: list[list[tuple
             assert len(touched) >= 2 or unknown, row
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(STREAM, st.lists(st.tuples(st.integers(0, 59), WORDS), max_size=6))
 def test_edits_move_nothing_and_what_is_usable_never_leaks(
     stream: list[list[tuple]], edits: list[tuple[int, str]]
@@ -144,7 +144,7 @@ def test_edits_move_nothing_and_what_is_usable_never_leaks(
         assert set(unedited) <= set(kept["text_id"])
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=6),
     st.floats(0.05, 0.95),
@@ -176,7 +176,7 @@ def test_shares_stay_near_what_was_asked_for(batches: list[int], positive: float
 BALLAST = [(text(f"b{at}", f"Satz {at}"), ("call", "no_call")[at % 2]) for at in range(2 * SMALL + 4)]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 30), st.sampled_from(["{}", "{}!!", "{} 🗳", "@wer {}"])), min_size=1, max_size=40
@@ -206,7 +206,7 @@ def test_above_the_small_size_arrival_decides_nothing(
     assert {r.text_id: r.split for r in ledger[len(start) :]} == {r.text_id: r.split for r in at_once}
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(STREAM, st.sets(st.integers(0, 59), max_size=10))
 def test_deleted_texts_keep_row_and_claims(stream: list[list[tuple]], gone: set[int]) -> None:
     """Rows of deleted texts stay and are counted; their exact words and their groups still bind who comes later."""

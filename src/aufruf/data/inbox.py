@@ -19,17 +19,26 @@ _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 _CHUNK = 1 << 20
 
 
-def waiting(folders: list[Path]) -> list[Path]:
-    """The complete files that lie in these folders, in the order of their names; links are not followed."""
-    return [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()) if _complete(path)]
+def waiting(folders: list[Path], *, settled: bool = True) -> list[Path]:
+    """The files that lie in these folders, in the order of their names; links and unfinished ones are passed over.
+
+    ``settled``: only those that nobody has changed for two seconds.
+    """
+    found = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
+    return [path for path in found if _counts(path) and (_quiet(path) or not settled)]
 
 
-def _complete(path: Path) -> bool:
+def _counts(path: Path) -> bool:
     if path.name.startswith(".") or path.name.lower().endswith(_UNFINISHED):
         return False
-    if path.is_symlink() or not path.is_file():
+    return not path.is_symlink() and path.is_file()
+
+
+def _quiet(path: Path) -> bool:
+    try:
+        age = time.time() - path.stat().st_mtime
+    except FileNotFoundError:  # another run was faster
         return False
-    age = time.time() - path.stat().st_mtime
     return not 0 <= age < _SETTLED  # a time ahead of ours comes from another clock
 
 

@@ -61,7 +61,7 @@ def _about(version: Version | None) -> dict[str, Any] | None:
 
 
 def _waiting(settings: Settings) -> int:
-    return len(inbox.waiting([settings.inbox_annotations, settings.inbox_posts]))
+    return len(inbox.waiting([settings.inbox_annotations, settings.inbox_posts], settled=False))
 
 
 def _next(facts: dict[str, Any]) -> str:
