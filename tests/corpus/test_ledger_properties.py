@@ -64,7 +64,7 @@ def belong_together(one: Text, other: Text) -> bool:
     return min(map(len, reads)) >= SHORTEST and similarity(*reads) >= SHARES.near_duplicate
 
 
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(STREAM, st.randoms(use_true_random=False))
 def test_no_stream_makes_a_leak_or_moves_a_text(stream: list[list[tuple]], random: Random) -> None:
     """Batch after batch, with labels changing on the way, in any order of rows."""
@@ -117,7 +117,7 @@ def test_only_a_text_that_touches_two_sides_is_set_aside(stream: list[list[tuple
             assert len(touched) >= 2 or unknown, row
 
 
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(STREAM, st.lists(st.tuples(st.integers(0, 59), WORDS), max_size=6))
 def test_edits_move_nothing_and_what_is_usable_never_leaks(
     stream: list[list[tuple]], edits: list[tuple[int, str]]

@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aufruf.classifier import Checks
-from aufruf.data import readers
+from aufruf.data import checks, readers, rows
+from aufruf.data.readers import Item
 
 LONGEST = Checks().longest
 GOOD = [{"text": f"Text {number}", "label": "False", "who": "7"} for number in range(10)]
@@ -190,3 +192,13 @@ def test_great_expectations_is_loaded_only_when_a_file_is_checked() -> None:
     code = "import sys, aufruf.steps.ingest; print({'great_expectations', 'torch', 'mlflow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_what_is_not_text_goes_no_further(classifier: Any) -> None:
+    """A reader that passes on a number where words belong is found out by row, before anything is stored."""
+    items = [Item(number, {"text": f"Text {number}", "platform": "x"}) for number in (1, 2)]
+    given = [rows.typed(item) | {"file": 0} for item in items]
+    given[1]["author"] = 7
+    verdict = checks.Verdict()
+    checks.check_rows(rows.frame(given, []), "posts", [], Checks(), datetime(2024, 11, 12, tzinfo=UTC), {0: verdict})
+    assert dict(verdict.reasons) == {2: ["the author is not text"]}

@@ -77,7 +77,8 @@ def check_rows(
     """Judge rows of files of one ``kind``; ``table`` as ``rows.frame`` makes it, ``verdicts`` by number of file."""
     if table.empty:
         return
-    rules = [*_text_rules(table, kind, bounds), *(_storable(name) for name in _WORDS if table[name].notna().any())]
+    named = [name for name in _WORDS if table[name].notna().any()]
+    rules = [*_text_rules(table, kind, bounds), *map(_storable, named), *map(_written, named)]
     rules += [_in_time(name, bounds, now) for name in _DATES if table[name].notna().any()]
     if kind == "annotations":
         rules += _label_rules(questions)
@@ -155,6 +156,16 @@ def _storable(column: str) -> _Rule:
     return _Rule(
         gxe.ExpectColumnValuesToNotMatchRegex(column=column, regex=_UNSTORABLE),
         lambda row: f"the {column} holds a NUL or half a character (a lone surrogate)",
+    )
+
+
+def _written(column: str) -> _Rule:
+    """A number or an object where words belong is a fault of a reader, and goes no further."""
+    from great_expectations import expectations as gxe
+
+    return _Rule(
+        gxe.ExpectColumnValuesToBeOfType(column=column, type_="str"),
+        lambda row: f"the {column} is not text",
     )
 
 

@@ -12,6 +12,7 @@ _WORDS = {
     "expect_column_values_to_not_be_null": "{column} is there",
     "expect_column_values_to_match_regex": "{column} holds something to read",
     "expect_column_values_to_not_match_regex": "{column} can be stored: no NUL, no half character",
+    "expect_column_values_to_be_of_type": "{column} is text",
     "expect_column_values_to_be_between": "{column} lies within its bounds",
     "expect_column_values_to_be_in_set": "{column} is one of those that are known",
     "expect_compound_columns_to_be_unique": "each annotator votes on a text once",
