@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 export HF_HUB_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: install demo test up down bench clean lint
 
@@ -30,8 +31,15 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
-	$(BIN)/pytest
+# Lint and the Airflow tests, which mostly wait for processes, run beside the others.
+test: install
+	@log=$$(mktemp); \
+	$(MAKE) --no-print-directory lint & lint=$$!; \
+	$(BIN)/pytest tests/airflow > $$log 2>&1 & airflow=$$!; \
+	$(BIN)/pytest --ignore=tests/airflow; rest=$$?; \
+	wait $$airflow; flows=$$?; cat $$log; rm -f $$log; \
+	wait $$lint; style=$$?; \
+	exit $$((rest || flows || style))
 
 bench: install
 	$(BIN)/python -m benchmarks
