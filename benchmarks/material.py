@@ -2,11 +2,13 @@
 
 import csv
 import os
+import random
 import tempfile
 from pathlib import Path
 
 from aufruf.model import bundle
 from aufruf.model.predictor import Predictor
+from aufruf.model.recipe import Examples
 from aufruf.model.stand_in import FULL_NAME, NAME, convert
 from aufruf.sample.posts import Campaign
 
@@ -20,13 +22,42 @@ def sample_texts() -> list[str]:
 
 def tweets(count: int) -> list[str]:
     """Real tweets by politicians; none where the data are not there."""
+    rows = _rows("politician_tweets_2021/tw_data.csv", ",")
+    return [row["full_text"] for row in rows[:: max(1, len(rows) // count)]][:count]
+
+
+def comments(count: int) -> list[tuple[str, bool]]:
+    """Real comments, each once, and whether they call to action; none where the data are not there."""
+    rows = {row["description"]: row["C2A"] == "TRUE" for row in _rows("germeval_c2a/c2a_train.csv", ";")}
+    return random.Random(5460).sample(list(rows.items()), min(count, len(rows)))
+
+
+def enriched(train: int, validation: int) -> tuple[Examples, Examples]:
+    """Comments of which two in five are calls, in two parts; raises ValueError where the data are not there."""
+    rows = comments(10**6)
+    calls, others = ([row for row in rows if row[1] is call] for call in (True, False))
+    parts = []
+    for count in (train, validation):
+        share = count * 2 // 5
+        part = [*calls[:share], *others[: count - share]]
+        calls, others = calls[share:], others[count - share :]
+        parts.append(examples(random.Random(5460).sample(part, count)))
+    return parts[0], parts[1]
+
+
+def examples(rows: list[tuple[str, bool]]) -> Examples:
+    """Texts and whether they call, as a training takes them."""
+    names = [str(at) for at in range(len(rows))]
+    return Examples(names, [text for text, _ in rows], [(int(not call), int(call)) for _, call in rows], names)
+
+
+def _rows(name: str, delimiter: str) -> list[dict[str, str]]:
     shared = os.environ.get("AUFRUF_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
-    path = Path(shared) / "politician_tweets_2021" / "tw_data.csv"
+    path = Path(shared) / name
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [row["full_text"] for row in rows[:: max(1, len(rows) // count)]][:count]
+        return list(csv.DictReader(file, delimiter=delimiter))
 
 
 def model(home: Path) -> Path:

@@ -4,28 +4,26 @@ Runs at `[schedule] train` of the classifier file; with `train_on_labels` also w
 Parameters: `trials` (most trials in a sweep), `preset` (overlay on the file), `promote` (off: measure only).
 
 * `split` gives new labelled texts their side, for ever; while nothing is labelled it skips and says so.
-* `sweep`, `train`, `evaluate` take the one slot of the pool `gpu`; `promote` compares with the champion.
+* `sweep` is a task a trial: as many at once as the pool `gpu` has slots. `train` and `evaluate` take one as well.
+* `promote` compares with the champion.
 * `new_champion` runs only when the champion changed, and starts the scoring; `report` writes the page.
 
 **When it fails.** The failed task's log ends with what went wrong and what to do. Every task can be cleared:
-splits are append-only, a sweep goes on with its study, the champion stays until a better one is proven.
+splits are append-only, a sweep goes on with its study, and a trial from its last checkpoint; the champion stays
+until a better one is proven.
 """
 
 from airflow.sdk import DAG
 
 from aufruf_airflow import assets
 from aufruf_airflow.classifiers import train_params, train_schedule, working
+from aufruf_airflow.sweep import sweep
 from aufruf_airflow.task import common, skip, step, take, verb
 
 
 def build(classifier):
     name = classifier.name
     with DAG(f"{name}.train", schedule=train_schedule(classifier), params=train_params(), **common(__doc__, name)):
-
-        @step(gpu=True, hours=classifier.sweep.minutes / 60 + 1)
-        def sweep(params=None):
-            """Search for the best hyperparameters, within the budget."""
-            return take("sweep", name, params, trials=params["trials"])
 
         @step(gpu=True, hours=2)
         def evaluate(trained, params=None):
@@ -46,7 +44,7 @@ def build(classifier):
         split = verb("split", name, waits=True)
         train = verb("train", name, gpu=True, hours=12)
         report = verb("report", name, waits=True, trigger_rule="none_failed_min_one_success")
-        split >> sweep() >> train >> (measured := evaluate(train)) >> (decision := promote())
+        split >> sweep(classifier) >> train >> (measured := evaluate(train)) >> (decision := promote())
         new_champion(decision)
         [measured, decision] >> report
 

@@ -2,8 +2,15 @@
 
 import json
 import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,3 +161,91 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real texts are absent: {folder}")
     return folder
+
+
+@pytest.fixture
+def studies_url() -> Iterator[str]:
+    """A PostgreSQL database of the test's own; AUFRUF_TEST_POSTGRES says where there is a server.
+
+    Without a server the test is skipped and says so, but with ``CI`` set it fails.
+    """
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import OperationalError
+
+    server = make_url(os.environ.get("AUFRUF_TEST_POSTGRES") or "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+    name = f"aufruf_test_{secrets.token_hex(6)}"
+    try:
+        connected = create_engine(server, isolation_level="AUTOCOMMIT").connect()
+    except OperationalError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no PostgreSQL answers at {server.host}:{server.port}; AUFRUF_TEST_POSTGRES may name another")
+    with connected as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield server.set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(params=["file", "postgresql"])
+def studies(request: pytest.FixtureRequest, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """A place for studies: a folder, and then a PostgreSQL database."""
+    from aufruf.model.studies import Studies
+
+    url = request.getfixturevalue("studies_url") if request.param == "postgresql" else None
+    return Studies(tmp_path / "studies", url)
+
+
+class MlflowServer:
+    """A real MLflow server on SQLite that a test may stop, start again, and freeze."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.process = folder, None
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        where = ["--backend-store-uri", f"sqlite:///{self.folder / 'served.db'}", "--port", str(self.port)]
+        artifacts = ["--artifacts-destination", (self.folder / "served").as_uri(), "--workers", "1"]
+        env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        command = [sys.executable, "-m", "mlflow", "server", *where, *artifacts]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 90
+        while not self._answers():
+            assert time.monotonic() < deadline, (self.folder / "server.log").read_text()
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.send(signal.SIGCONT)
+            self.send(signal.SIGTERM)
+            self.process.wait(20)
+            self.process = None
+
+    def send(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:  # noqa: S310 - our own server
+                return answer.status == 200
+        except OSError:
+            return False
+
+
+@pytest.fixture(scope="session")
+def _one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow-server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mlflow_server(_one_server: MlflowServer) -> MlflowServer:
+    """The one MLflow server of all tests, running when a test begins."""
+    if _one_server.process is None:
+        _one_server.start()
+    return _one_server

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal
 Split = Literal["train", "validation", "test", "none"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 ABSTAIN = "abstain"  # the label of a vote that declines to decide
+NONE = "none"  # the label of a text to which none of several labels applies
+JOINT = "|"  # between the labels of a text that has several; no label's name holds it
 DECIDED_ELSEWHERE = ""  # the annotator of a label that arrived decided
 
 
@@ -72,7 +74,7 @@ class Annotation:
     classifier: str
     text_id: str
     annotator: str  # "" when the label was decided elsewhere
-    label: str  # a label of the classifier, or "abstain"
+    label: str  # a label of the classifier, several joined by "|" or "none" where it allows that, or "abstain"
     annotated_at: datetime | None
     file: str
     seconds: float | None = None  # the time the vote took, where the export says so
@@ -97,7 +99,7 @@ class Label:
     text_id: str
     label: str | None  # None while undecided
     votes: int  # abstentions not counted
-    margin: float  # (votes for the label - votes for the runner-up) / votes
+    margin: float  # (votes for the label - votes for the runner-up) / votes; of several labels the smallest
     how: str  # majority | unanimous | elsewhere | tie | too_few_votes | contradiction | held_back | edited
     decided_at: datetime
 
@@ -179,6 +181,11 @@ class Decision:
     high: float | None
     test_rows: int
     fingerprint: str  # digest of the test rows, labels and gate that were judged
+
+
+def names_in(value: str) -> tuple[str, ...]:
+    """The names that a value of a column ``label`` is made of: one, or the labels of a text that has several."""
+    return tuple(value.split(JOINT))
 
 
 TABLES: dict[str, Any] = {

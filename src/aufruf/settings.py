@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -21,6 +21,7 @@ class Settings:
     mlflow_port: int
     preset: str | None  # overlay used where no --preset is given
     encoder: str | None  # overrides the encoder of every classifier: a hub name or a folder
+    studies_url: str | None = field(default=None, repr=False)  # AUFRUF_STUDIES: PostgreSQL; None: files under home
 
     @classmethod
     def load(cls, home: str | Path | None = None, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -35,6 +36,7 @@ class Settings:
             mlflow_port=_port(env, "AUFRUF_MLFLOW_PORT", 5000),
             preset=env.get("AUFRUF_PRESET") or None,
             encoder=env.get("AUFRUF_ENCODER") or None,
+            studies_url=_postgresql(env, "AUFRUF_STUDIES"),
         )
 
     @property
@@ -68,7 +70,7 @@ class Settings:
 
     @property
     def studies(self) -> Path:
-        """Journals of the sweeps."""
+        """The sweeps' studies, a file each, where no ``studies_url`` says that a database has them."""
         return self.home / "studies"
 
     @property
@@ -95,3 +97,12 @@ def _port(env: Mapping[str, str], name: str, default: int) -> int:
     if not written.isdecimal():
         raise UsageError(f"{name} is not a port: {written!r}", next="Give a number.")
     return int(written)
+
+
+def _postgresql(env: Mapping[str, str], name: str) -> str | None:
+    written = env.get(name) or None
+    if written and not written.startswith(("postgresql:", "postgresql+")):
+        raise UsageError(
+            f"{name} is no address of a PostgreSQL database", next="Write postgresql://USER@HOST/DATABASE."
+        )
+    return written

@@ -100,12 +100,14 @@ def told(ti: Any, *tasks: str) -> str:
 def take(verb: str, name: str, params: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """Take the step ``verb`` for the classifier ``name``, with the preset that the run asked for.
 
+    ``sweep.opened`` is the function ``opened`` of the step ``sweep``.
     The step's module is imported here, in the task's own process: it may load torch, and a DAG file must not.
     """
     settings = Settings.load()
     classifier = choose(settings, name, (params or {}).get("preset"))
-    module = importlib.import_module(f"aufruf.steps.{verb}")
-    result = getattr(module, verb)(settings, classifier, **more)
+    step, _, part = verb.partition(".")
+    module = importlib.import_module(f"aufruf.steps.{step}")
+    result = getattr(module, part or step)(settings, classifier, **more)
     log.info("%s: %s", verb, result)
     return result
 

@@ -46,6 +46,7 @@ def _task(task):
         "outlets": [asset.name for asset in task.outlets],
         "upstream": sorted(task.upstream_task_ids),
         "trigger_rule": task.trigger_rule.value,
+        "mapped": task.is_mapped,
     }
 
 

@@ -55,7 +55,7 @@ def test_every_task_has_an_owner_a_text_a_time_limit_and_another_try(bag: dict[s
 
 def test_what_runs_a_model_takes_the_gpu_pool_and_queue(bag: dict[str, Any]) -> None:
     """Pool and queue go together, and the training steps have them."""
-    heavy = {"sweep", "train", "evaluate", "score", "explain"}
+    heavy = {"sweep.opened", "sweep.trial", "train", "evaluate", "score", "explain"}
     for name, task in _tasks(bag):
         wanted = ("gpu", "gpu") if name.rpartition("/")[2] in heavy else ("default_pool", "default")
         assert (task["pool"], task["queue"]) == wanted, f"{name}: step(gpu=True) is for {sorted(heavy)}"
@@ -70,13 +70,18 @@ def test_every_pool_that_a_task_takes_is_imported(bag: dict[str, Any]) -> None:
 
 
 def test_the_chain_of_the_night(bag: dict[str, Any]) -> None:
-    """split, sweep, train, evaluate, promote, report - and scoring starts only behind new_champion."""
+    """split, sweep, train, evaluate, promote, report - and scoring starts only behind new_champion.
+
+    A sweep is opened, tried - one task a trial - and closed.
+    """
     tasks = bag["dags"]["second.train"]["tasks"]
     upstream = {name: task["upstream"] for name, task in tasks.items()}
     assert upstream == {
         "split": [],
-        "sweep": ["split"],
-        "train": ["sweep"],
+        "sweep.opened": ["split"],
+        "sweep.trial": ["sweep.opened"],
+        "sweep.closed": ["sweep.opened", "sweep.trial"],
+        "train": ["sweep.closed"],
         "evaluate": ["train"],
         "promote": ["evaluate"],
         "new_champion": ["promote"],
@@ -86,6 +91,8 @@ def test_the_chain_of_the_night(bag: dict[str, Any]) -> None:
         "new_champion": ["second.champion"]
     }
     assert tasks["report"]["trigger_rule"] == "none_failed_min_one_success", "it must run when nothing is promoted"
+    assert tasks["sweep.closed"]["trigger_rule"] == "none_skipped", "a worker that died costs a trial, not the sweep"
+    assert [name for name, task in tasks.items() if task["mapped"]] == ["sweep.trial"]
 
 
 def test_what_starts_what(bag: dict[str, Any]) -> None:

@@ -22,7 +22,10 @@ def _states(site: Any, dag: str) -> dict[str, str]:
     logged = site.airflow("dags", "test", dag, "2026-09-01")
     listed = site.airflow("tasks", "states-for-dag-run", dag, "2026-09-01", "--output", "json")
     assert "[{" in listed.stdout, logged.stdout + logged.stderr + listed.stderr
-    states = {row["task_id"]: row["state"] for row in json.loads(listed.stdout[listed.stdout.index("[{") :])}
+    states = {
+        row["task_id"] + row.get("map_index", ""): row["state"]
+        for row in json.loads(listed.stdout[listed.stdout.index("[{") :])
+    }
     assert set(states.values()) <= {"success", "skipped"}, logged.stdout + logged.stderr
     return states
 
@@ -32,6 +35,7 @@ def test_the_dags_run_the_whole_night(night_site: Any, fill_inbox: Callable[[Pat
     fill_inbox(night_site.home, 5)
     runs = {dag: _states(night_site, dag) for dag in ("ingest", "call_to_action.train", "call_to_action.score")}
     assert {state for states in runs.values() for state in states.values()} == {"success"}
+    assert {"sweep.trial0", "sweep.trial1"} < set(runs["call_to_action.train"]), "one task a trial"
     assert set(runs["call_to_action.score"]) == {"score", "explain", "report"}
     asked = night_site.python("-m", "aufruf.cli", "status", "--json")
     found = json.loads(asked.stdout)

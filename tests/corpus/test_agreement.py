@@ -98,7 +98,7 @@ def test_the_interval_encloses_alpha_and_is_the_same_each_time() -> None:
 
 def test_the_interval_of_a_resample_uses_the_same_formula_as_alpha() -> None:
     """With one text and both labels on it every resample is the sample, so both ends are alpha."""
-    counts = np.array([[3, 1]])
+    counts = np.array([[[3, 1]]])
     assert interval(counts, seed=0) == pytest.approx((alpha(counts), alpha(counts)))
 
 

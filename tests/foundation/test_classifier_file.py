@@ -6,14 +6,31 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aufruf.classifier import Classifier, Encoder, choose, load, names, preset_names
-from aufruf.errors import UsageError
+from aufruf.errors import DataRefused, UsageError
 from aufruf.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHIPPED = CHECKOUT / "classifiers" / "call_to_action.toml"
+SEVERAL = """
+labels = ["support", "inform", "interact"]
+multi_label = true
+positive = "support"
+[spellings]
+interact = ["Mitmachen, liken"]
+none = ["keine"]
+abstain = ["?"]
+"""
 PLAIN = 'labels = ["no", "yes"]\npositive = "yes"\n[spellings]\nyes = ["ja", "1"]\nno = ["nein"]\n'
+
+
+@pytest.fixture(scope="module")
+def several() -> Classifier:
+    """A classifier whose texts may have several labels."""
+    return Classifier.model_validate({**tomllib.loads(SEVERAL), "name": "types"})
 
 
 @pytest.fixture
@@ -84,6 +101,10 @@ def test_a_wrong_value_is_named(read, added, told):
         (PLAIN.replace('labels = ["no", "yes"]\n', ""), "the key 'labels' is missing"),
         ('name = "other"\n' + PLAIN, "unknown key 'name'"),
         ("labels = [", "not valid TOML"),
+        (PLAIN.replace('"no"', '"abstain"', 1), "no label may be called 'abstain'"),
+        (PLAIN.replace('"no"', '"no|yes"', 1), r"no label may be called 'no\|yes': abstain and \| are reserved"),
+        (SEVERAL.replace('"inform"', '"none"', 1), "no label may be called 'none'"),
+        (PLAIN + 'none = ["-"]\n', "spellings.none is not a label"),
     ],
 )
 def test_labels_and_spellings_must_agree(read, text, told):
@@ -106,6 +127,42 @@ def test_a_spelling_stands_for_its_label(read):
     found = read(PLAIN)
     written = ["ja", " ja ", "1", "nein", "yes", "JA", "", "vielleicht"]
     assert [found.label_of(word) for word in written] == ["yes", "yes", "yes", "no", "yes", None, None, None]
+
+
+def test_of_several_labels_the_spellings_stand_for_a_set(read):
+    """Choices, ``|``, semicolons or commas stand between spellings; what says two things at once stands for nothing."""
+    found = read(SEVERAL)
+    sets = ["Mitmachen, liken", "Mitmachen, liken; support", "interact|support", "support\x1fMitmachen, liken", "keine"]
+    assert [found.label_of(one) for one in sets] == ["interact", *["support|interact"] * 3, "none"]
+    assert [found.label_of(one) for one in ("inform, support", "support;support", "?")] == [
+        "support|inform", "support", "abstain"
+    ]  # fmt: skip
+    for nonsense in ("none|support", "?;support", "support;", "support|tanzen", "|", "", "\x1f"):
+        assert found.label_of(nonsense) is None
+
+
+def test_a_single_label_is_never_read_as_a_set(read):
+    """Where a text has one label, what stands between two of them makes the cell unknown."""
+    found = read(PLAIN)
+    assert [found.label_of(word) for word in ("ja|nein", "ja;nein", "ja, ja", "ja\x1fnein")] == [None] * 4
+    assert [found.is_value(value) for value in ("yes", "no|yes", "none", "abstain")] == [True, False, False, False]
+
+
+@given(some=st.sets(st.sampled_from(["support", "inform", "interact"])))
+def test_a_value_stands_for_its_set(several, some):
+    """Every set of labels has one value, and the value has that set; the targets are its row."""
+    value = several.value_of(some)
+    assert set(several.labels_in(value)) == some
+    assert several.is_value(value)
+    assert several.is_call(value) == ("support" in some)
+    assert several.targets([value]) == [[int(label in some) for label in several.labels]]
+
+
+def test_a_value_that_the_classifier_does_not_have_has_no_targets(several):
+    """A label of before the file was changed is named, not learnt as nothing."""
+    with pytest.raises(DataRefused, match=r"types: 'support.dance' is not a label of the classifier"):
+        several.targets(["none", "support|dance"])
+    assert several.value_of(["dance", "inform", "support"]) == "support|inform|dance"
 
 
 @pytest.mark.parametrize("preset", [None, "demo", "quick"])

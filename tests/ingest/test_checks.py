@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from aufruf.classifier import Checks
-from aufruf.data import checks, readers, rows
+from aufruf.data import checks, expectations, readers, rows
 from aufruf.data.readers import Item
+from aufruf.errors import AufrufError
 
 LONGEST = Checks().longest
 GOOD = [{"text": f"Text {number}", "label": "False", "who": "7"} for number in range(10)]
@@ -194,11 +196,50 @@ def test_great_expectations_is_loaded_only_when_a_file_is_checked() -> None:
     assert done.stdout.strip() == "set()"
 
 
-def test_what_is_not_text_goes_no_further(classifier: Any) -> None:
-    """A reader that passes on a number where words belong is found out by row, before anything is stored."""
-    items = [Item(number, {"text": f"Text {number}", "platform": "x"}) for number in (1, 2)]
-    given = [rows.typed(item) | {"file": 0} for item in items]
-    given[1]["author"] = 7
+AT = datetime(2024, 11, 11, tzinfo=UTC)
+
+
+def checked(table: pd.DataFrame) -> checks.Verdict:
     verdict = checks.Verdict()
-    checks.check_rows(rows.frame(given, []), "posts", [], Checks(), datetime(2024, 11, 12, tzinfo=UTC), {0: verdict})
-    assert dict(verdict.reasons) == {2: ["the author is not text"]}
+    checks.check_rows(table, "posts", [], Checks(), datetime(2024, 11, 12, tzinfo=UTC), {0: verdict})
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong", "why"),
+    [
+        ("author", 7, "the author is not text"),
+        ("text_type", 7, "the text_type is not text"),
+        ("seconds", "12", "the seconds is not a number"),
+        ("posted_at", "2024-11-11", "the posted_at is not a time in UTC"),
+        ("annotated_at", AT.replace(tzinfo=None), "the annotated_at is not a time in UTC"),
+        ("collected_at", 1731425774, "the collected_at is not a time in UTC"),
+    ],
+)
+def test_a_value_of_another_type_goes_no_further(column: str, wrong: Any, why: str) -> None:
+    """A reader that passes on something else than words, UTC or a number is found out, row by row."""
+    given = [rows.typed(Item(n, {"text": f"Text {n}", "platform": "x", "seconds": "3"})) | {"file": 0} for n in (1, 2)]
+    for row in given:
+        row |= dict.fromkeys(("posted_at", "collected_at", "annotated_at"), AT)
+    assert dict(checked(rows.frame(given, [])).reasons) == {}
+    given[1][column] = wrong
+    assert dict(checked(rows.frame(given, [])).reasons) == {2: [why]}
+
+
+def test_a_whole_column_of_another_type_refuses_every_row() -> None:
+    """Times without a zone are a type of their own: the result is one for the column, and means all of its rows."""
+    table = rows.frame([rows.typed(Item(n, {"text": f"Text {n}"})) | {"file": 0} for n in (1, 2)], [])
+    table["posted_at"] = pd.to_datetime(["2024-11-11", "2024-11-10"])
+    found = checked(table)
+    assert dict(found.reasons) == {n: ["the posted_at is not a time in UTC"] for n in (1, 2)}
+    outcome = found.counts[("expect_column_values_to_be_of_type", "posted_at")]
+    assert (outcome["success"], outcome["evaluated"], outcome["unexpected"]) == (False, 2, 2)
+
+
+def test_a_check_that_cannot_be_run_is_no_outcome() -> None:
+    """An expectation about a column that is not there raises: it neither holds nor refuses a row."""
+    from great_expectations import expectations as gxe
+
+    table = pd.DataFrame({"file": [0], "item": [1]})
+    with pytest.raises(AufrufError, match="could not be run"):
+        expectations.run([gxe.ExpectColumnValuesToNotBeNull(column="text")], table)

@@ -3,7 +3,7 @@
 import itertools
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,12 @@ def make_examples(count: int, seed: int, classes: int = 2) -> Examples:
     labels = [at for at, _ in zip(itertools.cycle(range(classes)), range(count), strict=False)]
     texts = [f"{starts[label]} {' '.join(draw.choices(rest, k=draw.randint(0, 12)))}".strip() for label in labels]
     names = [f"t{n}" for n in range(count)]
-    return Examples(names, texts, labels, names)
+    return Examples(names, texts, hot(labels, classes), names)
+
+
+def hot(labels: Iterable[int], classes: int = 2) -> list[list[int]]:
+    """Label indices as targets."""
+    return [[int(at == label) for at in range(classes)] for label in labels]
 
 
 @pytest.fixture(scope="session")

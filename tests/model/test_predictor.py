@@ -57,7 +57,8 @@ def test_the_answers_are_not_all_alike(predictor):
 def test_no_texts_no_rows(predictor):
     """An empty list gives an empty table of the right width."""
     assert predictor.probabilities([]).shape == (0, 2)
-    assert predictor.decide(predictor.probabilities([])).tolist() == []
+    assert predictor.decide(predictor.probabilities([])).shape == (0, 2)
+    assert predictor.said(predictor.probabilities([])) == []
 
 
 @pytest.mark.parametrize("budget", [1, 32, 100, 5000])
@@ -82,5 +83,6 @@ def test_progress_counts_every_text(predictor, texts):
 def test_the_bundles_threshold_decides(predictor):
     """Without another one the card's threshold (0.4) decides."""
     odds = np.array([[0.61, 0.39], [0.6, 0.4], [0.1, 0.9]])
-    assert predictor.decide(odds).tolist() == [0, 1, 1]
-    assert predictor.decide(odds, threshold=0.95).tolist() == [0, 0, 0]
+    assert predictor.said(odds) == [["no_call"], ["call"], ["call"]]
+    assert predictor.decide(odds).tolist() == [[True, False], [False, True], [False, True]]
+    assert predictor.decide(odds, threshold=0.95).tolist() == [[True, False]] * 3

@@ -55,7 +55,7 @@ def test_a_killed_training_ends_in_the_same_weights(trained, tmp_path, encoder, 
     given = {
         "encoder": str(encoder.folder),
         "recipe": recipe.as_dict(),
-        "rows": [{name: list(values) for name, values in asdict(part).items()} for part in rows],
+        "rows": [asdict(part) for part in rows],
     }
     (tmp_path / "given.json").write_text(json.dumps(given))
     arguments = [sys.executable, "-c", DYING, tmp_path / "given.json", tmp_path / "run", moment]

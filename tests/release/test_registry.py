@@ -22,6 +22,33 @@ def test_a_registered_version_is_the_challenger(registry, register):
     assert registry.by_alias(CHAMPION) is None
 
 
+def test_one_run_registers_one_version(registry, tracker, tmp_path):
+    """Whoever was killed after the version was made registers no second; an answer that was lost makes no second."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "a.json").write_text("a")
+    with tracker.run("train", {}, {}) as run:
+        source = run.artifacts(tmp_path / "model", "model")
+        whole, made = registry.client.inner.create_model_version, []
+
+        def lost(*args, **options):
+            made.append(whole(*args, **options))
+            raise ConnectionError("reset by peer")
+
+        registry.client.inner.create_model_version = lost
+        first = registry.register(run, source, {"aufruf.fingerprint": "f"})
+        again = registry.register(run, source, {"aufruf.fingerprint": "f"})
+    assert (first.version, again.version, len(made)) == ("1", "1", 1)
+    assert registry.by_alias(CHALLENGER).version == "1"
+
+
+def test_registering_again_takes_the_alias_from_no_newer_one(registry, register, tracker, tmp_path):
+    """A registration that is taken up late leaves the challenger as it is when a newer version came meanwhile."""
+    first = register()
+    second = register()
+    made = registry.register(tracker.attach(first.run_id), first.source, {})
+    assert (made.version, registry.by_alias(CHALLENGER).version) == ("1", second.version)
+
+
 def test_crowning_remembers_who_was_before(registry, register):
     """The version crowned is the champion, the one before is previous; crowning it again changes nothing."""
     for _ in range(3):

@@ -1,4 +1,8 @@
-"""How far annotators agree: Krippendorff's alpha with an interval, Cohen's kappa of each pair, and each annotator."""
+"""How far annotators agree: Krippendorff's alpha with an interval, Cohen's kappa of each pair, and each annotator.
+
+Where a text may have ``several`` labels each of them is asked by itself, does it apply or not: alpha is the mean of the
+labels' alphas. Kappas and annotators are about whole answers.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +12,7 @@ import krippendorff
 import numpy as np
 import pandas as pd
 
-from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE
+from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE, names_in
 
 _RESAMPLES = 1000  # the ends of a 95 % interval move by less than .01 beyond this
 _CONFIDENCE = 0.95
@@ -38,7 +42,7 @@ class Annotator:
     """What one annotator did, and how far the others agree."""
 
     name: str
-    votes: dict[str, int]  # per label, abstentions not counted
+    votes: dict[str, int]  # per label, or set of labels, abstentions not counted
     abstentions: int
     agreement: float | None  # share of the others' votes on the same texts that are the same; None without any
     kappa: float | None  # mean of the pairs' kappas, weighted by the texts in common; None without any
@@ -66,32 +70,51 @@ def own_votes(votes: pd.DataFrame) -> pd.DataFrame:
     return votes[(votes["annotator"] != DECIDED_ELSEWHERE) & (votes["label"] != ABSTAIN)]
 
 
-def measure(votes: pd.DataFrame, labels: Sequence[str], seed: int = _SEED) -> Agreement:
+def measure(votes: pd.DataFrame, labels: Sequence[str], seed: int = _SEED, *, several: bool = False) -> Agreement:
     """Alpha of ``votes`` (columns text_id, annotator, label) with its interval; abstentions are missing values."""
-    counts = count(own_votes(votes), labels)
+    counts = count(own_votes(votes), labels, several=several)
     low, high = interval(counts, seed)
-    return Agreement(alpha(counts), low, high, int((counts.sum(axis=1) >= 2).sum()))
+    return Agreement(alpha(counts), low, high, int((counts[0].sum(axis=1) >= 2).sum()))
 
 
-def by_text_type(votes: pd.DataFrame, types: Mapping[str, str], labels: Sequence[str]) -> dict[str, Agreement]:
+def by_text_type(
+    votes: pd.DataFrame, types: Mapping[str, str], labels: Sequence[str], *, several: bool = False
+) -> dict[str, Agreement]:
     """``measure`` for the texts of each type, in the order of their names; ``types``: text_id -> text type."""
     kind = votes["text_id"].map(types).fillna("unknown")
-    return {str(name): measure(rows, labels) for name, rows in votes.groupby(kind)}
+    return {str(name): measure(rows, labels, several=several) for name, rows in votes.groupby(kind)}
 
 
-def count(votes: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
-    """Votes per text and label, shape (texts, labels), texts in ascending order of their id."""
-    table = pd.crosstab(votes["text_id"], votes["label"]).reindex(columns=list(labels), fill_value=0)
-    return table.to_numpy(dtype=np.int64)
+def by_label(votes: pd.DataFrame, labels: Sequence[str]) -> dict[str, Agreement]:
+    """``measure`` for each label of a text that may have several: does it apply or not?"""
+    return {label: measure(votes, [label], several=True) for label in labels}
+
+
+def count(votes: pd.DataFrame, labels: Sequence[str], *, several: bool = False) -> np.ndarray:
+    """Votes per question, text and answer, shape (questions, texts, answers), texts in ascending order of their id.
+
+    One question, which label it is; or with ``several`` one a label, with the answers "does not apply" and "applies".
+    """
+    table = pd.crosstab(votes["text_id"], votes["label"])
+    named = [[label in names_in(str(value)) for label in labels] for value in table.columns]
+    said = table.to_numpy(dtype=np.int64) @ np.array(named, dtype=np.int64).reshape(-1, len(labels))
+    if not several:
+        return said[None]
+    cast = table.to_numpy(dtype=np.int64).sum(axis=1, keepdims=True)
+    return np.stack([cast - said, said], axis=-1).swapaxes(0, 1)
 
 
 def alpha(counts: np.ndarray) -> float | None:
-    """Krippendorff's nominal alpha of counts of shape (texts, labels); None where it is not defined.
+    """Mean over the questions of Krippendorff's nominal alpha; None where it is defined for none of them.
 
-    That is without a text that has two votes, and when all votes are for one label.
-
-    Krippendorff, Content Analysis, 4th edition, section 12.3: one minus observed over expected disagreement.
+    ``counts``: see ``count``. Not defined is it without a text that has two votes, and when all give one answer.
     """
+    found = [one for one in map(_alpha, counts) if one is not None]
+    return float(np.mean(found)) if found else None
+
+
+def _alpha(counts: np.ndarray) -> float | None:
+    """Krippendorff, Content Analysis, 4th edition, section 12.3: one minus observed over expected disagreement."""
     counts = counts[counts.sum(axis=1) >= 2]
     if len(counts) == 0 or np.count_nonzero(counts.sum(axis=0)) < 2:
         return None
@@ -105,19 +128,25 @@ def interval(counts: np.ndarray, seed: int, resamples: int = _RESAMPLES) -> tupl
     """
     if alpha(counts) is None:
         return None, None
-    counts = counts[counts.sum(axis=1) >= 2]
-    pattern, of = np.unique(counts, axis=0, return_counts=True)  # few, however many texts
-    drawn = np.random.default_rng(seed).multinomial(len(counts), of / len(counts), size=resamples)
-    per_text = pattern.sum(axis=1)
-    differing = (per_text**2 - (pattern**2).sum(axis=1)) / (per_text - 1)  # ordered pairs that differ, per text
-    totals = drawn @ pattern  # shape (resamples, labels)
-    n = totals.sum(axis=1)
-    expected = (n**2 - (totals**2).sum(axis=1)) / (n - 1)
-    known = expected > 0
-    values = 1 - (drawn @ differing)[known] / expected[known]
+    per_text = counts.swapaxes(0, 1)[counts[0].sum(axis=1) >= 2]
+    patterns, of = np.unique(per_text, axis=0, return_counts=True)  # few, however many texts
+    drawn = np.random.default_rng(seed).multinomial(len(per_text), of / len(per_text), size=resamples)
+    values = np.stack([_alphas(drawn, pattern) for pattern in patterns.swapaxes(0, 1)])
+    values = np.nanmean(values[:, ~np.isnan(values).all(axis=0)], axis=0)
     tail = (1 - _CONFIDENCE) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _alphas(drawn: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """Alpha of each resample, NaN where it is not defined; ``drawn``: (resamples, patterns), how often each pattern."""
+    per_text = pattern.sum(axis=1)
+    differing = (per_text**2 - (pattern**2).sum(axis=1)) / (per_text - 1)  # ordered pairs that differ, per text
+    totals = drawn @ pattern  # shape (resamples, answers)
+    n = totals.sum(axis=1)
+    expected = (n**2 - (totals**2).sum(axis=1)) / (n - 1)
+    observed: np.ndarray = drawn @ differing
+    return 1 - np.divide(observed, expected, out=np.full(len(drawn), np.nan), where=expected > 0)
 
 
 def pairwise_kappa(votes: pd.DataFrame) -> dict[tuple[str, str], Kappa]:
@@ -157,7 +186,8 @@ def annotators(votes: pd.DataFrame, labels: Sequence[str], kappas: Mapping[tuple
     ``votes``: text_id, annotator, label and, where known, seconds. ``kappas``: of the same votes.
     """
     people = votes[votes["annotator"] != DECIDED_ELSEWHERE]
-    others = _others(own_votes(people))
+    cast = own_votes(people)
+    others, answers = _others(cast), [*labels, *sorted(set(cast["label"]).difference(labels))]
     found = []
     for name, rows in people.groupby("annotator"):
         said = rows["label"].value_counts()
@@ -166,7 +196,7 @@ def annotators(votes: pd.DataFrame, labels: Sequence[str], kappas: Mapping[tuple
         found.append(
             Annotator(
                 name=str(name),
-                votes={label: int(said.get(label, 0)) for label in labels},
+                votes={label: int(said.get(label, 0)) for label in answers},
                 abstentions=int(said.get(ABSTAIN, 0)),
                 agreement=int(theirs["same"].sum()) / total if total else None,
                 kappa=mean_kappa(str(name), kappas),

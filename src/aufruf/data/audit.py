@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aufruf.data.duplicates import Alike
-from aufruf.schemas import SPLITS
+from aufruf.schemas import SPLITS, names_in
 
 Flags = npt.NDArray[np.bool_]
 _FEWEST = 20  # texts below which a random split says nothing
@@ -38,15 +38,19 @@ class Leaked:
 
 
 def sizes(rows: pd.DataFrame, labels: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """By split: texts, groups, texts per label and per text type. ``rows``: split, group_id, label, text_type."""
+    """By split: texts, groups, texts per label and per text type. ``rows``: split, group_id, label, text_type.
+
+    A text with several labels is counted at each of them.
+    """
     types = sorted({kind for kind in rows["text_type"] if isinstance(kind, str)})
     table = dict[str, dict[str, Any]]()
     for side in SPLITS:
         part = rows[rows["split"] == side]
+        named = [name for value in part["label"].dropna() for name in names_in(value)]
         table[side] = {
             "texts": len(part),
             "groups": int(part["group_id"].nunique()),
-            "labels": {label: int((part["label"] == label).sum()) for label in labels},
+            "labels": {label: named.count(label) for label in labels},
             "text_types": {kind: int((part["text_type"] == kind).sum()) for kind in types},
         }
     return table

@@ -25,22 +25,24 @@ class HeldOut:
 
 
 def standing(
-    votes: pd.DataFrame, files: pd.DataFrame, labels: Sequence[str], rule: Votes
+    votes: pd.DataFrame, files: pd.DataFrame, labels: Sequence[str], rule: Votes, *, several: bool = False
 ) -> tuple[pd.Series, list[HeldOut]]:
     """For each vote whether it counts, is held out with its batch, or is an excluded annotator's.
 
-    ``votes``: text_id, annotator, label, file. ``files``: digest, ingested_at. A label that was decided elsewhere
-    always counts: it is nobody's vote.
+    ``votes``: text_id, annotator, label, file. ``files``: digest, ingested_at. ``several``: a text may have several of
+    the labels. A label that was decided elsewhere always counts: it is nobody's vote.
     """
     excluded = votes["annotator"].isin(_excluded(votes["annotator"].unique(), rule.exclude))
-    held = hold_out(votes[~excluded], files, labels, rule)
+    held = hold_out(votes[~excluded], files, labels, rule, several=several)
     outside = votes["annotator"] == DECIDED_ELSEWHERE
     held_out = votes["file"].isin([batch.file for batch in held]) & ~outside
     stands = np.select([excluded, held_out], [EXCLUDED, HELD_OUT], default=COUNTS)
     return pd.Series(stands, index=votes.index, dtype=object), held
 
 
-def hold_out(votes: pd.DataFrame, files: pd.DataFrame, labels: Sequence[str], rule: Votes) -> list[HeldOut]:
+def hold_out(
+    votes: pd.DataFrame, files: pd.DataFrame, labels: Sequence[str], rule: Votes, *, several: bool = False
+) -> list[HeldOut]:
     """The batches to hold out, in the order in which they arrived.
 
     Each is measured with what was accepted before it, on the texts that it votes on. Agreement that cannot be
@@ -53,10 +55,10 @@ def hold_out(votes: pd.DataFrame, files: pd.DataFrame, labels: Sequence[str], ru
         mine = (cast["file"] == file).to_numpy()
         touched = cast["text_id"].isin(cast["text_id"][mine]).to_numpy()
         joint = cast[touched & (accepted | mine)]
-        if _enough(joint, labels, rule):
+        if _enough(count(joint, labels, several=several), rule):
             accepted |= mine
         else:
-            held.append(_held(file, int(mine.sum()), joint, labels, rule))
+            held.append(_held(file, int(mine.sum()), joint, measure(joint, labels, several=several), rule))
     return held
 
 
@@ -76,16 +78,14 @@ def _excluded(annotators: Iterable[str], exclude: Collection[str]) -> set[str]:
     return {name for name in annotators if name != DECIDED_ELSEWHERE and shown(name) in named}
 
 
-def _enough(joint: pd.DataFrame, labels: Sequence[str], rule: Votes) -> bool:
-    counts = count(joint, labels)
-    if int((counts.sum(axis=1) >= 2).sum()) < rule.alpha_texts:
+def _enough(counts: np.ndarray, rule: Votes) -> bool:
+    if int((counts[0].sum(axis=1) >= 2).sum()) < rule.alpha_texts:
         return True
     value = alpha(counts)
     return value is None or value >= rule.alpha_floor
 
 
-def _held(file: str, votes: int, joint: pd.DataFrame, labels: Sequence[str], rule: Votes) -> HeldOut:
-    found = measure(joint, labels)
+def _held(file: str, votes: int, joint: pd.DataFrame, found: Agreement, rule: Votes) -> HeldOut:
     reason = (
         f"annotators agree too little: Krippendorff's alpha {found.alpha:.3f} [{found.low:.3f}, {found.high:.3f}] "
         f"on {found.texts} texts is below the floor {rule.alpha_floor:g}. {_suspect(pairwise_kappa(joint))} "

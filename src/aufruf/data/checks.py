@@ -1,7 +1,8 @@
 """What a file must be like before anything of it is stored: Great Expectations suites for each kind.
 
-One suite looks at rows and names those to refuse; one at the votes of a file together; one at each file as a
-whole, and decides whether it is taken. Their bounds stand in the classifier file. Results keep counts, never values.
+One suite looks at the columns of a file, or of its parts; one at rows, and names those to refuse; one at the votes
+of a file together; one at each file as a whole, and decides whether it is taken. Their bounds stand in the classifier
+file. Results keep counts, never values.
 """
 
 from collections import defaultdict
@@ -16,10 +17,12 @@ import pandas as pd
 from aufruf.classifier import Checks, Classifier
 from aufruf.data.expectations import Found, run
 from aufruf.data.rows import Questions, answer
+from aufruf.question import CHOICES
 
 _CLOCKS_APART = timedelta(days=1)  # how far ahead of ours another machine's clock may be
 _UNSTORABLE = r"\x00"  # NUL; it also stands where the file has half a character
 _WORDS = ("text", "text_id", "post_id", "author", "party", "platform", "annotator", "question", "label")
+_KINDS = ("text_type", "post_type", "digest")  # words of our own, which a reader has no say in
 _DATES = ("posted_at", "collected_at", "annotated_at")
 _REPEAT = "this annotator votes on this text more than once"
 
@@ -56,6 +59,17 @@ class _Rule:
     empty: bool = False
 
 
+@dataclass(frozen=True)
+class Shape:
+    """The columns that a file, or a part of it, has, and those that it must have."""
+
+    file: int
+    columns: frozenset[str]
+    needed: frozenset[str]
+    parts: int = 1  # how many parts of the file look like this
+    place: str = ""  # the first of them, in words; "" for the whole file
+
+
 def loosest(classifiers: Sequence[Classifier]) -> Checks:
     """Bounds that refuse only what every one of these classifiers refuses: a file is stored once for all."""
     all_ = [one.checks for one in classifiers] or [Checks()]
@@ -71,6 +85,25 @@ def loosest(classifiers: Sequence[Classifier]) -> Checks:
     )
 
 
+def check_columns(shapes: Sequence[Shape], verdicts: Mapping[int, Verdict]) -> list[tuple[Shape, list[str]]]:
+    """Judge the columns of files; gives the shapes that lack any, each with what is not there."""
+    from great_expectations import expectations as gxe
+
+    alike: dict[tuple[frozenset[str], frozenset[str]], list[Shape]] = defaultdict(list)
+    for shape in shapes:
+        alike[(shape.columns, shape.needed)].append(shape)
+    lacking = []
+    for (columns, needed), same in alike.items():
+        suite = [gxe.ExpectColumnToExist(column=name) for name in sorted(needed)]
+        found = run(suite, pd.DataFrame(columns=sorted(columns))) if suite else []
+        missing = sorted(one.column for one in found if not one.holds)
+        for shape in same:
+            for one in found:
+                verdicts[shape.file].count(one.expectation, one.column, shape.parts, 0 if one.holds else shape.parts)
+        lacking += [(shape, missing) for shape in same if missing]
+    return lacking
+
+
 def check_rows(
     table: pd.DataFrame, kind: str, questions: Questions, bounds: Checks, now: datetime, verdicts: Mapping[int, Verdict]
 ) -> None:
@@ -78,10 +111,11 @@ def check_rows(
     if table.empty:
         return
     named = [name for name in _WORDS if table[name].notna().any()]
-    rules = [*_text_rules(table, kind, bounds), *map(_storable, named), *map(_written, named)]
-    rules += [_in_time(name, bounds, now) for name in _DATES if table[name].notna().any()]
+    rules = [*_text_rules(table, kind, bounds), *map(_storable, named), *_type_rules(table)]
+    dated = [name for name in _DATES if isinstance(table[name].dtype, pd.DatetimeTZDtype)]
+    rules += [_in_time(name, bounds, now) for name in dated if table[name].notna().any()]
     if kind == "annotations":
-        rules += _label_rules(questions)
+        rules += _label_rules(table, questions)
     _apply(rules, table, verdicts)
 
 
@@ -122,6 +156,14 @@ def check_files(files: pd.DataFrame, bounds: Checks, verdicts: Mapping[int, Verd
     return {number: verdict.reasons[0] for number, verdict in whole.items() if verdict.reasons}
 
 
+def check_numbers(share: float, verdict: Verdict) -> bool:
+    """False when row numbers serve as ids and most of those that are stored stand for other texts."""
+    table = pd.DataFrame([{"file": 0, "item": 0, "renumbered": share}])
+    (found,) = run([_at_most("renumbered", 0.5).expectation], table)
+    verdict.count(found.expectation, found.column, 1, len(found.unexpected))
+    return found.holds
+
+
 def _at_most(column: str, bound: float) -> _Rule:
     from great_expectations import expectations as gxe
 
@@ -159,14 +201,21 @@ def _storable(column: str) -> _Rule:
     )
 
 
-def _written(column: str) -> _Rule:
-    """A number or an object where words belong is a fault of a reader, and goes no further."""
+def _type_rules(table: pd.DataFrame) -> list[_Rule]:
+    """A number or an object where words belong, or a time without its zone, is a fault of ours and goes no further."""
     from great_expectations import expectations as gxe
 
-    return _Rule(
-        gxe.ExpectColumnValuesToBeOfType(column=column, type_="str"),
-        lambda row: f"the {column} is not text",
-    )
+    types = dict.fromkeys((*_WORDS, *_KINDS), ("str", "text"))
+    types |= dict.fromkeys(_DATES, ("Timestamp", "a time in UTC")) | {"seconds": ("float", "a number")}
+    return [
+        _Rule(gxe.ExpectColumnValuesToBeOfType(column=name, type_=type_), partial(_mistyped, f"{name} is not {words}"))
+        for name, (type_, words) in types.items()
+        if table[name].notna().any()
+    ]
+
+
+def _mistyped(what: str, row: Any) -> str:
+    return f"the {what}"
 
 
 def _in_time(column: str, bounds: Checks, now: datetime) -> _Rule:
@@ -183,20 +232,24 @@ def _in_time(column: str, bounds: Checks, now: datetime) -> _Rule:
     )
 
 
-def _label_rules(questions: Questions) -> list[_Rule]:
+def _label_rules(table: pd.DataFrame, questions: Questions) -> list[_Rule]:
     from great_expectations import expectations as gxe
 
     rules = [_Rule(gxe.ExpectColumnValuesToNotBeNull(column="label"), lambda row: "the label is missing")]
     for place, group in enumerate(questions):
         spellings = [word for one in group for words in one.spellings.values() for word in words]
-        labels = [label for one in group for label in one.labels]
-        listed = gxe.ExpectColumnValuesToBeInSet(column=answer(place), value_set=[*spellings, *labels])
-        rules.append(_Rule(listed, partial(_unlisted, " or ".join(f"{one.name}.toml" for one in group))))
+        read = [word for word in table[answer(place)].dropna().unique() if any(one.label_of(word) for one in group)]
+        listed = gxe.ExpectColumnValuesToBeInSet(column=answer(place), value_set=[*spellings, *read])
+        rules.append(_Rule(listed, partial(_unlisted, group)))
     return rules
 
 
-def _unlisted(where: str, row: Any) -> str:
-    return f"label {_shown(row['label'])} is not listed under [spellings] of {where}"
+def _unlisted(group: Sequence[Classifier], row: Any) -> str:
+    choices, where = row["label"].split(CHOICES), " or ".join(f"{one.name}.toml" for one in group)
+    strange = [word for word in choices if not any(one.label_of(word) for one in group)]
+    if not strange:
+        return f"the answer holds {len(choices)} choices that exclude each other"
+    return f"label {_shown(strange[0])} is not listed under [spellings] of {where}"
 
 
 def _shown(label: str) -> str:

@@ -15,16 +15,20 @@ _LARGE = 5000  # rows
 
 @dataclass(frozen=True)
 class Found:
-    """What one expectation found: the rows, by file and item, that are not as expected."""
+    """What one expectation found; of one about a whole column or table that does not hold, every row is unexpected."""
 
     number: int  # place of the expectation in the suite
     expectation: str
     column: str
-    unexpected: list[tuple[int, int]]
+    holds: bool
+    unexpected: list[tuple[int, int]]  # the rows, by file and item, that are not as expected
 
 
 def run(expectations: Sequence[Any], table: pd.DataFrame) -> list[Found]:
-    """Check a table with the columns ``file`` and ``item``. Raises AufrufError when a check could not be run."""
+    """Check a table; rows are told by the columns ``file`` and ``item``, which a table without rows need not have.
+
+    Raises AufrufError when a check could not be run.
+    """
     found = _run(expectations, table)
     if len(table) >= _LARGE:
         gc.collect()  # Great Expectations leaves the table in a cycle: those of a large file would pile up
@@ -57,17 +61,21 @@ def _run(expectations: Sequence[Any], table: pd.DataFrame) -> list[Found]:
         },
     )
     ran = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": table})
-    return [_found(result) for one in ran.run_results.values() for result in one.results]
+    return [_found(result, table) for one in ran.run_results.values() for result in one.results]
 
 
-def _found(result: Any) -> Found:
-    config = result.expectation_config
-    if "unexpected_count" not in result.result:
+def _found(result: Any, table: pd.DataFrame) -> Found:
+    config, holds = result.expectation_config, bool(result.success)
+    if result.exception_info.get("raised_exception") is not False:  # else the exceptions by the metric that failed
         raise AufrufError(
             f"the check {config.type} could not be run",
             where="great_expectations",
             next="Report it as a bug.",
         )
     column = config.kwargs.get("column") or ", ".join(config.kwargs.get("column_list", ()))
-    rows = result.result.get("unexpected_index_list") or ()
-    return Found(config.meta["number"], config.type, column, [(int(row["file"]), int(row["item"])) for row in rows])
+    if "unexpected_count" in result.result:
+        rows = result.result.get("unexpected_index_list") or []
+    else:
+        rows = [] if holds or table.empty else table[["file", "item"]].to_dict("records")
+    unexpected = [(int(row["file"]), int(row["item"])) for row in rows]
+    return Found(config.meta["number"], config.type, column, holds, unexpected)

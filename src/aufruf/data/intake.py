@@ -5,8 +5,8 @@ judge it and once to take what passed.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.data import checks, readers, rows
+from aufruf.data import checks, columns, readers, rows
 from aufruf.data.checks import Verdict
 from aufruf.data.readers import Content, Format, Item
+from aufruf.data.seen import Seen
 from aufruf.errors import DataRefused
 from aufruf.schemas import ABSTAIN, Annotation, QuarantinedRow, Text
 
@@ -46,6 +47,7 @@ class Intake:
     rows: int = 0
     answered: set[str] = field(default_factory=set)  # questions of the file; "" for a table, which asks none
     refusal: str = ""
+    numbers: Mapping[str, int] = field(default_factory=dict)  # the texts, where row numbers are ids: see Seen.numbers
 
     @property
     def kept(self) -> int:
@@ -109,8 +111,11 @@ def source(path: Path, digest: str, asked: str, classifiers: Sequence[Classifier
 
     Raises DataRefused when nothing is known of the format.
     """
-    content = readers.open_content(path, questions=frozenset(one.question for one in classifiers))
-    return Source(digest, content, readers.find(content, asked))
+    questions, several = rows.asked(classifiers)
+    content = readers.open_content(path, questions, several=several)
+    format_ = readers.find(content, asked)
+    parts = readers.Parts(format_.needs | content.questions) if content.objects else None
+    return Source(digest, replace(content, parts=parts), format_)
 
 
 def judge(sources: Sequence[Source], classifiers: Sequence[Classifier], known: _LABELS, now: datetime) -> list[Intake]:
@@ -125,17 +130,35 @@ def _judge(
     questions = _questions(classifiers) if kind == "annotations" else []
     intakes = [Intake(one, questions) for one in sources]
     verdicts = {number: intake.verdict for number, intake in enumerate(intakes)}
-    bounds, seen = checks.loosest(classifiers), _Seen()
+    bounds, seen = checks.loosest(classifiers), Seen()
+    _check_columns(intakes, columns.at_first)
     for table in _tables(intakes):
         checks.check_rows(table, kind, questions, bounds, now, verdicts)
         passed = [i not in verdicts[f].reasons for f, i in zip(table["file"], table["item"], strict=True)]
         seen.add(table[passed], votes=kind == "annotations")
+    _check_columns(intakes, columns.throughout)
+    for number, intake in enumerate(intakes):
+        intake.numbers = seen.numbers(number)
     if kind == "annotations":
         checks.check_votes(seen.votes(), verdicts)
-    summary = pd.DataFrame([_summary(n, one, seen, known, bounds.enough) for n, one in enumerate(intakes)])
-    for number, failed in checks.check_files(summary, bounds, verdicts).items():
-        intakes[number].refusal = intakes[number].refusal or _refusal(intakes[number], failed[0], summary.iloc[number])
+    summary = {n: _summary(n, one, seen, known, bounds.enough) for n, one in enumerate(intakes) if one.rows}
+    failures = checks.check_files(pd.DataFrame(summary.values()), bounds, verdicts) if summary else {}
+    for number, failed in failures.items():
+        intakes[number].refusal = intakes[number].refusal or _refusal(intakes[number], failed[0], summary[number])
     return intakes
+
+
+def _check_columns(intakes: Sequence[Intake], shapes: Callable[[int, Content, Format], list[checks.Shape]]) -> None:
+    """Hold back the files that lack a column, or whose columns cannot even be read."""
+    found = []
+    for number, intake in enumerate(intakes):
+        try:
+            found += shapes(number, intake.source.content, intake.source.format)
+        except DataRefused as refusal:
+            intake.refusal = refusal.sentence()
+    for shape, missing in checks.check_columns(found, {n: one.verdict for n, one in enumerate(intakes)}):
+        source = intakes[shape.file].source
+        intakes[shape.file].refusal = columns.refusal(source.content, source.format, shape, missing).sentence()
 
 
 def _questions(classifiers: Sequence[Classifier]) -> list[list[Classifier]]:
@@ -173,7 +196,7 @@ def _typed(intake: Intake) -> Iterator[dict[str, Any]]:
     try:
         if intake.source.format.kind == "annotations" and not intake.questions:
             raise DataRefused("the file holds votes, and there is no classifier to take them", next="Name one.")
-        for item in intake.source.format.read(intake.source.content):
+        for item in () if intake.refusal else intake.source.format.read(intake.source.content):
             question = item.values.get("question") or ""
             if question not in asked:
                 others.add(question)
@@ -189,7 +212,7 @@ def _typed(intake: Intake) -> Iterator[dict[str, Any]]:
                 verdict.refuse(item.number, str(error))
         if others and not intake.answered:
             raise _another_question(others, intake.questions)
-        if not intake.rows:
+        if not intake.rows and not intake.refusal:
             raise DataRefused("the file holds no rows", next="Export it again.")
     except DataRefused as refusal:
         intake.refusal = refusal.sentence()
@@ -203,34 +226,7 @@ def _another_question(others: set[str], questions: rows.Questions) -> DataRefuse
     )
 
 
-class _Seen:
-    """What has to be known of all rows of a file together, without their texts."""
-
-    _KEY = ("file", "item", "question", "text_id", "annotator", "label", "annotated_at", "digest")
-
-    def __init__(self) -> None:
-        self._ids: list[np.ndarray] = []  # (rows, 3): number of file, hash of the text's id, hash of its wording
-        self._votes: list[pd.DataFrame] = []
-
-    def add(self, table: pd.DataFrame, *, votes: bool) -> None:
-        hashes = [pd.util.hash_array(table[name].to_numpy(dtype=object)) for name in ("text_id", "digest")]
-        self._ids.append(np.stack([table["file"].to_numpy(dtype=np.uint64), *hashes], axis=1))
-        if votes:
-            self._votes.append(table[list(self._KEY)])
-
-    def votes(self) -> pd.DataFrame:
-        none = pd.DataFrame(columns=list(self._KEY))
-        self._votes = [pd.concat(self._votes, ignore_index=True) if self._votes else none]
-        return self._votes[0]
-
-    def repeated(self, file: int, enough: int) -> float | None:
-        """Share of a file's texts that say what another one of its texts says; None when there are too few."""
-        mine = [ids[ids[:, 0] == file, 1:] for ids in self._ids]
-        texts = np.unique(np.concatenate(mine), axis=0) if mine else np.empty((0, 2))
-        return None if len(texts) < enough else 1 - len(np.unique(texts[:, 1])) / len(texts)
-
-
-def _summary(number: int, intake: Intake, seen: _Seen, known: _LABELS, enough: int) -> dict[str, Any]:
+def _summary(number: int, intake: Intake, seen: Seen, known: _LABELS, enough: int) -> dict[str, Any]:
     """One row of what ``checks.check_files`` judges."""
     verdict, n = intake.verdict, max(intake.rows, 1)
     broken = len(verdict.reasons.keys() - verdict.harmless)
@@ -253,21 +249,23 @@ def _summary(number: int, intake: Intake, seen: _Seen, known: _LABELS, enough: i
 def _shift(votes: pd.DataFrame, classifier: Classifier, known: Mapping[str, int], enough: int) -> float | None:
     """Kullback-Leibler divergence (nats) of a file's labels from those known; None when either are too few.
 
-    Half a vote is added to every label of both, so that a label never seen has a probability.
+    Half a vote is added to every label of both, so that a label never seen has a probability. Of several labels at once
+    each set that was seen counts as a label.
     """
     asked = votes["question"].isin(["", classifier.question])
     written = votes.loc[asked, "label"].value_counts()
     mine: Counter[str] = Counter()
     for word, n in written.items():
         mine[classifier.label_of(str(word)) or ABSTAIN] += int(n)
-    here, before = ([counts.get(label, 0) + 0.5 for label in classifier.labels] for counts in (mine, known))
+    others = sorted({value for value in {*mine, *known} if classifier.is_value(value)}.difference(classifier.labels))
+    here, before = ([counts.get(one, 0) + 0.5 for one in [*classifier.labels, *others]] for counts in (mine, known))
     if min(sum(here), sum(before)) < enough:
         return None
     p, q = np.array(here) / sum(here), np.array(before) / sum(before)
     return float((p * np.log(p / q)).sum())
 
 
-def _refusal(intake: Intake, failed: str, summary: "pd.Series[Any]") -> str:
+def _refusal(intake: Intake, failed: str, summary: Mapping[str, Any]) -> str:
     """Why a whole file is refused: what is out of bounds, and what to do."""
     told = "; ".join(f"{why} (rows: {n}, the first is {first})" for why, n, first in intake.common_reasons())
     if failed == "unusable":

@@ -1,7 +1,8 @@
 """From votes to one label a text, or to the reason why there is none yet.
 
 The rule: the label with most votes wins when at least ``votes.minimum`` annotators voted and no other label has
-as many votes. An abstention is no vote. A label that was decided elsewhere outranks all votes.
+as many votes. An abstention is no vote. A label that was decided elsewhere outranks all votes. Where a text may have
+``several`` labels, each applies or not by the majority of the votes, and a tie on one leaves the text undecided.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import pandas as pd
 from aufruf.data.agreement import count
 from aufruf.data.batches import COUNTS, EXCLUDED, HELD_OUT, OUTDATED
 from aufruf.errors import DataRefused, nearest
-from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE
+from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE, JOINT, NONE, names_in
 
 DECIDED = ("majority", "unanimous", "elsewhere")
 _CONTENT = [
@@ -32,6 +33,8 @@ def decide(
     classifier: str,
     now: datetime,
     standing: pd.Series | None = None,
+    *,
+    several: bool = False,
 ) -> pd.DataFrame:
     """One row of ``labels`` per text that has a vote.
 
@@ -40,26 +43,26 @@ def decide(
     votes were for another wording of it is ``edited``.
     Raises DataRefused when a vote is for a label that the classifier does not have.
     """
-    known_labels(votes, labels, classifier)
+    known_labels(votes, labels, classifier, several=several)
     ids = np.sort(votes["text_id"].unique())
     standing = pd.Series(COUNTS, index=votes.index) if standing is None else standing
     cast = votes[(votes["label"] != ABSTAIN) & (standing == COUNTS)]
     own = votes["label"] != ABSTAIN
     aside, outdated = (votes.loc[own & (standing == kind), "text_id"] for kind in (HELD_OUT, OUTDATED))
-    counts = _counts(cast, ids, labels)
+    counts = _counts(cast, ids, labels, several)
     elsewhere = cast[cast["annotator"] == DECIDED_ELSEWHERE].set_index("text_id")["label"]
-    chosen = _chosen(elsewhere, ids, labels)
-    none = counts.sum(axis=1) == 0
-    without = none & np.isin(ids, aside), none & np.isin(ids, outdated)
-    how = _how(counts, chosen >= 0, np.isin(ids, contradictions(elsewhere, texts)), without, minimum)
-    winner = np.where(chosen >= 0, chosen, counts.argmax(axis=1))
+    chosen = _chosen(elsewhere, ids, labels, several)
+    number = counts[0].sum(axis=1)
+    without = (number == 0) & np.isin(ids, aside), (number == 0) & np.isin(ids, outdated)
+    how = _how(counts, chosen[0] >= 0, np.isin(ids, contradictions(elsewhere, texts)), without, minimum)
+    winner = np.where(chosen >= 0, chosen, counts.argmax(axis=2))
     decided = np.isin(how, DECIDED)
     return pd.DataFrame(
         {
             "classifier": classifier,
             "text_id": ids.astype(object),
-            "label": _named(labels, np.where(decided, winner, -1)),
-            "votes": counts.sum(axis=1),
+            "label": _named(labels, winner, several).where(decided, None),
+            "votes": number,
             "margin": np.where(decided, _margin(counts, winner), 0.0),
             "how": how,
             "decided_at": pd.Timestamp(now),
@@ -67,10 +70,12 @@ def decide(
     )
 
 
-def _named(labels: Sequence[str], winner: np.ndarray) -> pd.Series:
-    """The label at each index, None at -1."""
-    names = [*labels, None]
-    return pd.Series([names[at] for at in winner], dtype=object)
+def _named(labels: Sequence[str], winner: np.ndarray, several: bool) -> pd.Series:
+    """The value for each text of the winning answers, shape (questions, texts)."""
+    if not several:
+        return pd.Series([labels[at] for at in winner[0]], dtype=object)
+    sets = [[label for label, applies in zip(labels, row, strict=True) if applies] for row in winner.T]
+    return pd.Series([JOINT.join(names) or NONE for names in sets], dtype=object)
 
 
 def contradictions(elsewhere: pd.Series, texts: pd.DataFrame) -> list[str]:
@@ -123,10 +128,11 @@ def changed(decided: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     return decided[~same.all(axis=1).to_numpy()]
 
 
-def known_labels(votes: pd.DataFrame, labels: Sequence[str], classifier: str) -> None:
+def known_labels(votes: pd.DataFrame, labels: Sequence[str], classifier: str, *, several: bool = False) -> None:
     """Raise DataRefused, naming the label, when a vote is for one that the classifier does not have."""
-    allowed = {*labels, ABSTAIN}
-    strange = sorted(set(votes["label"]) - allowed)
+    allowed = {*labels, ABSTAIN, NONE} if several else {*labels, ABSTAIN}
+    split = names_in if several else lambda value: (value,)
+    strange = sorted(value for value in set(votes["label"]) if not allowed.issuperset(split(value)))
     if strange:
         raise DataRefused(
             f"{int(votes['label'].isin(strange).sum())} votes are for {strange[0]!r}, not a label of the classifier",
@@ -135,18 +141,26 @@ def known_labels(votes: pd.DataFrame, labels: Sequence[str], classifier: str) ->
         )
 
 
-def _counts(cast: pd.DataFrame, ids: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Votes, shape (ids, labels); a text on which everyone abstained has a row of zeros."""
-    counts = np.zeros((len(ids), len(labels)), dtype=np.int64)
-    if len(cast):
-        counts[np.searchsorted(ids, np.sort(cast["text_id"].unique()))] = count(cast, labels)
+def _counts(cast: pd.DataFrame, ids: np.ndarray, labels: Sequence[str], several: bool) -> np.ndarray:
+    """Votes, shape (questions, ids, answers), see ``agreement.count``; zeros where everyone abstained."""
+    found = count(cast, labels, several=several)
+    counts = np.zeros((len(found), len(ids), found.shape[2]), dtype=np.int64)
+    counts[:, np.searchsorted(ids, np.sort(cast["text_id"].unique()))] = found
     return counts
 
 
-def _chosen(elsewhere: pd.Series, ids: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Index of the label decided elsewhere, or -1; shape (ids,)."""
-    index = {label: at for at, label in enumerate(labels)}
-    return elsewhere.map(index).reindex(ids).fillna(-1).to_numpy(dtype=np.int64)
+def _chosen(elsewhere: pd.Series, ids: np.ndarray, labels: Sequence[str], several: bool) -> np.ndarray:
+    """The answers that were given elsewhere, or -1; shape (questions, ids)."""
+    names = elsewhere.map(names_in).reindex(ids)
+    said = [[label in one for label in labels] if isinstance(one, tuple) else None for one in names]
+    questions = len(labels) if several else 1
+    return (
+        np.array(
+            [[-1] * questions if row is None else row if several else [row.index(True)] for row in said], dtype=np.int64
+        )
+        .reshape(len(ids), questions)
+        .T
+    )
 
 
 def _how(
@@ -156,18 +170,19 @@ def _how(
     without: tuple[np.ndarray, np.ndarray],  # no vote that counts: all are held back, or for another wording
     minimum: int,
 ) -> np.ndarray:
-    votes, top = counts.sum(axis=1), counts.max(axis=1)
-    tied = (counts == top[:, None]).sum(axis=1) > 1
+    votes, top = counts[0].sum(axis=1), counts.max(axis=2)
+    tied = ((counts == top[:, :, None]).sum(axis=2) > 1).any(axis=0)
+    alike = (top == votes).all(axis=0)
     return np.select(
-        [contradicted, elsewhere, *without, votes < minimum, tied, top == votes],
+        [contradicted, elsewhere, *without, votes < minimum, tied, alike],
         ["contradiction", "elsewhere", "held_back", "edited", "too_few_votes", "tie", "unanimous"],
         default="majority",
     ).astype(object)
 
 
 def _margin(counts: np.ndarray, winner: np.ndarray) -> np.ndarray:
-    """(votes for the winner - most votes for another label) / votes, shape (texts,)."""
-    rows = np.arange(len(counts))
+    """The smallest over the questions of (votes for the winner - most for another answer) / votes, shape (texts,)."""
+    won = np.take_along_axis(counts, winner[:, :, None], axis=2)[:, :, 0]
     others = counts.copy()
-    others[rows, winner] = -1
-    return (counts[rows, winner] - others.max(axis=1)) / np.maximum(counts.sum(axis=1), 1)
+    np.put_along_axis(others, winner[:, :, None], -1, axis=2)
+    return ((won - others.max(axis=2)) / np.maximum(counts[0].sum(axis=1), 1)).min(axis=0)

@@ -45,15 +45,30 @@ def typed(item: Item) -> dict[str, Any]:
     return row
 
 
+def asked(classifiers: Sequence[Classifier]) -> tuple[frozenset[str], frozenset[str]]:
+    """The questions that are asked, and those of them whose answer may hold several choices."""
+    several = (one.question for one in classifiers if one.multi_label)
+    return frozenset(one.question for one in classifiers), frozenset(several)
+
+
 def frame(rows: Sequence[dict[str, Any]], questions: Questions) -> pd.DataFrame:
     """Typed rows as a table, with the length of each text and a column of what was written for each question."""
     table = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
     for column in _DATES:
-        table[column] = pd.to_datetime(table[column], utc=True)
+        table[column] = _times(table[column])
     table["length"] = pd.array([len(text) if text else None for text in table["text"]], dtype="Int64").astype(object)
     for place, group in enumerate(questions):
         table[answer(place)] = table["label"].where(table["question"].isin(["", group[0].question]), None)
     return table
+
+
+def _times(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Times in UTC as one column of that type; where one is something else, as they are, for the checks to find."""
+    aware = [isinstance(one, datetime) and one.tzinfo is not None for one in values]
+    if all(one is None or fine for one, fine in zip(values, aware, strict=True)):
+        return pd.to_datetime(values, utc=True)
+    known = [pd.Timestamp(one) if fine else one for one, fine in zip(values, aware, strict=True)]
+    return pd.Series(known, index=values.index, dtype=object)
 
 
 def answer(place: int) -> str:

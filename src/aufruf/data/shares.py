@@ -15,7 +15,7 @@ from aufruf.classifier import SplitShares
 from aufruf.schemas import SPLITS
 
 SMALL = 50  # groups of a stratum up to which shares are kept exactly; above, an empty side has odds of 1 in 80,000
-_FEWEST = 10  # groups of a kind below which 60/20/20 of them says nothing: rarer kinds share a stratum
+FEWEST = 10  # groups of a kind, texts with a set of labels, below which 60/20/20 says nothing: rarer ones share strata
 
 
 def deal(groups: pd.DataFrame, shares: SplitShares) -> pd.Series:
@@ -72,6 +72,6 @@ def _strata(groups: pd.DataFrame) -> npt.NDArray[np.int64]:
     kind, _ = pd.factorize(groups["kind"])
     pair = label * (int(kind.max(initial=0)) + 2) + kind
     _, of, size = np.unique(pair, return_inverse=True, return_counts=True)
-    kind = np.where(size[of] >= _FEWEST, kind, kind.max(initial=0) + 1)
+    kind = np.where(size[of] >= FEWEST, kind, kind.max(initial=0) + 1)
     _, numbered = np.unique(np.stack([label, kind]), axis=1, return_inverse=True)
     return numbered.reshape(-1)

@@ -1,7 +1,7 @@
 """The split ledger: where each text goes, once and for ever."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime
 from itertools import chain
 
@@ -11,8 +11,8 @@ import pandas as pd
 from aufruf.classifier import SplitShares
 from aufruf.data.duplicates import Alike, Ints, components
 from aufruf.data.linkage import Members, groups, members, touches
-from aufruf.data.shares import deal, hashed, position
-from aufruf.schemas import SPLITS
+from aufruf.data.shares import FEWEST, deal, hashed, position
+from aufruf.schemas import SPLITS, names_in
 
 LEDGER = ("classifier", "text_id", "digest", "group_id", "split", "reason", "assigned_at")
 
@@ -154,10 +154,12 @@ def _deal(found: Members, placed: pd.DataFrame, shares: SplitShares, positive: s
 def _groups(texts: pd.DataFrame, positive: str) -> pd.DataFrame:
     """By group: split, label (the positive when some text has it, else the first) and kind (the text types)."""
     group, names = pd.factorize(texts["group"])
-    others = sorted({label for label in texts["label"].unique() if isinstance(label, str)} - {positive})
-    rank = texts["label"].map({label: at for at, label in enumerate([positive, *others])})
-    first = np.full(len(names), len(others) + 1, dtype=np.int64)
-    np.minimum.at(first, group, rank.fillna(len(others) + 1).to_numpy(dtype=np.int64))
+    label = _strata(texts["label"])
+    known = {name for name in label.unique() if isinstance(name, str)} | {positive}
+    order = sorted(known, key=lambda name: (positive not in names_in(name), name != positive, name))
+    rank = label.map({name: at for at, name in enumerate(order)})
+    first = np.full(len(names), len(order), dtype=np.int64)
+    np.minimum.at(first, group, rank.fillna(len(order)).to_numpy(dtype=np.int64))
     types = sorted({kind for kind in texts["text_type"].unique() if isinstance(kind, str)})
     bits = texts["text_type"].map({kind: 1 << min(at, 62) for at, kind in enumerate(types)})
     kinds = np.zeros(len(names), dtype=np.int64)
@@ -165,6 +167,20 @@ def _groups(texts: pd.DataFrame, positive: str) -> pd.DataFrame:
     split = np.empty(len(names), dtype=object)
     split[group] = texts["split"].to_numpy()
     return pd.DataFrame({"split": split, "label": first, "kind": kinds}, index=pd.Index(names, dtype=object))
+
+
+def _strata(labels: pd.Series) -> pd.Series:
+    """Labels as strata: a set of labels that too few texts have counts as the rarest of them."""
+    sizes = labels.value_counts()
+    of_each = Counter[str]()
+    for value, texts in sizes.items():
+        of_each.update(dict.fromkeys(names_in(str(value)), texts))
+
+    def stratum(value: str) -> str:
+        names = names_in(value)
+        return value if sizes[value] >= FEWEST else min(names, key=lambda name: (of_each[name], name))
+
+    return labels.map({value: stratum(value) for value in sizes.index})
 
 
 def _positions(wordings: pd.Series, group: pd.Series, seed: int) -> pd.Series:

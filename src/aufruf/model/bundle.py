@@ -29,6 +29,7 @@ class Card:
     stand_in_for: str | None
     recipe: Mapping[str, Any]
     fingerprint: str  # of the data, recipe and encoder it was made of
+    multi_label: bool = False  # a text may have several of the labels, or none
 
 
 def seal(folder: Path, card: Card) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+_HALF = 0.5  # from which on a label that is not the positive applies
 METRICS = ("f1", "precision", "recall", "macro_f1", "average_precision")
 
 
@@ -26,30 +27,35 @@ class Interval:
 
 @dataclass(frozen=True)
 class Judged:
-    """One model on one set of rows: label indices, and ``scores``, the probability of the positive."""
+    """One model on one set of rows: which labels a text has and is given, and the probability of the positive."""
 
-    truth: Ints
-    predicted: Ints
+    truth: Flags  # (texts, labels), one or several to a text
+    predicted: Flags
     scores: Floats
     positive: int
-    classes: int
 
 
 def measure(judged: Judged, weights: Floats | None = None) -> dict[str, float]:
-    """Precision, recall and F1 of the positive class, macro-F1 and average precision; a ratio of nothing is 0.
+    """Precision, recall and F1 of the positive label, the mean of all labels' F1, average precision; 0 of nothing.
 
     ``weights`` (one per row) count a row several times or not at all, as a bootstrap does.
     """
     w = np.ones(len(judged.truth)) if weights is None else weights
-    per_class = [_precision_recall_f1(judged, label, w) for label in range(judged.classes)]
-    precision, recall, f1 = per_class[judged.positive]
+    hits, claims, there = (w @ part for part in (judged.truth & judged.predicted, judged.predicted, judged.truth))
+    f1, at = _ratio(2 * hits, claims + there), judged.positive
     return {
-        "f1": f1,
-        "precision": precision,
-        "recall": recall,
-        "macro_f1": float(np.mean([triple[2] for triple in per_class])),
-        "average_precision": average_precision(judged.truth == judged.positive, judged.scores, w),
+        "f1": float(f1[at]),
+        "precision": float(_ratio(hits, claims)[at]),
+        "recall": float(_ratio(hits, there)[at]),
+        "macro_f1": float(np.mean(f1)),
+        "average_precision": average_precision(judged.truth[:, at], judged.scores, w),
     }
+
+
+def f1_by_label(judged: Judged) -> list[float]:
+    """F1 of each label, in the order of the columns."""
+    hits, both = judged.truth & judged.predicted, judged.truth.sum(axis=0) + judged.predicted.sum(axis=0)
+    return [float(one) for one in _ratio(2.0 * hits.sum(axis=0), both.astype(np.float64))]
 
 
 def average_precision(hits: npt.NDArray[np.bool_], scores: Floats, weights: Floats) -> float:
@@ -106,35 +112,52 @@ def best_threshold(truth: npt.NDArray[np.bool_], scores: Floats) -> float:
     return float((ranked[at] + below) / 2)
 
 
-def decide(probabilities: Floats, positive: int, threshold: float) -> Ints:
-    """Label indices of (texts, classes) probabilities: the positive from its threshold on, else the likeliest other."""
-    rest = probabilities.copy()
-    rest[:, positive] = -1.0
-    chosen: Ints = np.where(probabilities[:, positive] >= threshold, positive, rest.argmax(axis=1))
-    return chosen
+def decide(probabilities: Floats, positive: int, threshold: float, several: bool = False) -> Flags:
+    """The labels that (texts, labels) probabilities stand for, in the same shape.
+
+    The positive from its threshold on. Of the others, the likeliest where the positive is not said; where a text may
+    have ``several`` labels, each from 0.5 on.
+    """
+    called = probabilities[:, positive] >= threshold
+    said = probabilities >= _HALF if several else _likeliest_other(probabilities, positive) & ~called[:, None]
+    said[:, positive] = called
+    return said
 
 
-def trainer_metrics(positive: int, classes: int) -> Callable[[Any], dict[str, float]]:
-    """``compute_metrics`` for the Trainer: the same metrics, at the likeliest label."""
+def probabilities_of(logits: Floats, several: bool) -> Floats:
+    """Softmax over the labels of a text; where it may have ``several``, each label's logistic function."""
+    if several:
+        return np.exp(-np.logaddexp(0.0, -logits))
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def trainer_metrics(positive: int, several: bool = False) -> Callable[[Any], dict[str, float]]:
+    """``compute_metrics`` for the Trainer: the same metrics, at the likeliest label, or labels from 0.5 on."""
 
     def compute(prediction: Any) -> dict[str, float]:
-        logits = np.asarray(prediction.predictions, dtype=np.float64)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = odds / odds.sum(axis=1, keepdims=True)
-        truth = np.asarray(prediction.label_ids)
-        return measure(Judged(truth, probabilities.argmax(axis=1), probabilities[:, positive], positive, classes))
+        probabilities = probabilities_of(np.asarray(prediction.predictions, dtype=np.float64), several)
+        said = probabilities >= _HALF if several else one_hot(probabilities.argmax(axis=1), probabilities.shape[1])
+        truth = np.asarray(prediction.label_ids) > 0
+        return measure(Judged(truth, said, probabilities[:, positive], positive))
 
     return compute
 
 
-def _precision_recall_f1(judged: Judged, label: int, w: Floats) -> tuple[float, float, float]:
-    said, is_so = judged.predicted == label, judged.truth == label
-    hits, claims, there = float(w[said & is_so].sum()), float(w[said].sum()), float(w[is_so].sum())
-    return (
-        hits / claims if claims else 0.0,
-        hits / there if there else 0.0,
-        2 * hits / (claims + there) if claims + there else 0.0,
-    )
+def one_hot(labels: npt.NDArray[np.int64], classes: int) -> Flags:
+    """Label indices as flags, (texts, classes)."""
+    flags: Flags = labels[:, None] == np.arange(classes)
+    return flags
+
+
+def _likeliest_other(probabilities: Floats, positive: int) -> Flags:
+    rest = probabilities.copy()
+    rest[:, positive] = -1.0
+    return one_hot(rest.argmax(axis=1), rest.shape[1])
+
+
+def _ratio(part: Floats, of: Floats) -> Floats:
+    return np.divide(part, of, out=np.zeros(len(of)), where=of > 0)
 
 
 def _draws(groups: Sequence[str], resamples: int, seed: int) -> Any:

@@ -1,6 +1,7 @@
 """Probabilities for any number of texts: sorted by length, batches filled to a token budget, half precision if real."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -36,7 +37,7 @@ class Predictor:
         return cls(model, Tokenizer(folder, card.max_tokens, cut), card, tokens_per_batch)
 
     def probabilities(self, texts: Sequence[str], progress: Callable[[int], Any] | None = None) -> Floats:
-        """Probability of each label for each text, shape (texts, labels), rows summing to 1.
+        """Probability of each label for each text, shape (texts, labels); of a single-label model rows sum to 1.
 
         ``progress`` is called with the number of texts after each batch.
         """
@@ -45,7 +46,7 @@ class Predictor:
         with torch.inference_mode(), self.device.autocast():
             for batch in self._batches([len(ids) for ids in tokens]):
                 logits = self.model(**self._padded([tokens[i] for i in batch])).logits
-                out[batch] = torch.softmax(logits.double(), dim=-1).cpu().numpy()
+                out[batch] = evaluation.probabilities_of(logits.double().cpu().numpy(), self.card.multi_label)
                 if progress:
                     progress(len(batch))
         return out
@@ -54,9 +55,14 @@ class Predictor:
         """Probability of the positive label, shape (texts,)."""
         return self.probabilities(texts)[:, self.positive]
 
-    def decide(self, probabilities: Floats, threshold: float | None = None) -> npt.NDArray[np.int64]:
-        """Label indices at the bundle's threshold, or at another one."""
-        return evaluation.decide(probabilities, self.positive, self.card.threshold if threshold is None else threshold)
+    def decide(self, probabilities: Floats, threshold: float | None = None) -> npt.NDArray[np.bool_]:
+        """Which labels each text is given, (texts, labels), at the bundle's threshold or at another one."""
+        at = self.card.threshold if threshold is None else threshold
+        return evaluation.decide(probabilities, self.positive, at, self.card.multi_label)
+
+    def said(self, probabilities: Floats) -> list[list[str]]:
+        """The names of the labels that each text is given: one, or any number if the model gives several."""
+        return [list(compress(self.card.labels, row)) for row in self.decide(probabilities)]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Positions, longest texts first, so that a batch that does not fit in memory fails at once."""

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from aufruf.classifier import Classifier
 
 
@@ -43,12 +46,18 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled texts: ``labels[i]`` is the index, in the classifier's order, of the label of ``texts[i]``."""
+    """Labelled texts: ``targets[i]`` has a 1 for each label of ``texts[i]``, in the classifier's order, else 0."""
 
     text_ids: Sequence[str]
     texts: Sequence[str]
-    labels: Sequence[int]
+    targets: Sequence[Sequence[int]]
     groups: Sequence[str]
+    several: bool = False  # a text may have several labels, or none; else exactly one
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def truth(self) -> npt.NDArray[np.bool_]:
+        """``targets`` as a matrix, (texts, labels)."""
+        return np.asarray(self.targets, dtype=np.bool_).reshape(len(self), len(self.targets[0]) if len(self) else 0)

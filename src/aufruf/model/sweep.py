@@ -1,141 +1,266 @@
-"""A bounded search for hyperparameters: Optuna's TPE, fed every epoch, stopped by trials or by minutes."""
+"""A bounded search for hyperparameters: Optuna's TPE, fed every epoch, stopped by trials or by minutes.
+
+Any number of processes may search in one study. What has to be done alone - counting, asking - is done under a lock;
+whoever trains a trial holds a lease on it, and a trial whose lease is free has lost its worker and is gone on with.
+"""
 
 import logging
 import math
 import shutil
+import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from aufruf.classifier import Sweep
-from aufruf.errors import TrainingFailed
+from aufruf.errors import TrainingFailed, UsageError
+from aufruf.model.found import ended, finished
+from aufruf.model.leases import Release
+from aufruf.model.studies import Studies
+from aufruf.model.untried import Untried
 
 log = logging.getLogger(__name__)
 SPACE = ("epochs", "learning_rate", "weight_decay", "warmup", "batch_size")
-Train = Callable[[Mapping[str, Any], Path, Callable[[int, dict[str, float]], None]], float]
+_CARRIED = 0.25  # share of the budget that begins with what was good before; TPE starts after as many trials
+_TRIES = 3  # workers that may die over one trial before it counts as failed: it may be what kills them
+_OTHERS = 3  # trials to compare with before one is pruned
+OnEpoch = Callable[[int, dict[str, float]], None]
+Train = Callable[[Mapping[str, Any], Path, OnEpoch], float]
+
+
+class Line(Protocol):
+    """Who is told of one trial."""
+
+    def epoch(self, seed: int, epoch: int, row: Mapping[str, float]) -> None: ...
+    def seed(self, seed: int, value: float) -> None: ...
+    def end(self, state: str, value: float | None) -> None: ...
 
 
 class Journal(Protocol):
-    """Who is told of each trial: a tracker."""
+    """Who is told of the trials: ``trial`` is asked again for one that is gone on with, ``lost`` for one given up."""
 
-    def trial(self, number: int, params: Mapping[str, Any], history: list[dict[str, float]], state: str) -> None: ...
+    def trial(self, number: int, params: Mapping[str, Any], folder: Path) -> Line: ...
+    def lost(self, number: int) -> None: ...
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a sweep found."""
+class Taken:
+    """A trial that this process is to train."""
 
-    study: str
-    trials: int  # finished, pruned ones included
-    pruned: int
-    best: dict[str, Any]
-    best_value: float
+    trial: optuna.Trial
+    params: dict[str, Any]
+    release: Release
 
 
-def open_study(name: str, journal: Path, sweep: Sweep) -> optuna.Study:
-    """The study of this name, kept in a journal file, or a new one; seeded, so a repeated search tries the same."""
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+class Search:
+    """One study, as one of its workers sees it.
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    pruner: Any = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)
-    study = optuna.create_study(
-        study_name=name,
-        storage=JournalStorage(JournalFileBackend(str(journal))),
-        pruner=pruner if sweep.pruner == "median" else optuna.pruners.NopPruner(),
-        direction="maximize",
-        load_if_exists=True,
-    )
-    known = len(study.get_trials(deepcopy=False))  # a sampler seeded alike every night would begin over again
-    study.sampler = optuna.samplers.TPESampler(seed=sweep.seed + known)
-    return study
-
-
-def search(
-    study: optuna.Study, sweep: Sweep, trials: int, metric: str, train: Train, folder: Path, journal: Journal
-) -> Found:
-    """Run trials until the study has ``trials`` of them or the minutes are over; a finished study runs none.
-
-    ``train(params, folder, on_epoch)`` returns the objective on validation. Raises TrainingFailed when no trial ends
-    with a finite objective.
+    ``seeds``: each configuration is trained with each of them, and the mean is its value. ``folder``: where the
+    trials in progress keep their checkpoints.
     """
-    before = len(_ended(study))
-    deadline = time.monotonic() + sweep.minutes * 60
-    for number in range(before, trials):
-        if time.monotonic() > deadline and _values(study):
-            log.info("the sweep's %g minutes are over after %d trials", sweep.minutes, number)
-            break
-        _one(study, sweep, metric, train, folder / f"trial-{number}", journal)
-    if not _values(study):
-        raise TrainingFailed(
-            "no trial of the sweep reported a finite objective", next="Read the trials' log in MLflow."
-        )
-    return summary(study)
 
+    def __init__(
+        self, studies: Studies, name: str, sweep: Sweep, metric: str, seeds: Sequence[int], folder: Path
+    ) -> None:
+        self.studies, self.name, self.metric, self.seeds, self.folder = studies, name, metric, seeds, folder
+        self.space = {key: tuple(dict.fromkeys(getattr(sweep, key))) for key in SPACE}
+        self.study = studies.open(name)
+        self.study.pruner = _pruner(sweep.pruner)
+        self.pruned = sweep.pruner != "none"
+        self.seed, self.minutes = sweep.seed, sweep.minutes
 
-def summary(study: optuna.Study) -> Found:
-    """What a study with at least one finished trial has found."""
-    ended = _ended(study)
-    pruned = sum(trial.state == optuna.trial.TrialState.PRUNED for trial in ended)
-    best = study.best_trial
-    return Found(study.study_name, len(ended), pruned, dict(best.params), float(best.value or 0))
+    def begin(self, trials: int) -> int:
+        """Ask for ``trials`` in all, in as many minutes from now as the sweep may take; returns how many are left.
 
+        A study that is new first tries what was best in the one before it: other data, so other values, but a good
+        place to begin.
+        """
+        with self.studies.alone(self.name):
+            asked = min(trials, math.prod(map(len, self.space.values())))
+            if "asked" not in self.study.user_attrs:
+                for params in self._best_before(max(1, int(asked * _CARRIED))):
+                    self.study.enqueue_trial(params, skip_if_exists=True)
+            self.study.set_user_attr("asked", asked)
+            self.study.set_user_attr("deadline", time.time() + self.minutes * 60)
+            return max(0, asked - len(ended(self.study)) - self._alive())
 
-def best_of(name: str, journal: Path) -> dict[str, Any] | None:
-    """The best hyperparameters of a study that was run, else None."""
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+    def take(self, journal: Journal) -> Taken | None:
+        """The next trial to train, one that lost its worker first; None when the trials or the minutes are over."""
+        with self.studies.alone(self.name):
+            for lost in self._trials(TrialState.RUNNING):
+                if taken := self._take_up(lost, journal):
+                    return taken
+            if why := self._over():
+                log.info("%s: %s", self.name, why)
+                return None
+            asked = self.study.user_attrs["asked"]
+            self.study.sampler = Untried(self.space, self.seed, startup=max(1, int(asked * _CARRIED)))
+            return self._taken(self.study.ask())
 
-    if not journal.exists():
+    def run(self, taken: Taken, train: Train, journal: Journal) -> str:
+        """Train a trial to its end: FINISHED, PRUNED or FAILED.
+
+        ``train(params, folder, on_epoch)`` returns the objective on validation; TrainingFailed makes a failed trial,
+        any other exception as well, but comes out of here. An interruption leaves the trial to be gone on with.
+        """
+        number = taken.trial.number
+        folder = self.folder / f"trial-{number}"
+        line = journal.trial(number, taken.params, folder)
+        state, value = TrialState.FAIL, None
+        try:
+            value = statistics.fmean(self._values(taken, train, folder, line))
+            state = TrialState.COMPLETE
+        except optuna.TrialPruned:
+            state = TrialState.PRUNED
+        except TrainingFailed as failure:
+            log.warning("trial %d: %s", number, failure)
+        except optuna.exceptions.UpdateFinishedTrialError:  # this worker was thought dead
+            log.warning("trial %d was ended by another worker", number)
+            line.end("KILLED", None)
+            taken.release()
+            return "KILLED"
+        except BaseException as failure:
+            if isinstance(failure, Exception):
+                self._end(taken, state, None, folder, line)
+            else:
+                line.end("KILLED", None)
+                taken.release()
+            raise
+        return self._end(taken, state, value, folder, line)
+
+    def alive(self) -> bool:
+        """Whether any process is at work on a trial of this study."""
+        with self.studies.alone(self.name):
+            return self._alive() > 0
+
+    def is_free(self, study: str, number: int) -> bool:
+        """Whether no process is at work on that trial."""
+        release = self.studies.leases.take(_key(study, number))
+        if release:
+            release()
+        return release is not None
+
+    def sweep_out(self, prefix: str) -> None:
+        """Remove the work folders of trials that nobody goes on with, of all studies of that ``prefix``."""
+        mine = {trial.number for trial in self._trials(TrialState.RUNNING)}
+        for folder in self.folder.parent.glob("*/trial-*"):
+            study, number = folder.parent.name, int(folder.name.rpartition("-")[2])
+            if study.rsplit("-", 2)[0] != prefix or (study == self.name and number in mine):
+                continue
+            if release := self.studies.leases.take(_key(study, number)):
+                shutil.rmtree(folder, ignore_errors=True)
+                release()
+
+    def _best_before(self, count: int) -> list[dict[str, Any]]:
+        for study in self.studies.earlier(self.name):
+            if done := finished(study):
+                best = sorted(done, key=lambda trial: trial.value or 0.0, reverse=True)
+                log.info("%s begins with the best of %s", self.name, study.study_name)
+                return [dict(trial.params) for trial in best[:count]]
+        return []
+
+    def _over(self) -> str:
+        known = self.study.user_attrs
+        if len(self._trials(TrialState.RUNNING)) + len(ended(self.study)) >= known["asked"]:
+            return f"all {known['asked']} trials are taken"
+        if time.time() > known["deadline"] and finished(self.study):
+            return "the minutes are over"
+        return ""
+
+    def _take_up(self, lost: FrozenTrial, journal: Journal) -> Taken | None:
+        release = self.studies.leases.take(_key(self.name, lost.number))
+        if release is None:
+            return None  # its worker is alive
+        trial = next(one for one in self._trials() if one.number == lost.number)
+        if trial.state == TrialState.RUNNING and trial.user_attrs.get("tries", 1) < _TRIES:
+            log.warning("trial %d lost its worker and is gone on with", lost.number)
+            return self._taken(optuna.Trial(self.study, lost._trial_id), release)
+        if trial.state == TrialState.RUNNING:
+            log.warning("trial %d has cost %d workers and is given up", lost.number, _TRIES)
+            self.study.tell(lost.number, state=TrialState.FAIL, skip_if_finished=True)
+            shutil.rmtree(self.folder / f"trial-{lost.number}", ignore_errors=True)
+            journal.lost(lost.number)
+        release()
         return None
-    study = optuna.load_study(study_name=name, storage=JournalStorage(JournalFileBackend(str(journal))))
-    return dict(study.best_trial.params) if _values(study) else None
 
+    def _taken(self, trial: optuna.Trial, release: Release | None = None) -> Taken:
+        held = release or self.studies.leases.take(_key(self.name, trial.number), wait=True)
+        trial.set_user_attr("tries", trial.user_attrs.get("tries", 0) + 1)
+        params = {name: trial.suggest_categorical(name, found) for name, found in self.space.items()}
+        return Taken(trial, params, held or (lambda: None))
 
-def _one(study: optuna.Study, sweep: Sweep, metric: str, train: Train, folder: Path, journal: Journal) -> None:
-    trial = study.ask()
-    params = {name: trial.suggest_categorical(name, list(getattr(sweep, name))) for name in SPACE}
-    history: list[dict[str, float]] = []
+    def _values(self, taken: Taken, train: Train, folder: Path, line: Line) -> list[float]:
+        """The objective with each seed, from the first that is not done.
 
-    def on_epoch(epoch: int, row: dict[str, float]) -> None:
-        history.append(row)
-        trial.report(_finite(row[metric], metric, trial.number), epoch)
-        if trial.should_prune():
-            raise optuna.TrialPruned
+        The pruner compares the first seed's epochs with those of other trials. After each further seed the mean so
+        far is compared with other trials' over equally many: one lucky seed must not cost all the others' time.
+        """
+        trial = taken.trial
+        done: list[float] = list(trial.user_attrs.get("values", []))
+        for at in range(len(done), len(self.seeds)):
+            if at and self._is_behind(done):
+                raise optuna.TrialPruned
+            params = {**taken.params, "seed": self.seeds[at]}
+            value = train(params, folder / f"seed-{at}", self._on_epoch(trial, at, line))
+            done.append(self._finite(value, trial.number))
+            trial.set_user_attr("values", done)
+            line.seed(at + 1, value)
+        return done
 
-    state = "FAILED"
-    try:
-        value = _finite(train(params, folder, on_epoch), metric, trial.number)
-        study.tell(trial, value)
-        state = "FINISHED"
-    except optuna.TrialPruned:
-        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        state = "PRUNED"
-    except TrainingFailed as failure:
-        log.warning("trial %d: %s", trial.number, failure)
-        study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    finally:
+    def _on_epoch(self, trial: optuna.Trial, at: int, line: Line) -> OnEpoch:
+        def on_epoch(epoch: int, row: dict[str, float]) -> None:
+            if self.metric not in row:
+                raise UsageError(
+                    f"no epoch reports {self.metric!r}, the objective", where=self.name, next="Change [gate] metric."
+                )
+            line.epoch(at + 1, epoch, row)
+            value = self._finite(row[self.metric], trial.number)
+            if at == 0:
+                trial.report(value, epoch)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+
+        return on_epoch
+
+    def _is_behind(self, done: list[float]) -> bool:
+        others = (trial.user_attrs.get("values", []) for trial in finished(self.study))
+        means = [statistics.fmean(found[: len(done)]) for found in others if len(found) >= len(done)]
+        return self.pruned and len(means) >= _OTHERS and statistics.fmean(done) < statistics.median(means)
+
+    def _end(self, taken: Taken, state: TrialState, value: float | None, folder: Path, line: Line) -> str:
+        said = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "PRUNED"}.get(state, "FAILED")
+        line.end(said, value)  # first: a process that dies here is made up for, as the trial is not told yet
+        self.study.tell(taken.trial, value, state, skip_if_finished=True)
         shutil.rmtree(folder, ignore_errors=True)
-        journal.trial(trial.number, params, history, state)
-    log.info("trial %d %s: %s", trial.number, state.lower(), params)
+        taken.release()
+        log.info("trial %d %s: %s", taken.trial.number, said.lower(), taken.params)
+        return said
+
+    def _finite(self, value: float, trial: int) -> float:
+        if not math.isfinite(value):
+            raise TrainingFailed(f"{self.metric} is not a number", where=f"trial {trial}", next="Look at the labels.")
+        return float(value)
+
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        return self.study.get_trials(states=states or None, deepcopy=False)
+
+    def _alive(self) -> int:
+        return sum(not self.is_free(self.name, trial.number) for trial in self._trials(TrialState.RUNNING))
 
 
-def _finite(value: float, metric: str, trial: int) -> float:
-    if not math.isfinite(value):
-        raise TrainingFailed(f"{metric} is not a number", where=f"trial {trial}", next="Look at the labels.")
-    return value
+def _key(study: str, number: int) -> str:
+    return f"{study}.trial-{number}"
 
 
-def _ended(study: optuna.Study) -> list[Any]:
-    states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED, optuna.trial.TrialState.FAIL)
-    return study.get_trials(states=states, deepcopy=False)
-
-
-def _values(study: optuna.Study) -> list[float]:
-    done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,), deepcopy=False)
-    return [trial.value for trial in done if trial.value is not None]
+def _pruner(kind: str) -> optuna.pruners.BasePruner:
+    """``median``: worse than half of the trials at that epoch. ``halving``: among the better half at epochs 2, 4, 8."""
+    if kind == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=_OTHERS, n_warmup_steps=2)
+    if kind == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=2)
+    return optuna.pruners.NopPruner()

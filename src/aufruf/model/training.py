@@ -1,25 +1,28 @@
 """Fine-tuning: one function and one recipe, for trials and for the model that is kept."""
 
+import gc
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from aufruf.errors import TrainingFailed
-from aufruf.model import device, resume
+from aufruf.model import cpu, device, resume
 from aufruf.model.encoders import ResolvedEncoder
 from aufruf.model.evaluation import trainer_metrics
+from aufruf.model.loss import weighted
 from aufruf.model.recipe import Examples, Recipe
 from aufruf.model.tokenization import Tokenizer
+from aufruf.model.vocabulary import Vocabulary, decay
+from aufruf.model.watch import OnEpoch, Watch
 
 log = logging.getLogger(__name__)
-OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Trained:
     truncated: int  # training texts that were cut
     seconds: float
     texts_per_second: float
+    micro_batch: int  # texts that went through the model at once; fewer than a batch when the memory was short
     device: device.Device
 
 
@@ -54,59 +58,141 @@ def fine_tune(
     training that was killed goes on after its last whole epoch when it is called again with the same arguments, and
     ends in the same weights. Raises TrainingFailed on a class without examples or a loss that is not finite.
     """
-    from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, set_seed
-
     _check_classes(labels, train)
     mark = _mark(encoder, labels, positive, recipe, train, validation)
     if resumable and (facts := resume.finished(folder, mark)):
         return Trained(folder / "model", **facts | {"device": device.Device(**facts["device"])})
-    set_seed(recipe.seed)
     tokenizer = Tokenizer(encoder.folder, recipe.max_tokens, recipe.truncation)
-    rows, truncated = _dataset(tokenizer, train)
-    where, checkpoints = device.find(), folder / "checkpoints"
-    known = resume.newest(checkpoints, mark)  # what cannot be gone on from is removed
-    known = known if resumable else None
-    epochs = resume.epochs(known, recipe.epochs, recipe.patience, recipe.metric)
-    watch = _Watch(on_epoch, recipe.metric, mark if resumable else "")
-    trainer = Trainer(
-        model_init=lambda: _frozen(_model(encoder, labels), recipe.frozen_layers),
-        args=_arguments(replace(recipe, epochs=epochs), checkpoints, where, resumable),
-        train_dataset=rows,
-        eval_dataset=_dataset(tokenizer, validation)[0],
-        data_collator=_collator(tokenizer),
-        compute_metrics=trainer_metrics(positive, len(labels)),
-        compute_loss_func=_loss(recipe, train, len(labels)),
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=recipe.patience), watch.callback()],
+    tokens = [tokenizer(part.texts) for part in (train, validation)]
+    words = Vocabulary(chain.from_iterable(part.ids for part in tokens), [tokenizer.pad_id])
+    job = _Job(
+        encoder=encoder,
+        labels=labels,
+        recipe=recipe,
+        folder=folder / "checkpoints",
+        mark=mark if resumable else "",
+        where=device.find(),
+        words=words,
+        rows=[_dataset(words, part.ids, of) for part, of in zip(tokens, (train, validation), strict=True)],
+        collate=_collator(words.place(tokenizer.pad_id)),
+        metrics=trainer_metrics(positive, train.several),
+        loss=weighted(recipe, train),
+        several=train.several,
     )
-    trainer.remove_callback(PrinterCallback)
-    start = time.perf_counter()
-    trainer.train(resume_from_checkpoint=str(known) if known else None)
-    seconds = time.perf_counter() - start
-    _save(trainer, tokenizer, folder / "model")
+    trainer, watch, micro, seconds = _trained(job, mark, on_epoch)
+    _save(trainer, job, tokenizer, folder / "model")
     best = max(watch.history, key=lambda row: row[recipe.metric])
-    rate = len(train) * watch.epochs / seconds
     trained = Trained(
-        folder / "model", watch.history, best[recipe.metric], best["epoch"], truncated, seconds, rate, where
+        folder=folder / "model",
+        history=watch.history,
+        best_value=best[recipe.metric],
+        best_epoch=best["epoch"],
+        truncated=tokens[0].truncated,
+        seconds=seconds,
+        texts_per_second=len(train) * watch.epochs / seconds,
+        micro_batch=micro,
+        device=job.where,
     )
     if resumable:
         resume.finish(folder, mark, {key: value for key, value in asdict(trained).items() if key != "folder"})
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    shutil.rmtree(job.folder, ignore_errors=True)
     return trained
 
 
-def _save(trainer: Any, tokenizer: Tokenizer, folder: Path) -> None:
+@dataclass(frozen=True)
+class _Job:
+    """What every try at one training shares."""
+
+    encoder: ResolvedEncoder
+    labels: tuple[str, ...]
+    recipe: Recipe
+    folder: Path  # of the checkpoints
+    mark: str  # "" when it cannot be gone on from
+    where: device.Device
+    words: Vocabulary
+    rows: list[Any]  # of train and of validation
+    collate: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]
+    metrics: Callable[[Any], dict[str, float]]
+    loss: Callable[..., torch.Tensor]
+    several: bool  # a text may have several labels
+
+    def model(self) -> Any:
+        """The encoder with a new head, with the vocabulary that occurs, and on a CPU with the parts that suit one."""
+        on_cpu = self.where.kind == "cpu"
+        model = _model(self.encoder, self.labels, cpu.attention_name() if on_cpu else "sdpa")
+        model = self.words.shrink(_frozen(model, self.recipe.frozen_layers))
+        return cpu.with_quick_dropout(model) if on_cpu else model
+
+
+def _trained(job: _Job, mark: str, on_epoch: OnEpoch | None) -> tuple[Any, Watch, int, float]:
+    """The trainer when it is done, with as many texts at once as the memory holds, and the last try's seconds."""
+    for micro in _micro_batches(job.recipe.batch_size):
+        start = time.perf_counter()
+        try:
+            return *_try(job, mark, on_epoch, micro), micro, time.perf_counter() - start
+        except torch.OutOfMemoryError:
+            log.warning("the memory of %s does not hold %d texts at once", job.where.name, micro)
+        gc.collect()
+        torch.cuda.empty_cache()
+    raise TrainingFailed(
+        f"the memory of {job.where.name} does not hold a single text",
+        next="Lower [encoder] max_tokens, choose a smaller encoder, or free the GPU.",
+    )
+
+
+def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int) -> tuple[Any, Watch]:
+    from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, set_seed
+
+    recipe = job.recipe
+    set_seed(recipe.seed)
+    known = resume.newest(job.folder, mark)  # what cannot be gone on from is removed
+    known = known if job.mark else None
+    epochs = resume.epochs(known, recipe.epochs, recipe.patience, recipe.metric)
+    watch = Watch(on_epoch, recipe.metric, job.mark)
+    trainer = Trainer(
+        model_init=job.model,
+        args=_arguments(replace(recipe, epochs=epochs), job.folder, job.where, micro, bool(job.mark)),
+        train_dataset=job.rows[0],
+        eval_dataset=job.rows[1],
+        data_collator=job.collate,
+        compute_metrics=job.metrics,
+        compute_loss_func=job.loss,
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=recipe.patience), watch.callback()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=str(known) if known else None)
+    return trainer, watch
+
+
+def _micro_batches(batch: int) -> Iterator[int]:
+    """How many texts to try at once: the batch, then the largest divisors of it that are at most half as large."""
+    while batch_left := batch:
+        yield batch_left
+        batch = next((size for size in range(batch_left // 2, 0, -1) if batch_left % size == 0), 0)
+
+
+def _save(trainer: Any, job: _Job, tokenizer: Tokenizer, folder: Path) -> None:
+    """The best epoch's model, whole again: the rows of the vocabulary that were left out have only decayed."""
+    whole = _model(job.encoder, job.labels, "eager").get_input_embeddings()
+    steps = trainer.state.best_global_step or trainer.state.global_step
+    shrunk = 1.0 if job.recipe.frozen_layers else decay(trainer.lr_scheduler, job.recipe.weight_decay, steps)
+    job.words.grow(trainer.model.cpu(), whole, shrunk)
+    if job.several:
+        trainer.model.config.problem_type = "multi_label_classification"  # for whoever loads the weights without us
     trainer.save_model(str(folder))
     tokenizer.inner.save_pretrained(str(folder))
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle
 
 
 def _check_classes(labels: tuple[str, ...], train: Examples) -> None:
-    for index, label in enumerate(labels):
-        if index not in set(train.labels):
-            raise TrainingFailed(f"no training text is labelled {label!r}", next="Ingest annotations of that label.")
+    count = [sum(column) for column in zip(*train.targets, strict=True)] or [0] * len(labels)
+    for said, n in (("no", 0), ("every", len(train))):
+        if n in count:
+            what = f"{said} training text is labelled {labels[count.index(n)]!r}"
+            raise TrainingFailed(what, next="Ingest annotations of that label, and of texts without it.")
 
 
-def _model(encoder: ResolvedEncoder, labels: tuple[str, ...]) -> Any:
+def _model(encoder: ResolvedEncoder, labels: tuple[str, ...], attention: str) -> Any:
     from transformers import AutoModelForSequenceClassification
 
     return AutoModelForSequenceClassification.from_pretrained(
@@ -115,6 +201,7 @@ def _model(encoder: ResolvedEncoder, labels: tuple[str, ...]) -> Any:
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
         dtype=torch.float32,  # half-precision weights do not train on a CPU
+        attn_implementation=attention,
         use_safetensors=True,
         trust_remote_code=False,
     )
@@ -129,24 +216,26 @@ def _frozen(model: Any, layers: int) -> Any:
     return model
 
 
-def _dataset(tokenizer: Tokenizer, examples: Examples) -> tuple[Any, int]:
+def _dataset(words: Vocabulary, ids: Sequence[Sequence[int]], examples: Examples) -> Any:
+    """Rows by length, so that a batch of them is hardly padded; training draws its own order."""
     from datasets import Dataset
 
-    tokens = tokenizer(examples.texts)
-    table = {
-        "input_ids": tokens.ids,
-        "labels": list(examples.labels),
-        "length": [len(ids) for ids in tokens.ids],
-    }
-    return Dataset.from_dict(table), tokens.truncated
+    order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
+    return Dataset.from_dict(
+        {
+            "input_ids": [words.places(ids[at]) for at in order],
+            "labels": [examples.targets[at] for at in order],
+            "length": [len(ids[at]) for at in order],
+        }
+    )
 
 
-def _collator(tokenizer: Tokenizer) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+def _collator(pad: int) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
     """Pads to the longest text of the batch, not of the data."""
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         longest = max(len(row["input_ids"]) for row in rows)
-        ids = torch.full((len(rows), longest), tokenizer.pad_id)
+        ids = torch.full((len(rows), longest), pad)
         mask = torch.zeros((len(rows), longest), dtype=torch.long)
         for i, row in enumerate(rows):
             ids[i, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
@@ -160,19 +249,6 @@ def _collator(tokenizer: Tokenizer) -> Callable[[list[dict[str, Any]]], dict[str
     return collate
 
 
-def _loss(recipe: Recipe, train: Examples, classes: int) -> Callable[..., torch.Tensor]:
-    """Cross-entropy; with balanced weights a class counts n / (classes * its n), as scikit-learn has it."""
-    counts = np.bincount(train.labels, minlength=classes)
-    weights = len(train) / (classes * counts) if recipe.class_weights == "balanced" else np.ones(classes)
-    weight = torch.tensor(weights, dtype=torch.float32)
-
-    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        logits = outputs["logits"].float()
-        return torch.nn.functional.cross_entropy(logits, labels, weight=weight.to(logits.device))
-
-    return loss
-
-
 def _mark(
     encoder: ResolvedEncoder,
     labels: tuple[str, ...],
@@ -181,21 +257,22 @@ def _mark(
     train: Examples,
     validation: Examples,
 ) -> str:
-    rows = [(part.text_ids, part.texts, part.labels) for part in (train, validation)]
+    rows = [(part.text_ids, part.texts, part.targets, part.several) for part in (train, validation)]
     of = (str(encoder.folder), encoder.name, encoder.revision)
     return resume.mark(
         encoder=of, labels=labels, positive=positive, recipe=recipe.as_dict(), rows=rows, torch=torch.__version__
     )
 
 
-def _arguments(recipe: Recipe, folder: Path, where: device.Device, resumable: bool) -> Any:
+def _arguments(recipe: Recipe, folder: Path, where: device.Device, micro: int, resumable: bool) -> Any:
     from transformers import TrainingArguments
 
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch_size,
-        per_device_eval_batch_size=32,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=recipe.batch_size // micro,
+        per_device_eval_batch_size=32 if micro == recipe.batch_size else micro,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         warmup_steps=recipe.warmup,  # below 1 it is a share of all steps
@@ -220,60 +297,3 @@ def _arguments(recipe: Recipe, folder: Path, where: device.Device, resumable: bo
         disable_tqdm=True,
         report_to=[],
     )
-
-
-class _Watch:
-    """Collects the history, passes each epoch on, and stops a run whose loss is no number."""
-
-    def __init__(self, on_epoch: OnEpoch | None, metric: str, mark: str) -> None:
-        self.on_epoch, self.metric, self.mark = on_epoch, metric, mark
-        self.history: list[dict[str, float]] = []
-        self.epochs = 0  # of this process
-        self.loss = float("nan")
-
-    def log_seen(self, logs: dict[str, float]) -> None:
-        if "loss" not in logs:
-            return
-        self.loss = float(logs["loss"])
-        if not np.isfinite(self.loss):
-            raise TrainingFailed("the loss is not a number", next="Lower the learning rate.")
-
-    def epoch_done(self, epoch: float, metrics: dict[str, float]) -> None:
-        row = {name.removeprefix("eval_"): float(value) for name, value in metrics.items() if name.startswith("eval_")}
-        row = {name: value for name, value in row.items() if not name.endswith("_second") and name != "runtime"}
-        row = {"epoch": epoch, "train_loss": self.loss, **row}
-        self.history.append(row)
-        self.epochs += 1
-        log.info("epoch %g: loss %.3f, validation %s %.3f", epoch, self.loss, self.metric, row[self.metric])
-        if self.on_epoch:
-            self.on_epoch(len(self.history), row)
-
-    def taken_up(self, logged: list[dict[str, float]]) -> None:
-        """Make up for the epochs before a training was killed, from what its checkpoint has logged."""
-        on_epoch, self.on_epoch = self.on_epoch, None
-        for row in logged:
-            self.log_seen(row)
-            if f"eval_{self.metric}" in row:
-                self.epoch_done(row["epoch"], row)
-        self.on_epoch, self.epochs = on_epoch, 0
-
-    def callback(self) -> Any:
-        from transformers import TrainerCallback
-
-        watch = self
-
-        class Callback(TrainerCallback):
-            def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-                watch.taken_up(state.log_history)
-
-            def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-                if watch.mark:
-                    resume.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}", watch.mark)
-
-            def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-                watch.log_seen(logs or {})
-
-            def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
-                watch.epoch_done(float(state.epoch), metrics or {})
-
-        return Callback()

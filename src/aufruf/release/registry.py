@@ -11,7 +11,8 @@ from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
 from aufruf.errors import BundleRefused, NothingYet, UsageError
-from aufruf.release.tracking import Run, client
+from aufruf.release.server import client
+from aufruf.release.tracking import Run
 from aufruf.settings import Settings
 
 _RUN = re.compile(r"[0-9a-f]{32}")
@@ -36,20 +37,31 @@ class Version:
 class Registry:
     """The registered model of one classifier, of the same name."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
-        self.client, self.name, self.settings = client(settings), name, settings
+    def __init__(self, settings: Settings, name: str, patience: float | None = None) -> None:
+        """``patience``: seconds that each call waits for a server that is away; None: as long as a night can."""
+        self.client, self.name, self.settings = client(settings, patience), name, settings
 
     def register(self, run: Run, source: str, tags: Mapping[str, Any]) -> Version:
-        """Register the files at ``source`` as the next version and give it the alias challenger."""
+        """Register the files at ``source`` as the next version and give it the alias challenger.
+
+        What a run has registered before it was killed is not registered again, and takes the alias from no newer one.
+        """
         try:
             self.client.create_registered_model(self.name)
         except MlflowException as failure:
             if failure.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         kept = {key: str(value) for key, value in tags.items() if value is not None}
-        made = self.client.create_model_version(self.name, source, run.id, tags=kept)
-        self.point(CHALLENGER, str(made.version))
+        made = self.client.wait(lambda: self._register_once(run.id, source, kept))
+        before = self.by_alias(CHALLENGER)
+        if before is None or int(before.version) < int(made.version):
+            self.point(CHALLENGER, str(made.version))
         return _version(made)
+
+    def _register_once(self, run_id: str, source: str, tags: Mapping[str, str]) -> Any:
+        for found in self.client.inner.search_model_versions(f"name = '{self.name}' and run_id = '{run_id}'"):
+            return found
+        return self.client.inner.create_model_version(self.name, source, run_id, tags=tags, await_creation_for=0)
 
     def point(self, alias: str, version: str) -> None:
         self.client.set_registered_model_alias(self.name, alias, version)
@@ -130,9 +142,7 @@ class Registry:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as work:
             try:
-                copied = download_artifacts(
-                    artifact_uri=version.source, dst_path=work, tracking_uri=self.settings.tracking_uri
-                )
+                copied = self._download(version, work)
             except (MlflowException, OSError) as failure:
                 raise BundleRefused(
                     f"the files of version {version.version} cannot be fetched ({type(failure).__name__})",
@@ -145,6 +155,14 @@ class Registry:
                 if not folder.is_dir():
                     raise
         return folder
+
+    def _download(self, version: Version, folder: str) -> str:
+        place = {"artifact_uri": version.source, "dst_path": folder, "tracking_uri": self.settings.tracking_uri}
+        try:
+            return str(download_artifacts(**place))
+        except (MlflowException, OSError):
+            self.client.get_run(version.run_id)  # a server that went away in the middle is waited for
+            return str(download_artifacts(**place))
 
     def url(self, version: Version) -> str | None:
         """Where the run is shown, when the tracking server has pages."""

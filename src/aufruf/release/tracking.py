@@ -1,43 +1,47 @@
 """Runs in MLflow: a parent for a sweep, a nested run for each trial, one for a training. Every run is ended."""
 
-import logging
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from aufruf.errors import AufrufError
+from aufruf.release.outbox import END_SECONDS, LIMITS, Outbox, deliver_left
+from aufruf.release.server import Patient, client
 from aufruf.settings import Settings
 
-_PARAM_LENGTH = 6000  # MLflow's limit for a value
-_BATCH = 900  # MLflow takes 1,000 metrics at once
-
-
-def client(settings: Settings) -> MlflowClient:
-    """A client of the tracking server, or of the embedded database. Makes the embedded folders."""
-    if settings.tracking_uri.startswith("sqlite:"):
-        settings.mlflow.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=settings.tracking_uri, registry_uri=settings.tracking_uri)
+_PARAM_LENGTH, _TAG_LENGTH = 6000, 8000  # MLflow's limits for a value
+_KILLED_SECONDS = 5.0  # whoever interrupts a run does not wait for long
+_EPOCH = "epoch"  # a metric that every row of a history has
 
 
 class Tracker:
-    """The runs of one classifier: experiment of the same name."""
+    """The runs of one classifier: experiment of the same name. Opening one delivers what killed runs have left."""
 
     def __init__(self, settings: Settings, experiment: str) -> None:
-        self.client = client(settings)
+        self.client, self.settings = client(settings), settings
         self.experiment_id = _experiment(self.client, settings, experiment)
+        deliver_left(self.client.inner, self.outbox)
+
+    @property
+    def outbox(self) -> Path:
+        return self.settings.mlflow / "outbox"
 
     @contextmanager
-    def run(self, name: str, tags: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator["Run"]:
-        """A run that ends FINISHED, or FAILED when the block raises, or KILLED when it is interrupted."""
-        run = self.start(name, tags, params)
+    def run(
+        self, name: str, tags: Mapping[str, Any], params: Mapping[str, Any], ticket: Path | None = None
+    ) -> Iterator["Run"]:
+        """A run that ends FINISHED, or FAILED when the block raises, or KILLED when it is interrupted.
+
+        ``ticket``: a file that names the run while the work is not done; while it is there, the same run goes on.
+        """
+        run = self.start(name, tags, params, ticket=ticket)
         try:
             yield run
         except (KeyboardInterrupt, SystemExit):
@@ -49,14 +53,48 @@ class Tracker:
             raise
         run.end("FINISHED")
 
-    def start(self, name: str, tags: Mapping[str, Any], params: Mapping[str, Any], parent: str | None = None) -> "Run":
-        """Open a run; the caller ends it."""
-        wanted = {MLFLOW_RUN_NAME: name, **({MLFLOW_PARENT_RUN_ID: parent} if parent else {}), **tags}
-        created = self.client.create_run(
-            self.experiment_id, tags={k: str(v) for k, v in wanted.items() if v is not None}
-        )
-        run = Run(self.client, created.info.run_id, str(created.info.artifact_uri))
+    def start(
+        self,
+        name: str,
+        tags: Mapping[str, Any],
+        params: Mapping[str, Any],
+        parent: str | None = None,
+        ticket: Path | None = None,
+    ) -> "Run":
+        """Open a run, or the one that ``ticket`` names; the caller ends it. Waits for a server that is away."""
+        known = ticket.read_text("utf-8", "replace").strip() if ticket is not None and ticket.exists() else None
+        run = self.reopen(known) if known else None
+        if run is not None:
+            run.tag(tags)
+        else:
+            run = self._opened(name, {MLFLOW_RUN_NAME: name, MLFLOW_PARENT_RUN_ID: parent, **tags})
+        if ticket is not None:
+            ticket.parent.mkdir(parents=True, exist_ok=True)
+            ticket.write_text(run.id)
         run.params(params)
+        return run
+
+    def attach(self, run_id: str) -> "Run":
+        """A run that another process has opened. Whoever attaches closes it, or ends it."""
+        return Run(self, self.client.get_run(run_id))
+
+    def reopen(self, run_id: str) -> "Run | None":
+        """A run that was cut off, RUNNING again; None where there is none, or somebody has deleted it.
+
+        It knows what it has told, and does not tell it again.
+        """
+        try:
+            found = self.client.get_run(run_id)
+            self.client.update_run(run_id, status="RUNNING")
+        except MlflowException as failure:
+            if failure.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                raise
+            return None
+        if "failure" in found.data.tags:
+            self.client.delete_tag(run_id, "failure")
+        run = Run(self, found)
+        run.known = dict(found.data.metrics)
+        run.steps = {point.step for point in self.client.get_metric_history(run_id, _EPOCH)}
         return run
 
     def end_orphans(self, tags: Mapping[str, str]) -> None:
@@ -71,59 +109,128 @@ class Tracker:
             self.client.search_runs([self.experiment_id], filter_string, order_by=["attributes.start_time DESC"])
         )
 
+    def _opened(self, name: str, tags: Mapping[str, Any]) -> "Run":
+        now = int(time.time() * 1000)
+        same = f"attributes.start_time = {now} and attributes.run_name = '{name}'"
+        wanted = {key: _clean(value)[:_TAG_LENGTH] for key, value in tags.items() if value is not None}
+        tries = iter(range(1_000_000))
+
+        def open_once() -> Any:  # an answer that was lost is not asked for twice
+            if next(tries) and (found := self.client.inner.search_runs([self.experiment_id], same)):
+                return found[0]
+            return self.client.inner.create_run(self.experiment_id, start_time=now, tags=wanted, run_name=name)
+
+        return Run(self, self.client.wait(open_once))
+
 
 class Run:
-    """One open run. Metrics go out in batches."""
+    """One open run. What it is told goes through its outbox: nothing waits for the server but artifacts and the end."""
 
-    def __init__(self, client: MlflowClient, run_id: str, artifact_uri: str) -> None:
-        self.client, self.id, self.artifact_uri = client, run_id, artifact_uri
+    def __init__(self, tracker: Tracker, found: Any) -> None:
+        self.client, self.lake = tracker.client, tracker.settings.lake
+        self.id, self.artifact_uri = str(found.info.run_id), str(found.info.artifact_uri)
+        self.started = int(found.info.start_time)  # ms since 1970
+        self.known: dict[str, float] = {}  # what was told before the process of this run was killed
+        self.steps: set[int] = set()
+        self._folder = tracker.outbox
+        self._outbox = Outbox(self.client.inner, self.id, self._folder)
 
     def params(self, values: Mapping[str, Any]) -> None:
-        rows = [Param(key, str(value)[:_PARAM_LENGTH]) for key, value in values.items()]
-        for start in range(0, len(rows), 100):
-            self.client.log_batch(self.id, params=rows[start : start + 100])
+        self._post("params", [(key, _clean(value)[:_PARAM_LENGTH]) for key, value in values.items()])
 
     def tag(self, values: Mapping[str, Any]) -> None:
-        rows = [RunTag(key, str(value)) for key, value in values.items() if value is not None]
-        self.client.log_batch(self.id, tags=rows)
+        rows = [(key, _clean(value)[:_TAG_LENGTH]) for key, value in values.items() if value is not None]
+        self._post("tags", rows)
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        self.history([values])
+        """Figures of the whole run, at step 1."""
+        self.points(1, {key: value for key, value in values.items() if self.known.get(key) != float(value)})
+
+    def epoch(self, step: int, row: Mapping[str, float]) -> None:
+        """Metrics of one epoch, the first at step 1; an epoch told before is not told again."""
+        if step not in self.steps:
+            self.steps.add(step)
+            self.points(step, row)
 
     def history(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Metrics of consecutive epochs, the first at step 1; a single row of final figures at step 1 as well."""
-        now = int(time.time() * 1000)
-        points = [Metric(k, float(v), now, step) for step, row in enumerate(rows, 1) for k, v in row.items()]
-        for start in range(0, len(points), _BATCH):
-            self.client.log_batch(self.id, metrics=points[start : start + _BATCH])
+        """Metrics of consecutive epochs, the first at step 1."""
+        for step, row in enumerate(rows, 1):
+            self.epoch(step, row)
 
-    def artifacts(self, folder: Path, path: str) -> str:
-        """Upload a folder; returns its URI in the artifact store."""
-        self.client.log_artifacts(self.id, str(folder), path)
-        return f"{self.artifact_uri}/{path}"
+    def points(self, step: int, values: Mapping[str, float]) -> None:
+        """One point of each metric, at this moment."""
+        now = int(time.time() * 1000)
+        self._post("metrics", [(key, float(value), now, step) for key, value in values.items()])
+
+    def inputs(self, seen: Mapping[str, int | None]) -> None:
+        """The tables that the run has seen, each with its Delta version, as MLflow's data sets."""
+        rows = [
+            (table, str(version), json.dumps({"path": f"{self.lake}/{table}", "delta_table_version": version}))
+            for table, version in seen.items()
+            if version is not None
+        ]
+        self._outbox.post({"inputs": rows})
+
+    def figure(self, name: str, png: bytes) -> None:
+        """A drawing, as ``figures/NAME``."""
+        self._outbox.keep(f"figures/{name}", png)
 
     def table(self, name: str, values: Any) -> None:
         """A small JSON artifact."""
-        self.client.log_dict(self.id, values, name)
+        self._outbox.keep(name, json.dumps(values, indent=2).encode())
+
+    def artifacts(self, folder: Path, path: str) -> str:
+        """Upload a folder file by file; returns its URI in the artifact store. Waits for a server that is away.
+
+        A list beside the folder says what has arrived, so that no file goes out twice, not even after kill -9.
+        Raises AufrufError when the store takes nothing.
+        """
+        arrived = folder.with_name(f"{folder.name}.uploaded")
+        done = set(arrived.read_text("utf-8").splitlines()) if arrived.exists() else set()
+        for file in sorted(one for one in folder.rglob("*") if one.is_file()):
+            target = (Path(path) / file.relative_to(folder)).parent.as_posix()
+            line = f"{self.id} {_digest(file)} {target}/{file.name}"
+            if line not in done:
+                self._upload(file, target)
+                with arrived.open("a", encoding="utf-8") as list_of_arrived:
+                    list_of_arrived.write(line + "\n")
+        return f"{self.artifact_uri}/{path}"
+
+    def close(self, seconds: float = END_SECONDS) -> None:
+        """Wait at most so long until everything is delivered; what is not goes out with the next command."""
+        self._outbox.close(seconds)
+        self._outbox = Outbox(self.client.inner, self.id, self._folder)
 
     def end(self, status: str) -> None:
-        self.client.set_terminated(self.id, status)
+        """End the run: FINISHED, FAILED or KILLED."""
+        self._outbox.post({"end": status, "at": int(time.time() * 1000)})
+        self.close(_KILLED_SECONDS if status == "KILLED" else END_SECONDS)
+
+    def _post(self, kind: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        for start in range(0, len(rows), LIMITS[kind]):
+            self._outbox.post({kind: rows[start : start + LIMITS[kind]]})
+
+    def _upload(self, file: Path, target: str) -> None:
+        try:
+            self.client.log_artifact(self.id, str(file), target)
+        except (MlflowException, OSError) as failure:
+            raise AufrufError(
+                f"the artifact store does not take {file.name}: {failure}",
+                next="Make room there and run the command again: a trained model is kept.",
+            ) from failure
 
 
-class SweepJournal:
-    """Writes each trial of a sweep as a nested run."""
-
-    def __init__(self, tracker: Tracker, parent: Run) -> None:
-        self.tracker, self.parent = tracker, parent
-
-    def trial(self, number: int, params: Mapping[str, Any], history: list[dict[str, float]], state: str) -> None:
-        tags = {"aufruf.step": "trial", "aufruf.trial": number, "aufruf.pruned": str(state == "PRUNED").lower()}
-        run = self.tracker.start(f"trial {number}", tags, params, parent=self.parent.id)
-        run.history(history)
-        run.end("FAILED" if state == "FAILED" else "FINISHED")
+def _clean(value: Any) -> str:
+    """Text that every database takes: no half characters, no NUL."""
+    return str(value).encode("utf-8", "replace").decode().replace("\0", "")
 
 
-def _experiment(client: MlflowClient, settings: Settings, name: str) -> str:
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _experiment(client: Patient, settings: Settings, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
         if found.lifecycle_stage == "deleted":

@@ -77,6 +77,7 @@ class AgreementReport:
     minimum: int
     overall: Alpha
     by_type: Mapping[str, Alpha]
+    by_label: Mapping[str, Alpha]  # where a text may have several, else empty
     pairs: Sequence[Pair]
     coders: Sequence[Coder]
     batches: Sequence[Batch]
@@ -102,12 +103,13 @@ def render(report: AgreementReport, listed: bool = True) -> str:
 
     ``listed``: the list of the classifier's days lies beside it, and can be linked to.
     """
+    labels = [_AlphaRow(f"label {name}", one, False) for name, one in report.by_label.items()]
     types = [_AlphaRow(name, one, False) for name, one in sorted(report.by_type.items())]
     top = max((votes for coder in report.coders for votes in coder.votes.values()), default=0)
     return fill(
         "agreement.html",
         report=report,
-        alphas=[_AlphaRow("all texts", report.overall, True), *types],
+        alphas=[_AlphaRow("all texts", report.overall, True), *labels, *types],
         who=who,
         listed=listed,
         named=_named,

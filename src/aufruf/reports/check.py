@@ -9,10 +9,11 @@ from typing import Any
 from aufruf.reports.page import fill, write_whole
 
 _WORDS = {
+    "expect_column_to_exist": "the column {column} is there",
     "expect_column_values_to_not_be_null": "{column} is there",
     "expect_column_values_to_match_regex": "{column} holds something to read",
     "expect_column_values_to_not_match_regex": "{column} can be stored: no NUL, no half character",
-    "expect_column_values_to_be_of_type": "{column} is text",
+    "expect_column_values_to_be_of_type": "{column} is of its type",
     "expect_column_values_to_be_between": "{column} lies within its bounds",
     "expect_column_values_to_be_in_set": "{column} is one of those that are known",
     "expect_compound_columns_to_be_unique": "each annotator votes on a text once",
@@ -29,11 +30,16 @@ _COLUMNS = {
     "posted_at": "the time of the post",
     "collected_at": "the time of collection",
     "annotated_at": "the time of the vote",
+    "text_type": "the type of the text",
+    "post_type": "the type of the post",
+    "digest": "the text's digest",
+    "seconds": "the time that a vote took",
     "length": "the number of characters",
     "texts_of_id": "the number of different texts under one id",
     "broken": "the share of broken rows",
     "empty": "the share of rows without a text",
     "repeated": "the share of texts that say what another one says",
+    "renumbered": "the share of stored texts that row numbers would replace",
 }
 
 
@@ -67,5 +73,7 @@ def sentence(check: Mapping[str, Any]) -> str:
     if column.startswith("shift "):
         column = f"how far the labels of {column.removeprefix('shift ')} are from those known"
     named = _COLUMNS.get(column, "the label" if column.startswith("label") else column)
+    if check["expectation"] == "expect_column_to_exist":  # a column of the file, under the file's name for it
+        named = repr(str(check["column"]))
     words = _WORDS.get(check["expectation"], f"{check['expectation']} ({{column}})").format(column=named)
     return words[0].upper() + words[1:]

@@ -15,6 +15,7 @@ from aufruf.release.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from aufruf.reports import audit as page
 from aufruf.schemas import SPLITS
 from aufruf.settings import Settings
+from aufruf.steps.corpus import calls
 from aufruf.store import Store
 
 _NAMED = 20  # texts that the result names; the page has more, the ledger all
@@ -36,7 +37,7 @@ def audit(
     out = left_out(ledger, texts, alike)[["text_id", "reason"]]
     named = pd.concat([aside, out], ignore_index=True)
     found = {
-        "sizes": figures.sizes(rows, classifier.labels),
+        "sizes": figures.sizes(rows, classifier.answers),
         "shares": {side: getattr(classifier.split, side) for side in SPLITS},
         "kept": figures.as_dict(figures.kept_together(rows.dropna(subset=["wording"]), pairs)),
         "set_aside": len(aside),
@@ -87,8 +88,8 @@ def _power(settings: Settings, store: Store, classifier: Classifier, rows: pd.Da
     answers = [_said(store, classifier, one, test) for one in others if one != champion.version]
     other = next((one for one in answers if one[said.notna()].notna().all()), None)
     test = test[said.notna().to_numpy()]
-    truth = (test["label"] == classifier.positive).to_numpy()
-    flags = [None if one is None else (one[said.notna()] == classifier.positive).to_numpy() for one in (said, other)]
+    truth = calls(test["label"], classifier)
+    flags = [None if one is None else calls(one[said.notna()], classifier) for one in (said, other)]
     found = power(truth, np.asarray(flags[0]), flags[1], test["group_id"].tolist(), classifier.split.seed)
     if found is None:
         return {"why": "the champion finds none of the positives in test, or there are none", "version": None}

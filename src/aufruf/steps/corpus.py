@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from aufruf.classifier import Classifier
@@ -47,15 +49,20 @@ def labelled(settings: Settings, classifier: Classifier, at: Mapping[str, int] |
 
 
 def examples(frame: pd.DataFrame, split: str, classifier: Classifier) -> Examples:
-    """The rows of one split, labels as indices in the classifier's order."""
+    """The rows of one split, targets in the classifier's order. Raises DataRefused for a label that it lacks."""
     part = frame[frame["split"] == split]
-    index = {label: at for at, label in enumerate(classifier.labels)}
     return Examples(
         text_ids=part["text_id"].tolist(),
         texts=part["text"].tolist(),
-        labels=[index[label] for label in part["label"]],
+        targets=classifier.targets(part["label"]),
         groups=part["group_id"].tolist(),
+        several=classifier.multi_label,
     )
+
+
+def calls(labels: "pd.Series[str]", classifier: Classifier) -> npt.NDArray[np.bool_]:
+    """Of a column of labels, decided or predicted, those that name the classifier's positive."""
+    return np.array([classifier.is_call(label) for label in labels], dtype=np.bool_)
 
 
 def fingerprint(frame: pd.DataFrame, *parts: Any) -> str:
@@ -66,7 +73,12 @@ def fingerprint(frame: pd.DataFrame, *parts: Any) -> str:
     return hashlib.sha256(f"{rows}\0{rest}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def versions(settings: Settings) -> dict[str, int]:
+    """The Delta versions of the tables that a training reads; a table without rows has none."""
+    store = Store(settings.lake)
+    return {table: version for table in SEEN if (version := store.version(table)) is not None}
+
+
 def data_seen(settings: Settings) -> dict[str, Any]:
     """The Delta versions of the tables a run reads, as tags."""
-    store = Store(settings.lake)
-    return {f"aufruf.{table}_version": store.version(table) for table in SEEN}
+    return {f"aufruf.{table}_version": version for table, version in versions(settings).items()}

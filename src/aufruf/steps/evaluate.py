@@ -13,7 +13,7 @@ from aufruf.model import baseline, evaluation
 from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples
 from aufruf.release.registry import CHALLENGER, Registry, Version
-from aufruf.release.tracking import Run
+from aufruf.release.tracking import Tracker
 from aufruf.settings import Settings
 from aufruf.steps import corpus
 from aufruf.steps.score import store_predictions, unscored
@@ -46,6 +46,7 @@ def evaluate(settings: Settings, classifier: Classifier, model: str | None = Non
         "n": len(test),
         "metrics": json.loads(version.tags["aufruf.metrics"]),
         "baseline": json.loads(version.tags["aufruf.baseline"]),
+        **({"f1_by_label": json.loads(by_label)} if (by_label := version.tags.get("aufruf.f1_by_label")) else {}),
         "status": status,
     }
 
@@ -67,13 +68,11 @@ def judged(settings: Settings, classifier: Classifier, version: Version, test: p
     said = store.read("predictions", mine, ["text_id", "digest", "label", "probabilities"])
     rows = test.merge(said, on=["text_id", "digest"], suffixes=("", "_said"), validate="one_to_one")
     rows = rows.set_index("text_id").loc[test["text_id"]]
-    index = {label: at for at, label in enumerate(classifier.labels)}
     return evaluation.Judged(
-        truth=np.array([index[label] for label in rows["label"]], dtype=np.int64),
-        predicted=np.array([index[label] for label in rows["label_said"]], dtype=np.int64),
+        truth=np.array(classifier.targets(rows["label"]), dtype=np.bool_),
+        predicted=np.array(classifier.targets(rows["label_said"]), dtype=np.bool_),
         scores=np.array([one[classifier.positive] for one in rows["probabilities"]]),
         positive=classifier.positive_index,
-        classes=len(classifier.labels),
     )
 
 
@@ -82,20 +81,22 @@ def _measure(
 ) -> Version:
     test = frame[frame["split"] == "test"]
     train, validation, rows = (corpus.examples(frame, split, classifier) for split in ("train", "validation", "test"))
-    metrics = _intervals(classifier, judged(settings, classifier, version, test), rows)
-    seed, classes = classifier.training.seed, len(classifier.labels)
-    floor = _intervals(
-        classifier, baseline.judge(train, validation, rows, classifier.positive_index, classes, seed), rows
-    )
-    run = Run(registry.client, version.run_id, "")
+    answers = judged(settings, classifier, version, test)
+    metrics = _intervals(classifier, answers, rows)
+    rival = baseline.judge(train, validation, rows, classifier.positive_index, classifier.training.seed)
+    floor = _intervals(classifier, rival, rows)
+    by_label = dict(zip(classifier.labels, evaluation.f1_by_label(answers), strict=True))
+    run = Tracker(settings, classifier.name).attach(version.run_id)
     run.metrics({f"test_{name}": one["value"] for name, one in metrics.items()})
     run.metrics({f"baseline_{name}": one["value"] for name, one in floor.items()})
-    run.table("evaluation.json", {"n": len(rows), "metrics": metrics, "baseline": floor})
+    run.table("evaluation.json", {"n": len(rows), "metrics": metrics, "baseline": floor, "f1_by_label": by_label})
+    run.close()
     registry.tag(
         version.version,
         {
             "aufruf.metrics": json.dumps(metrics),
             "aufruf.baseline": json.dumps(floor),
+            **({"aufruf.f1_by_label": json.dumps(by_label)} if len(by_label) > 2 else {}),
             "aufruf.test_rows": len(rows),
             "aufruf.evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "aufruf.evaluated": mark,  # last: a killed evaluation is done again

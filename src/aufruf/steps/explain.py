@@ -16,7 +16,7 @@ from aufruf.model.predictor import Predictor
 from aufruf.release.registry import Registry, Version
 from aufruf.schemas import Explanation
 from aufruf.settings import Settings
-from aufruf.steps import findings
+from aufruf.steps import corpus, findings
 from aufruf.store import Store
 
 
@@ -55,9 +55,9 @@ def _unexplained(store: Store, classifier: Classifier, version: Version) -> pd.D
 
 def choose(scored: pd.DataFrame, classifier: Classifier, threshold: float) -> pd.DataFrame:
     """The surest calls, those nearest to the threshold, and a random control; column ``chosen`` says which."""
-    policy, positive = classifier.explain, classifier.positive
+    policy = classifier.explain
     ranked = scored.sort_values(["probability", "text_id"], ascending=[False, True])
-    calls = ranked[ranked["label"] == positive].head(policy.calls).assign(chosen="call")
+    calls = ranked[corpus.calls(ranked["label"], classifier)].head(policy.calls).assign(chosen="call")
     rest = ranked[~ranked["text_id"].isin(calls["text_id"])]
     distance = (rest["probability"] - threshold).abs()
     uncertain = rest.loc[distance.sort_values(kind="stable").index].head(policy.uncertain).assign(chosen="uncertain")
@@ -83,7 +83,7 @@ def _one(classifier: Classifier, predictor: Predictor, version: Version, text: s
     labels = predictor.card.labels
     return {
         "model_version": version.version,
-        "label": labels[int(predictor.decide(probabilities)[0])],
+        "label": classifier.value_of(predictor.said(probabilities)[0]),
         "probabilities": dict(zip(labels, map(float, probabilities[0]), strict=True)),
         "words": [[word, weight] for word, weight in found.words],
         "fit": found.fit,

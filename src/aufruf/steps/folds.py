@@ -25,7 +25,7 @@ def folds(settings: Settings, classifier: Classifier, k: int, out: Path | None) 
     rows = frame.loc[fold.index].assign(fold=fold)
     result: dict[str, Any] = {
         "folds": [
-            {"fold": int(str(at)), "texts": len(part), "positives": int((part["label"] == classifier.positive).sum())}
+            {"fold": int(str(at)), "texts": len(part), "positives": int(corpus.calls(part["label"], classifier).sum())}
             for at, part in rows.groupby("fold")
         ]
     }

@@ -39,6 +39,7 @@ class _Measured:
 
     overall: agreement.Agreement
     by_type: dict[str, agreement.Agreement]
+    by_label: dict[str, agreement.Agreement]  # where a text may have several, else empty
     kappas: dict[tuple[str, str], agreement.Kappa]
     people: list[agreement.Annotator]
     held_out: dict[str, int]  # votes of an annotator that a held-out batch holds
@@ -91,7 +92,8 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
         ["text_id", "annotator", "label", "file", "seconds", "group_id"],
     ).rename(columns={"group_id": "reading"})
     votes["annotator"] = votes["annotator"].map(agreement.shown)
-    labels.known_labels(votes, classifier.labels, classifier.name)
+    several = classifier.multi_label
+    labels.known_labels(votes, classifier.labels, classifier.name, several=several)
     texts = store.read(
         "texts",
         {"text_id": sorted(set(votes["text_id"]))},
@@ -103,9 +105,9 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
         log.warning("votes.exclude names %r, who has no vote for %s", name, classifier.name)
     current = votes["text_id"].map(texts.drop_duplicates("text_id").set_index("text_id")["group_id"])
     outdated = votes["reading"].notna() & current.notna() & (votes["reading"] != current)
-    stands, held = batches.standing(votes[~outdated], files, classifier.labels, rule)
+    stands, held = batches.standing(votes[~outdated], files, classifier.labels, rule, several=several)
     standing = stands.reindex(votes.index, fill_value=batches.OUTDATED)
-    rows = labels.decide(votes, texts, classifier.labels, rule.minimum, classifier.name, now, standing)
+    rows = labels.decide(votes, texts, classifier.labels, rule.minimum, classifier.name, now, standing, several=several)
     arrived = files.drop_duplicates("digest").set_index("digest")["ingested_at"]
     rows = labels.keep(rows, known, votes, standing, arrived, rule.minimum)
     return _Found(votes, texts, files, standing, held, rows)
@@ -114,14 +116,16 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
 def _measure(found: _Found, classifier: Classifier) -> _Measured:
     """Alpha of the votes that count; pairs and people also with those held out, so that the odd one out is seen."""
     counted, judged = (found.votes[found.standing.isin(kinds)] for kinds in _KINDS)
+    several = classifier.multi_label
     types = dict(zip(found.texts["text_id"], found.texts["text_type"], strict=True))
     kappas = agreement.pairwise_kappa(judged)
     held, excluded = (found.votes[found.standing == kind] for kind in (batches.HELD_OUT, batches.EXCLUDED))
     people = [*agreement.annotators(judged, classifier.labels, kappas)]
     alone = [*agreement.annotators(excluded.assign(text_id=excluded.index), classifier.labels, {})]  # with nobody
     return _Measured(
-        agreement.measure(counted, classifier.labels),
-        agreement.by_text_type(counted, types, classifier.labels),
+        agreement.measure(counted, classifier.labels, several=several),
+        agreement.by_text_type(counted, types, classifier.labels, several=several),
+        agreement.by_label(counted, classifier.labels) if several else {},
         kappas,
         sorted([*people, *alone], key=lambda person: person.name),
         {str(name): len(rows) for name, rows in agreement.own_votes(held).groupby("annotator")},
@@ -149,6 +153,7 @@ def _figures(measured: _Measured) -> dict[str, Any]:
         "alpha_high": overall.high,
         "alpha_texts": overall.texts,
         "by_text_type": {kind: asdict(one) for kind, one in measured.by_type.items()},
+        **({"by_label": {label: asdict(one) for label, one in measured.by_label.items()}} if measured.by_label else {}),
         "kappas": [[*pair, one.value, one.texts] for pair, one in measured.kappas.items()],
         "annotators": len(measured.people) - len(measured.excluded),
         "by_annotator": [
@@ -180,13 +185,14 @@ def _page(
     entries = [_entry(found, batch) for batch in found.held]
     return page.AgreementReport(
         classifier=classifier.name,
-        labels=classifier.labels,
+        labels=list(dict.fromkeys([*classifier.labels, *(said for one in measured.people for said in one.votes)])),
         decided=int(found.rows["label"].notna().sum()),
         outcomes={str(how): int(texts) for how, texts in found.rows["how"].value_counts().sort_index().items()},
         floor=classifier.votes.alpha_floor,
         minimum=classifier.votes.minimum,
         overall=_alpha(measured.overall),
         by_type={kind: _alpha(one) for kind, one in measured.by_type.items()},
+        by_label={label: _alpha(one) for label, one in measured.by_label.items()},
         pairs=[page.Pair(*pair, one.value, one.texts) for pair, one in measured.kappas.items()],
         coders=[_coder(one, measured) for one in measured.people],
         batches=[

@@ -7,6 +7,7 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.release.registry import Registry
+from aufruf.schemas import names_in
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings
 from aufruf.store import Store
@@ -47,4 +48,5 @@ def _lengths(texts: pd.Series) -> Any:
 
 
 def _labels(labels: pd.Series, classifier: Classifier) -> list[int]:
-    return [int((labels == label).sum()) for label in classifier.labels]
+    named = [name for value in labels for name in names_in(value)]
+    return [named.count(answer) for answer in classifier.answers]

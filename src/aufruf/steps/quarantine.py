@@ -9,6 +9,7 @@ from typing import Any
 
 from aufruf.classifier import Classifier
 from aufruf.data import intake, readers
+from aufruf.data import rows as data_rows
 from aufruf.errors import DataRefused, NothingYet, UsageError
 from aufruf.reports.page import write_whole
 from aufruf.schemas import IngestedFile, QuarantinedRow
@@ -140,10 +141,10 @@ def _ingest_mended(call: Call, path: Path) -> dict[str, Any]:
                 next="Leave file and item as `aufruf quarantine show --out` wrote them.",
             )
     now = datetime.now(UTC)
-    questions = frozenset(one.question for one in call.classifiers)
+    asked = data_rows.asked(call.classifiers)
     sources = []
     for line in lines:
-        content = readers.given([line["row"]], questions)
+        content = readers.given([line["row"]], *asked)
         sources.append(intake.Source(line["file"], content, _format(content, known[line["file"]].format)))
     judged = intake.judge(sources, call.classifiers, {}, now)
     files = []

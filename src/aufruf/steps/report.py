@@ -13,7 +13,7 @@ from aufruf.reports import day as pages
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import wilson
 from aufruf.settings import Settings
-from aufruf.steps import findings
+from aufruf.steps import corpus, findings
 from aufruf.store import Store
 
 _SHOWN = 100  # calls on one page; the table has them all
@@ -26,7 +26,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     today = now.astimezone(ZoneInfo(classifier.schedule.timezone)).date()
     scored = findings.scored(store, classifier, version.version)
     new = findings.latest(scored)
-    calls = new[new["label"] == classifier.positive].sort_values("probability", ascending=False)
+    calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
     explained = _explanations(store, classifier, version.version)
     others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]
     page = pages.DayReport(
@@ -38,10 +38,10 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         decision=_decision(store, classifier),
         scored_total=len(scored),
         scored_today=len(new),
-        calls_total=int((scored["label"] == classifier.positive).sum()),
+        calls_total=int(corpus.calls(scored["label"], classifier).sum()),
         undecided=int((~scored["confident"].astype(bool)).sum()),
         ledger=_ledger(store, classifier),
-        parties=_parties(scored, classifier.positive),
+        parties=_parties(scored, classifier),
         calls=[_finding(row, explained) for row in calls.head(_SHOWN).to_dict("records")],
         calls_shown_of=len(calls),
         others=[_finding(row, explained) for row in others.to_dict("records")],
@@ -92,10 +92,10 @@ def _ledger(store: Store, classifier: Classifier) -> dict[str, int]:
     return {name: int(counts.get(name, 0)) for name in ("train", "validation", "test")}
 
 
-def _parties(scored: pd.DataFrame, positive: str) -> list[pages.PartyCount]:
+def _parties(scored: pd.DataFrame, classifier: Classifier) -> list[pages.PartyCount]:
     counts = []
     for party, rows in scored.groupby(scored["party"].fillna(""), sort=True):
-        calls = int((rows["label"] == positive).sum())
+        calls = int(corpus.calls(rows["label"], classifier).sum())
         low, high = wilson(calls, len(rows))
         counts.append(pages.PartyCount(str(party) or None, len(rows), calls, low, high))
     return counts

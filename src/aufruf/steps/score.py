@@ -62,7 +62,7 @@ def store_predictions(
         _refuse(store, version, rows.loc[~sound])
     names, now = predictor.card.labels, datetime.now(UTC)
     threshold, band = predictor.card.threshold, classifier.scoring.abstain_band
-    kept, chosen = rows.loc[sound], predictor.decide(probabilities[sound])
+    kept, chosen = rows.loc[sound], predictor.said(probabilities[sound])
     store.add(
         "predictions",
         [
@@ -71,13 +71,13 @@ def store_predictions(
                 text_id=text_id,
                 digest=digest,
                 model_version=version.version,
-                label=names[label],
+                label=classifier.value_of(labels),
                 probabilities=dict(zip(names, map(float, one), strict=True)),
                 confident=bool(abs(one[predictor.positive] - threshold) >= band),
                 scored_at=now,
                 run=version.run_id,
             )
-            for text_id, digest, one, label in zip(
+            for text_id, digest, one, labels in zip(
                 kept["text_id"], kept["digest"], probabilities[sound], chosen, strict=True
             )
         ],

@@ -7,8 +7,10 @@ from aufruf.classifier import Classifier
 from aufruf.data import inbox
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.settings import Settings
-from aufruf.steps import findings
+from aufruf.steps import corpus, findings
 from aufruf.store import Store
+
+_PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
 
 
 def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         "champion": _about(champion),
         "challenger": _about(challenger),
         "scored": 0 if found is None else len(found),
-        "calls": 0 if found is None else int((found["label"] == classifier.positive).sum()),
+        "calls": 0 if found is None else int(corpus.calls(found["label"], classifier).sum()),
         "report": str(page) if page else None,
         "tracking": settings.tracking_uri,
     }
@@ -42,7 +44,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
 def _versions(settings: Settings, classifier: Classifier) -> tuple[Version | None, Version | None]:
     if settings.tracking_uri.startswith("sqlite:") and not (settings.mlflow / "mlflow.db").exists():
         return None, None  # looking must not create a database
-    registry = Registry(settings, classifier.name)
+    registry = Registry(settings, classifier.name, patience=_PATIENCE)
     return registry.by_alias(CHAMPION), registry.by_alias(CHALLENGER)
 
 

@@ -1,52 +1,137 @@
-"""The step ``sweep``: a bounded search on train and validation. Test is never opened."""
+"""The step ``sweep``: a bounded search on train and validation. Test is never opened.
 
-from collections.abc import Callable, Mapping
+``sweep`` is the whole of it in one process. Its three parts - ``opened``, the step ``trial`` as often as it is asked
+for, ``closed`` - may as well be taken by as many workers as there are.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.model import sweep as searching
+from aufruf.errors import TrainingFailed
 from aufruf.model.encoders import ResolvedEncoder, resolve
+from aufruf.model.found import Found, finished, shares, summary, table
 from aufruf.model.recipe import Recipe
+from aufruf.model.studies import Studies
+from aufruf.model.sweep import SPACE, OnEpoch, Search
 from aufruf.model.training import fine_tune
-from aufruf.release.tracking import SweepJournal, Tracker
+from aufruf.release.tracking import Run, Tracker
+from aufruf.release.trials import SweepRuns
+from aufruf.reports.figures import importances, parallel_coordinates
 from aufruf.settings import Settings
 from aufruf.steps import corpus
+
+_RUN = "run"  # attribute of a study: the MLflow run of the sweep that is on its way
+
+
+class Sought:
+    """A classifier's search on the labelled texts as they are, or as they were at the Delta versions ``at``."""
+
+    def __init__(self, settings: Settings, classifier: Classifier, at: Mapping[str, int] | None = None) -> None:
+        self.settings, self.classifier = settings, classifier
+        self.at = at or corpus.versions(settings)
+        frame = seen(corpus.labelled(settings, classifier, self.at))
+        self.rows = [corpus.examples(frame, split, classifier) for split in ("train", "validation")]
+        self.encoder = resolve(classifier.encoder, settings.encoders)
+        self.search = searched(settings, classifier, study_name(classifier, frame, self.encoder))
+        self.runs = SweepRuns(Tracker(settings, classifier.name), self.search.name)
+        self.runs.parent = self.search.study.user_attrs.get(_RUN) or ""
+
+    def open(self, trials: int | None) -> int:
+        """Ask for so many trials in all; returns how many are left to do. Opens the sweep's run when any is."""
+        wanted = self.classifier.sweep
+        left = self.search.begin(trials or wanted.trials)
+        if not left:
+            return 0
+        self.search.sweep_out(self.classifier.name)
+        self.runs.end_others(self.search.is_free)
+        tags = {"aufruf.encoder": self.encoder.name, "aufruf.encoder_revision": self.encoder.revision}
+        tags |= {f"aufruf.{table}_version": str(version) for table, version in self.at.items()}
+        with self.search.studies.alone(self.search.name):
+            run = self.runs.begin(self.runs.parent, tags, wanted.model_dump())
+            self.search.study.set_user_attr(_RUN, run.id)
+        run.inputs(self.at)
+        run.close()
+        return left
+
+    def trial(self) -> dict[str, Any] | None:
+        """Take one trial and train it to its end; None when there is none to take."""
+        taken = self.search.take(self.runs)
+        if taken is None:
+            return None
+        return {"trial": taken.trial.number, "state": self.search.run(taken, self._train, self.runs)}
+
+    def _train(self, params: Mapping[str, Any], folder: Path, on_epoch: OnEpoch) -> float:
+        (train, validation), recipe = self.rows, Recipe.of(self.classifier, params)
+        labels, positive = self.classifier.labels, self.classifier.positive_index
+        rest = (folder, on_epoch)
+        return fine_tune(self.encoder, labels, positive, train, validation, recipe, *rest, resumable=True).best_value
 
 
 def sweep(settings: Settings, classifier: Classifier, trials: int | None = None) -> dict[str, Any]:
     """Search the classifier's space; returns the study, its best hyperparameters and their value on validation.
 
-    A study whose data, encoder and space did not change is not run again, only continued when more ``trials`` are asked
+    A study whose data, encoder and space did not change is not run again, only continued up to the ``trials`` asked
     for. Raises NothingYet without labelled texts, TrainingFailed when no trial reports a finite objective.
     """
-    wanted = trials or classifier.sweep.trials
-    frame = seen(corpus.labelled(settings, classifier))
-    encoder = resolve(classifier.encoder, settings.encoders)
-    name = study_name(classifier, frame, encoder)
-    journal = settings.studies / f"{name}.log"
-    study = searching.open_study(name, journal, classifier.sweep)
-    if study.user_attrs.get("asked", 0) >= wanted and (known := searching.best_of(name, journal)):
-        return _result(searching.summary(study), "unchanged", known)
-    tags = {"aufruf.step": "sweep", "aufruf.study": name, "aufruf.encoder": encoder.name, **corpus.data_seen(settings)}
-    tracker = Tracker(settings, classifier.name)
-    tracker.end_orphans({"aufruf.step": "sweep", "aufruf.study": name})
-    with tracker.run("sweep", tags, classifier.sweep.model_dump()) as run:
-        found = searching.search(
-            study,
-            classifier.sweep,
-            wanted,
-            classifier.gate.metric,
-            _trainer(classifier, frame, encoder),
-            settings.runs / name,
-            SweepJournal(tracker, run),
+    sought = Sought(settings, classifier)
+    if sought.open(trials):
+        try:
+            while sought.trial():
+                pass
+        except BaseException as failure:  # the next sweep goes on with the run
+            run = sought.runs.tracker.attach(sought.runs.parent)
+            run.end("FAILED" if isinstance(failure, Exception) else "KILLED")
+            raise
+    return closed(settings, classifier, sought.search.name)
+
+
+def opened(settings: Settings, classifier: Classifier, trials: int | None = None) -> dict[str, Any]:
+    """Make a sweep ready for its workers: its study, the trials left to do, the Delta versions that all are to read."""
+    sought = Sought(settings, classifier)
+    return {"study": sought.search.name, "left": sought.open(trials), "at": dict(sought.at)}
+
+
+def closed(settings: Settings, classifier: Classifier, study: str) -> dict[str, Any]:
+    """End a sweep, unless somebody is still at work on it; returns and raises what ``sweep`` does."""
+    search = searched(settings, classifier, study)
+    run_id = search.study.user_attrs.get(_RUN)
+    run = Tracker(settings, classifier.name).attach(run_id) if run_id and not search.alive() else None
+    if not finished(search.study):
+        if run:
+            run.end("FAILED")
+        raise TrainingFailed(
+            "no trial of the sweep reported a finite objective", where=study, next="Read the trials' log in MLflow."
         )
-        run.metrics({"best_value": found.best_value, "trials": found.trials, "pruned": found.pruned})
-        run.tag({f"best.{key}": value for key, value in found.best.items()})
-    study.set_user_attr("asked", wanted)
-    return _result(found, "new", found.best)
+    found = summary(search.study)
+    if run:
+        _tell(run, found, search)
+        search.study.set_user_attr(_RUN, None)
+    status = "new" if run_id else "unchanged"
+    return {
+        "study": found.study,
+        "trials": found.trials,
+        "pruned": found.pruned,
+        "best": found.best,
+        "best_value": found.best_value,
+        "status": status,
+    }
+
+
+def searched(settings: Settings, classifier: Classifier, study: str) -> Search:
+    """The search that goes on in a study."""
+    seed, sweep = classifier.training.seed, classifier.sweep
+    return Search(
+        Studies(settings.studies, settings.studies_url),
+        study,
+        sweep,
+        classifier.gate.metric,
+        range(seed, seed + sweep.seeds),
+        settings.runs / study,
+    )
 
 
 def seen(frame: pd.DataFrame) -> pd.DataFrame:
@@ -55,34 +140,23 @@ def seen(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def study_name(classifier: Classifier, frame: pd.DataFrame, encoder: ResolvedEncoder) -> str:
-    """A study is named after all it depends on but its budget."""
+    """NAME-SEARCH-DATA: a search is all that a study depends on but its data and its budget.
+
+    Studies of one search follow one another as the data change.
+    """
     space = classifier.sweep.model_dump(exclude={"trials", "minutes"})
-    fixed = classifier.training.model_dump(exclude=set(searching.SPACE))
-    mark = corpus.fingerprint(
-        frame, space, fixed, classifier.encoder.model_dump(), encoder.name, classifier.gate.metric
-    )
-    return f"{classifier.name}-{mark[:12]}"
+    fixed = classifier.training.model_dump(exclude=set(SPACE))
+    asked = classifier.model_dump(include={"labels", "positive", "multi_label", "split", "encoder"})
+    search = corpus.fingerprint(frame[:0], space, fixed, asked, encoder.name, classifier.gate.metric)
+    return f"{classifier.name}-{search[:12]}-{corpus.fingerprint(frame)[:12]}"
 
 
-def _trainer(
-    classifier: Classifier, frame: pd.DataFrame, encoder: ResolvedEncoder
-) -> Callable[[Mapping[str, Any], Path, Callable[[int, dict[str, float]], None]], float]:
-    train, validation = (corpus.examples(frame, split, classifier) for split in ("train", "validation"))
-
-    def run(params: Mapping[str, Any], folder: Path, on_epoch: Callable[[int, dict[str, float]], None]) -> float:
-        recipe = Recipe.of(classifier, params)
-        where = (encoder, classifier.labels, classifier.positive_index)
-        return fine_tune(*where, train, validation, recipe, folder, on_epoch).best_value
-
-    return run
-
-
-def _result(found: searching.Found, status: str, best: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "study": found.study,
-        "trials": found.trials,
-        "pruned": found.pruned,
-        "best": best,
-        "best_value": found.best_value,
-        "status": status,
-    }
+def _tell(run: Run, found: Found, search: Search) -> None:
+    trials = table(search.study)
+    run.metrics({"best_value": found.best_value, "trials": found.trials, "pruned": found.pruned})
+    run.tag({f"best.{key}": value for key, value in found.best.items()})
+    run.table("trials.json", trials)
+    run.figure("parallel_coordinates.png", parallel_coordinates(trials, search.metric))
+    if weights := shares(search.study):
+        run.figure("importances.png", importances(weights))
+    run.end("FINISHED")

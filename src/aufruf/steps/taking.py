@@ -7,13 +7,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from aufruf.data import inbox, intake
+from aufruf.data import checks, inbox, intake
+from aufruf.data.seen import hashed
 from aufruf.errors import DataRefused
 from aufruf.reports.check import write_check
 from aufruf.schemas import IngestedFile
 from aufruf.steps.arrivals import Arrival
 from aufruf.steps.storing import Call, File, rows, store, takers
 
+_LOOKED_UP = 20_000  # ids at a time
 _LONG = 16 << 20  # bytes of a group from which on a progress bar is shown
 
 
@@ -66,13 +68,40 @@ def _judge(call: Call, files: Sequence[File], progress: Callable[[int], Any], no
         opened.append((file, replace(source, content=replace(source.content, progress=progress))))
     known = _labels(call) if any(source.format.kind == "annotations" for _, source in opened) else {}
     judged = intake.judge([source for _, source in opened], call.classifiers, known, now)
+    arrived: dict[str, int] = {}
     for (file, source), found in zip(opened, judged, strict=True):
-        file.found, file.refusal = found, found.refusal
+        file.found = found
+        if found.numbers and not found.refusal and not file.again:
+            found.refusal = _renumbered(call, found, arrived)
+        file.refusal = found.refusal
         if found.counts:
             of = (source.format.name, source.format.kind)
             write_check(
                 call.settings.reports / "checks", source.digest, of, (found.rows, found.kept), found.counts, now
             )
+
+
+def _renumbered(call: Call, found: intake.Intake, arrived: dict[str, int]) -> str:
+    """Why a file whose ids are row numbers is not taken; "" when it is, and then its texts are added to ``arrived``.
+
+    ``arrived``: hashes of the texts of such files of this group, which are not stored yet, by id.
+    """
+    here = dict(found.numbers)
+    stored = {one: arrived[one] for one in here.keys() & arrived.keys()}
+    ids = list(here.keys() - arrived.keys())
+    for start in range(0, len(ids), _LOOKED_UP):
+        texts = call.store.read("texts", {"text_id": ids[start : start + _LOOKED_UP]}, ["text_id", "digest", "file"])
+        texts = texts[texts["file"] != found.source.digest]
+        stored |= dict(zip(texts["text_id"], hashed(texts["digest"]).tolist(), strict=True))
+    other = sum(here[one] != text for one, text in stored.items())
+    if stored and not checks.check_numbers(other / len(stored), found.verdict):
+        return DataRefused(
+            f"its text_id are row numbers, and {other} of the {len(stored)} that are stored already belong to other "
+            "texts, which would be replaced",
+            next="Give ids of its own with --columns text_id=COLUMN, or leave text_id out: then the text makes the id.",
+        ).sentence()
+    arrived |= here
+    return ""
 
 
 def _settled(call: Call, file: File) -> bool:

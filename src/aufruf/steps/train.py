@@ -13,19 +13,23 @@ import pandas as pd
 import aufruf
 from aufruf.classifier import Classifier
 from aufruf.errors import TrainingFailed
-from aufruf.model import bundle, evaluation
+from aufruf.model import bundle, device, evaluation
 from aufruf.model.encoders import ResolvedEncoder, resolve
+from aufruf.model.found import best_of
 from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples, Recipe
-from aufruf.model.sweep import best_of
+from aufruf.model.studies import Studies
 from aufruf.model.training import Trained, fine_tune
+from aufruf.release import system
 from aufruf.release.registry import CHALLENGER, Registry, Version
 from aufruf.release.tracking import Run, Tracker
+from aufruf.reports import figures
 from aufruf.settings import Settings
 from aufruf.steps import corpus
 from aufruf.steps.sweep import seen, study_name
 
 log = logging.getLogger(__name__)
+_TICKET = "run"  # file in the work folder that names the run, which goes on as long as the folder is there
 
 
 def train(settings: Settings, classifier: Classifier) -> dict[str, Any]:
@@ -36,16 +40,35 @@ def train(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     frame = seen(corpus.labelled(settings, classifier))
     encoder = resolve(classifier.encoder, settings.encoders)
     study = study_name(classifier, frame, encoder)
-    recipe = Recipe.of(classifier, best_of(study, settings.studies / f"{study}.log"))
-    mark = corpus.fingerprint(frame, recipe.as_dict(), encoder.name, encoder.revision)
-    registry = Registry(settings, classifier.name)
+    recipe = Recipe.of(classifier, best_of(Studies(settings.studies, settings.studies_url), study))
+    several = [True] if classifier.multi_label else []  # else nothing: marks of before there were several still hold
+    mark = corpus.fingerprint(frame, recipe.as_dict(), encoder.name, encoder.revision, *several)
+    registry, folder = Registry(settings, classifier.name), settings.runs / f"{classifier.name}-train-{mark[:12]}"
     known = registry.made_of(mark)
-    if known is not None:
+    if known is not None and not _cut_off(folder, known):
+        if folder.exists():  # another machine was faster
+            Tracker(settings, classifier.name).end_orphans({"aufruf.step": "train", "aufruf.fingerprint": mark})
+            shutil.rmtree(folder)
         if registry.by_alias(CHALLENGER) is None:
             registry.point(CHALLENGER, known.version)
         return {"run_id": known.run_id, "model_version": known.version, "status": "unchanged"}
-    made = _train(settings, classifier, frame, encoder, recipe, mark, registry)
+    for other in settings.runs.glob(f"{classifier.name}-train-*"):  # of trainings that nobody goes on with
+        if other != folder:
+            shutil.rmtree(other)
+    try:
+        made = _train(settings, classifier, frame, encoder, recipe, mark, registry, folder)
+    except TrainingFailed:  # another try would fail as well
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)  # after any other failure the next try goes on from what is there
+    log.info("registered %s version %s (%s)", classifier.name, made.version, encoder.describe())
     return {"run_id": made.run_id, "model_version": made.version, "status": "new"}
+
+
+def _cut_off(folder: Path, known: Version) -> bool:
+    """True when the run that registered ``known`` was killed before it was done with it."""
+    ticket = folder / _TICKET
+    return ticket.exists() and ticket.read_text().strip() == known.run_id
 
 
 def _train(
@@ -56,35 +79,25 @@ def _train(
     recipe: Recipe,
     mark: str,
     registry: Registry,
+    folder: Path,
 ) -> Version:
-    train_rows, validation = (corpus.examples(frame, split, classifier) for split in ("train", "validation"))
-    data = {corpus.DATA: corpus.fingerprint(frame)}
-    tags = {"aufruf.step": "train", **_tags(settings, encoder, mark), **data}
+    rows = (corpus.examples(frame, "train", classifier), corpus.examples(frame, "validation", classifier))
+    tags = {"aufruf.step": "train", **_tags(settings, encoder, mark), corpus.DATA: corpus.fingerprint(frame)}
     params = {**recipe.as_dict(), "encoder": encoder.name, "labels": ", ".join(classifier.labels)}
-    folder = settings.runs / f"{classifier.name}-train-{mark[:12]}"
-    for other in settings.runs.glob(f"{classifier.name}-train-*"):  # of trainings that nobody goes on with
-        if other != folder:
-            shutil.rmtree(other)
     tracker = Tracker(settings, classifier.name)
     tracker.end_orphans({"aufruf.step": "train", "aufruf.fingerprint": mark})
-    try:
-        with tracker.run("train", tags, params) as run:
-            rows = (train_rows, validation)
-            trained = fine_tune(
-                encoder, classifier.labels, classifier.positive_index, *rows, recipe, folder, resumable=True
-            )
-            _log_training(run, trained, *rows)
-            card = _card(classifier, encoder, recipe, mark)
-            card = replace(card, threshold=_threshold(classifier, trained.folder, card, validation))
-            sealed = {"aufruf.manifest": bundle.seal(trained.folder, card), "aufruf.threshold": card.threshold}
-            run.metrics({"threshold": card.threshold})
-            made = registry.register(run, run.artifacts(trained.folder, "model"), {**tags, **sealed})
-    except TrainingFailed:  # another try would fail as well
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)  # after any other failure the next try goes on from what is there
-    log.info("registered %s version %s (%s)", classifier.name, made.version, encoder.describe())
-    return made
+    with tracker.run("train", tags, params, ticket=folder / _TICKET) as run:
+        run.inputs(corpus.versions(settings))
+        run.table("environment.json", system.environment(device.find().name))
+        of = (encoder, classifier.labels, classifier.positive_index)
+        with system.watched(run):
+            trained = fine_tune(*of, *rows, recipe, folder, run.epoch, resumable=True)
+        _log_training(run, trained, *rows)
+        card = _tuned(classifier, trained.folder, _card(classifier, encoder, recipe, mark), rows[1], run)
+        sealed = {"aufruf.manifest": bundle.seal(trained.folder, card), "aufruf.threshold": card.threshold}
+        run.metrics({"threshold": card.threshold})
+        run.tag(sealed)
+        return registry.register(run, run.artifacts(trained.folder, "model"), {**tags, **sealed})
 
 
 def _card(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe, mark: str) -> bundle.Card:
@@ -98,21 +111,31 @@ def _card(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe, mark
         stand_in_for=encoder.stand_in_for,
         recipe=recipe.as_dict(),
         fingerprint=mark,
+        multi_label=classifier.multi_label,
     )
 
 
-def _threshold(classifier: Classifier, folder: Path, card: bundle.Card, validation: Examples) -> float:
-    """The classifier's fixed threshold, or the one with the best F1 on validation."""
-    if classifier.scoring.threshold != "tuned":
-        return classifier.scoring.threshold
+def _tuned(classifier: Classifier, folder: Path, card: bundle.Card, validation: Examples, run: Run) -> bundle.Card:
+    """The card with its threshold: the classifier's fixed one, or the one with the best F1 on validation.
+
+    How the validation texts come out at it is drawn for the run.
+    """
     bundle.seal(folder, card)
     predictor = Predictor.load(folder, tokens_per_batch=classifier.scoring.tokens_per_batch)
-    truth = np.asarray(validation.labels) == classifier.positive_index
-    return evaluation.best_threshold(truth, predictor.positives(validation.texts))
+    probabilities, truth = predictor.probabilities(validation.texts), validation.truth
+    at, fixed = classifier.positive_index, classifier.scoring.threshold
+    threshold = evaluation.best_threshold(truth[:, at], probabilities[:, at]) if fixed == "tuned" else fixed
+    said, names = predictor.decide(probabilities, threshold), list(classifier.labels)
+    if validation.several:  # only one label against the rest makes a matrix
+        truth, said = (np.stack([~part[:, at], part[:, at]], axis=1) for part in (truth, said))
+        names = [f"not {classifier.positive}", classifier.positive]
+    run.figure("validation_confusion.png", figures.confusion(truth.T.astype(int) @ said.astype(int), names))
+    return replace(card, threshold=threshold)
 
 
 def _log_training(run: Run, trained: Trained, train_rows: Examples, validation: Examples) -> None:
-    run.history(trained.history)
+    run.history(trained.history)  # what was not told while it ran
+    run.figure("learning_curves.png", figures.learning_curves(trained.history))
     run.metrics(
         {
             "best_value": trained.best_value,

@@ -63,10 +63,10 @@ HUGE = {
     "cell": ["read 3", "the row that ends in line 3 has more than 67108864 characters or 1000000 cells"],
     "emoji cell": ["read 3", "the row at line 3 has a cell of more than 16777216 characters"],
     "long line": ["read 3", "the line has more than 67108864 characters", "read 4"],
-    "long element": ["element 2 of the JSON list is too large to be one record"],
+    "long element": ["read 3", "element 2 of the JSON list is too large to be one record"],
     "columns": ["the header names 1000000 columns"],
     "nameless columns": ["the row that ends in line 1 has more than 67108864 characters or 1000000 cells"],
-    "keys in an element": ["element 2 of the JSON list is too large to be one record"],
+    "keys in an element": ["read 3", "element 2 of the JSON list is too large to be one record"],
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from aufruf.errors import AufrufError, NothingYet, TrainingFailed, UsageError
-from aufruf.model.evaluation import Judged, measure
+from aufruf.model.evaluation import Judged, measure, one_hot
 from aufruf.release.registry import CHALLENGER
 from aufruf.settings import Settings
 from aufruf.steps import corpus
@@ -93,10 +93,10 @@ def test_evaluation_figures_come_from_the_predictions_table(after):
     frame = corpus.labelled(after.settings, after.classifier)
     test = frame[frame["split"] == "test"].set_index("text_id")
     said = [row for row in after.predictions(model_version="1") if row["text_id"] in test.index]
-    truth = np.array([int(test.loc[row["text_id"], "label"] == "call") for row in said])
-    predicted = np.array([int(row["label"] == "call") for row in said])
+    truth = one_hot(np.array([int(test.loc[row["text_id"], "label"] == "call") for row in said]), 2)
+    predicted = one_hot(np.array([int(row["label"] == "call") for row in said]), 2)
     scores = np.array([row["probabilities"]["call"] for row in said])
-    expected = measure(Judged(truth, predicted, scores, 1, 2))
+    expected = measure(Judged(truth, predicted, scores, 1))
     assert {name: one["value"] for name, one in found["metrics"].items()} == pytest.approx(expected)
     assert found["n"] == len(said) == len(test)
     for one in [*found["metrics"].values(), *found["baseline"].values()]:

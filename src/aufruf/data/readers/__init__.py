@@ -22,9 +22,24 @@ from aufruf.data.readers import (
 )
 from aufruf.data.readers.content import Content, given, open_content
 from aufruf.data.readers.item import ROLES, Item
+from aufruf.data.readers.parts import Parts
 from aufruf.errors import DataRefused, UsageError, nearest
 
-__all__ = ["FORMATS", "ROLES", "Content", "Format", "Item", "asked_for", "find", "given", "kind_of", "open_content"]
+__all__ = [
+    "FORMATS",
+    "ROLES",
+    "TABLE",
+    "Content",
+    "Format",
+    "Item",
+    "Parts",
+    "asked_for",
+    "find",
+    "given",
+    "kind_of",
+    "listed",
+    "open_content",
+]
 
 
 ANY, DELIMITED, OBJECTS = "", "delimited", "objects"  # OBJECTS: JSON lines, or a JSON document
@@ -39,29 +54,41 @@ class Format:
     shape: str  # DELIMITED, OBJECTS or ANY
     needs: frozenset[str]  # columns, or keys of its objects, that only this format has together
     read: Callable[[Content], Iterator[Item]]
-    answers: bool = False  # needs besides a column that is a question, or the decided label
+    instead: frozenset[str] | None = None  # where questions have columns: what may stand instead of them
+    optional: frozenset[str] = frozenset()  # of ``needs``: what a hundred objects in a row may lack
 
     def fits(self, content: Content) -> bool:
-        shape = OBJECTS if content.shape in ("json", "ndjson") else content.shape
-        if self.answers and not ({text_master.DECIDED} | content.questions).intersection(content.columns):
+        if self.instead and not (self.instead | content.questions).intersection(content.columns):
             return False
-        return self.shape in (shape, ANY) and self.needs.issubset(content.columns)
+        return self.shaped(content) and self.needs.issubset(content.columns)
+
+    def shaped(self, content: Content) -> bool:
+        return self.shape in (ANY, OBJECTS if content.objects else content.shape)
+
+    def needed(self, content: Content) -> frozenset[str]:
+        """The columns that a table must have: ``needs``, and the questions it answers, or all when it answers none."""
+        if self.instead is None:
+            return self.needs
+        answered = (content.questions | self.instead).intersection(content.columns)
+        return self.needs | (answered or content.questions)
 
 
 def _format(
-    name: str, kind: str, shape: str, needs: str, read: Callable[[Content], Iterator[Item]], *, answers: bool = False
+    name: str, kind: str, shape: str, needs: str, read: Callable[[Content], Iterator[Item]], **more: frozenset[str]
 ) -> Format:
-    return Format(name, kind, shape, frozenset(needs.split(",")), read, answers)
+    return Format(name, kind, shape, frozenset(needs.split(",")), read, **more)
 
 
 _VOTES, _POSTS = "annotations", "posts"
 _MASTER, _MASTER_2023 = "Identifier,Text,Text Type", "shortcode,Text,Text Type"
+_NONE, _DECIDED = frozenset[str](), frozenset({text_master.DECIDED})
+_APIFY = "shortCode,ownerUsername"
 FORMATS = (  # the first that fits is taken
     _format("label-studio", _VOTES, OBJECTS, "data,annotations", label_studio.read),
-    _format("label-studio-flat", _VOTES, ANY, "annotator,annotation_id", label_studio_flat.read),
+    _format("label-studio-flat", _VOTES, ANY, "annotator,annotation_id", label_studio_flat.read, instead=_NONE),
     _format("long-frame", _VOTES, DELIMITED, "Text,coder,from_name,value", long_frame.read),
-    _format("text-master-labels", _VOTES, DELIMITED, _MASTER, text_master.read_labels, answers=True),
-    _format("text-master-labels", _VOTES, DELIMITED, _MASTER_2023, text_master.read_labels, answers=True),
+    _format("text-master-labels", _VOTES, DELIMITED, _MASTER, text_master.read_labels, instead=_DECIDED),
+    _format("text-master-labels", _VOTES, DELIMITED, _MASTER_2023, text_master.read_labels, instead=_DECIDED),
     _format("ground-truth", _VOTES, DELIMITED, "Text,Majority Decision", ground_truth.read),
     _format("zeeschuimer", _POSTS, OBJECTS, "item_id,source_platform,data", zeeschuimer.read),
     _format("4cat", _POSTS, DELIMITED, "id,thread_id,body,author,timestamp", fourcat.read),
@@ -70,7 +97,8 @@ FORMATS = (  # the first that fits is taken
     _format("crowdtangle", _POSTS, DELIMITED, "User Name,Post Created,URL,Description,Image Text", crowdtangle.read),
     _format("content-library", _POSTS, DELIMITED, "id,text,creation_time,post_owner.username", content_library.read),
     _format("content-library", _POSTS, DELIMITED, "id,text,creation_time,post_owner.name", content_library.read),
-    _format("apify", _POSTS, ANY, "shortCode,ownerUsername", apify.read),
+    # a scraper that is blocked brings nothing but errors for a while
+    _format("apify", _POSTS, ANY, _APIFY, apify.read, optional=frozenset(_APIFY.split(","))),
     _format("tidal-tales", _POSTS, DELIMITED, "ID,Time of Posting,Type of Content,Caption", tidal_tales.read),
     _format("text-master", _POSTS, DELIMITED, _MASTER, text_master.read),
     _format("text-master", _POSTS, DELIMITED, _MASTER_2023, text_master.read),
@@ -124,13 +152,13 @@ def kind_of(asked: str) -> str | None:
 
 
 def find(content: Content, asked: str) -> Format:
-    """The format of a file: as asked for (see ``asked_for``), else the one its content fits.
+    """The format of a file: as asked for (see ``asked_for``), be it that columns lack, else the one its content fits.
 
     Raises DataRefused saying what was seen and what to do.
     """
     name, _, columns = asked.partition(" ")
     if name == TABLE:
-        return _table(content, json.loads(columns))
+        return _table(json.loads(columns))
     candidates = [known for known in FORMATS if name in ("", known.name)]
     if content.shape == "kept" and name:
         return candidates[0]
@@ -138,10 +166,11 @@ def find(content: Content, asked: str) -> Format:
     if found is not None:
         return found
     if name:
-        missing = sorted(candidates[0].needs.difference(content.columns))
+        shaped = [one for one in candidates if one.shaped(content)]
+        if shaped:  # what lacks is for the checks to say
+            return min(shaped, key=lambda one: len(one.needed(content).difference(content.columns)))
         raise DataRefused(
-            f"this is not a file of the format {name}: "
-            + (f"{', '.join(map(repr, missing))} not there" if missing else f"it is {_SHAPES[content.shape]}"),
+            f"this is not a file of the format {name}: it is {_SHAPES[content.shape]}",
             next="Leave --format out, or name the columns with --columns ROLE=COLUMN,...",
         )
     if set(content.columns) == {"author", "party"}:
@@ -152,15 +181,12 @@ def find(content: Content, asked: str) -> Format:
     )
 
 
-def _table(content: Content, columns: Mapping[str, str]) -> Format:
-    missing = sorted(set(columns.values()).difference(content.columns))
-    if missing and content.shape != "kept":
-        raise DataRefused(
-            f"no column {', '.join(map(repr, missing))} here",
-            next=f"Its columns: {_listed(content.columns)}.",
-        )
-    kind = "annotations" if "label" in columns else "posts"
-    return Format(TABLE, kind, "", frozenset(columns.values()), partial(table.read, columns=dict(columns)))
+def _table(columns: Mapping[str, str]) -> Format:
+    kind = _VOTES if "label" in columns else _POSTS
+    strict = {column for role, column in columns.items() if role not in table.MAY_LACK}
+    read = partial(table.read, columns=dict(columns))
+    needs = frozenset(columns.values())
+    return Format(TABLE, kind, ANY, needs, read, optional=needs - strict)
 
 
 _SHAPES = {
@@ -175,9 +201,10 @@ _SHAPES = {
 def _seen(content: Content) -> str:
     if not content.columns:
         return f"{_SHAPES[content.shape]} with nothing in it"
-    return f"{_SHAPES[content.shape]} with {_listed(content.columns)}"
+    return f"{_SHAPES[content.shape]} with {listed(content.columns)}"
 
 
-def _listed(columns: tuple[str, ...]) -> str:
+def listed(columns: tuple[str, ...]) -> str:
+    """The names of columns as they may stand in a sentence, those of a wide table in part."""
     shown = ", ".join(repr(name[:40]) for name in columns[:15])
     return shown if len(columns) <= 15 else f"{shown} and {len(columns) - 15} more"

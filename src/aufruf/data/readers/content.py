@@ -11,6 +11,7 @@ from typing import Any
 from aufruf.data.readers import delimited, json_document, json_text, kept_rows, parquet
 from aufruf.data.readers.item import Record
 from aufruf.data.readers.opened import CHUNK, Progress, lines, open_text
+from aufruf.data.readers.parts import PART, Parts
 from aufruf.errors import DataRefused
 
 _LOOK = 20  # lines looked at to tell JSON lines from a table
@@ -37,8 +38,15 @@ class Content:
     encoding: str = "utf-8"
     delimiter: str = ""
     questions: frozenset[str] = frozenset()  # what the classifiers ask: exports name a column after each
+    several: frozenset[str] = frozenset()  # of these the questions whose answer may hold several choices
     progress: Progress | None = None  # told the bytes read in a pass over the records: in all, the file's size
     kept: Sequence[Mapping[str, Any]] = ()
+    parts: Parts | None = None  # sees the records of objects pass
+
+    @property
+    def objects(self) -> bool:
+        """True where each record has keys of its own."""
+        return self.shape in ("json", "ndjson")
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -47,11 +55,12 @@ class Content:
             return delimited.header(self.path, self.encoding, self.delimiter)
         if self.shape == "parquet":
             return parquet.header(self.path)
-        return json_text.keys(itertools.islice(self._records(None), 100))
+        return json_text.keys(itertools.islice(self._records(None), PART))
 
     def records(self) -> Iterator[Record]:
         """Every record in the order of the file. Raises DataRefused where the file breaks off."""
-        return self._records(self.progress)
+        found = self._records(self.progress)
+        return self.parts.watch(found) if self.parts else found
 
     def _records(self, progress: Progress | None) -> Iterator[Record]:
         if self.shape == "kept":
@@ -65,28 +74,35 @@ class Content:
         return json_document.document_records(self.path, self.encoding, progress)
 
 
-def open_content(path: Path, questions: frozenset[str] = frozenset(), progress: Progress | None = None) -> Content:
+def open_content(
+    path: Path,
+    questions: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+    several: frozenset[str] = frozenset(),
+) -> Content:
     """Judge the bytes and find the shape. Raises DataRefused: empty, an archive, not UTF-8, not a table.
 
-    ``questions`` and ``progress``: see Content.
+    ``questions``, ``progress`` and ``several``: see Content.
     """
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
         raise DataRefused("the file is empty", next="Export it again.")
     if head.startswith(b"PAR1"):
-        return Content(path, "parquet", questions=questions, progress=progress)
+        return Content(path, "parquet", questions=questions, several=several, progress=progress)
     if refusal := no_table(head):
         raise refusal
     encoding = _encoding(path, head)
     shape = _shape(path, encoding)
     delimiter = delimited.delimiter(path, encoding) if shape == "delimited" else ""
-    return Content(path, shape, encoding, delimiter, questions, progress)
+    return Content(path, shape, encoding, delimiter, questions, several, progress)
 
 
-def given(rows: Sequence[Mapping[str, Any]], questions: frozenset[str] = frozenset()) -> Content:
+def given(
+    rows: Sequence[Mapping[str, Any]], questions: frozenset[str] = frozenset(), several: frozenset[str] = frozenset()
+) -> Content:
     """Rows that the quarantine kept, to be read again by the format that refused them."""
-    return Content(Path(), "kept", questions=questions, kept=tuple(rows))
+    return Content(Path(), "kept", questions=questions, several=several, kept=tuple(rows))
 
 
 def no_table(head: bytes) -> DataRefused | None:

@@ -11,10 +11,10 @@ from aufruf.data.readers.votes import (
     NO_ANSWER,
     NOBODY,
     annotator,
+    chosen,
     nameless,
     task_values,
     textless,
-    unclear,
     vote_values,
 )
 
@@ -23,11 +23,11 @@ def read(content: Content) -> Iterator[Item]:
     """One item for each question that an annotation answers; one for an annotation that answers none."""
     numbers = count(1)
     for record in content.records():
-        for item in _items_of(record):
+        for item in _items_of(record, content.several):
             yield Item(next(numbers), item.values, item.row, item.problem, item.harmless)
 
 
-def _items_of(record: Record) -> Iterator[Item]:
+def _items_of(record: Record, several: frozenset[str]) -> Iterator[Item]:
     annotations = [record.row["annotation"]] if "annotation" in record.row else dig(record.row, "annotations")
     if record.problem or not isinstance(annotations, list):
         row = {key: value if key == "data" else nameless(value) for key, value in record.row.items()}
@@ -45,8 +45,9 @@ def _items_of(record: Record) -> Iterator[Item]:
             problem, harmless = (problem, harmless) if problem else (NO_ANSWER, True)
             yield Item(0, {}, row, problem, harmless)
         for question, choices in answers.items():
-            problem, harmless = (NO_ANSWER, True) if choices == [] else (unclear(choices), False)
-            yield Item(0, _values(record.row, annotation, question, choices), row, problem, harmless)
+            label, problem = chosen(choices, question in several)
+            problem, harmless = (NO_ANSWER, True) if choices == [] else (problem, False)
+            yield Item(0, _values(record.row, annotation, question, label), row, problem, harmless)
 
 
 def _problem(task: Mapping[str, Any], annotation: Any) -> tuple[str, bool]:
@@ -76,14 +77,14 @@ def _answers(annotation: Mapping[str, Any]) -> dict[str, list[Any] | None]:
 
 
 def _values(
-    task: Mapping[str, Any], annotation: Mapping[str, Any], question: str, choices: list[Any] | None
+    task: Mapping[str, Any], annotation: Mapping[str, Any], question: str, label: str | None
 ) -> dict[str, str | None]:
     return {
         **task_values(task["data"]),
         **vote_values(annotation),
         "annotator": annotator(annotation.get("completed_by")),
         "question": question,
-        "label": word(choices[0]) if choices else None,
+        "label": label,
     }
 
 

@@ -6,6 +6,7 @@ from aufruf.data.readers.content import Content
 from aufruf.data.readers.item import Item, Row, Values, as_text, each_record, texts_of, word
 
 TEXTS = {"text": "caption", "ocr": "ocr", "transcript": "transcript"}  # role -> text type
+MAY_LACK = ("ocr", "transcript", "post_type", "author", "party", "posted_at")  # roles that make no text another one
 
 
 def read(content: Content, columns: Mapping[str, str]) -> Iterator[Item]:

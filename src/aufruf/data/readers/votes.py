@@ -12,6 +12,7 @@ from aufruf.data.readers.fields import moment, post_type, split_identifier
 from aufruf.data.readers.item import Item, Record, Row, RowRefused, Values, as_text, dig, word
 from aufruf.data.readers.json_text import parse
 from aufruf.errors import DataRefused
+from aufruf.question import CHOICES
 
 NO_ANSWER = "the annotation was skipped: no answer"
 CANCELLED = "the annotation was cancelled"
@@ -58,11 +59,14 @@ def choices_in(cell: Any) -> list[Any] | None:
     return [] if word(cell) is None else [cell]
 
 
-def unclear(choices: list[Any] | None) -> str:
-    """Why what was chosen is no vote; "" when it is one."""
-    if choices is None:
-        return "the answer is not a choice"
-    return "" if len(choices) == 1 else f"the answer holds {len(choices)} choices instead of one"
+def chosen(choices: list[Any] | None, several: bool) -> tuple[str | None, str]:
+    """What a vote says, and why it is none ("" when it is one); ``several``: whether it may hold several choices."""
+    words = [word(choice) for choice in choices or ()]
+    if choices is None or (len(words) > 1 and None in words):
+        return None, "the answer is not a choice"
+    if len(words) == 1 or several:
+        return CHOICES.join(sorted({each for each in words if each})) or None, ""
+    return words[0] if words else None, f"the answer holds {len(words)} choices instead of one"
 
 
 _TEXTS = ("Text", "text", "Caption", "caption", "body", "full_text", "description")
@@ -133,15 +137,15 @@ def flat_items(
             yield Item(next(numbers), {}, row, refusal.reason, refusal.harmless)
             continue
         for question, cell in found:
-            yield _vote(next(numbers), common, question, cell, row)
+            several = question in content.several if question else bool(content.several)
+            yield _vote(next(numbers), {**common, "question": question}, choices_in(cell), row, several)
 
 
-def _vote(number: int, common: Values, question: str | None, cell: Any, row: Row) -> Item:
-    choices = choices_in(cell)
+def _vote(number: int, common: Values, choices: list[Any] | None, row: Row, several: bool) -> Item:
     if choices == []:
         return Item(number, {}, row, NO_ANSWER, harmless=True)
-    label = word(choices[0]) if choices else None
-    return Item(number, {**common, "question": question, "label": label}, row, unclear(choices))
+    label, problem = chosen(choices, several)
+    return Item(number, {**common, "label": label}, row, problem)
 
 
 def _person(record: Record, who: str) -> str | None:

@@ -1,0 +1,122 @@
+"""Sweeps: the epochs that ours and a random search spend until they reach the same F1.
+
+Both are run many times over a table of measured trainings (``benchmarks.sweep_table`` makes it): a single sweep says
+little, because luck decides it. What is replayed is the learning curve of each configuration, epoch by epoch.
+"""
+
+import json
+import logging
+import random
+import statistics
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from aufruf.classifier import Sweep
+from aufruf.model.studies import Studies
+from aufruf.model.sweep import SPACE, OnEpoch, Search
+
+_TABLE = Path(__file__).with_name("sweep_table.json")
+_PATIENCE = 3  # of the recipe's early stopping, which both have
+Curves = Mapping[tuple[float, ...], list[float]]
+Spent = list[tuple[int, float]]  # after each trial: epochs so far, best value so far
+
+
+def main(trials: int = 20, repeats: int = 40) -> None:
+    """Print the epochs of both and their ratio, for each pruner."""
+    logging.getLogger("aufruf").setLevel(logging.ERROR)
+    curves = {tuple(row["config"]): row["macro_f1"] for row in json.loads(_TABLE.read_text("utf-8"))}
+    plain = [_random(curves, trials, seed) for seed in range(repeats)]
+    goal = statistics.fmean(run[-1][1] for run in plain)
+    spent = statistics.fmean(run[-1][0] for run in plain)
+    best = max(max(curve) for curve in curves.values())
+    print(
+        f"sweep: {trials} random trials reach macro-F1 {goal:.3f} (the best of all {len(curves)}: {best:.3f}) "
+        f"in {spent:.0f} epochs; {repeats} times each"
+    )
+    for pruner in ("median", "halving"):
+        ours = [_ours(curves, trials, seed, pruner) for seed in range(repeats)]
+        needed = _epochs_to(goal, ours)
+        end = statistics.fmean(run[-1][1] for run in ours)
+        print(
+            f"sweep: TPE with the {pruner} pruner reaches it in {needed or 'more'} epochs"
+            + (f", {needed / spent:.0%} of them" if needed else "")
+            + f"; after {trials} trials {end:.3f} in {statistics.fmean(run[-1][0] for run in ours):.0f} epochs"
+        )
+
+
+def _replayed(curves: Curves, spent: Callable[[], None]) -> Callable[..., float]:
+    """A training that takes a configuration's values from the table; ``spent`` is called for each epoch."""
+
+    def train(params: Mapping[str, Any], folder: Path, on_epoch: OnEpoch) -> float:
+        curve = curves[tuple(params[name] for name in SPACE)]
+        best, since = curve[0], 0
+        for epoch, value in enumerate(curve, 1):
+            spent()
+            best, since = (value, 0) if value > best or epoch == 1 else (best, since + 1)
+            on_epoch(epoch, {"macro_f1": value})
+            if since >= _PATIENCE:
+                break
+        return best
+
+    return train
+
+
+def _random(curves: Curves, trials: int, seed: int) -> Spent:
+    """A search that draws each configuration anew and trains it to its end."""
+    draw, epochs, best, run = random.Random(seed), 0, 0.0, Spent()
+
+    def spent() -> None:
+        nonlocal epochs
+        epochs += 1
+
+    train = _replayed(curves, spent)
+    for _ in range(trials):
+        config = draw.choice(list(curves))
+        best = max(best, train(dict(zip(SPACE, config, strict=True)), Path(), lambda *_: None))
+        run.append((epochs, best))
+    return run
+
+
+def _ours(curves: Curves, trials: int, seed: int, pruner: Any) -> Spent:
+    epochs, run = 0, Spent()
+
+    def spent() -> None:
+        nonlocal epochs
+        epochs += 1
+
+    with tempfile.TemporaryDirectory(prefix="aufruf-bench-") as folder:
+        home = Path(folder)
+        sweep = Sweep(trials=trials, pruner=pruner, seed=seed)
+        search = Search(Studies(home), "bench", sweep, "macro_f1", [seed], home / "runs")
+        search.begin(trials)
+        while taken := search.take(_Nobody()):
+            search.run(taken, _replayed(curves, spent), _Nobody())
+            values = [
+                trial.value
+                for trial in search.study.trials
+                if trial.value is not None and trial.state.name == "COMPLETE"
+            ]
+            run.append((epochs, max(values, default=0.0)))
+    return run
+
+
+def _epochs_to(goal: float, runs: list[Spent]) -> int | None:
+    """Epochs after which the mean of the runs' best values is the goal; None when it never is."""
+    for epochs in range(1, max(run[-1][0] for run in runs) + 1):
+        if statistics.fmean(max((v for e, v in run if e <= epochs), default=0.0) for run in runs) >= goal:
+            return epochs
+    return None
+
+
+class _Nobody:
+    """Who is told of the trials, and of each epoch: nobody."""
+
+    def trial(self, number: int, params: Mapping[str, Any], folder: Path) -> "_Nobody":
+        return self
+
+    def lost(self, number: int) -> None: ...
+    def epoch(self, seed: int, epoch: int, row: Mapping[str, float]) -> None: ...
+    def seed(self, seed: int, value: float) -> None: ...
+    def end(self, state: str, value: float | None) -> None: ...

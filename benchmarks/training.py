@@ -1,0 +1,231 @@
+"""Training: our recipe against the notebook's procedure and against a plain Trainer, on the same texts and seeds."""
+
+import math
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from aufruf.model import stand_in
+from aufruf.model.encoders import ResolvedEncoder
+from aufruf.model.evaluation import trainer_metrics
+from aufruf.model.recipe import Examples, Recipe
+from aufruf.model.training import fine_tune
+from benchmarks import material
+
+RECIPE = Recipe(
+    epochs=2,
+    batch_size=16,
+    learning_rate=1e-4,
+    weight_decay=0.05,
+    warmup=0.1,
+    patience=3,
+    class_weights="balanced",
+    frozen_layers=0,
+    seed=0,
+    max_tokens=256,
+    truncation="head",
+    metric="macro_f1",
+)
+_BATCHES = (8, 16)
+_T_95 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262}  # Student's t, by degrees of freedom
+
+
+def main(texts: int = 400, seeds: int = 5) -> None:
+    """Print texts per second, ratios, macro-F1 of paired seeds, and the share of the machine's bf16 peak."""
+    home = Path(tempfile.mkdtemp(prefix="aufruf-bench-"))
+    try:
+        _compare(home, texts, seeds)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _compare(home: Path, texts: int, seeds: int) -> None:
+    rows = material.comments(texts + texts // 2)
+    if not rows:
+        print("training: the comments are absent, not measured")
+        return
+    train, validation = material.examples(rows[:texts]), material.examples(rows[texts:])
+    encoder = ResolvedEncoder(stand_in.convert(home / stand_in.NAME), stand_in.FULL_NAME, None, None)
+    lengths = _lengths(encoder, train.texts)
+    print(
+        f"training: {len(train)} comments, {np.median(lengths):.0f} tokens at the median, {lengths.max()} at most; "
+        f"{RECIPE.epochs} epochs, {seeds} seeds, {stand_in.FULL_NAME}"
+    )
+    notebook = _rate(encoder, train, 16, home / "n", steps=4, longest=int(lengths.max()))
+    best = max(_BATCHES, key=lambda size: _rate(encoder, train, size, home / "n", steps=160 // size))
+    print(f"training: a plain Trainer is fastest at batch {best}")
+    ours: list[tuple[float, float]] = []
+    plain: list[tuple[float, float]] = []
+    for seed in range(seeds):
+        ours.append(_ours(encoder, train, validation, seed, home / "ours"))
+        plain.append(_plain(encoder, train, validation, seed, best, home / "plain"))
+        print(f"training seed {seed}: texts/s and macro-F1 {ours[-1]} ours, {plain[-1]} plain", flush=True)
+    rate, other = (statistics.median(one[0] for one in runs) for runs in (ours, plain))
+    print(
+        f"training: {rate:.1f} texts/s with evaluation and checkpoints; {rate / notebook:.1f} times the notebook's "
+        f"procedure ({notebook:.2f}), {rate / other:.1f} times the plain Trainer ({other:.1f})"
+    )
+    print(f"training: macro-F1 ours minus plain {_interval([a[1] - b[1] for a, b in zip(ours, plain, strict=True)])}")
+    peak, done = _peak(), _flops(encoder, lengths) * RECIPE.epochs * rate / (len(train) * RECIPE.epochs)
+    print(f"training: {done / 1e9:.0f} GFLOP/s without padding, {done / peak:.0%} of a bf16 product's {peak / 1e9:.0f}")
+
+
+def _lengths(encoder: ResolvedEncoder, texts: Any) -> Any:
+    from aufruf.model.tokenization import Tokenizer
+
+    return np.array([len(ids) for ids in Tokenizer(encoder.folder, RECIPE.max_tokens, "head")(texts).ids])
+
+
+def _ours(
+    encoder: ResolvedEncoder, train: Examples, validation: Examples, seed: int, folder: Path
+) -> tuple[float, float]:
+    recipe = Recipe(**{**RECIPE.as_dict(), "seed": seed})
+    trained = fine_tune(encoder, material.LABELS, 1, train, validation, recipe, folder)
+    shutil.rmtree(folder)
+    return trained.texts_per_second, trained.best_value
+
+
+def _plain(
+    encoder: ResolvedEncoder, train: Examples, validation: Examples, seed: int, batch: int, folder: Path
+) -> tuple[float, float]:
+    """A Trainer as its tutorial has it, with the same loss, seed, epochs and choice of the best epoch."""
+    trainer = _trainer(encoder, train, validation, seed, batch, folder)
+    start = time.perf_counter()
+    trainer.train()
+    seconds = time.perf_counter() - start
+    shutil.rmtree(folder)
+    values = [row["eval_macro_f1"] for row in trainer.state.log_history if "eval_macro_f1" in row]
+    return len(train) * RECIPE.epochs / seconds, max(values)
+
+
+def _rate(
+    encoder: ResolvedEncoder, train: Examples, batch: int, folder: Path, steps: int, longest: int | None = None
+) -> float:
+    """Texts a second of the training steps alone; with ``longest`` all padded to it, as the notebook does."""
+    trainer = _trainer(encoder, train, None, 0, batch, folder, steps, longest)
+    start = time.perf_counter()
+    trainer.train()
+    seconds = time.perf_counter() - start
+    shutil.rmtree(folder, ignore_errors=True)
+    return steps * batch / seconds
+
+
+def _trainer(
+    encoder: ResolvedEncoder,
+    train: Examples,
+    validation: Examples | None,
+    seed: int,
+    batch: int,
+    folder: Path,
+    steps: int = -1,
+    longest: int | None = None,
+) -> Any:
+    from datasets import Dataset
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        PrinterCallback,
+        Trainer,
+        TrainingArguments,
+        set_seed,
+    )
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(encoder.folder)
+    padding = {"padding": "max_length", "max_length": longest} if longest else {"max_length": RECIPE.max_tokens}
+
+    def dataset(part: Examples) -> Any:
+        return Dataset.from_dict(
+            {
+                **tokenizer(list(part.texts), truncation=True, **padding),
+                "labels": [int(call) for _, call in part.targets],
+            }
+        )
+
+    def head() -> Any:
+        return AutoModelForSequenceClassification.from_pretrained(encoder.folder, num_labels=2, dtype=torch.float32)
+
+    weights = torch.tensor(len(train) / (2 * train.truth.sum(axis=0)), dtype=torch.float32)
+
+    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(outputs["logits"], labels, weight=weights)
+
+    set_seed(seed)
+    epochs = "no" if validation is None else "epoch"
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=RECIPE.epochs,
+        max_steps=steps,
+        per_device_train_batch_size=batch,
+        per_device_eval_batch_size=32,
+        learning_rate=RECIPE.learning_rate * math.sqrt(batch / RECIPE.batch_size),  # another batch, another noise
+        weight_decay=RECIPE.weight_decay,
+        warmup_steps=RECIPE.warmup,
+        eval_strategy=epochs,
+        save_strategy=epochs,
+        save_total_limit=1,
+        use_cpu=not torch.cuda.is_available(),
+        seed=seed,
+        disable_tqdm=True,
+        report_to=[],
+    )
+    trainer = Trainer(
+        model_init=head,
+        args=arguments,
+        train_dataset=dataset(train),
+        eval_dataset=None if validation is None else dataset(validation),
+        data_collator=DataCollatorWithPadding(tokenizer),
+        compute_metrics=_metrics,
+        compute_loss_func=loss,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _metrics(prediction: Any) -> dict[str, float]:
+    truth = np.eye(2, dtype=int)[prediction.label_ids]
+    return trainer_metrics(1, several=False)(type(prediction)(prediction.predictions, truth))
+
+
+def _flops(encoder: ResolvedEncoder, lengths: Any) -> float:
+    """Of the encoder's products in one epoch of training, backward twice as many as forward, padding not counted."""
+    import json
+
+    config = json.loads((encoder.folder / "config.json").read_text("utf-8"))
+    size, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
+    linear = 2 * float(lengths.sum()) * (4 * size * size + 2 * size * inner)
+    attention = 4 * float((lengths.astype(float) ** 2).sum()) * size
+    return 3 * layers * (linear + attention)
+
+
+def _peak() -> float:
+    """FLOP/s of a large bf16 matrix product, the best of a dozen."""
+    where = "cuda" if torch.cuda.is_available() else "cpu"
+    size = 8192 if where == "cuda" else 2048
+    a, b = (torch.randn(size, size, device=where).bfloat16() for _ in range(2))
+    best = 0.0
+    for _ in range(12):
+        start = time.perf_counter()
+        product = a @ b
+        float(product[0, 0])  # waits for it
+        best = max(best, 2 * size**3 / (time.perf_counter() - start))
+    return best
+
+
+def _interval(differences: list[float]) -> str:
+    """Mean and Student's 95 % interval of paired differences."""
+    mean, n = statistics.mean(differences), len(differences)
+    half = _T_95.get(n - 1, 2.0) * statistics.stdev(differences) / math.sqrt(n) if n > 2 else float("nan")
+    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(*(int(part) for part in sys.argv[1:]))

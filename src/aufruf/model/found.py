@@ -1,0 +1,70 @@
+"""What a study has found so far."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
+
+from aufruf.model.studies import Studies
+
+_ENOUGH = 4  # finished trials from which on importances are more than chance
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a sweep found."""
+
+    study: str
+    trials: int  # ended: finished, pruned or failed
+    pruned: int
+    best: dict[str, Any]
+    best_value: float
+
+
+def summary(study: optuna.Study) -> Found:
+    """What a study with at least one finished trial has found."""
+    done = ended(study)
+    pruned = sum(trial.state == TrialState.PRUNED for trial in done)
+    best = study.best_trial
+    return Found(study.study_name, len(done), pruned, dict(best.params), float(best.value or 0))
+
+
+def best_of(studies: Studies, name: str) -> dict[str, Any] | None:
+    """The best hyperparameters of a study that was run, else None."""
+    study = studies.find(name)
+    return dict(study.best_trial.params) if study and finished(study) else None
+
+
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that are told, however they ended."""
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    return study.get_trials(states=states, deepcopy=False)
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials with a value."""
+    return study.get_trials(states=(TrialState.COMPLETE,), deepcopy=False)
+
+
+def table(study: optuna.Study) -> list[dict[str, Any]]:
+    """One row a trial that has ended: number, value (None without one), state, hyperparameters."""
+    return [
+        {"number": trial.number, "value": trial.value, "state": trial.state.name, **trial.params}
+        for trial in ended(study)
+    ]
+
+
+def shares(study: optuna.Study) -> dict[str, float]:
+    """How much each hyperparameter matters for a good value, in shares of 1; empty where too few trials say it.
+
+    PED-ANOVA of Watanabe, Bansal and Hutter, IJCAI 2023.
+    """
+    done = finished(study)
+    varied = (
+        [name for name in study.best_trial.params if len({trial.params[name] for trial in done}) > 1] if done else []
+    )
+    if len(done) < _ENOUGH or len({trial.value for trial in done}) < 2 or not varied:
+        return {}
+    return dict(get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=varied))

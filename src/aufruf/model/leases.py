@@ -1,0 +1,98 @@
+"""Who is at work on what: locks that the kernel or the database gives back by itself when their holder dies.
+
+So nobody has to guess from clocks or process numbers whether a worker is still alive.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from aufruf.errors import AufrufError, UsageError
+
+Release = Callable[[], None]
+# a machine that was switched off is noticed after a minute, not after the two hours that TCP waits by itself
+_KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
+
+
+class Leases(Protocol):
+    """Holds ``key`` until the returned function is called or the process dies; None when another holds it."""
+
+    def take(self, key: str, *, wait: bool = False) -> Release | None: ...
+
+
+@dataclass(frozen=True)
+class FileLeases:
+    """Leases among the processes of one machine: one locked file each, gone when it is given back."""
+
+    folder: Path
+
+    def take(self, key: str, *, wait: bool = False) -> Release | None:
+        path = self.folder / key
+        self.folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            if _lies_at(path, descriptor):
+                break
+            os.close(descriptor)  # its last holder has removed this file meanwhile: another one counts
+
+        def release() -> None:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+        return release
+
+
+@dataclass(frozen=True)
+class DatabaseLeases:
+    """Leases among machines: PostgreSQL's advisory locks, each with a connection of its own.
+
+    A pooler between here and the database must pool by session, not by transaction.
+    """
+
+    url: str
+
+    def take(self, key: str, *, wait: bool = False) -> Release | None:
+        number = int.from_bytes(hashlib.sha256(f"aufruf {key}".encode()).digest()[:8], "big", signed=True)
+        connection = self._connect()
+        for setting in _KEEPALIVE:
+            connection.execute(text(f"SET {setting}"))
+        function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+        if connection.execute(text(f"SELECT {function}({number})")).scalar() is False:
+            connection.close()
+            return None
+        return connection.close
+
+    def _connect(self) -> Connection:
+        try:
+            return create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
+        except ModuleNotFoundError:
+            raise UsageError(
+                "there is no driver for PostgreSQL", where="AUFRUF_STUDIES", next="Install aufruf[postgres]."
+            ) from None
+        except OperationalError as error:
+            raise AufrufError(
+                f"the studies cannot be reached: {str(error.orig).splitlines()[0]}",
+                where=make_url(self.url).render_as_string(hide_password=True),
+                next="Start PostgreSQL, or mend AUFRUF_STUDIES.",
+            ) from None
+
+
+def _lies_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

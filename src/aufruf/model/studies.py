@@ -1,0 +1,108 @@
+"""Where studies live: a file each on one machine, PostgreSQL in a cluster."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from aufruf.model.leases import DatabaseLeases, FileLeases, Leases, Release
+
+
+@dataclass(frozen=True)
+class Studies:
+    """The studies of an installation: files under ``folder``, or tables behind the PostgreSQL ``url``."""
+
+    folder: Path
+    url: str | None = None
+
+    def open(self, name: str) -> optuna.Study:
+        """The study of this name, made when there is none yet."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with self.alone(name):
+            return optuna.create_study(
+                storage=self._storage(name), study_name=name, direction="maximize", load_if_exists=True
+            )
+
+    def find(self, name: str) -> optuna.Study | None:
+        """The study of this name; None, and nothing is made, when there is none."""
+        if self.url is None and not self._file(name).exists():
+            return None
+        try:
+            return optuna.load_study(study_name=name, storage=self._storage(name))
+        except KeyError:
+            return None
+
+    def earlier(self, name: str) -> Iterator[optuna.Study]:
+        """The studies whose names differ from ``name`` only behind the last dash, the youngest first."""
+        search = name.rpartition("-")[0]
+        for other in self._youngest_first():
+            if other != name and other.rpartition("-")[0] == search and (study := self.find(other)):
+                yield study
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Two processes never count a study's trials, or ask it for one, at the same time."""
+        release = self.leases.take(name, wait=True)
+        try:
+            yield
+        finally:
+            if release:
+                release()
+
+    @cached_property
+    def leases(self) -> Leases:
+        return DatabaseLeases(self.url) if self.url else FileLeases(self.folder / ".leases")
+
+    def _youngest_first(self) -> list[str]:
+        if self.url:
+            return [study.study_name for study in reversed(self._database.get_all_studies())]
+        files = sorted(self.folder.glob("*.log"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        return [file.stem for file in files]
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def _storage(self, name: str) -> Any:
+        if self.url:
+            return self._database
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock: Any = _JournalLock(self.leases, f"{name}.log")
+        lock.acquire()
+        _mend(self._file(name))
+        lock.release()
+        return JournalStorage(JournalFileBackend(str(self._file(name)), lock_obj=lock))
+
+    @cached_property
+    def _database(self) -> Any:
+        with self.alone("tables"):  # two processes that make the tables at once would fail
+            return optuna.storages.RDBStorage(self.url, engine_kwargs={"pool_pre_ping": True})
+
+
+class _JournalLock:
+    """The lock of Optuna's journal as a lease: its own has to grow old before a killed writer's is broken."""
+
+    def __init__(self, leases: Leases, key: str) -> None:
+        self.leases, self.key = leases, key
+        self.held: Release | None = None
+
+    def acquire(self) -> bool:
+        self.held = self.leases.take(self.key, wait=True)
+        return True
+
+    def release(self) -> None:
+        if self.held:
+            self.held()
+
+
+def _mend(path: Path) -> None:
+    """Cut off a last line that was not written to its end: with it the file could not be read any more."""
+    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)

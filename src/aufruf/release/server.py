@@ -1,0 +1,116 @@
+"""The MLflow server: a client of it, when it counts as away, and how long we wait for it to come back."""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlparse
+
+import requests
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException, RestException
+from sqlalchemy.exc import OperationalError
+
+from aufruf.errors import AufrufError
+from aufruf.settings import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+PATIENCE = 600.0  # seconds we wait for an answer without which nothing goes on
+LONGEST_PAUSE = 30.0
+REQUEST_SECONDS = 30  # a request without an answer for so long is tried again
+FAILURES = (MlflowException, OSError, OperationalError)  # what a call raises; failures of requests are an OSError
+_AWAY = {408, 429}
+
+
+def client(settings: Settings, patience: float | None = None) -> "Patient":
+    """A client of the tracking server, or of the embedded database. Makes the embedded folders.
+
+    ``patience``: seconds it waits for a server that is away; None: PATIENCE.
+
+    MLflow's own tries (seven, of two minutes) are switched off unless the environment sets them: waiting is done here.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    if settings.tracking_uri.startswith("sqlite:"):
+        settings.mlflow.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # else a traceback for each locked try
+    uri = settings.tracking_uri
+    opened = patiently(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri), uri, patience)
+    return Patient(opened, uri, patience)
+
+
+class Patient:
+    """MLflow's client, each call of which waits for a server that is away.
+
+    A call whose answer is lost is made again, so what must not happen twice goes through ``wait`` with a look first.
+    """
+
+    def __init__(self, inner: Any, uri: str, patience: float | None = None) -> None:
+        self.inner, self.uri, self.patience = inner, uri, patience
+
+    def wait(self, call: Callable[[], T]) -> T:
+        """What ``call`` returns, made on ``inner``, once the server answers; see ``patiently``."""
+        return patiently(call, self.uri, self.patience)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.inner, name)
+        return lambda *args, **options: self.wait(lambda: method(*args, **options))
+
+
+def patiently(call: Callable[[], T], uri: str, patience: float | None = None) -> T:
+    """What ``call`` returns; with growing pauses it is made again while the server is away.
+
+    At most for ``patience`` seconds; None: for PATIENCE.
+
+    Raises AufrufError after that; every other failure of the call comes out as it is.
+    """
+    patience = PATIENCE if patience is None else patience
+    deadline, pause = time.monotonic() + patience, 1.0
+    while True:
+        try:
+            return call()
+        except FAILURES as failure:
+            if not is_away(failure):
+                raise
+            if time.monotonic() + pause > deadline:
+                raise _gave_up(failure, uri, patience) from failure
+        log.warning("the MLflow server does not answer; trying again in %g s", pause)
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def is_away(failure: Exception) -> bool:
+    """True when trying again can help: nobody answers, the server has trouble, or its database is locked."""
+    cause = failure.__cause__ or failure.__context__ if isinstance(failure, MlflowException) else failure
+    if isinstance(cause, requests.HTTPError) and cause.response is not None:
+        return _passing(cause.response.status_code)
+    if isinstance(cause, requests.RequestException | OperationalError | ConnectionError | TimeoutError):
+        return True
+    if not isinstance(failure, MlflowException):
+        return False
+    told = isinstance(failure, RestException) or failure.error_code != "INTERNAL_ERROR"  # else it arose in this process
+    return told and _passing(failure.get_http_status_code())
+
+
+def why(failure: Exception) -> str:
+    """A failure in one line, without the name and password that an address may hold."""
+    return re.sub(r"//[^/@\s]+@", "//", " ".join(str(failure).split()))[:300]
+
+
+def _passing(status: int) -> bool:
+    return status >= 500 or status in _AWAY
+
+
+def _gave_up(failure: Exception, uri: str, patience: float) -> AufrufError:
+    parsed = urlparse(uri)
+    where = f"{parsed.hostname}:{parsed.port}" if parsed.hostname else "the embedded database"
+    return AufrufError(
+        f"the MLflow server has not answered for {patience:g} seconds ({why(failure)})",
+        where=where,
+        next="Start it and run the command again: it goes on from what is done, a trained model is kept.",
+    )

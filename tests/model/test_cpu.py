@@ -1,0 +1,104 @@
+"""Dropout and attention for CPUs compute what torch's own do."""
+
+import pytest
+import torch
+from torch import nn
+
+from aufruf.model import cpu
+from aufruf.model.encoders import ResolvedEncoder
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(p):
+    """Of 400,000 ones a share p becomes 0, within five standard errors, and what is left is 1 / (1 - p)."""
+    torch.manual_seed(1)
+    out = cpu.dropped(torch.ones(400_000), p)
+    share = float((out == 0).float().mean())
+    assert abs(share - p) < 5 * (p * (1 - p) / 400_000) ** 0.5 + 2**-16
+    assert torch.allclose(out[out != 0], torch.tensor(1 / (1 - p)), rtol=2e-4)
+
+
+def test_neighbours_are_dropped_independently():
+    """Elements that come from one 64-bit number are dropped together no more often than by chance."""
+    torch.manual_seed(2)
+    gone = (cpu.dropped(torch.ones(800_000), 0.25) == 0).float().view(-1, 4)
+    together = gone.T @ gone / len(gone)
+    expected = torch.full((4, 4), 0.25**2) + torch.eye(4) * (0.25 - 0.25**2)
+    assert torch.allclose(together, expected, atol=5e-3)
+
+
+def test_dropout_is_seeded_and_its_gradient_has_the_same_mask():
+    """The same seed drops the same elements, and what was dropped gets no gradient."""
+    x = torch.ones(7, 9, requires_grad=True)
+    torch.manual_seed(3)
+    first = cpu.dropped(x, 0.3)
+    torch.manual_seed(3)
+    assert torch.equal(cpu.dropped(x, 0.3), first)
+    first.sum().backward()
+    assert torch.equal(x.grad, first.detach())
+
+
+@pytest.mark.parametrize(("p", "expected"), [(0.0, 1.0), (1.0, 0.0)])
+def test_the_ends_of_the_scale(p, expected):
+    """Nothing is dropped at 0, everything at 1."""
+    assert torch.equal(cpu.dropped(torch.ones(5), p), torch.full((5,), expected))
+
+
+def test_a_model_that_answers_drops_nothing():
+    """Outside of training the module passes on what it gets."""
+    module = cpu.Dropout(0.5)
+    x = torch.randn(3, 4)
+    assert torch.equal(module.eval()(x), x)
+    assert not torch.equal(module.train()(x), x)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_is_torchs(masked):
+    """Without dropout the output and the gradients are those of torch's scaled dot-product attention."""
+    torch.manual_seed(4)
+    ours = [torch.randn(3, 2, 11, 8, requires_grad=True) for _ in range(3)]
+    theirs = [part.detach().clone().requires_grad_() for part in ours]
+    mask = torch.zeros(3, 1, 11, 11)
+    mask[1, :, :, 7:] = torch.finfo(torch.float32).min
+    mask = mask if masked else None
+    out, weights = cpu.attention(nn.Module().train(), *ours, mask, dropout=0.0)
+    expected = nn.functional.scaled_dot_product_attention(*theirs, attn_mask=mask).transpose(1, 2)
+    assert weights is None
+    assert torch.allclose(out, expected, atol=1e-6)
+    out.square().sum().backward()
+    expected.square().sum().backward()
+    assert all(torch.allclose(a.grad, b.grad, atol=1e-5) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_the_network_is_the_same(encoder: ResolvedEncoder):
+    """With dropout off, a BERT answers and learns the same with these parts as with torch's."""
+    from transformers import AutoModelForSequenceClassification
+
+    ids, mask = torch.tensor([[2, 9, 8, 3], [2, 7, 3, 0]]), torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+    seen = []
+    for attention in (cpu.attention_name(), "sdpa"):
+        torch.manual_seed(0)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            encoder.folder,
+            attn_implementation=attention,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        )
+        logits = cpu.with_quick_dropout(model).train()(input_ids=ids, attention_mask=mask).logits
+        logits.square().sum().backward()
+        seen.append([logits.detach(), *(p.grad for _, p in sorted(model.named_parameters()) if p.grad is not None)])
+    assert len(seen[0]) == len(seen[1]) > 30
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*seen, strict=True))
+
+
+def test_every_dropout_is_replaced(encoder: ResolvedEncoder):
+    """No module of torch's own dropout is left, also none deep inside."""
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(encoder.folder)
+    before = sum(type(module) is nn.Dropout for module in model.modules())
+    cpu.with_quick_dropout(model)
+    kinds = [type(module) for module in model.modules()]
+    assert before > 3
+    assert nn.Dropout not in kinds
+    assert kinds.count(cpu.Dropout) == before

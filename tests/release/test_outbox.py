@@ -1,0 +1,311 @@
+"""What a run tells is not lost, doubled or in the way, whatever the server does meanwhile. A real server and disk."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from threading import Thread, Timer
+
+import pytest
+
+from aufruf.errors import AufrufError
+from aufruf.release import outbox, server, tracking
+from aufruf.release.tracking import Tracker
+
+DYING = """
+import os, sys, time
+from aufruf.release import outbox
+from aufruf.release.tracking import Tracker
+from aufruf.settings import Settings
+tracker = Tracker(Settings.load(sys.argv[1], env={}), sys.argv[2])
+outbox.send = lambda *_: time.sleep(60)  # killed before anything is delivered
+run = tracker.start("train", {"aufruf.step": "train"}, {"epochs": 3})
+for step in (1, 2):
+    run.epoch(step, {"epoch": step, "f1": step / 10})
+run.figure("a.png", b"drawn")
+os.kill(os.getpid(), 9)
+"""
+
+
+class Door:
+    """A way to the server that can be shut in a moment and opened again: a forwarder on a port of its own."""
+
+    def __init__(self, behind: int) -> None:
+        self.behind, self.port, self.listener = behind, 0, None
+        self.streams: list[socket.socket] = []
+
+    def open(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        Thread(target=self._let_in, args=[self.listener], daemon=True).start()
+
+    def shut(self) -> None:
+        for one in (self.listener, *self.streams):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self.streams.clear()
+
+    def _let_in(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                ends = [listener.accept()[0], socket.create_connection(("127.0.0.1", self.behind))]
+                self.streams += ends
+                for source, target in (ends, ends[::-1]):
+                    Thread(target=self._carry, args=[source, target], daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def door(mlflow_server):
+    made = Door(mlflow_server.port)
+    made.open()
+    yield made
+    made.shut()
+
+
+@pytest.fixture
+def behind_door(settings, door, tmp_path):
+    """Settings of a home of its own, whose tracking server can be out of reach."""
+    return replace(settings, home=tmp_path / "home", tracking_uri=f"http://127.0.0.1:{door.port}")
+
+
+@pytest.fixture
+def served(settings, mlflow_server, tmp_path):
+    """Settings of a home of its own, whose tracking server may be stopped."""
+    return replace(settings, home=tmp_path / "home", tracking_uri=mlflow_server.uri)
+
+
+def history(tracker, run_id, metric="f1"):
+    """Steps and values as they were logged, in the order of their time."""
+    points = tracker.client.get_metric_history(run_id, metric)
+    return [(point.step, point.value) for point in sorted(points, key=lambda point: (point.timestamp, point.step))]
+
+
+def lying(settings) -> list[str]:
+    """What lies in the outbox."""
+    folder = settings.mlflow / "outbox"
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def test_a_server_that_is_away_costs_nothing_and_gets_everything(served, name, mlflow_server):
+    """Stopped in the middle of a run: every call returns at once; after the restart all is there, in order, once."""
+    tracker = Tracker(served, name)
+    with tracker.run("train", {"aufruf.step": "train"}, {"epochs": 20}) as run:
+        run.epoch(1, {"epoch": 1, "f1": 0.01})
+        mlflow_server.stop()
+        start = time.perf_counter()
+        for step in range(2, 21):
+            run.epoch(step, {"epoch": step, "f1": step / 100})
+        run.tag({"aufruf.device": "cpu"})
+        run.figure("curves.png", b"drawn")
+        run.inputs({"splits": 7, "labels": None})
+        took = time.perf_counter() - start
+        [kept] = [one for one in lying(served) if one.endswith(".ndjson")]
+        assert (served.mlflow / "outbox" / kept).stat().st_size > 1000
+        mlflow_server.start()
+    assert took < 1.0
+    [found] = tracker.find("")
+    assert (found.info.status, found.data.tags["aufruf.device"]) == ("FINISHED", "cpu")
+    assert history(tracker, run.id) == [(step, step / 100) for step in range(1, 21)]
+    assert [one.path for one in tracker.client.list_artifacts(run.id, "figures")] == ["figures/curves.png"]
+    [one] = found.inputs.dataset_inputs
+    assert (one.dataset.name, one.dataset.digest, one.tags[0].value) == ("splits", "7", "training")
+    assert json.loads(one.dataset.source) == {"path": f"{served.lake}/splits", "delta_table_version": 7}
+    assert lying(served) == []
+
+
+def test_a_slow_server_costs_nothing(served, name, mlflow_server):
+    """A server that takes requests and does not answer for seconds holds up no epoch."""
+    tracker = Tracker(served, name)
+    with tracker.run("train", {}, {}) as run:
+        mlflow_server.send(signal.SIGSTOP)
+        start = time.perf_counter()
+        run.history([{"epoch": step, "f1": step / 10} for step in range(1, 6)])
+        took = time.perf_counter() - start
+        time.sleep(3)
+        mlflow_server.send(signal.SIGCONT)
+    assert took < 0.5
+    assert history(tracker, run.id) == [(step, step / 10) for step in range(1, 6)]
+    assert tracker.find("")[0].info.status == "FINISHED"
+
+
+def test_the_end_waits_so_long_and_the_next_command_delivers(behind_door, name, door, monkeypatch, caplog):
+    """With no server the end of a run waits as long as is stated; what is left goes out when a tracker opens next."""
+    monkeypatch.setattr(tracking, "END_SECONDS", 1.0)
+    tracker = Tracker(behind_door, name)
+    run = tracker.start("train", {}, {"epochs": 1})
+    door.shut()
+    run.epoch(1, {"epoch": 1, "f1": 0.5})
+    start = time.perf_counter()
+    run.end("FINISHED")
+    assert 0.9 < time.perf_counter() - start < 3
+    assert "records of run" in caplog.text
+    assert [one.startswith(run.id) for one in lying(behind_door)] == [True]
+    door.open()
+    again = Tracker(behind_door, name)
+    assert (again.find("")[0].info.status, again.find("")[0].data.params) == ("FINISHED", {"epochs": "1"})
+    assert history(again, run.id) == [(1, 0.5)]
+    assert lying(behind_door) == []
+
+
+def test_without_an_answer_it_gives_up_in_words(behind_door, name, door, monkeypatch, caplog):
+    """What needs an answer waits with growing pauses, says so, and ends with what to do next; no password is told."""
+    monkeypatch.setattr(server, "PATIENCE", 4.0)
+    door.shut()
+    away = replace(behind_door, tracking_uri=behind_door.tracking_uri.replace("//", "//me:secret@"))
+    with pytest.raises(AufrufError, match=r"has not answered for .* minutes.*run the command again") as told:
+        Tracker(away, name)
+    assert told.value.where == f"127.0.0.1:{door.port}"
+    assert "secret" not in str(told.value)
+    assert [record.args[0] for record in caplog.records if "trying again" in record.msg] == [1.0, 2.0]
+
+
+def test_a_server_that_comes_back_is_waited_for(behind_door, name, door):
+    """Opening a run, finding and ending it wait until the server is there again."""
+    tracker = Tracker(behind_door, name)
+    door.shut()
+    timer = Timer(1.5, door.open)
+    timer.start()
+    with tracker.run("train", {}, {}) as run:
+        pass
+    timer.join()
+    assert tracker.client.get_run(run.id).info.status == "FINISHED"
+
+
+def test_what_a_killed_process_had_to_tell_is_delivered(settings, name):
+    """kill -9 before anything went out: the next tracker delivers it all, and the orphan is ended."""
+    killed = subprocess.run([sys.executable, "-c", DYING, settings.home, name], check=False)
+    assert killed.returncode == -9
+    tracker = Tracker(settings, name)
+    tracker.end_orphans({"aufruf.step": "train"})
+    [found] = tracker.find("")
+    assert (found.info.status, found.data.params) == ("KILLED", {"epochs": "3"})
+    assert history(tracker, found.info.run_id) == [(1, 0.1), (2, 0.2)]
+    assert [one.path for one in tracker.client.list_artifacts(found.info.run_id)] == ["figures"]
+    assert [one for one in lying(settings) if one.startswith(found.info.run_id)] == []
+
+
+def test_a_living_writer_is_left_alone(settings, name):
+    """A second tracker delivers nothing of a run whose process lives: its file is locked."""
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {})
+    run.epoch(1, {"epoch": 1, "f1": 0.5})
+    [path] = (settings.mlflow / "outbox").glob("*.ndjson")
+    assert outbox._Journal(path).take_over() is False
+    Tracker(settings, name)
+    assert path.exists()
+    run.end("FINISHED")
+    assert not path.exists()
+
+
+def test_delivered_twice_is_there_once(settings, name):
+    """A file that was delivered and not removed, because its reader was killed, is delivered again; nothing doubles."""
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {})
+    run.end("FINISHED")
+    records = [
+        {"metrics": [["f1", step / 10, 1000 + step, step] for step in (1, 2)], "params": [["epochs", "2"]]},
+        {"metrics": [["nan", float("nan"), 5, 1]], "tags": [["a", "b"]]},
+        {"inputs": [["splits", "3", "{}"]]},
+        {"end": "FAILED", "at": 77},
+    ]
+    for _ in range(2):
+        lines = [*map(json.dumps, records), '{"metrics": [["cut o']
+        (settings.mlflow / "outbox" / f"{run.id}.left.ndjson").write_text("\n".join(lines))
+        Tracker(settings, name)
+    found = tracker.client.get_run(run.id)
+    assert history(tracker, run.id) == [(1, 0.1), (2, 0.2)]
+    assert len(tracker.client.get_metric_history(run.id, "nan")) == 1
+    assert (found.info.status, found.info.end_time, len(found.inputs.dataset_inputs)) == ("FAILED", 77, 1)
+
+
+def test_what_is_refused_is_told_once_and_holds_up_nothing(settings, name, caplog):
+    """A metric that MLflow does not take is put aside with the reason; what came before and after it arrives."""
+    tracker = Tracker(settings, name)
+    with tracker.run("train", {}, {}) as run:
+        for key, value in (("good", 1.0), ("bad\nname", 2.0), ("better", 3.0)):
+            run.points(1, {key: value})
+    assert tracker.client.get_run(run.id).data.metrics == {"good": 1.0, "better": 3.0}
+    [aside] = [one for one in lying(settings) if one.startswith(run.id)]
+    put = [json.loads(line) for line in (settings.mlflow / "outbox" / aside).read_text().splitlines()]
+    assert [one["metrics"][0][0] for one in put] == ["bad\nname"]
+    assert "Invalid" in put[0]["refused"]
+    assert caplog.text.count("MLflow refused") == 1
+
+
+def test_a_run_that_somebody_deleted_ends_all_the_same(settings, name):
+    """A run deleted in MLflow while it trains: its records are put aside, nothing waits and nothing is raised."""
+    tracker = Tracker(settings, name)
+    start = time.perf_counter()
+    with tracker.run("train", {}, {}) as run:
+        tracker.client.delete_run(run.id)
+        run.epoch(1, {"epoch": 1, "f1": 0.5})
+    assert time.perf_counter() - start < 10
+    assert [one.rpartition(".")[2] for one in lying(settings) if one.startswith(run.id)] == ["refused"]
+
+
+def test_a_locked_database_counts_as_away(settings, name):
+    """Another process holds the SQLite file: no epoch waits, and everything arrives when it lets go."""
+    tracker = Tracker(settings, name)
+    with tracker.run("train", {}, {}) as run:
+        holder = sqlite3.connect(settings.mlflow / "mlflow.db", isolation_level=None)
+        holder.execute("begin exclusive")
+        start = time.perf_counter()
+        run.history([{"epoch": 1, "f1": 0.5}, {"epoch": 2, "f1": 0.6}])
+        took = time.perf_counter() - start
+        time.sleep(1)
+        holder.execute("rollback")
+        holder.close()
+    assert took < 0.2
+    assert history(tracker, run.id) == [(1, 0.5), (2, 0.6)]
+
+
+def test_a_full_disk_costs_only_the_copy(tmp_path, name, settings, caplog):
+    """Where the outbox cannot be written, a run goes on and delivers from memory, and says so once."""
+    home = tmp_path / "home"
+    (home / "mlflow").mkdir(parents=True)
+    (home / "mlflow" / "outbox").write_text("a file where the folder should be")
+    tracker = Tracker(replace(settings, home=home), name)
+    with tracker.run("train", {}, {}) as run:
+        run.history([{"epoch": 1, "f1": 0.5}, {"epoch": 2, "f1": 0.6}])
+        run.figure("lost.png", b"drawn")
+    assert history(tracker, run.id) == [(1, 0.5), (2, 0.6)]
+    assert caplog.text.count("is not kept on disk") == 1
+    assert "figures/lost.png" in caplog.text
+
+
+def test_after_a_week_a_file_is_given_up(settings, name, tmp_path, monkeypatch):
+    """What the answering server does not take for a week is put aside, and not tried for ever."""
+    tracker = Tracker(settings, name)
+    folder = tmp_path
+    for age, run in ((8, "old"), (6, "young")):
+        path = folder / f"{run}.left.ndjson"
+        path.write_text('{"tags": [["a", "b"]]}\n')
+        os.utime(path, (time.time() - age * 86400,) * 2)
+    monkeypatch.setattr(tracker.client.inner, "log_batch", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+    outbox.deliver_left(tracker.client.inner, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["old.left.given-up", "young.left.ndjson"]
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\ud800", "x" * 10_000, "$HOME; <script>"])
+def test_hostile_values_arrive_or_are_cut(settings, name, value):
+    """Half characters, NUL and endless text in a tag or a parameter hold up nothing."""
+    tracker = Tracker(settings, name)
+    with tracker.run("train", {"t": value}, {"p": value}) as run:
+        run.tag({"later": value})
+    found = tracker.client.get_run(run.id)
+    expected = value.replace("\0", "").replace("\ud800", "?")
+    assert found.data.tags["later"] == found.data.tags["t"] == expected[:8000]
+    assert found.data.params["p"] == expected[:6000]

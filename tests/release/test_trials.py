@@ -1,0 +1,109 @@
+"""A sweep and its trials as MLflow shows them, whoever opens, goes on with and ends them."""
+
+from pathlib import Path
+
+import pytest
+
+from aufruf.release.trials import SweepRuns
+
+PARAMS = {"epochs": 2}
+
+
+@pytest.fixture
+def runs(tracker) -> SweepRuns:
+    """The runs of a sweep that is on its way."""
+    made = SweepRuns(tracker, "study")
+    made.begin(None, {"aufruf.encoder": "tiny"}, {"trials": 3})
+    return made
+
+
+def ended(tracker) -> dict[str, str]:
+    """Name of each run -> its status."""
+    return {run.info.run_name: run.info.status for run in tracker.find("")}
+
+
+def test_trials_are_nested_and_ended(runs, tracker, tmp_path):
+    """Each trial is a run under the sweep's, FINISHED or FAILED, with a tag that says whether it was pruned."""
+    for number, state in enumerate(("FINISHED", "PRUNED", "FAILED")):
+        line = runs.trial(number, PARAMS, tmp_path / str(number))
+        line.epoch(1, 1, {"epoch": 1.0, "f1": 0.5})
+        line.end(state, 0.5 if state == "FINISHED" else None)
+    found = tracker.find(f"tags.mlflow.parentRunId = '{runs.parent}'")
+    told = {run.data.tags["aufruf.trial"]: (run.info.status, run.data.tags["aufruf.pruned"]) for run in found}
+    assert told == {"0": ("FINISHED", "false"), "1": ("FINISHED", "true"), "2": ("FAILED", "false")}
+    assert {run.data.params["epochs"] for run in found} == {"2"}
+    assert {run.info.run_name: run.data.metrics.get("value") for run in found} == {
+        "trial 0": 0.5,
+        "trial 1": None,
+        "trial 2": None,
+    }
+
+
+def test_a_trial_is_there_while_it_trains(runs, tracker, tmp_path):
+    """Its run is open from its first moment, and has the epochs that are over."""
+    line = runs.trial(0, PARAMS, tmp_path)
+    line.epoch(1, 1, {"epoch": 1.0, "f1": 0.25})
+    line.run.close()
+    [found] = tracker.find("tags.`aufruf.step` = 'trial'")
+    assert (found.info.status, found.data.metrics["f1"]) == ("RUNNING", 0.25)
+    line.end("FINISHED", 0.25)
+
+
+def test_seeds_have_metrics_of_their_own(runs, tracker, tmp_path):
+    """The first seed's epochs are the run's; the others' bear their number, and each seed's value is one point."""
+    line = runs.trial(0, PARAMS, tmp_path)
+    for seed in (1, 2):
+        line.epoch(seed, 1, {"epoch": 1.0, "f1": seed / 10})
+        line.seed(seed, seed / 10)
+    line.end("FINISHED", 0.15)
+    history = tracker.client.get_metric_history
+    assert [point.value for point in history(line.run.id, "f1")] == [0.1]
+    assert [point.value for point in history(line.run.id, "seed_2.f1")] == [0.2]
+    assert [(point.step, point.value) for point in history(line.run.id, "seed_value")] == [(1, 0.1), (2, 0.2)]
+
+
+def test_a_trial_that_goes_on_has_one_run(runs, tracker, tmp_path):
+    """While its work folder is there, a killed trial's run goes on; it ends with all its epochs, each once."""
+    line = runs.trial(0, PARAMS, tmp_path)
+    line.epoch(1, 1, {"epoch": 1.0, "f1": 0.1})
+    line.end("KILLED", None)
+    again = runs.trial(0, PARAMS, tmp_path)
+    for epoch in (1, 2):
+        again.epoch(1, epoch, {"epoch": float(epoch), "f1": epoch / 10})
+    again.end("FINISHED", 0.2)
+    assert again.run.id == line.run.id
+    assert [point.value for point in tracker.client.get_metric_history(line.run.id, "f1")] == [0.1, 0.2]
+    assert ended(tracker)["trial 0"] == "FINISHED"
+
+
+def test_a_trial_taken_over_elsewhere_ends_its_old_run(runs, tracker, tmp_path):
+    """On another machine, without the work folder, the trial has a new run; the old one is KILLED, not left open."""
+    old = runs.trial(0, PARAMS, tmp_path / "here")
+    old.run.close()
+    new = runs.trial(0, PARAMS, tmp_path / "there")
+    new.end("FINISHED", 0.2)
+    assert tracker.client.get_run(old.run.id).info.status == "KILLED"
+    assert tracker.client.get_run(new.run.id).info.status == "FINISHED"
+
+
+def test_a_sweep_goes_on_in_its_run(tracker):
+    """A sweep that was cut off opens its own run again; one that somebody has deleted is made anew."""
+    first = SweepRuns(tracker, "study").begin(None, {}, {})
+    first.end("KILLED")
+    runs = SweepRuns(tracker, "study")
+    assert runs.begin(first.id, {}, {}).id == first.id == runs.parent
+    assert ended(tracker) == {"sweep": "RUNNING"}
+    tracker.client.delete_run(first.id)
+    assert runs.begin(first.id, {}, {}).id not in (first.id, None)
+
+
+def test_what_is_left_open_by_other_studies_is_ended(tracker, tmp_path: Path):
+    """The next sweep ends the runs of studies nobody is at work on, and leaves those of living workers alone."""
+    for study in ("dead", "alive", "mine"):
+        runs = SweepRuns(tracker, study)
+        runs.begin(None, {}, {})
+        runs.trial(0, PARAMS, tmp_path / study).run.close()
+    SweepRuns(tracker, "mine").end_others(lambda study, number: study == "dead")
+    found = tracker.find("")
+    assert {run.data.tags["aufruf.study"] for run in found if run.info.status == "KILLED"} == {"dead"}
+    assert sum(run.info.status == "RUNNING" for run in found) == 4

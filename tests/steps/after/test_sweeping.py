@@ -1,0 +1,161 @@
+"""The sweep on a home where two nights have passed: in one process, in parts, killed, and with other data."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from aufruf.errors import TrainingFailed, UsageError
+from aufruf.model import resume
+from aufruf.model.found import best_of
+from aufruf.model.studies import Studies
+from aufruf.release.tracking import Tracker
+from aufruf.steps.sweep import closed, opened, sweep
+from aufruf.steps.train import train
+from aufruf.steps.trial import trial
+
+KILLED = """
+import os, signal, sys
+from aufruf.model import resume
+from aufruf.cli import main
+
+seal = resume.seal
+resume.seal = lambda *a: (seal(*a), os.kill(os.getpid(), signal.SIGKILL))
+sys.exit(main(["sweep", "--trials", "4", "--json", "--home", sys.argv[1]]))
+"""
+
+
+def searching(classifier, **changed):
+    return classifier.model_copy(update={"sweep": classifier.sweep.model_copy(update=changed)})
+
+
+def states(after) -> dict[str, list[str]]:
+    """Step -> the status of each of its runs."""
+    found = Tracker(after.settings, after.classifier.name).find("")
+    steps = {run.data.tags["aufruf.step"] for run in found}
+    return {step: sorted(r.info.status for r in found if r.data.tags["aufruf.step"] == step) for step in steps}
+
+
+def test_a_sweep_in_parts_is_the_sweep(after, nights):
+    """Opened, tried by workers that each take one trial, and closed, it returns what the whole step returns."""
+    before = nights.results[0]["sweep"]
+    found = opened(after.settings, after.classifier, trials=4)
+    assert (found["study"], found["left"]) == (before["study"], 2)
+    told = [trial(after.settings, after.classifier, found["study"], found["at"]) for _ in range(3)]
+    assert [one.get("trial") for one in told] == [2, 3, None]
+    assert told[2] == {"study": before["study"], "status": "nothing to do"}
+    result = closed(after.settings, after.classifier, found["study"])
+    assert set(result) == set(before) - {"wall_seconds"}
+    assert (result["trials"], result["status"]) == (4, "new")
+    assert closed(after.settings, after.classifier, found["study"])["status"] == "unchanged"
+    assert set(states(after)["sweep"]) == set(states(after)["trial"]) == {"FINISHED"}
+
+
+def test_the_sweep_s_run_says_what_was_found(after):
+    """Figures, the table of trials, the data seen, the best hyperparameters."""
+    found = sweep(after.settings, after.classifier, trials=3)
+    tracker = Tracker(after.settings, after.classifier.name)
+    run = tracker.find("tags.`aufruf.step` = 'sweep'")[0]
+    listed = [
+        *tracker.client.list_artifacts(run.info.run_id),
+        *tracker.client.list_artifacts(run.info.run_id, "figures"),
+    ]
+    assert {"trials.json", "figures/parallel_coordinates.png"} <= {one.path for one in listed}
+    assert {data.dataset.name for data in run.inputs.dataset_inputs} == {"splits", "labels", "texts"}
+    assert run.data.tags["best.learning_rate"] == str(found["best"]["learning_rate"])
+    assert run.data.metrics["trials"] == 3
+
+
+def test_minutes_that_are_over_leave_the_rest_undone(after):
+    """A trial that comes too late does nothing and says so; the sweep closes with what it has."""
+    classifier = searching(after.classifier, minutes=1e-9)
+    found = opened(after.settings, classifier, trials=5)
+    assert found["left"] == 3
+    assert trial(after.settings, classifier, found["study"], found["at"])["status"] == "nothing to do"
+    assert closed(after.settings, classifier, found["study"])["trials"] == 2
+    assert sweep(after.settings, after.classifier, trials=5)["trials"] == 5, "the next night goes on"
+
+
+def test_a_sweep_is_not_mixed_with_another(after):
+    """A worker whose classifier file is no longer the one of the sweep does nothing, and says what to do."""
+    found = opened(after.settings, after.classifier, trials=3)
+    other = searching(after.classifier, epochs=(1,))
+    with pytest.raises(UsageError, match="changed while the sweep was on its way"):
+        trial(after.settings, other, found["study"], found["at"])
+    labels = after.store.read("labels")
+    after.store.put("labels", labels.iloc[:1].assign(label="call"))
+    assert trial(after.settings, after.classifier, found["study"], found["at"])["state"] == "FINISHED"
+
+
+def test_a_killed_sweep_goes_on_from_its_checkpoint(after, monkeypatch):
+    """kill -9 of `aufruf sweep` after an epoch: called again it has the trials asked for, and no run stays open."""
+    place = {"AUFRUF_CLASSIFIERS": str(after.settings.classifiers), "HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-c", KILLED, str(after.settings.home)]
+    done = subprocess.run(command, env=place, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == -9, done.stderr
+    assert list(after.settings.runs.glob("*/trial-2/seed-0/checkpoints/*/aufruf.json"))
+    assert states(after)["sweep"] == ["FINISHED", "RUNNING"]
+    begun, epochs = [], resume.epochs
+    monkeypatch.setattr(resume, "epochs", lambda known, *of: (begun.append(known is not None), epochs(known, *of))[1])
+    found = sweep(after.settings, after.classifier, trials=4)
+    assert (found["trials"], found["status"]) == (4, "new")
+    assert begun == [True, False], "the first from its checkpoint, the other from nothing"
+    assert states(after)["sweep"] == ["FINISHED"] * 2
+    assert states(after)["trial"] == ["FINISHED"] * 4
+    assert [path for path in after.settings.runs.rglob("*") if path.is_file()] == []
+
+
+def test_new_labels_begin_with_the_best_of_the_night_before(after, nights):
+    """One label more is another study: its first trial is the configuration that was best, its values are its own."""
+    before = nights.results[0]["sweep"]
+    labels = after.store.read("labels")
+    learnt = set(after.store.read("splits", {"split": "train"})["text_id"])
+    row = labels[labels["text_id"].isin(learnt) & labels["label"].notna()].iloc[:1]
+    after.store.put("labels", row.assign(label="no_call" if row["label"].iloc[0] == "call" else "call"))
+    found = sweep(after.settings, after.classifier)
+    assert found["study"].rpartition("-")[0] == before["study"].rpartition("-")[0]
+    assert (found["study"] != before["study"], found["trials"]) == (True, 2)
+    study = Studies(after.settings.studies).find(found["study"])
+    assert study.trials[0].params == before["best"]
+
+
+def test_several_seeds_are_logged(after):
+    """With two seeds the value of a trial is the mean of two trainings, both of which MLflow shows."""
+    classifier = searching(after.classifier, seeds=2, trials=1)
+    found = sweep(after.settings, classifier)
+    [run] = Tracker(after.settings, classifier.name).find(
+        f"tags.`aufruf.study` = '{found['study']}' and metrics.value > 0"
+    )
+    client = Tracker(after.settings, classifier.name).client
+    values = [point.value for point in client.get_metric_history(run.info.run_id, "seed_value")]
+    assert len(values) == 2
+    assert found["best_value"] == pytest.approx(sum(values) / 2)
+
+
+def test_a_sweep_without_any_value_fails_loudly(after, monkeypatch):
+    """When every trial fails, so does the sweep, in words, and again when it is called again; its run is FAILED."""
+
+    def hopeless(*_args, **_more):
+        raise TrainingFailed("the loss is not a number")
+
+    monkeypatch.setattr("aufruf.steps.sweep.fine_tune", hopeless)
+    classifier = searching(after.classifier, epochs=(1,))
+    for _ in range(2):
+        with pytest.raises(TrainingFailed, match="no trial of the sweep reported a finite objective"):
+            sweep(after.settings, classifier)
+    assert states(after)["sweep"].count("FAILED") == 1
+    assert states(after)["trial"].count("FAILED") == 2
+
+
+def test_a_study_in_postgresql_serves_the_training(after, studies_url):
+    """With AUFRUF_STUDIES the search is kept in the database, nothing of it under home, and `train` takes its best."""
+    settings = replace(after.settings, studies_url=studies_url)
+    classifier = searching(after.classifier, learning_rate=(2e-3,))
+    files = set(settings.studies.iterdir())
+    found = sweep(settings, classifier)
+    assert (found["trials"], found["status"], set(settings.studies.iterdir())) == (2, "new", files)
+    assert best_of(Studies(settings.studies, studies_url), found["study"]) == found["best"]
+    assert train(settings, classifier)["status"] == "new"
+    run = Tracker(settings, classifier.name).find("tags.`aufruf.step` = 'train'")[0]
+    assert run.data.params["learning_rate"] == "0.002"

@@ -1,0 +1,110 @@
+"""Workers of a sweep that die where they are told to: a script of its own, because it forks and kills.
+
+Reads jobs from standard input, a JSON object a line: home, study, url, experiment, trials, and ``rounds``, each a list
+of the workers that run side by side: null, the name of the place where to die, or after how many seconds to be killed.
+Answers each with a line: the exit codes, round by round.
+"""
+
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+from aufruf.classifier import Sweep
+from aufruf.model.studies import Studies
+from aufruf.model.sweep import SPACE, Search
+from aufruf.release.tracking import Tracker
+from aufruf.release.trials import SweepRuns, TrialRun
+from aufruf.settings import Settings
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Work:
+    """The step ``sweep`` on a tiny objective."""
+
+    def __init__(self, job, place):
+        self.place, settings = place, Settings.load(job["home"], env={})
+        folder = settings.runs / job["study"]
+        sweep = Sweep(pruner="none")
+        self.search = Search(
+            Studies(Path(job["home"]) / "studies", job["url"]), job["study"], sweep, "f1", (1,), folder
+        )
+        self.runs = SweepRuns(Tracker(settings, job["experiment"]), job["study"])
+        self.runs.parent = self.search.study.user_attrs.get("run") or ""
+        self.epochs = Path(job["home"]) / f"{job['study']}.epochs"
+        self.trials = job["trials"]
+
+    def run(self):
+        self.search.begin(self.trials)
+        with self.search.studies.alone(self.search.name):
+            known = self.search.study.user_attrs.get("run")
+            self.search.study.set_user_attr("run", self.runs.begin(known, {}, {}).id)
+        while taken := self.taken():
+            self.search.run(taken, self.train, self.runs)
+            if self.place == "between two trials":
+                die()
+        run = None if self.search.alive() else self.runs.tracker.attach(self.runs.parent)
+        if run:
+            run.end("FINISHED")
+
+    def taken(self):
+        taken = self.search.take(self.runs)
+        if self.place == "after asking":
+            die()
+        return taken
+
+    def train(self, params, folder, on_epoch):
+        folder.mkdir(parents=True, exist_ok=True)
+        for epoch in (1, 2):
+            on_epoch(epoch, {"epoch": epoch, "f1": params["learning_rate"] * 1e4})
+            with self.epochs.open("a") as told:
+                told.write(json.dumps([epoch, *(params[name] for name in SPACE)]) + "\n")
+            if self.place == f"in epoch {epoch}":
+                die()
+            time.sleep(0.02)
+        return params["learning_rate"] * 1e4 + params["epochs"] / 100
+
+
+def arm(place):
+    """Make a worker die around the moment at which a trial is told."""
+    end = TrialRun.end
+    if place == "before the run ends":
+        TrialRun.end = lambda self, *a: die()
+    if place == "before telling":
+        TrialRun.end = lambda self, *a: (end(self, *a), die())
+    if place == "after telling":
+        shutil.rmtree = lambda *a, **k: die()
+
+
+def side_by_side(job, places):
+    """Exit codes of one round's workers."""
+    workers = []
+    for place in places:
+        if not (pid := os.fork()):
+            arm(place)
+            Work(job, place).run()
+            os._exit(0)
+        workers.append(pid)
+    for pid, place in zip(workers, places, strict=True):
+        if isinstance(place, float):
+            time.sleep(place)
+            os.kill(pid, signal.SIGKILL)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in workers]
+
+
+def main():
+    importlib.import_module("mlflow.store.tracking.sqlalchemy_store")  # once, not in each worker
+    for line in sys.stdin:
+        job = json.loads(line)
+        print(json.dumps([side_by_side(job, places) for places in job["rounds"]]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Training and registering, with the MLflow server gone, and with kill -9 at every moment: one run, one version."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from threading import Timer
+from urllib.parse import urlparse
+
+import pytest
+
+from aufruf.classifier import choose
+from aufruf.errors import AufrufError
+from aufruf.release import server
+from aufruf.release.registry import CHALLENGER, Registry
+from aufruf.release.tracking import Tracker
+from aufruf.settings import Settings
+from aufruf.steps import train as step
+
+AWAY = float(os.environ.get("AUFRUF_TEST_OUTAGE") or 8)  # seconds that the server stays stopped
+MOMENTS = ["an epoch", "the upload", "the version", "the alias", "the end"]
+DYING = """
+import os, sys
+from aufruf.classifier import choose
+from aufruf.release import outbox, registry, tracking
+from aufruf.settings import Settings
+from aufruf.steps import train
+
+def dying(owner, name, before=0):
+    whole, calls = getattr(owner, name), []
+    def call(*args, **options):
+        calls.append(args)
+        if len(calls) > before:
+            os.kill(os.getpid(), 9)
+        return whole(*args, **options)
+    setattr(owner, name, call)
+
+{
+    "an epoch": lambda: dying(tracking.Run, "epoch", 1),
+    "the upload": lambda: dying(tracking.Run, "_upload", 2),
+    "the version": lambda: dying(registry.Registry, "register"),
+    "the alias": lambda: dying(registry.Registry, "point"),
+    "the end": lambda: dying(tracking.Run, "end"),
+}[sys.argv[1]]()
+settings = Settings.load(sys.argv[2], env={"AUFRUF_CLASSIFIERS": sys.argv[3]})
+train.train(settings, choose(settings, None))
+"""
+
+
+@pytest.fixture(scope="module")
+def corpus_home(tmp_path_factory, classifier_toml, fill_inbox) -> Settings:
+    """A home with a labelled and split corpus, in which nothing was trained yet."""
+    from aufruf.steps.ingest import ingest
+    from aufruf.steps.label import label
+    from aufruf.steps.split import split
+
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "classifiers").mkdir()
+    (folder / "classifiers" / "call_to_action.toml").write_text(classifier_toml.replace("epochs = 2", "epochs = 3"))
+    settings = Settings.load(folder / "home", env={"AUFRUF_CLASSIFIERS": str(folder / "classifiers")})
+    classifier = choose(settings, None)
+    fill_inbox(settings.home, 6)
+    inbox = [*settings.inbox_annotations.iterdir()]
+    ingest(settings, [classifier], inbox)
+    label(settings, classifier)
+    split(settings, classifier)
+    return settings
+
+
+@pytest.fixture
+def home(corpus_home, tmp_path) -> Settings:
+    """A copy of that home."""
+    shutil.copytree(corpus_home.lake, tmp_path / "home" / "lake")
+    return replace(Settings.load(tmp_path / "home", env={}), classifiers=corpus_home.classifiers)
+
+
+def runs(settings):
+    return Tracker(settings, "call_to_action").find("tags.`aufruf.step` = 'train'")
+
+
+def history(settings, run_id):
+    """Steps and values of one metric as they were logged, in the order of their time."""
+    points = Tracker(settings, "call_to_action").client.get_metric_history(run_id, "epoch")
+    return [(point.step, point.value) for point in sorted(points, key=lambda point: (point.timestamp, point.step))]
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def outage(monkeypatch, mlflow_server):
+    """Stops the server after the first epoch; it comes back AWAY seconds later."""
+    fine_tune, timers = step.fine_tune, []
+
+    def interrupted(*args, **options):
+        *rest, on_epoch = args
+
+        def told(epoch, row):
+            if epoch == 1:
+                mlflow_server.stop()
+                timers.append(Timer(AWAY, mlflow_server.start))
+                timers[0].start()
+            on_epoch(epoch, row)
+
+        return fine_tune(*rest, told, **options)
+
+    monkeypatch.setattr(step, "fine_tune", interrupted)
+    yield timers
+    for timer in timers:
+        timer.join()
+
+
+def test_a_server_stopped_in_the_middle_of_a_training(home, mlflow_server, outage):
+    """The training goes on, waits with the registration, and all of it is there: epochs in order, once, FINISHED."""
+    served = replace(home, tracking_uri=mlflow_server.uri)
+    begin = time.monotonic()
+    made = step.train(served, choose(served, None))
+    assert outage
+    assert time.monotonic() - begin > AWAY
+    [run] = runs(served)
+    assert (run.info.status, run.info.run_id, made["model_version"]) == ("FINISHED", made["run_id"], "1")
+    assert history(served, run.info.run_id) == [(1, 1.0), (2, 2.0), (3, 3.0)]
+    data, client = run.data, Tracker(served, "call_to_action").client
+    assert {"best_value", "threshold", "truncated_texts", "system/cpu_utilization_percentage"} <= data.metrics.keys()
+    assert data.params["epochs"] == "3"
+    assert data.tags["aufruf.manifest"] == Registry(served, "call_to_action").get("1").manifest
+    assert {one.dataset.name for one in run.inputs.dataset_inputs} == {"splits", "labels", "texts"}
+    drawn = {one.path for one in client.list_artifacts(run.info.run_id, "figures")}
+    assert drawn == {"figures/learning_curves.png", "figures/validation_confusion.png"}
+    kept = json.loads(Path(client.download_artifacts(run.info.run_id, "environment.json")).read_text())
+    assert kept["packages"]["torch"].startswith("2.")
+    assert kept["cores"] > 0
+    assert list((served.mlflow / "outbox").iterdir()) == []
+
+
+def test_killed_at_every_moment_it_is_one_run_and_one_version(home):
+    """kill -9 at an epoch, in the upload, before version, alias and end, one after the other; then it is done.
+
+    One run, FINISHED, each epoch once; one version, which is challenger; no file was uploaded twice; and of the bytes
+    that a training needs on its way only the registered model is left.
+    """
+    classifiers = str(home.classifiers)
+    uploaded: dict[str, int] = {}
+    needed = 0
+    for moment in MOMENTS:
+        died = subprocess.run([sys.executable, "-c", DYING, moment, home.home, classifiers], check=False)
+        assert died.returncode == -9, moment
+        needed = max(needed, size(home.runs))
+        stamps = {
+            path.name: path.stat().st_mtime_ns for path in (home.mlflow / "artifacts").glob("*/*/artifacts/model/*")
+        }
+        assert {name: stamps[name] for name in uploaded} == uploaded
+        uploaded = stamps
+    made = step.train(home, choose(home, None))
+    assert made["model_version"] == "1"
+    registry = Registry(home, "call_to_action")
+    [version] = registry.client.search_model_versions("name = 'call_to_action'")
+    assert (registry.by_alias(CHALLENGER).version, str(version.version)) == ("1", "1")
+    [run] = runs(home)
+    assert (run.info.status, run.info.run_id) == ("FINISHED", version.run_id)
+    assert history(home, run.info.run_id) == [(1, 1.0), (2, 2.0), (3, 3.0)]
+    model = Path(urlparse(version.source).path)
+    assert {path.name: path.stat().st_mtime_ns for path in model.iterdir()} == uploaded
+    print(f"bytes on the way {needed}, registered model {size(model)}")
+    assert needed > 2 * size(model)  # a checkpoint has the optimizer's state as well
+    assert size(home.runs) == 0
+    assert [*home.runs.iterdir(), *(home.mlflow / "outbox").iterdir()] == []
+    elsewhere = Tracker(home, "call_to_action").start("train", run.data.tags, {})
+    (home.runs / f"call_to_action-train-{run.data.tags['aufruf.fingerprint'][:12]}").mkdir()
+    assert step.train(home, choose(home, None))["status"] == "unchanged"
+    assert list(home.runs.iterdir()) == []
+    assert Tracker(home, "call_to_action").client.get_run(elsewhere.id).info.status == "KILLED"
+
+
+def test_without_a_server_the_trained_model_is_kept(home, mlflow_server, monkeypatch):
+    """Where the server stays away the step fails in words; the next one trains nothing and registers what is there."""
+    monkeypatch.setattr(server, "PATIENCE", 1.5)
+    monkeypatch.setattr("aufruf.release.tracking.END_SECONDS", 0.5)
+    served, sealed = replace(home, tracking_uri=mlflow_server.uri), step.bundle.seal
+    asked = choose(served, None)
+    asked = asked.model_copy(update={"training": asked.training.model_copy(update={"seed": 1})})  # a model of its own
+
+    def stop(folder, card):
+        if card.threshold != 0.5:
+            mlflow_server.stop()
+        return sealed(folder, card)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step.bundle, "seal", stop)
+        with pytest.raises(AufrufError, match=r"not answered.*run the command again.*a trained model is kept"):
+            step.train(served, asked)
+    mlflow_server.start()
+    begin = time.monotonic()
+    made = step.train(served, asked)
+    print(f"second try: {time.monotonic() - begin:.1f} s")
+    [run] = [one for one in runs(served) if one.data.params["seed"] == "1"]
+    assert (run.info.status, run.info.run_id, "failure" in run.data.tags) == ("FINISHED", made["run_id"], False)
+    assert history(served, made["run_id"]) == [(1, 1.0), (2, 2.0), (3, 3.0)]
+    assert size(served.runs) == 0
