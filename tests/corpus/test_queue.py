@@ -131,7 +131,7 @@ def test_a_queue_that_is_no_file_is_wrong_usage(tmp_path: Path, name: str, why: 
 
 def test_a_full_disk_is_an_error_that_says_so(tmp_path: Path) -> None:
     """The system's word is passed on with what to do next."""
-    path = tmp_path / ("x" * 250)  # its passing name is longer than a file system allows
+    path = tmp_path / ("x" * 254)  # its passing name is longer than a file system allows
     with pytest.raises(AufrufError, match="could not be written") as error:
         queue.write(path, [])
     assert "the labels are stored" in str(error.value)

@@ -358,17 +358,17 @@ def test_a_vote_is_for_the_wording_it_was_cast_on(
     """A caption that was rewritten after two votes has no label and is queued; an emoji changes nothing."""
     votes = tmp_path / "votes.csv"
     columns = {"text_id": "id", "text": "t", "label": "l", "annotator": "a"}
-    lines = [f"{n},{words},ja,{who}" for n, words in ((1, "Kommt zur Wahl!"), (2, "Geht wählen")) for who in (7, 8)]
+    lines = [f"p{n},{words},ja,{who}" for n, words in ((1, "Kommt zur Wahl!"), (2, "Geht wählen")) for who in (7, 8)]
     votes.write_text("\n".join(["id,t,l,a", *lines]))
     ingest(settings, [classifier], [votes], columns=columns)
     assert label(settings, classifier)["labels"] == 2
     posts = tmp_path / "posts.csv"
-    posts.write_text("id,t\n1,Danke für den schönen Abend\n2,geht wählen 🗳️\n")
+    posts.write_text("id,t\np1,Danke für den schönen Abend\np2,geht wählen 🗳️\n")
     entry = ingest(settings, [classifier], [posts], columns={"text_id": "id", "text": "t"})["files"][0]
     assert entry["replaced"] == 2
     queue = tmp_path / "queue.json"
     result = label(settings, classifier, queue)
     assert (result["labels"], result["edited"], result["queued"]) == (1, 1, 1)
-    assert labels_in(store) == {"1": None, "2": "call"}
+    assert labels_in(store) == {"p1": None, "p2": "call"}
     (task,) = json.loads(queue.read_text())
-    assert (task["data"]["text_id"], task["data"]["why"]) == ("1", "edited")
+    assert (task["data"]["text_id"], task["data"]["why"]) == ("p1", "edited")
