@@ -3,7 +3,7 @@
 import os
 import platform
 
-from benchmarks import lime_texts, scoring, splits
+from benchmarks import lime_texts, scoring, splits, sweeps, training
 
 if __name__ == "__main__":
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -11,3 +11,5 @@ if __name__ == "__main__":
     scoring.main()
     lime_texts.main()
     splits.main()
+    training.main()
+    sweeps.main()
