@@ -52,13 +52,13 @@ near_duplicate = 1.0
 name = "{encoder}"
 max_tokens = 48
 [training]
-epochs = 12
-patience = 12
+epochs = 16
+patience = 16
 batch_size = 8
 learning_rate = 4e-3
 [sweep]
 trials = 1
-epochs = [12]
+epochs = [16]
 learning_rate = [4e-3]
 weight_decay = [0.01]
 warmup = [0.1]
@@ -118,11 +118,11 @@ class Chain:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory, tiny_bert) -> Settings:
+def home(tmp_path_factory, calm_bert) -> Settings:
     """A home with the classifier ``types``, and a question of its own."""
     folder = tmp_path_factory.mktemp("several")
     (folder / "classifiers").mkdir()
-    (folder / "classifiers" / "types.toml").write_text(TYPES.replace("{encoder}", tiny_bert.as_posix()), "utf-8")
+    (folder / "classifiers" / "types.toml").write_text(TYPES.replace("{encoder}", calm_bert.as_posix()), "utf-8")
     return Settings.load(folder / "home", env={"AUFRUF_CLASSIFIERS": str(folder / "classifiers")})
 
 
