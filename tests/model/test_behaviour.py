@@ -16,7 +16,9 @@ def outcomes(capabilities, likely):
     def probabilities(texts):
         return np.array([[1 - likely(text), likely(text)] for text in texts])
 
-    return behaviour.run(capabilities, probabilities, lambda odds: np.stack([odds[:, 1] < 0.5, odds[:, 1] >= 0.5], 1), 1)
+    return behaviour.run(
+        capabilities, probabilities, lambda odds: np.stack([odds[:, 1] < 0.5, odds[:, 1] >= 0.5], 1), 1
+    )
 
 
 def test_the_suite_asks_what_was_promised():

@@ -92,7 +92,9 @@ def precision_recall(
     axes = figure.subplots()
     for number, (name, (recall, precision)) in enumerate(curves.items()):
         colour, style = _COLOURS[number % len(_COLOURS)], _STYLES[number % len(_STYLES)]
-        axes.step([0.0, *recall], [*precision[:1], *precision], where="pre", color=colour, ls=style, label=_plain(name))
+        before = ([0.0], precision[:1]) if recall else ([], [])  # from no text on
+        steps = ([*start, *rest] for start, rest in zip(before, (recall, precision), strict=True))
+        axes.step(*steps, where="pre", color=colour, ls=style, label=_plain(name))
     axes.axhline(share, color=_GREY, ls=":", label="by chance")
     if at is not None:
         axes.plot(*at, "o", color=_COLOURS[0], ms=8, label="at the threshold")
