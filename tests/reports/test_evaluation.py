@@ -85,7 +85,7 @@ def test_the_page_says_what_was_measured():
     """Figures with intervals, slices with their counts, small ones marked, failed tests, doubted labels with votes."""
     words = " ".join(re.sub(r"<style>.*?</style>|<[^>]*>", " ", render(made()), flags=re.DOTALL).split())
     for said in (
-        "F1 of LISTE is 0.50 (95\u202f% interval 0.41 to 0.62)",
+        "F1 of LISTE is 0.50 (95 % interval 0.41 to 0.62)",
         "1,234 frozen texts in 1,200 groups, of which 97 are labelled so",
         "4 of 5 behaviour tests passed",
         "7 labels are not what the version says",

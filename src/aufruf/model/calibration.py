@@ -79,7 +79,9 @@ def fold(folder: Path, model: Any, found: Calibration) -> bool:
     scale, shift = (weights[f"{name}.bias"].new_tensor(list(part)) for part in (found.scale, found.shift))
     weights[f"{name}.weight"] = weights[f"{name}.weight"] * scale[:, None]
     weights[f"{name}.bias"] = weights[f"{name}.bias"] * scale + shift
-    save_file(weights, file, metadata={"format": "pt"})
+    passing = file.with_name(f".{file.name}")
+    save_file(weights, passing, metadata={"format": "pt"})
+    passing.replace(file)  # not written in place: loaded tensors may still be read from the old file
     return True
 
 

@@ -128,7 +128,7 @@ def _fact(one: Interval) -> facts.Interval:
 
 def _counted(counts: list[list[int]], names: Sequence[str]) -> str:
     return "; ".join(
-        f"of {sum(row)} texts labelled {name} "
+        f"{sum(row)} texts are labelled {name}: "
         + ", ".join(f"{count} are predicted {said}" for count, said in zip(row, names, strict=True))
         for row, name in zip(counts, names, strict=True)
     )

@@ -78,7 +78,7 @@ def gather(
         metrics=_values(evaluation.intervals(model, groups, *how)),
         baseline=_values(evaluation.intervals(rival, groups, *how)),
         labels=evaluation.intervals_by_label(model, groups, *how),
-        slices=evaluation_slices.slices(model, groups, known, *how, enough),
+        slices=slices.ordered(evaluation_slices.slices(model, groups, known, *how, enough)),
         unknown=[name for name in parts if name not in known],
         outcomes=behaviour.run(tests, predictor.probabilities, predictor.decide, model.positive) if predictor else [],
     )

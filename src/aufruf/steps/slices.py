@@ -37,6 +37,18 @@ def known(of: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: some for name, some in of.items() if set(some) != {UNKNOWN}}
 
 
+def ordered(found: Sequence[Slice]) -> list[Slice]:
+    """One dimension after another: lengths from the shortest, months from the first, others from the largest."""
+    lengths = [*(name for _, name in _WORDS), _LONGER]
+    dimensions = list(dict.fromkeys(one.dimension for one in found))
+
+    def place(one: Slice) -> tuple[int, Any, str]:
+        of = lengths.index(one.value) if one.dimension == "length" else 0 if one.dimension == "month" else -one.n
+        return dimensions.index(one.dimension), of, one.value
+
+    return sorted(found, key=place)
+
+
 def tag(slices: Sequence[Slice]) -> str:
     """Slices that are not small as JSON ``{dimension: {value: {n, positives, f1}}}``, the largest that a tag holds."""
     kept = sorted((one for one in slices if not one.small and one.f1), key=lambda one: -one.positives)
