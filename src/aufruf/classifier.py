@@ -86,6 +86,12 @@ class Sweep(Section):
     batch_size: Annotated[tuple[Count, ...], Field(min_length=1)] = (8, 16, 32)
 
 
+class Evaluation(Section):
+    behaviour: Literal["none", "call_to_action"] = "none"  # the suite of behaviour tests; they ask one question only
+    slice_texts: Count = 30  # texts below which a slice of the test set is marked as small, and left to no gate
+    slice_positives: Count = 10  # the same of positives: F1 hardly looks at the others
+
+
 class Gate(Section):
     metric: Literal["f1", "macro_f1", "average_precision"] = "f1"
     margin: Share = 0.02  # how much worse than the champion the interval may reach
@@ -133,6 +139,7 @@ class Classifier(Question):
     split: SplitShares = SplitShares()
     training: Training = Training()
     sweep: Sweep = Sweep()
+    evaluation: Evaluation = Evaluation()
     gate: Gate = Gate()
     scoring: Scoring = Scoring()
     explain: Explain = Explain()

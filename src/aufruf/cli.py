@@ -101,6 +101,9 @@ def parser() -> argparse.ArgumentParser:
     refused.add_argument("--out", type=Path, metavar="ROWS", help="with show: write the rows as JSON lines, to mend")
     refused.add_argument("--mended", type=Path, metavar="ROWS", help="with ingest: take these mended rows")
     made["label"].add_argument("--queue", type=Path, metavar="FILE", help="write undecided texts as Label Studio tasks")
+    made["evaluate"].add_argument(
+        "--queue", type=Path, metavar="FILE", help="write doubted labels as Label Studio tasks"
+    )
     splits = made["split"]
     splits.add_argument("--audit", action="store_const", const=True, help="write the page about the ledger")
     splits.add_argument("--folds", type=int, metavar="K", help="deal train and validation into K folds")

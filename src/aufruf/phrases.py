@@ -116,7 +116,13 @@ def _evaluate(result: dict[str, Any]) -> list[str]:
     for name, one in result["metrics"].items():
         floor = result["baseline"][name]["value"]
         lines.append(f"  {name:18} {one['value']:.3f}  [{one['low']:.3f}, {one['high']:.3f}]  baseline {floor:.3f}")
-    return lines
+    if asked := sum(one["of"] for one in result.get("behaviour", {}).values()):
+        lines.append(f"behaviour: {sum(one['passed'] for one in result['behaviour'].values())} of {asked} tests passed")
+    return [
+        *lines,
+        *([f"page: {result['page']}"] if "page" in result else []),
+        *([f"{result['queued']} tasks written to {result['queue']}"] if "queue" in result else []),
+    ]
 
 
 def _promote(result: dict[str, Any]) -> list[str]:

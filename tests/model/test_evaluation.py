@@ -5,20 +5,36 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    confusion_matrix,
+    f1_score,
+    precision_recall_curve,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
+from aufruf.model import evaluation, metrics
 from aufruf.model.evaluation import (
     METRICS,
+    TRAINED,
     Judged,
-    _draws,
     best_threshold,
+    confusion,
     decide,
     difference,
+    draws,
     f1_by_label,
     intervals,
+    intervals_by_label,
     measure,
     one_hot,
+    precision_recall,
     probabilities_of,
+    reliability,
     trainer_metrics,
 )
 
@@ -46,28 +62,51 @@ def by_sklearn(judged: Judged, weights=None) -> dict[str, float]:
         "precision": precision_score(judged.truth, judged.predicted, **one),
         "recall": recall_score(judged.truth, judged.predicted, **one),
         "macro_f1": f1_score(judged.truth, judged.predicted, average="macro", **rest),
-        "average_precision": average_precision_score(judged.truth[:, 1], judged.scores, sample_weight=weights),
+        "average_precision": average_precision_score(judged.hits, judged.scores, sample_weight=weights),
+        "brier": brier_score_loss(judged.hits, judged.scores, sample_weight=weights),
+        "calibration_error": expected_calibration_error(judged, weights),
     }
+
+
+def expected_calibration_error(judged: Judged, weights=None) -> float:
+    """Of scikit-learn's bins of equal mass; the weights are laid on by hand, as it has none."""
+    w = np.ones(len(judged.scores)) if weights is None else weights
+    found, said = calibration_curve(judged.hits, judged.scores, n_bins=metrics.BINS, strategy="quantile")
+    edges = np.quantile(judged.scores, np.linspace(0, 1, metrics.BINS + 1))
+    member = np.searchsorted(edges[1:-1], judged.scores)
+    if weights is None:
+        sizes = np.bincount(member)
+        return float(np.sum(sizes[sizes > 0] * np.abs(found - said)) / len(w))
+    gaps = [abs(np.sum((w * (judged.scores - judged.hits))[member == one])) for one in set(member)]
+    return float(sum(gaps) / w.sum())
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.integers(5, 80), st.sampled_from([2, 3, "several"]), st.booleans())
 def test_metrics_are_scikit_learns(seed, rows, classes, weighted):
-    """On random tables with ties, of two classes, three or sets of three, weighted or not: the same five figures."""
+    """On random tables with ties, of two classes, three or sets of three, weighted or not: the same eight figures."""
     judged = sets(seed, rows) if classes == "several" else table(seed, rows, classes)
     weights = np.random.default_rng(seed).integers(0, 4, rows).astype(float) if weighted else None
     found = measure(judged, weights)
-    there = judged.truth[:, 1]
-    if (there if weights is None else weights * there).sum() == 0:
-        assert (found["recall"], found["f1"], found["average_precision"]) == (0, 0, 0)
+    w = np.ones(rows) if weights is None else weights
+    positives, others = (w @ part for part in (judged.hits, ~judged.hits))
+    area = found.pop("roc_auc")
+    if positives and others:
+        assert area == pytest.approx(roc_auc_score(judged.hits, judged.scores, sample_weight=weights), abs=1e-12)
     else:
+        assert area == 0.5
+    if positives:
         assert found == pytest.approx(by_sklearn(judged, weights), abs=1e-12)
+    else:
+        assert (found["recall"], found["f1"], found["average_precision"]) == (0, 0, 0)
 
 
 def test_a_ratio_of_nothing_is_zero():
-    """Without positives, without claims and without rows every metric is 0, never NaN."""
+    """Without positives, without claims and without rows every metric is 0, never NaN; the area under ROC is 0.5."""
     nothing = np.zeros((0, 2), dtype=np.bool_)
-    assert set(measure(Judged(nothing, nothing, np.zeros(0), 1)).values()) == {0.0}
+    found = measure(Judged(nothing, nothing, np.zeros(0), 1))
+    assert found.pop("roc_auc") == 0.5
+    assert set(found.values()) == {0.0}
     silent = Judged(one_hot(np.array([1, 0]), 2), one_hot(np.array([0, 0]), 2), np.array([0.1, 0.2]), 1)
     assert [measure(silent)[name] for name in ("precision", "recall", "f1")] == [0, 0, 0]
 
@@ -75,10 +114,34 @@ def test_a_ratio_of_nothing_is_zero():
 def test_groups_are_drawn_whole():
     """In every resample all rows of a group count equally often, and as many groups are drawn as there are."""
     groups = ["a", "b", "a", "c", "b", "a"]
-    for weights in _draws(groups, 50, seed=1):
+    for weights in np.concatenate([*draws(groups, 50, seed=1)]):
         assert weights[0] == weights[2] == weights[5]
         assert weights[1] == weights[4]
         assert weights[0] + weights[1] + weights[3] == 3
+
+
+def test_blocks_change_no_draw(monkeypatch):
+    """However many resamples are held at a time, they are the same resamples."""
+    groups = [str(n // 2) for n in range(120)]
+    whole = np.concatenate([*draws(groups, 100, seed=1)])
+    monkeypatch.setattr(evaluation, "_AT_ONCE", 7 * 120)
+    blocks = [*draws(groups, 100, seed=1)]
+    assert [len(block) for block in blocks] == [7] * 14 + [2]
+    assert (np.concatenate(blocks) == whole).all()
+
+
+def test_an_interval_is_that_of_its_resamples():
+    """Each end is the percentile of the metric measured resample by resample."""
+    judged, groups = sets(3, 80), [str(n // 2) for n in range(80)]
+    found = intervals(judged, groups, 0.9, 200, seed=1)
+    one_by_one = [measure(judged, weights) for weights in np.concatenate([*draws(groups, 200, seed=1)])]
+    for name in METRICS:
+        low, high = np.quantile([one[name] for one in one_by_one], [0.05, 0.95])
+        ends = min(low, found[name].value), max(high, found[name].value)
+        assert (found[name].low, found[name].high) == pytest.approx(ends, abs=1e-12)
+    labels = intervals_by_label(judged, groups, 0.9, 200, seed=1)
+    assert [one.value for one in labels] == f1_by_label(judged)
+    assert labels[judged.positive] == found["f1"]
 
 
 def test_intervals_hold_their_value():
@@ -152,7 +215,7 @@ def test_deciding():
 
 
 def test_training_and_evaluation_measure_alike():
-    """What the trainer is told at the likeliest label is what ``measure`` says of the same answers."""
+    """What the trainer is told at the likeliest label is what ``measure`` says of the same answers, five figures."""
     from types import SimpleNamespace
 
     logits = np.array([[2.0, 1.0], [0.0, 3.0], [1000.0, -1000.0], [0.1, 0.2]])
@@ -161,7 +224,8 @@ def test_training_and_evaluation_measure_alike():
     found = trainer_metrics(1)(SimpleNamespace(predictions=logits, label_ids=truth.astype(int)))
     odds = np.exp(logits - logits.max(1, keepdims=True))
     scores = (odds / odds.sum(1, keepdims=True))[:, 1]
-    assert found == measure(Judged(truth, one_hot(np.array([0, 1, 0, 1]), 2), scores, 1))
+    whole = measure(Judged(truth, one_hot(np.array([0, 1, 0, 1]), 2), scores, 1))
+    assert found == {name: whole[name] for name in TRAINED}
 
 
 def test_deciding_several():
@@ -187,3 +251,35 @@ def test_f1_of_each_label():
     assert f1_by_label(judged) == pytest.approx(expected.tolist())
     silent = np.zeros((4, 2), dtype=np.bool_)
     assert f1_by_label(Judged(silent, silent, np.zeros(4), 1)) == [0.0, 0.0]
+
+
+def test_curves_are_scikit_learns():
+    """Recall and precision at each distinct score; without positives there is no curve."""
+    judged = table(8)
+    recall, precision = precision_recall(judged)
+    expected = precision_recall_curve(judged.hits, judged.scores)
+    assert precision[::-1] == pytest.approx(expected[0][:-1].tolist())
+    assert recall[::-1] == pytest.approx(expected[1][:-1].tolist())
+    assert precision_recall(Judged(judged.truth & False, judged.predicted, judged.scores, 1)) == ([], [])
+
+
+def test_reliability_is_what_the_calibration_error_sums_up():
+    """Bins of equally many texts; their distances, weighted by texts, are the error, 0 for what is as said."""
+    judged = table(9, 100)
+    found = reliability(judged)
+    assert sum(texts for *_, texts in found) == 100
+    gap = sum(texts * abs(said - share) for said, share, texts in found) / 100
+    assert gap == pytest.approx(measure(judged)["calibration_error"])
+    honest = Judged(judged.truth, judged.predicted, judged.hits.astype(float), 1)
+    assert measure(honest)["calibration_error"] == measure(honest)["brier"] == 0
+
+
+def test_confusion_counts_labels_or_the_positive_against_the_rest():
+    """Rows as labelled, columns as said; where a text may have several labels it is the positive and the rest."""
+    judged, several = table(2, classes=3), sets(2)
+    counts, names = confusion(judged.truth, judged.predicted, ("a", "b", "c"), 1, several=False)
+    assert names == ["a", "b", "c"]
+    assert (counts == confusion_matrix(judged.truth.argmax(1), judged.predicted.argmax(1))).all()
+    counts, names = confusion(several.truth, several.predicted, ("a", "b", "c"), 1, several=True)
+    assert names == ["not b", "b"]
+    assert (counts == confusion_matrix(several.truth[:, 1], several.predicted[:, 1])).all()

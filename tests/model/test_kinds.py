@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aufruf.errors import TrainingFailed
-from aufruf.model import baseline, bundle
+from aufruf.model import baseline, bundle, calibration
 from aufruf.model.encoders import ResolvedEncoder
 from aufruf.model.evaluation import Judged, best_threshold, f1_by_label, measure
 from aufruf.model.predictor import Predictor
@@ -115,9 +115,9 @@ def test_the_baseline_knows_each_kind(kind):
     found = baseline.judge(train, validation, test, positive=1, seed=1)
     assert min(f1_by_label(found)) > 0.9
     assert (found.predicted.sum(axis=1) == 1).all() == (kind != "multi-label")
-    pipeline = baseline.fit(train, 1)
-    scores = pipeline.predict_proba(validation.texts)[:, 1]
-    tuned = best_threshold(validation.truth[:, 1], scores)
+    raw = baseline.fit(train, 1).predict_proba(validation.texts)
+    calibrated = calibration.fit(raw, validation.truth, 1, train.several).apply(raw, train.several)
+    tuned = best_threshold(validation.truth[:, 1], calibrated[:, 1])
     assert (found.predicted[:, 1] == (found.scores >= tuned)).all()
 
 

@@ -62,6 +62,29 @@ def test_a_confusion_matrix_counts(drawn):
         assert expected in said
 
 
+def test_a_precision_recall_curve_has_its_threshold_and_chance(drawn):
+    """A line of steps for each model, a dot at the threshold, a dotted line at the share of positives."""
+    curve = ([0.2, 0.8, 1.0], [1.0, 0.5, 0.3])
+    pixels(figures.precision_recall({"version": curve, "baseline": curve}, (0.8, 0.5), 0.3))
+    axes = drawn[0].axes[0]
+    version, baseline, chance, dot = axes.lines
+    assert list(version.get_xdata()) == [0.0, *curve[0]]
+    assert list(version.get_ydata()) == [1.0, *curve[1]]
+    assert version.get_linestyle() != baseline.get_linestyle()
+    assert list(chance.get_ydata()) == [0.3, 0.3]
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (0.8, 0.5)
+
+
+def test_a_reliability_curve_has_a_dot_a_bin(drawn):
+    """Each bin lies at its mean probability and share; the diagonal is what was said."""
+    pixels(figures.reliability({"version": [(0.1, 0.0, 10), (0.6, 0.9, 30)]}))
+    diagonal, version = drawn[0].axes[0].lines
+    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [0, 1]
+    assert (list(version.get_xdata()), list(version.get_ydata())) == ([0.1, 0.6], [0.0, 0.9])
+    [dots] = drawn[0].axes[0].collections
+    assert dots.get_sizes()[1] > dots.get_sizes()[0]
+
+
 def test_parallel_coordinates_have_a_line_a_trial(drawn):
     """Each trial is a line; the stopped and the failed are dotted grey; rates lie in powers of ten, words in a row."""
     pixels(figures.parallel_coordinates(TRIALS, "macro_f1"))
@@ -97,6 +120,8 @@ def test_nothing_to_draw_is_drawn():
         figures.parallel_coordinates([one], "f1"),
         figures.importances({}),
         figures.confusion([[0, 0], [0, 0]], ["a", "b"]),
+        figures.precision_recall({"version": ([], [])}, None, 0.0),
+        figures.reliability({"version": []}),
     ):
         pixels(png)
 
@@ -110,6 +135,7 @@ def test_hostile_names_are_only_names(drawn, name):
         figures.parallel_coordinates([{"number": 0, "value": 1.0, "state": "FINISHED", name: name}], name),
         figures.importances({name: 0.5}),
         figures.learning_curves([{"epoch": 1, name: 0.5}]),
+        figures.precision_recall({name: ([1.0], [0.5])}, None, 0.5),
     ):
         assert pixels(png).shape[1] < 2000
     for figure in drawn:

@@ -14,6 +14,7 @@ import pytest
 
 from aufruf.classifier import Classifier, choose
 from aufruf.data.agreement import kappa
+from aufruf.model.evaluation import METRICS
 from aufruf.settings import Settings
 from aufruf.steps import corpus
 from aufruf.steps.evaluate import evaluate
@@ -201,15 +202,34 @@ def test_every_side_of_the_ledger_has_every_set(chain):
 
 
 def test_the_model_learns_each_label(chain):
-    """On test the types are told apart; the metrics are the contract's, and each label has its F1 beside them."""
+    """On test the types are told apart; the metrics are those of any classifier, and each label has its F1 beside."""
     found = chain.results["evaluate"]
-    assert list(found["metrics"]) == ["f1", "precision", "recall", "macro_f1", "average_precision"]
+    assert tuple(found["metrics"]) == METRICS
     assert found["metrics"]["macro_f1"]["value"] > 0.75
     assert found["baseline"]["macro_f1"]["value"] > 0.75
     assert list(found["f1_by_label"]) == ["support", "inform", "interact"]
+    assert {name: one["value"] for name, one in found["by_label"].items()} == found["f1_by_label"]
     mean = sum(found["f1_by_label"].values()) / 3
     assert mean == pytest.approx(found["metrics"]["macro_f1"]["value"])
     assert chain.results["promote"]["verdict"] == "first"
+
+
+def test_sets_have_a_page_and_tasks_like_labels(chain, tmp_path):
+    """Slices and doubted sets of several labels; each label is calibrated for itself; tasks are the doubts."""
+    queue = tmp_path / "queue.json"
+    found = evaluate(chain.settings, chain.classifier, queue=queue)
+    assert (found["status"], found["queued"]) == ("unchanged", found["mismatches"])
+    told = json.loads(Path(found["page"]).with_name("evaluation.json").read_text("utf-8"))
+    assert {one["dimension"] for one in told["slices"]} == {"text_type", "length"}
+    assert len(told["mismatches"]) == found["mismatches"]
+    assert [one["data"]["text_id"] for one in json.loads(queue.read_text("utf-8"))] == [
+        one["text_id"] for one in told["mismatches"]
+    ]
+    page = Path(found["page"]).read_text("utf-8")
+    assert all(f"<bdi>{label}</bdi>" in page for label in chain.classifier.labels)
+    held = json.loads(_version(chain).tags["aufruf.calibration"])
+    assert (held["method"], len(held["scale"]), len(held["shift"])) == ("platt", 3, 3)
+    assert min(held["scale"]) > 0
 
 
 def test_predictions_hold_sets_and_a_probability_for_each_label(chain):

@@ -11,7 +11,9 @@ from pathlib import Path
 from threading import Timer
 from urllib.parse import urlparse
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from aufruf.classifier import choose
 from aufruf.errors import AufrufError
@@ -22,10 +24,11 @@ from aufruf.settings import Settings
 from aufruf.steps import train as step
 
 AWAY = float(os.environ.get("AUFRUF_TEST_OUTAGE") or 8)  # seconds that the server stays stopped
-MOMENTS = ["an epoch", "the upload", "the version", "the alias", "the end"]
+MOMENTS = ["an epoch", "the tuning", "the upload", "the version", "the alias", "the end"]
 DYING = """
 import os, sys
 from aufruf.classifier import choose
+from aufruf.model import bundle
 from aufruf.release import outbox, registry, tracking
 from aufruf.settings import Settings
 from aufruf.steps import train
@@ -41,6 +44,7 @@ def dying(owner, name, before=0):
 
 {
     "an epoch": lambda: dying(tracking.Run, "epoch", 1),
+    "the tuning": lambda: dying(bundle, "seal", 1),
     "the upload": lambda: dying(tracking.Run, "_upload", 2),
     "the version": lambda: dying(registry.Registry, "register"),
     "the alias": lambda: dying(registry.Registry, "point"),
@@ -92,6 +96,17 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def assert_calibrated_once(settings):
+    """The head that goes out is the trained one times the scale, plus the shift, of its card."""
+    [work] = settings.runs.iterdir()
+    trained, ready = (load_file(work / name / "model.safetensors") for name in ("model", "sealed"))
+    held = json.loads((work / "sealed" / "aufruf.json").read_text("utf-8"))["calibration"]
+    scale, shift = (np.array(held[key], dtype=np.float32) for key in ("scale", "shift"))
+    assert (scale != 1).all()
+    assert (ready["classifier.weight"] == trained["classifier.weight"] * scale[:, None]).all()
+    assert ready["classifier.bias"] == pytest.approx(trained["classifier.bias"] * scale + shift, abs=1e-6)
+
+
 @pytest.fixture
 def outage(monkeypatch, mlflow_server):
     """Stops the server after the first epoch; it comes back AWAY seconds later."""
@@ -139,10 +154,10 @@ def test_a_server_stopped_in_the_middle_of_a_training(home, mlflow_server, outag
 
 
 def test_killed_at_every_moment_it_is_one_run_and_one_version(home):
-    """kill -9 at an epoch, in the upload, before version, alias and end, one after the other; then it is done.
+    """kill -9 at an epoch, in tuning and upload, before version, alias and end, one after the other; then it is done.
 
-    One run, FINISHED, each epoch once; one version, which is challenger; no file was uploaded twice; and of the bytes
-    that a training needs on its way only the registered model is left.
+    One run, FINISHED, each epoch once; one version, which is challenger; no file was uploaded twice; what was trained
+    is calibrated once; and of the bytes that a training needs on its way only the registered model is left.
     """
     classifiers = str(home.classifiers)
     uploaded: dict[str, int] = {}
@@ -156,6 +171,7 @@ def test_killed_at_every_moment_it_is_one_run_and_one_version(home):
         }
         assert {name: stamps[name] for name in uploaded} == uploaded
         uploaded = stamps
+    assert_calibrated_once(home)
     made = step.train(home, choose(home, None))
     assert made["model_version"] == "1"
     registry = Registry(home, "call_to_action")

@@ -13,6 +13,7 @@ from aufruf.data.batches import COUNTS, HELD_OUT
 from aufruf.errors import AufrufError, UsageError
 from aufruf.schemas import ABSTAIN
 
+MISMATCH = "mismatch"  # why a text that has a label waits for another look
 WAITING = ("contradiction", "tie", "held_back", "edited", "too_few_votes")
 _WRITTEN = {"caption": "Caption", "ocr": "OCR", "transcript": "Transcription"}  # as the exports spell the types
 
@@ -33,6 +34,17 @@ def tasks(decided: pd.DataFrame, votes: pd.DataFrame, standing: pd.Series, texts
     ]
     entries.sort(key=lambda entry: (entry[0], WAITING.index(entry[1]["how"]), entry[1]["text_id"]))
     return [{"data": _data(row, counted.get(row["text_id"], {}), held.get(row["text_id"], {}))} for _, row in entries]
+
+
+def doubted(texts: pd.DataFrame, votes: pd.DataFrame) -> list[dict[str, Any]]:
+    """One task for each labelled text that shall be looked at again, in the order of ``texts``.
+
+    ``texts``: text_id, post_id, text, text_type. ``votes``: text_id, label, of those that count. What a model said is
+    not in a task: whoever looks again shall not know.
+    """
+    counted = _counts(votes[votes["text_id"].isin(texts["text_id"])])
+    rows = texts.assign(how=MISMATCH).to_dict("records")
+    return [{"data": _data(row, counted.get(row["text_id"], {}), {})} for row in rows]
 
 
 def write(path: Path, waiting: Sequence[dict[str, Any]]) -> None:

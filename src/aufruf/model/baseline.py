@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aufruf.model import calibration
 from aufruf.model.evaluation import Judged, best_threshold, decide
 from aufruf.model.recipe import Examples
 
@@ -26,10 +27,12 @@ def fit(train: Examples, seed: int) -> Any:
 
 
 def judge(train: Examples, validation: Examples, test: Examples, positive: int, seed: int) -> Judged:
-    """The baseline on the test rows, its threshold tuned on validation as the model's is."""
+    """The baseline on the test rows, calibrated and its threshold tuned on validation as the model's are."""
     pipeline = fit(train, seed)
-    tuned = best_threshold(validation.truth[:, positive], _all(pipeline, validation)[:, positive])
-    probabilities = _all(pipeline, test)
+    known, probabilities = _all(pipeline, validation), _all(pipeline, test)
+    if len(validation) and (found := calibration.fit(known, validation.truth, positive, train.several)):
+        known, probabilities = (found.apply(part, train.several) for part in (known, probabilities))
+    tuned = best_threshold(validation.truth[:, positive], known[:, positive])
     predicted = decide(probabilities, positive, tuned, train.several)
     return Judged(test.truth, predicted, probabilities[:, positive], positive)
 

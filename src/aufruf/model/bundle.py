@@ -30,6 +30,9 @@ class Card:
     recipe: Mapping[str, Any]
     fingerprint: str  # of the data, recipe and encoder it was made of
     multi_label: bool = False  # a text may have several of the labels, or none
+    calibration: Mapping[str, Any] | None = (
+        None  # what the last layer was multiplied with and shifted by; None: nothing
+    )
 
 
 def seal(folder: Path, card: Card) -> str:

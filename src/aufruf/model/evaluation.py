@@ -1,16 +1,19 @@
 """How good, and how sure: metrics with bootstrap intervals over groups, and paired differences."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from aufruf.model import metrics
+from aufruf.model.metrics import Flags, Floats
+
 _HALF = 0.5  # from which on a label that is not the positive applies
-METRICS = ("f1", "precision", "recall", "macro_f1", "average_precision")
+_AT_ONCE = 2_000_000  # weights of draws that are held at a time: 16 MB, a few times over
+TRAINED = ("f1", "precision", "recall", "macro_f1", "average_precision")  # told after each epoch
+METRICS = (*TRAINED, "roc_auc", "brier", "calibration_error")
 
 
 @dataclass(frozen=True)
@@ -34,50 +37,46 @@ class Judged:
     scores: Floats
     positive: int
 
+    @property
+    def hits(self) -> Flags:
+        """Which texts have the positive label, (texts,)."""
+        return self.truth[:, self.positive]
+
 
 def measure(judged: Judged, weights: Floats | None = None) -> dict[str, float]:
-    """Precision, recall and F1 of the positive label, the mean of all labels' F1, average precision; 0 of nothing.
+    """The METRICS of the positive label, and the mean of all labels' F1; 0 of nothing, and 0.5 for ``roc_auc``.
 
     ``weights`` (one per row) count a row several times or not at all, as a bootstrap does.
     """
     w = np.ones(len(judged.truth)) if weights is None else weights
-    hits, claims, there = (w @ part for part in (judged.truth & judged.predicted, judged.predicted, judged.truth))
-    f1, at = _ratio(2 * hits, claims + there), judged.positive
-    return {
-        "f1": float(f1[at]),
-        "precision": float(_ratio(hits, claims)[at]),
-        "recall": float(_ratio(hits, there)[at]),
-        "macro_f1": float(np.mean(f1)),
-        "average_precision": average_precision(judged.truth[:, at], judged.scores, w),
-    }
+    return {name: float(value[0]) for name, value in _measured(judged, w[None, :]).items()}
 
 
 def f1_by_label(judged: Judged) -> list[float]:
     """F1 of each label, in the order of the columns."""
-    hits, both = judged.truth & judged.predicted, judged.truth.sum(axis=0) + judged.predicted.sum(axis=0)
-    return [float(one) for one in _ratio(2.0 * hits.sum(axis=0), both.astype(np.float64))]
-
-
-def average_precision(hits: npt.NDArray[np.bool_], scores: Floats, weights: Floats) -> float:
-    """Area under the precision-recall steps, sum of (R_n - R_n-1) P_n over distinct scores; 0 without positives."""
-    order = np.argsort(-scores, kind="stable")
-    gains = np.cumsum(np.where(hits[order], weights[order], 0.0))
-    seen = np.cumsum(weights[order])
-    if len(gains) == 0 or gains[-1] == 0:
-        return 0.0
-    last = np.append(np.diff(scores[order]) != 0, True)  # ties count together
-    recall = gains[last] / gains[-1]
-    precision = np.divide(gains[last], seen[last], out=np.zeros(int(last.sum())), where=seen[last] > 0)
-    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    return [float(one) for one in metrics.by_label(judged.truth, judged.predicted, _once(judged))[0][0]]
 
 
 def intervals(
     judged: Judged, groups: Sequence[str], confidence: float, resamples: int, seed: int
 ) -> dict[str, Interval]:
-    """Each metric with its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13), groups drawn whole."""
+    """Each metric with its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13), groups drawn whole.
+
+    An interval holds its value: noise only ever adds to the calibration error, so that resamples may all lie above it.
+    """
     values = measure(judged)
-    drawn = [measure(judged, weights) for weights in _draws(groups, resamples, seed)]
-    return {name: _interval(values[name], [one[name] for one in drawn], confidence) for name in METRICS}
+    drawn = [_measured(judged, weights) for weights in draws(groups, resamples, seed)]
+    found = {name: np.concatenate([one[name] for one in drawn]) for name in METRICS}
+    return {name: around(values[name], found[name], confidence) for name in METRICS}
+
+
+def intervals_by_label(
+    judged: Judged, groups: Sequence[str], confidence: float, resamples: int, seed: int
+) -> list[Interval]:
+    """F1 of each label with its interval, in the order of the columns."""
+    drawn = [metrics.by_label(judged.truth, judged.predicted, w)[0] for w in draws(groups, resamples, seed)]
+    columns = np.concatenate(drawn).T
+    return [around(value, column, confidence) for value, column in zip(f1_by_label(judged), columns, strict=True)]
 
 
 def difference(
@@ -91,8 +90,29 @@ def difference(
 ) -> Interval:
     """Challenger minus champion on the same rows: a paired bootstrap, the same draw for both."""
     value = measure(challenger)[metric] - measure(champion)[metric]
-    drawn = [measure(challenger, w)[metric] - measure(champion, w)[metric] for w in _draws(groups, resamples, seed)]
-    return _interval(value, drawn, confidence)
+    drawn = [_measured(challenger, w)[metric] - _measured(champion, w)[metric] for w in draws(groups, resamples, seed)]
+    low, high = _ends(np.concatenate(drawn), confidence)
+    return Interval(float(value), low, high)
+
+
+def draws(groups: Sequence[str], resamples: int, seed: int) -> Iterator[Floats]:
+    """How often each resample draws the group of each row: blocks of (resamples, rows), the same for any block size."""
+    _, member = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    count = int(member.max()) + 1 if len(member) else 0
+    random, block = np.random.default_rng(seed), max(1, _AT_ONCE // max(1, len(member)))
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        if count == 0:
+            yield np.zeros((size, 0))
+            continue
+        drawn = random.integers(0, count, (size, count)) + count * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)[:, member].astype(np.float64)
+
+
+def around(value: float, drawn: Floats, confidence: float) -> Interval:
+    """A value with the percentile interval of its resamples, which is made to hold it."""
+    low, high = _ends(drawn, confidence)
+    return Interval(float(value), min(low, float(value)), max(high, float(value)))
 
 
 def best_threshold(truth: npt.NDArray[np.bool_], scores: Floats) -> float:
@@ -124,6 +144,35 @@ def decide(probabilities: Floats, positive: int, threshold: float, several: bool
     return said
 
 
+def confusion(
+    truth: Flags, said: Flags, labels: Sequence[str], positive: int, several: bool
+) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Counts of texts, rows as labelled and columns as said, and the names of both.
+
+    Where a text may have ``several`` labels, only the positive against the rest makes a matrix.
+    """
+    names = list(labels)
+    if several:
+        truth, said = (np.stack([~part[:, positive], part[:, positive]], axis=1) for part in (truth, said))
+        names = [f"not {labels[positive]}", labels[positive]]
+    return truth.T.astype(np.int64) @ said.astype(np.int64), names
+
+
+def precision_recall(judged: Judged) -> tuple[list[float], list[float]]:
+    """Recall and precision at each distinct probability of the positive, the highest first; empty without positives."""
+    positives, rows = metrics.at_each_score(judged.hits, judged.scores, _once(judged))
+    if not judged.hits.any():
+        return [], []
+    return (positives[0] / positives[0, -1]).tolist(), (positives[0] / rows[0]).tolist()
+
+
+def reliability(judged: Judged) -> list[tuple[float, float, int]]:
+    """Mean probability of the positive, share of positives, and texts of each bin of the calibration error."""
+    member = metrics.bins(judged.scores)
+    parts = [member == at for at in np.unique(member)]
+    return [(float(judged.scores[one].mean()), float(judged.hits[one].mean()), int(one.sum())) for one in parts]
+
+
 def probabilities_of(logits: Floats, several: bool) -> Floats:
     """Softmax over the labels of a text; where it may have ``several``, each label's logistic function."""
     if several:
@@ -133,13 +182,14 @@ def probabilities_of(logits: Floats, several: bool) -> Floats:
 
 
 def trainer_metrics(positive: int, several: bool = False) -> Callable[[Any], dict[str, float]]:
-    """``compute_metrics`` for the Trainer: the same metrics, at the likeliest label, or labels from 0.5 on."""
+    """``compute_metrics`` for the Trainer: TRAINED, at the likeliest label, or labels from 0.5 on."""
 
     def compute(prediction: Any) -> dict[str, float]:
         probabilities = probabilities_of(np.asarray(prediction.predictions, dtype=np.float64), several)
         said = probabilities >= _HALF if several else one_hot(probabilities.argmax(axis=1), probabilities.shape[1])
         truth = np.asarray(prediction.label_ids) > 0
-        return measure(Judged(truth, said, probabilities[:, positive], positive))
+        found = measure(Judged(truth, said, probabilities[:, positive], positive))
+        return {name: found[name] for name in TRAINED}
 
     return compute
 
@@ -156,20 +206,28 @@ def _likeliest_other(probabilities: Floats, positive: int) -> Flags:
     return one_hot(rest.argmax(axis=1), rest.shape[1])
 
 
-def _ratio(part: Floats, of: Floats) -> Floats:
-    return np.divide(part, of, out=np.zeros(len(of)), where=of > 0)
+def _measured(judged: Judged, weights: Floats) -> dict[str, Floats]:
+    """Each metric for each draw, (draws,)."""
+    at, hits, scores = judged.positive, judged.hits, judged.scores
+    f1, precision, recall = metrics.by_label(judged.truth, judged.predicted, weights)
+    positives, rows = metrics.at_each_score(hits, scores, weights)
+    return {
+        "f1": f1[:, at],
+        "precision": precision[:, at],
+        "recall": recall[:, at],
+        "macro_f1": f1.mean(axis=1),
+        "average_precision": metrics.average_precision(positives, rows),
+        "roc_auc": metrics.roc_auc(positives, rows),
+        "brier": metrics.brier(hits, scores, weights),
+        "calibration_error": metrics.calibration_error(hits, scores, weights),
+    }
 
 
-def _draws(groups: Sequence[str], resamples: int, seed: int) -> Any:
-    """Row weights of each resample: how often its group was drawn."""
-    _, member = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    count = int(member.max()) + 1 if len(member) else 0
-    random = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield np.bincount(random.integers(0, count, count), minlength=count)[member].astype(np.float64)
+def _once(judged: Judged) -> Floats:
+    return np.ones((1, len(judged.truth)))
 
 
-def _interval(value: float, drawn: Sequence[float], confidence: float) -> Interval:
+def _ends(drawn: Floats, confidence: float) -> tuple[float, float]:
     tail = (1 - confidence) / 2
-    low, high = np.quantile(np.asarray(drawn), [tail, 1 - tail])
-    return Interval(float(value), float(low), float(high))
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return float(low), float(high)

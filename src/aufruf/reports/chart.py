@@ -11,7 +11,10 @@ _METRICS = {
     "precision": "Precision",
     "recall": "Recall",
     "macro_f1": "Macro-F1",
-    "average_precision": "Average precision",
+    "average_precision": "PR-AUC (average precision)",
+    "roc_auc": "ROC-AUC",
+    "brier": "Brier score (less is better)",
+    "calibration_error": "Calibration error (less is better)",
 }
 _TOPS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)  # ends of the axis whose half is a round number too
 

@@ -1,4 +1,4 @@
-"""Drawings of trainings and sweeps as small PNG files: curves, matrices, parallel coordinates, shares.
+"""Drawings of trainings, sweeps and evaluations as small PNG files: curves, matrices, parallel coordinates, shares.
 
 Colours are those of Okabe and Ito (2008), which colour-blind people tell apart; line styles say the same again.
 """
@@ -59,7 +59,7 @@ def learning_curves(history: Sequence[Mapping[str, float]]) -> bytes:
     return _png(figure)
 
 
-def confusion(matrix: npt.ArrayLike, labels: Sequence[str]) -> bytes:
+def confusion(matrix: npt.ArrayLike, labels: Sequence[str], title: str = "validation texts") -> bytes:
     """Counts of texts, rows as labelled, columns as predicted; the shade is the share of its row."""
     counts = np.asarray(matrix, dtype=np.int64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -74,9 +74,53 @@ def confusion(matrix: npt.ArrayLike, labels: Sequence[str]) -> bytes:
     ticks, names = range(len(labels)), [_plain(label) for label in labels]
     axes.set_xticks(ticks, names, rotation=45 if len(labels) > 3 else 0, ha="right" if len(labels) > 3 else "center")
     axes.set_yticks(ticks, names)
-    axes.set(xlabel="predicted", ylabel="labelled", title="validation texts")
+    axes.set(xlabel="predicted", ylabel="labelled", title=title)
     axes.grid(visible=False)
     figure.colorbar(shade, ax=axes, label="share of the row")
+    return _png(figure)
+
+
+def precision_recall(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], at: tuple[float, float] | None, share: float
+) -> bytes:
+    """Precision over recall as steps, one line a model; a dot where the threshold is, dots in a row what chance gives.
+
+    ``curves``: name -> (recall, precision) from the highest probability on; ``at``: recall and precision at the
+    threshold of the first; ``share``: of positives.
+    """
+    figure = _figure(4.8, 4.0)
+    axes = figure.subplots()
+    for number, (name, (recall, precision)) in enumerate(curves.items()):
+        colour, style = _COLOURS[number % len(_COLOURS)], _STYLES[number % len(_STYLES)]
+        before = ([0.0], precision[:1]) if recall else ([], [])  # from no text on
+        steps = ([*start, *rest] for start, rest in zip(before, (recall, precision), strict=True))
+        axes.step(*steps, where="pre", color=colour, ls=style, label=_plain(name))
+    axes.axhline(share, color=_GREY, ls=":", label="by chance")
+    if at is not None:
+        axes.plot(*at, "o", color=_COLOURS[0], ms=8, label="at the threshold")
+    axes.set(xlabel="recall", ylabel="precision", title="test texts", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize=8)
+    return _png(figure)
+
+
+def reliability(bins: Mapping[str, Sequence[tuple[float, float, int]]]) -> bytes:
+    """Share of positives over mean probability, a dot a bin as large as its texts are many; on the diagonal is right.
+
+    ``bins``: name of the model -> mean probability, share and texts of each bin.
+    """
+    figure = _figure(4.8, 4.0)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=_GREY, ls=":", label="as said")
+    for number, (name, of) in enumerate(bins.items()):
+        colour, style = _COLOURS[number % len(_COLOURS)], _STYLES[number % len(_STYLES)]
+        said, found, texts = zip(*of, strict=True) if of else ((), (), ())
+        axes.plot(said, found, color=colour, ls=style, label=_plain(name))
+        axes.scatter(said, found, s=[10 + 90 * n / max(texts) for n in texts], color=colour, alpha=0.7)
+    axes.set(xlabel="mean probability", ylabel="share of positives", title="test texts")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize=8)
     return _png(figure)
 
 

@@ -1,11 +1,13 @@
 """The list of a classifier's days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from html.parser import HTMLParser
 from itertools import takewhile
 from pathlib import Path
 
+from aufruf.reports.evaluation import FOLDER
 from aufruf.reports.inert import page_address
 from aufruf.reports.page import fill, write_whole
 
@@ -21,11 +23,12 @@ class IndexEntry:
     version: str
 
 
-def render_index(entries: list[IndexEntry], classifier: str) -> str:
-    """A page that lists the days, the last one first."""
+def render_index(entries: list[IndexEntry], classifier: str, evaluated: Sequence[str] = ()) -> str:
+    """A page that lists the days, the last one first, and the versions that were ``evaluated``."""
     days = sorted(entries, key=lambda entry: entry.day, reverse=True)
     rows = [(entry, page_address(entry.path)) for entry in days]
-    return fill("index.html", classifier=classifier, rows=rows)
+    versions = [(one, page_address(f"{FOLDER}/{one}/index.html")) for one in evaluated]
+    return fill("index.html", classifier=classifier, rows=rows, versions=versions)
 
 
 def entries(folder: Path) -> list[IndexEntry]:
@@ -35,11 +38,17 @@ def entries(folder: Path) -> list[IndexEntry]:
 
 
 def write_index(folder: Path, classifier: str) -> Path:
-    """Write ``folder``/index.html for the days that lie in it, and return its path.
+    """Write ``folder``/index.html for the days and evaluations that lie in it, and return its path.
 
     Raises AufrufError when the folder cannot be written.
     """
-    return write_whole(folder / "index.html", render_index(entries(folder), classifier))
+    return write_whole(folder / "index.html", render_index(entries(folder), classifier, evaluated(folder)))
+
+
+def evaluated(folder: Path) -> list[str]:
+    """The versions that have a page in ``folder``/evaluation/<version>/index.html, the newest first."""
+    found = [page.parent.name for page in (folder / FOLDER).glob("*/index.html")]
+    return sorted(found, key=lambda name: (len(name), name), reverse=True)
 
 
 class _Facts(HTMLParser):

@@ -1,32 +1,43 @@
 """The step ``evaluate``: a version on the frozen test set. All figures come from one predictions table."""
 
 import json
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.data import queue as queues
 from aufruf.errors import AufrufError, NothingYet
-from aufruf.model import baseline, evaluation
+from aufruf.model import behaviour, evaluation
 from aufruf.model.predictor import Predictor
-from aufruf.model.recipe import Examples
 from aufruf.release.registry import CHALLENGER, Registry, Version
 from aufruf.release.tracking import Tracker
+from aufruf.reports import evaluation as pages
+from aufruf.reports.index import write_index
 from aufruf.settings import Settings
-from aufruf.steps import corpus
+from aufruf.steps import corpus, evaluation_page, evidence, mismatches, slices
+from aufruf.steps.evidence import Evidence
 from aufruf.steps.score import store_predictions, unscored
 from aufruf.store import Store
 
+_MEASURED = 2  # raised when a figure is added: a version measured before is measured again
+_TAGS = {"by_label": "{}", "slices": "{}", "behaviour": "{}", "mismatches": "0"}  # and what a version without says
 
-def evaluate(settings: Settings, classifier: Classifier, model: str | None = None) -> dict[str, Any]:
+
+def evaluate(
+    settings: Settings, classifier: Classifier, model: str | None = None, queue: Path | None = None
+) -> dict[str, Any]:
     """Metrics with bootstrap intervals of a version (default: the challenger) and of the baseline, on test.
 
-    A version already measured on the same rows is not measured again. Raises NothingYet without a version or test rows,
-    UsageError for an unknown version, BundleRefused for one whose files are not what was registered.
+    A version already measured on the same rows is not measured again. ``queue``: where to write the texts whose label
+    is not what the version says as Label Studio tasks, the likeliest wrong label first. Raises NothingYet without a
+    version or test rows, UsageError for an unknown version or a ``queue`` that is no file, BundleRefused for a version
+    whose files are not what was registered.
     """
-    registry = Registry(settings, classifier.name)
+    if queue is not None:
+        queues.check(queue)
+    registry, store = Registry(settings, classifier.name), Store(settings.lake)
     version = registry.get(model) if model else registry.by_alias(CHALLENGER)
     if version is None:
         raise NothingYet("there is no challenger to evaluate", where=classifier.name, next="Run `aufruf train`.")
@@ -34,29 +45,30 @@ def evaluate(settings: Settings, classifier: Classifier, model: str | None = Non
     test = frame[frame["split"] == "test"]
     if test.empty:
         raise NothingYet("the test split is empty", where=classifier.name, next="Ingest more annotations.")
-    mark = corpus.fingerprint(test, classifier.gate.model_dump(mode="json"), version.tags.get("aufruf.fingerprint"))
-    if version.tags.get("aufruf.evaluated") != mark:
-        version = _measure(settings, classifier, registry, version, frame, mark)
-        status = "new"
-    else:
-        status = "unchanged"
-    return {
-        "model_version": version.version,
-        "split": "test",
-        "n": len(test),
-        "metrics": json.loads(version.tags["aufruf.metrics"]),
-        "baseline": json.loads(version.tags["aufruf.baseline"]),
-        **({"f1_by_label": json.loads(by_label)} if (by_label := version.tags.get("aufruf.f1_by_label")) else {}),
-        "status": status,
-    }
+    parts = slices.values(store, classifier, test)
+    asked = (classifier.gate.model_dump(mode="json"), classifier.evaluation.model_dump(mode="json"), _MEASURED)
+    mark = corpus.fingerprint(test, *asked, parts, version.tags.get("aufruf.fingerprint"))
+    page, status = pages.place(settings.reports, classifier.name, version.version), "unchanged"
+    if version.tags.get("aufruf.evaluated") != mark or not page.is_file():
+        version, status = _measure(settings, classifier, version, frame, parts, mark), "new"
+    result = {**_result(version), "n": len(test), "page": str(page), "status": status}
+    if queue is not None:
+        waiting = mismatches.tasks(store, classifier, answers(settings, classifier, version, test))
+        queues.write(queue, waiting)
+        result |= {"queued": len(waiting), "queue": str(queue)}
+    return result
 
 
-def judged(settings: Settings, classifier: Classifier, version: Version, test: pd.DataFrame) -> evaluation.Judged:
-    """A version's answers on the test rows, in their order, from the predictions table; missing ones are scored."""
+def answers(settings: Settings, classifier: Classifier, version: Version, test: pd.DataFrame) -> pd.DataFrame:
+    """The test rows, in their order, with ``label_said`` and ``probabilities`` of a version.
+
+    They are read off the predictions table; what is missing there is scored first. Raises AufrufError when the version
+    gives no number for a text.
+    """
     store, registry = Store(settings.lake), Registry(settings, classifier.name)
     missing = unscored(store, classifier, version.version, test[["text_id", "digest"]])
     if len(missing):
-        predictor = Predictor.load(registry.fetch(version), version.manifest, classifier.scoring.tokens_per_batch)
+        predictor = _predictor(registry, classifier, version)
         todo = test[test["text_id"].isin(missing["text_id"])]
         if refused := store_predictions(store, classifier, version, predictor, todo):
             raise AufrufError(
@@ -67,45 +79,84 @@ def judged(settings: Settings, classifier: Classifier, version: Version, test: p
     mine = {"classifier": classifier.name, "model_version": version.version}
     said = store.read("predictions", mine, ["text_id", "digest", "label", "probabilities"])
     rows = test.merge(said, on=["text_id", "digest"], suffixes=("", "_said"), validate="one_to_one")
-    rows = rows.set_index("text_id").loc[test["text_id"]]
-    return evaluation.Judged(
-        truth=np.array(classifier.targets(rows["label"]), dtype=np.bool_),
-        predicted=np.array(classifier.targets(rows["label_said"]), dtype=np.bool_),
-        scores=np.array([one[classifier.positive] for one in rows["probabilities"]]),
-        positive=classifier.positive_index,
-    )
+    return rows.set_index("text_id").loc[test["text_id"]].reset_index()
+
+
+def judged(settings: Settings, classifier: Classifier, version: Version, test: pd.DataFrame) -> evaluation.Judged:
+    """A version's answers on the test rows, in their order, from the predictions table; missing ones are scored."""
+    return evidence.judge(classifier, answers(settings, classifier, version, test))
 
 
 def _measure(
-    settings: Settings, classifier: Classifier, registry: Registry, version: Version, frame: pd.DataFrame, mark: str
+    settings: Settings,
+    classifier: Classifier,
+    version: Version,
+    frame: pd.DataFrame,
+    parts: dict[str, list[str]],
+    mark: str,
 ) -> Version:
-    test = frame[frame["split"] == "test"]
-    train, validation, rows = (corpus.examples(frame, split, classifier) for split in ("train", "validation", "test"))
-    answers = judged(settings, classifier, version, test)
-    metrics = _intervals(classifier, answers, rows)
-    rival = baseline.judge(train, validation, rows, classifier.positive_index, classifier.training.seed)
-    floor = _intervals(classifier, rival, rows)
-    by_label = dict(zip(classifier.labels, evaluation.f1_by_label(answers), strict=True))
+    registry = Registry(settings, classifier.name)
+    said = answers(settings, classifier, version, frame[frame["split"] == "test"])
+    asks = classifier.evaluation.behaviour != "none"
+    predictor = _predictor(registry, classifier, version) if asks else None
+    found = evidence.gather(classifier, frame, said, parts, predictor)
+    drawn = evaluation_page.pictures(classifier, found.model, found.rival)
     run = Tracker(settings, classifier.name).attach(version.run_id)
-    run.metrics({f"test_{name}": one["value"] for name, one in metrics.items()})
-    run.metrics({f"baseline_{name}": one["value"] for name, one in floor.items()})
-    run.table("evaluation.json", {"n": len(rows), "metrics": metrics, "baseline": floor, "f1_by_label": by_label})
+    run.metrics({f"test_{name}": one["value"] for name, one in found.metrics.items()})
+    run.metrics({f"baseline_{name}": one["value"] for name, one in found.baseline.items()})
+    run.table("evaluation.json", found.as_dict(classifier))
+    for name, picture in drawn.items():
+        run.figure(name, picture.png)
     run.close()
+    at = evaluation_page.now()
+    report = evaluation_page.report(
+        classifier,
+        version,
+        found,
+        list(drawn.values()),
+        mismatches.doubts(Store(settings.lake), classifier, said, frame),
+        at,
+    )
+    pages.write(settings.reports, report, {"model_version": version.version, **found.as_dict(classifier)})
+    write_index(settings.reports / classifier.name, classifier.name)
     registry.tag(
         version.version,
         {
-            "aufruf.metrics": json.dumps(metrics),
-            "aufruf.baseline": json.dumps(floor),
-            **({"aufruf.f1_by_label": json.dumps(by_label)} if len(by_label) > 2 else {}),
-            "aufruf.test_rows": len(rows),
-            "aufruf.evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            **_tags(classifier, found),
+            "aufruf.mismatches": report.doubts_of,
+            "aufruf.evaluated_at": at.isoformat(timespec="seconds"),
             "aufruf.evaluated": mark,  # last: a killed evaluation is done again
         },
     )
     return registry.get(version.version)
 
 
-def _intervals(classifier: Classifier, one: evaluation.Judged, rows: Examples) -> dict[str, dict[str, float]]:
-    gate = classifier.gate
-    found = evaluation.intervals(one, rows.groups, gate.confidence, gate.resamples, classifier.split.seed)
-    return {name: interval.as_dict() for name, interval in found.items()}
+def _tags(classifier: Classifier, found: Evidence) -> dict[str, Any]:
+    """What the version carries with it, for the gate and for whoever looks at it in MLflow."""
+    values = {name: one.value for name, one in zip(classifier.labels, found.labels, strict=True)}
+    return {
+        "aufruf.metrics": json.dumps(found.metrics),
+        "aufruf.baseline": json.dumps(found.baseline),
+        **({"aufruf.f1_by_label": json.dumps(values)} if len(values) > 2 else {}),
+        "aufruf.by_label": json.dumps(evidence.by_label(classifier, found.labels)),
+        "aufruf.slices": slices.tag(found.slices),
+        "aufruf.behaviour": json.dumps(behaviour.summary(found.outcomes), ensure_ascii=False),
+        "aufruf.test_rows": len(found.said),
+    }
+
+
+def _result(version: Version) -> dict[str, Any]:
+    """A version's figures as its tags hold them."""
+    tags = version.tags
+    return {
+        "model_version": version.version,
+        "split": "test",
+        "metrics": json.loads(tags["aufruf.metrics"]),
+        "baseline": json.loads(tags["aufruf.baseline"]),
+        **({"f1_by_label": json.loads(by_label)} if (by_label := tags.get("aufruf.f1_by_label")) else {}),
+        **{name: json.loads(tags.get(f"aufruf.{name}", nothing)) for name, nothing in _TAGS.items()},
+    }
+
+
+def _predictor(registry: Registry, classifier: Classifier, version: Version) -> Predictor:
+    return Predictor.load(registry.fetch(version), version.manifest, classifier.scoring.tokens_per_batch)

@@ -1,5 +1,6 @@
 """The step ``train``: one fine-tuning with the sweep's best hyperparameters, registered as the challenger."""
 
+import json
 import logging
 import shutil
 import subprocess
@@ -7,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import aufruf
 from aufruf.classifier import Classifier
 from aufruf.errors import TrainingFailed
-from aufruf.model import bundle, device, evaluation
+from aufruf.model import bundle, calibration, device, evaluation
 from aufruf.model.encoders import ResolvedEncoder, resolve
 from aufruf.model.found import best_of
 from aufruf.model.predictor import Predictor
@@ -29,6 +29,7 @@ from aufruf.steps import corpus
 from aufruf.steps.sweep import seen, study_name
 
 log = logging.getLogger(__name__)
+_SEALED = "sealed"  # folder beside the trained model: its calibrated copy, which is registered
 _TICKET = "run"  # file in the work folder that names the run, which goes on as long as the folder is there
 
 
@@ -93,11 +94,14 @@ def _train(
         with system.watched(run):
             trained = fine_tune(*of, *rows, recipe, folder, run.epoch, resumable=True)
         _log_training(run, trained, *rows)
-        card = _tuned(classifier, trained.folder, _card(classifier, encoder, recipe, mark), rows[1], run)
-        sealed = {"aufruf.manifest": bundle.seal(trained.folder, card), "aufruf.threshold": card.threshold}
+        ready = folder / _SEALED
+        card = _tuned(classifier, trained.folder, ready, _card(classifier, encoder, recipe, mark), rows[1], run)
+        sealed: dict[str, Any] = {"aufruf.manifest": bundle.seal(ready, card), "aufruf.threshold": card.threshold}
+        if card.calibration:
+            sealed["aufruf.calibration"] = json.dumps(card.calibration)
         run.metrics({"threshold": card.threshold})
         run.tag(sealed)
-        return registry.register(run, run.artifacts(trained.folder, "model"), {**tags, **sealed})
+        return registry.register(run, run.artifacts(ready, "model"), {**tags, **sealed})
 
 
 def _card(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe, mark: str) -> bundle.Card:
@@ -115,22 +119,41 @@ def _card(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe, mark
     )
 
 
-def _tuned(classifier: Classifier, folder: Path, card: bundle.Card, validation: Examples, run: Run) -> bundle.Card:
-    """The card with its threshold: the classifier's fixed one, or the one with the best F1 on validation.
+def _tuned(
+    classifier: Classifier, trained: Path, ready: Path, card: bundle.Card, validation: Examples, run: Run
+) -> bundle.Card:
+    """The card with calibration and threshold, and the calibrated model in ``ready``.
 
-    How the validation texts come out at it is drawn for the run.
+    The threshold is the classifier's fixed one, or the one with the best F1 on validation. How the validation texts
+    come out at it is drawn for the run. ``ready`` is a copy, made anew each time: what was trained stays as it is, so
+    that a tuning that is killed and repeated calibrates once.
     """
-    bundle.seal(folder, card)
-    predictor = Predictor.load(folder, tokens_per_batch=classifier.scoring.tokens_per_batch)
+    shutil.rmtree(ready, ignore_errors=True)
+    shutil.copytree(trained, ready)
+    card = _calibrated(classifier, ready, card, validation)
+    predictor = _predictor(classifier, ready, card)
     probabilities, truth = predictor.probabilities(validation.texts), validation.truth
     at, fixed = classifier.positive_index, classifier.scoring.threshold
     threshold = evaluation.best_threshold(truth[:, at], probabilities[:, at]) if fixed == "tuned" else fixed
-    said, names = predictor.decide(probabilities, threshold), list(classifier.labels)
-    if validation.several:  # only one label against the rest makes a matrix
-        truth, said = (np.stack([~part[:, at], part[:, at]], axis=1) for part in (truth, said))
-        names = [f"not {classifier.positive}", classifier.positive]
-    run.figure("validation_confusion.png", figures.confusion(truth.T.astype(int) @ said.astype(int), names))
+    said = predictor.decide(probabilities, threshold)
+    counts, names = evaluation.confusion(truth, said, classifier.labels, at, validation.several)
+    run.figure("validation_confusion.png", figures.confusion(counts, names))
     return replace(card, threshold=threshold)
+
+
+def _calibrated(classifier: Classifier, ready: Path, card: bundle.Card, validation: Examples) -> bundle.Card:
+    """The card with the calibration that the last layer of the model in ``ready`` has taken up."""
+    predictor = _predictor(classifier, ready, card)
+    raw = predictor.probabilities(validation.texts)
+    found = calibration.fit(raw, validation.truth, classifier.positive_index, validation.several)
+    if found is None or not calibration.fold(ready, predictor.model, found):
+        return card
+    return replace(card, calibration=found.as_dict())
+
+
+def _predictor(classifier: Classifier, folder: Path, card: bundle.Card) -> Predictor:
+    bundle.seal(folder, card)
+    return Predictor.load(folder, tokens_per_batch=classifier.scoring.tokens_per_batch)
 
 
 def _log_training(run: Run, trained: Trained, train_rows: Examples, validation: Examples) -> None:

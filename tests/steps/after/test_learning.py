@@ -114,6 +114,70 @@ def test_an_evaluation_is_written_to_version_and_run(after):
     assert "evaluation.json" in [one.path for one in after.registry.client.list_artifacts(version.run_id)]
 
 
+def test_an_evaluation_is_a_page_with_its_figures(after):
+    """Page and evaluation.json lie under the version; the run has pictures; slices in the tag are not small ones."""
+    asked = after.classifier.model_copy(
+        update={"evaluation": after.classifier.evaluation.model_copy(update={"slice_texts": 10, "slice_positives": 3})}
+    )
+    found = evaluate(after.settings, asked)
+    page = Path(found["page"])
+    assert page == after.settings.reports / "call_to_action" / "evaluation" / "1" / "index.html"
+    told = json.loads(page.with_name("evaluation.json").read_text("utf-8"))
+    assert told["metrics"] == found["metrics"]
+    assert {one["dimension"] for one in told["slices"]} == {"party", "text_type", "post_type", "length", "month"}
+    for name in {one["dimension"] for one in told["slices"]}:
+        assert sum(one["n"] for one in told["slices"] if one["dimension"] == name) == found["n"]
+    kept = {(one["dimension"], one["value"]) for one in told["slices"] if not one["small"]}
+    assert kept
+    tags = after.registry.get("1").tags
+    in_tag = json.loads(tags["aufruf.slices"])
+    assert {(name, value) for name, values in in_tag.items() for value in values} == kept
+    assert all(set(one) == {"n", "positives", "f1"} for values in in_tag.values() for one in values.values())
+    drawn = {one.path for one in after.registry.client.list_artifacts(after.registry.get("1").run_id, "figures")}
+    assert {f"figures/test_{name}.png" for name in ("confusion", "precision_recall", "reliability")} <= drawn
+    assert 'href="evaluation/1/index.html"' in (page.parents[2] / "index.html").read_text("utf-8")
+    page.unlink()
+    assert evaluate(after.settings, asked)["status"] == "new"
+    assert page.is_file()
+    assert evaluate(after.settings, asked)["status"] == "unchanged"
+
+
+def test_behaviour_is_asked_where_the_file_names_a_suite(after):
+    """The tag has passed and asked of each capability, and adds up with the result; without a suite it is empty."""
+    assert evaluate(after.settings, after.classifier)["behaviour"] == {}
+    asked = after.classifier.model_copy(
+        update={"evaluation": after.classifier.evaluation.model_copy(update={"behaviour": "call_to_action"})}
+    )
+    found = evaluate(after.settings, asked)
+    assert found["status"] == "new"
+    held = json.loads(after.registry.get("1").tags["aufruf.behaviour"])
+    assert held == found["behaviour"]
+    assert all(0 <= one["passed"] <= one["of"] for one in held.values())
+    assert {"negation", "upper case"} <= set(held)
+    assert f"{held['negation']['passed']}</b> of {held['negation']['of']}" in Path(found["page"]).read_text("utf-8")
+
+
+def test_doubted_labels_go_back_as_tasks(after, turned, tmp_path):
+    """A version that turns every answer doubts most labels: the tasks are those texts, without what it said."""
+    after.register_again(turned)
+    queue = tmp_path / "queue.json"
+    found = evaluate(after.settings, after.classifier, "2", queue=queue)
+    tasks = [one["data"] for one in json.loads(queue.read_text("utf-8"))]
+    frame = corpus.labelled(after.settings, after.classifier).set_index("text_id")
+    said = {row["text_id"]: row for row in after.predictions(model_version="2")}
+    wrong = {one for one in frame.index[frame["split"] == "test"] if said[one]["label"] != frame.loc[one, "label"]}
+    assert {one["text_id"] for one in tasks} == wrong
+    assert found["queued"] == found["mismatches"] == len(wrong) > 0
+    margin = [said[one["text_id"]]["probabilities"][frame.loc[one["text_id"], "label"]] for one in tasks]
+    assert margin == sorted(margin)
+    assert {one["why"] for one in tasks} == {"mismatch"}
+    assert all(set(one) == {"Text", "Identifier", "Text Type", "text_id", "why", "votes", "held_out"} for one in tasks)
+    votes = after.store.read("annotations", {"text_id": tasks[0]["text_id"]})
+    assert sum(tasks[0]["votes"].values()) == len(votes)
+    with pytest.raises(UsageError, match="a folder"):
+        evaluate(after.settings, after.classifier, queue=tmp_path)
+
+
 def test_any_version_can_be_evaluated(after, turned):
     """--model VERSION measures that one; a version that is not there is wrong usage."""
     after.register_again(turned)

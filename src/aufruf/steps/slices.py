@@ -1,0 +1,75 @@
+"""What parts the test set has: the value of each dimension for each text."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.model.evaluation_slices import Slice
+from aufruf.store import Store
+
+UNKNOWN = "unknown"
+_TAG = 4900  # characters of a tag; the registry takes 5,000
+_WORDS = ((10, "1-10 words"), (25, "11-25 words"), (50, "26-50 words"), (100, "51-100 words"))
+_LONGER = "over 100 words"
+
+
+def values(store: Store, classifier: Classifier, test: pd.DataFrame) -> dict[str, list[str]]:
+    """Dimension -> the value of each test row, in their order: party, text type, post type, length, month."""
+    about = store.read(
+        "texts", {"text_id": test["text_id"].tolist()}, ["text_id", "party", "text_type", "post_type", "posted_at"]
+    )
+    rows = about.drop_duplicates("text_id", keep="last").set_index("text_id").reindex(test["text_id"])
+    month = pd.to_datetime(rows["posted_at"], utc=True).dt.tz_convert(ZoneInfo(classifier.schedule.timezone))
+    found = {name: _named(rows[name]) for name in ("party", "text_type", "post_type")}
+    return {
+        **found,
+        "length": [_length(text) for text in test["text"]],
+        "month": _named(month.dt.strftime("%Y-%m")),
+    }
+
+
+def known(of: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The dimensions of which at least one text has a value."""
+    return {name: some for name, some in of.items() if set(some) != {UNKNOWN}}
+
+
+def ordered(found: Sequence[Slice]) -> list[Slice]:
+    """One dimension after another: lengths from the shortest, months from the first, others from the largest."""
+    lengths = [*(name for _, name in _WORDS), _LONGER]
+    dimensions = list(dict.fromkeys(one.dimension for one in found))
+
+    def place(one: Slice) -> tuple[int, Any, str]:
+        of = lengths.index(one.value) if one.dimension == "length" else 0 if one.dimension == "month" else -one.n
+        return dimensions.index(one.dimension), of, one.value
+
+    return sorted(found, key=place)
+
+
+def tag(slices: Sequence[Slice]) -> str:
+    """Slices that are not small as JSON ``{dimension: {value: {n, positives, f1}}}``, the largest that a tag holds."""
+    kept = sorted((one for one in slices if not one.small and one.f1), key=lambda one: -one.positives)
+    while True:
+        told: dict[str, dict[str, Any]] = {}
+        for one in kept:
+            told.setdefault(one.dimension, {})[one.value] = _short(one)
+        if len(written := json.dumps(told, ensure_ascii=False)) <= _TAG:
+            return written
+        kept.pop()
+
+
+def _short(one: Slice) -> dict[str, Any]:
+    f1 = {} if one.f1 is None else {key: round(value, 4) for key, value in one.f1.as_dict().items()}
+    return {"n": one.n, "positives": one.positives, "f1": f1}
+
+
+def _named(column: pd.Series) -> list[str]:
+    return [UNKNOWN if one is None or one is pd.NaT or one != one or one == "" else str(one) for one in column]
+
+
+def _length(text: str) -> str:
+    words = len(text.split())
+    return next((name for most, name in _WORDS if words <= most), _LONGER)
