@@ -134,6 +134,14 @@ class Monitor(Section):
     minimum: Count = 100  # texts below which a distance is noise
 
 
+class Energy(Section):
+    """What a training's time is turned into, for the model card: assumptions, to be replaced by what you know."""
+
+    watts: Annotated[float, Field(gt=0)] = 100.0  # of the whole machine at work on a CPU
+    gpu_watts: Annotated[float, Field(gt=0)] = 400.0  # ... and on a GPU
+    grams_per_kwh: Annotated[float, Field(ge=0)] = 380.0  # CO2e; the order of Germany's grid in the years before 2026
+
+
 class Classifier(Question):
     """One question asked of every text, and how the answer is learnt, judged and used."""
 
@@ -148,6 +156,7 @@ class Classifier(Question):
     explain: Explain = Explain()
     schedule: Schedule = Schedule()
     monitor: Monitor = Monitor()
+    energy: Energy = Energy()
 
 
 def preset_names() -> list[str]:

@@ -15,7 +15,7 @@ from aufruf.model.recipe import Examples
 from aufruf.release.registry import CHALLENGER, Registry, Version
 from aufruf.release.tracking import Tracker
 from aufruf.settings import Settings
-from aufruf.steps import corpus
+from aufruf.steps import card, corpus
 from aufruf.steps.score import store_predictions, unscored
 from aufruf.store import Store
 
@@ -40,6 +40,7 @@ def evaluate(settings: Settings, classifier: Classifier, model: str | None = Non
         status = "new"
     else:
         status = "unchanged"
+    card.complete(settings, classifier, registry, version)
     return {
         "model_version": version.version,
         "split": "test",
