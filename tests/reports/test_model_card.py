@@ -106,6 +106,8 @@ def test_what_a_person_wrote_stays(card):
     found = model_card.with_measured(noted, **MEASURED)
     assert found.startswith("**Ask Ada first.**\n\n# call_to_action")
     assert found.endswith("\n## Notes\n\nseen\n")
+    full = noted + "x" * (model_card.LONGEST - len(noted) - 1)
+    assert model_card.with_measured(full, model_card.LONGEST, **MEASURED) == full
 
 
 @pytest.mark.parametrize("count", [0, 1, 30, 2000])

@@ -4,6 +4,7 @@ import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
@@ -17,6 +18,7 @@ from aufruf.model.device import Device
 from aufruf.model.predictor import Predictor
 from aufruf.model.tokenization import Tokenizer
 from aufruf.release.registry import Registry, Version
+from aufruf.schemas import Decision
 from aufruf.settings import Settings
 from aufruf.steps.card import cost
 from aufruf.steps.evaluate import evaluate
@@ -78,6 +80,10 @@ def release(corpus_home, home: Path, server) -> Released:
     shutil.copytree(corpus_home.lake, home / "lake")
     settings = replace(Settings.load(home, env={}), classifiers=corpus_home.classifiers, tracking_uri=server.uri)
     classifier = choose(settings, None)
+    gate = classifier.gate.model_copy(update={"floors": {"party=Nobody": 0.9}, "behaviour": {"juggling": 1.0}})
+    classifier = classifier.model_copy(update={"gate": gate})
+    looked = Decision(NAME, "0", None, datetime.now(UTC), "kept", "[]", "{}", None, None, None, None, 10**6, "")
+    Store(settings.lake).add("decisions", [looked])
     for step in (train, evaluate, promote, score):
         step(settings, classifier)
     return Released(settings, classifier, server.folder / "served")
@@ -148,6 +154,17 @@ def test_the_description_is_the_card_with_what_was_measured(released):
     sealed = (released.registry.fetch(version) / "README.md").read_text("utf-8")
     assert "Not yet." in sealed
     assert row not in sealed
+
+
+def test_a_decision_counts_looks_and_says_what_was_not_checked(released):
+    """Another challenger was judged before, so this was the second look; floors of what is not there are named."""
+    rows = Store(released.settings.lake).read("decisions", {"challenger": released.version.version})
+    [row] = rows.to_dict("records")
+    assert (row["verdict"], row["looks"], row["step"]) == ("first", 2, 0)
+    assert json.loads(row["reasons"])[-2:] == [
+        "not checked: no test texts are party=Nobody",
+        "not checked: no tests of juggling",
+    ]
 
 
 def test_mlflow_gives_the_answers_of_score(by_name):

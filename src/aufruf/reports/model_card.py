@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from aufruf.reports.inert import inert
 
 LONGEST = 5000  # characters of a description: MLflow's column on PostgreSQL
-_ROOM = 2600  # ... of which so many are left for what is measured
+_ROOM = 2200  # ... of which so many are left for what is measured
 _SIGNS = re.compile(r"([\\|*\[\]`#~])")
 _BREAKS = re.compile(r"[\n\t]+")
 _MEASURED = re.compile(r"^## Measured on the test split\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -37,7 +37,7 @@ def with_measured(card: str, longest: int | None = None, **facts: Any) -> str:
     """The card, or what a person has made of it, with its section on the test split written anew.
 
     ``longest``: characters that it may have; the largest slices come first, and as many as fit are kept. A text without
-    that section stays as it is.
+    that section, or without room for it, stays as it is.
     """
     slices = sorted(_slices(facts.pop("slices", {})), key=lambda one: (-one["n"], one["name"]))
     section = _engine().get_template("measured.md")
@@ -50,7 +50,8 @@ def with_measured(card: str, longest: int | None = None, **facts: Any) -> str:
     while longest is not None and too_many - fit > 1:
         middle = (fit + too_many) // 2
         fit, too_many = (middle, too_many) if len(told(middle)) <= longest else (fit, middle)
-    return told(len(slices) if longest is None else fit)
+    found = told(len(slices) if longest is None else fit)
+    return card if longest is not None and len(found) > longest else found
 
 
 def _slices(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
