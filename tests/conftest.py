@@ -272,11 +272,23 @@ def mlflow_server(_one_server: MlflowServer) -> MlflowServer:
     return _one_server
 
 
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
-    """A real MLflow server whose database is PostgreSQL."""
+@pytest.fixture(scope="module")
+def new_database() -> Iterator[str]:
+    """A PostgreSQL database for the tests of one file."""
     with _database() as url:
-        server = MlflowServer(tmp_path_factory.mktemp("mlflow-postgres"), url)
-        server.start()
-        yield server
+        yield url
+
+
+@pytest.fixture(scope="module")
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., MlflowServer]]:
+    """Starts MLflow servers for the tests of one file, on SQLite or in the database given."""
+    servers = []
+
+    def start(store: str | None = None) -> MlflowServer:
+        servers.append(MlflowServer(tmp_path_factory.mktemp("mlflow-server"), store))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
         server.stop()

@@ -90,15 +90,13 @@ def release(corpus_home, home: Path, server) -> Released:
 
 
 @pytest.fixture(scope="module")
-def on_sqlite(corpus_home, tmp_path_factory, _one_server) -> Released:
-    if _one_server.process is None:
-        _one_server.start()
-    return release(corpus_home, tmp_path_factory.mktemp("sqlite"), _one_server)
+def on_sqlite(corpus_home, tmp_path_factory, new_server) -> Released:
+    return release(corpus_home, tmp_path_factory.mktemp("sqlite"), new_server())
 
 
 @pytest.fixture(scope="module")
-def on_postgresql(corpus_home, tmp_path_factory, postgres_server) -> Released:
-    return release(corpus_home, tmp_path_factory.mktemp("postgresql"), postgres_server)
+def on_postgresql(corpus_home, tmp_path_factory, new_server, new_database) -> Released:
+    return release(corpus_home, tmp_path_factory.mktemp("postgresql"), new_server(new_database))
 
 
 @pytest.fixture(params=["on_sqlite", "on_postgresql"])
