@@ -12,6 +12,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -178,9 +179,9 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture
-def studies_url() -> Iterator[str]:
-    """A PostgreSQL database of the test's own; AUFRUF_TEST_POSTGRES says where there is a server.
+@contextmanager
+def _database() -> Iterator[str]:
+    """A PostgreSQL database of one's own; AUFRUF_TEST_POSTGRES says where there is a server.
 
     Without a server the test is skipped and says so, but with ``CI`` set it fails.
     """
@@ -202,6 +203,13 @@ def studies_url() -> Iterator[str]:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@pytest.fixture
+def studies_url() -> Iterator[str]:
+    """A PostgreSQL database of the test's own."""
+    with _database() as url:
+        yield url
+
+
 @pytest.fixture(params=["file", "postgresql"])
 def studies(request: pytest.FixtureRequest, tmp_path: Path):  # type: ignore[no-untyped-def]
     """A place for studies: a folder, and then a PostgreSQL database."""
@@ -212,17 +220,18 @@ def studies(request: pytest.FixtureRequest, tmp_path: Path):  # type: ignore[no-
 
 
 class MlflowServer:
-    """A real MLflow server on SQLite that a test may stop, start again, and freeze."""
+    """A real MLflow server, on SQLite or the ``store`` given, that a test may stop, start again, and freeze."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: str | None = None) -> None:
         self.folder, self.process = folder, None
+        self.store = store or f"sqlite:///{folder / 'served.db'}"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.uri = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        where = ["--backend-store-uri", f"sqlite:///{self.folder / 'served.db'}", "--port", str(self.port)]
+        where = ["--backend-store-uri", self.store, "--port", str(self.port)]
         artifacts = ["--artifacts-destination", (self.folder / "served").as_uri(), "--workers", "1"]
         env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         command = [sys.executable, "-m", "mlflow", "server", *where, *artifacts]
@@ -264,3 +273,25 @@ def mlflow_server(_one_server: MlflowServer) -> MlflowServer:
     if _one_server.process is None:
         _one_server.start()
     return _one_server
+
+
+@pytest.fixture(scope="module")
+def new_database() -> Iterator[str]:
+    """A PostgreSQL database for the tests of one file."""
+    with _database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., MlflowServer]]:
+    """Starts MLflow servers for the tests of one file, on SQLite or in the database given."""
+    servers = []
+
+    def start(store: str | None = None) -> MlflowServer:
+        servers.append(MlflowServer(tmp_path_factory.mktemp("mlflow-server"), store))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

@@ -98,7 +98,17 @@ class Gate(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     resamples: Annotated[int, Field(ge=100)] = 2000
     beat_baseline: bool = True  # TF-IDF + logistic regression on the same split
+    floors: dict[str, Share] = {}  # lowest F1 of a slice of the test texts: "party=X", "text_type=ocr"
+    floor_positives: Count = 10  # texts with the label below which the F1 of a slice is mostly luck
+    behaviour: dict[str, Share] = {}  # lowest share of a capability's behaviour tests that must hold
     mode: Literal["auto", "approve", "manual"] = "auto"
+
+    @model_validator(mode="after")
+    def _floors_name_slices(self) -> "Gate":
+        for name in self.floors:
+            if not all(name.partition("=")):
+                raise ValueError(f'floors: {name!r} is no slice; write "DIMENSION=VALUE", as in "text_type=ocr"')
+        return self
 
 
 class Scoring(Section):
@@ -130,6 +140,14 @@ class Monitor(Section):
     minimum: Count = 100  # texts below which a distance is noise
 
 
+class Energy(Section):
+    """What a training's time is turned into, for the model card: assumptions, to be replaced by what you know."""
+
+    watts: Annotated[float, Field(gt=0)] = 100.0  # of the whole machine at work on a CPU
+    gpu_watts: Annotated[float, Field(gt=0)] = 400.0  # ... and on a GPU
+    grams_per_kwh: Annotated[float, Field(ge=0)] = 380.0  # CO2e; the order of Germany's grid in the years before 2026
+
+
 class Classifier(Question):
     """One question asked of every text, and how the answer is learnt, judged and used."""
 
@@ -145,6 +163,7 @@ class Classifier(Question):
     explain: Explain = Explain()
     schedule: Schedule = Schedule()
     monitor: Monitor = Monitor()
+    energy: Energy = Energy()
 
 
 def preset_names() -> list[str]:

@@ -181,6 +181,8 @@ class Decision:
     high: float | None
     test_rows: int
     fingerprint: str  # digest of the test rows, labels and gate that were judged
+    looks: int | None = None  # challengers judged on these test rows, this one included
+    step: float | None = None  # what the difference had to exceed
 
 
 def names_in(value: str) -> tuple[str, ...]:

@@ -75,6 +75,8 @@ def test_a_key_like_no_other_lists_the_known(read):
         ("[training]\nepochs = 'three'\n", "training.epochs: .*valid integer"),
         ("[training]\nepochs = 0\n", "training.epochs: .*greater than or equal to 1"),
         ("[gate]\nmode = 'perhaps'\n", "gate.mode: .*'auto', 'approve' or 'manual'"),
+        ("[gate.floors]\nocr = 0.3\n", "gate: floors: 'ocr' is no slice; write .DIMENSION=VALUE."),
+        ("[gate.floors]\n'party=X' = 30\n", "gate.floors.party=X: .*less than or equal to 1"),
         ("[scoring]\nthreshold = 2\n", "scoring.threshold"),
         ("[sweep]\nepochs = []\n", "sweep.epochs: .*at least 1 item"),
         ("[sweep]\nbatch_size = [8, 0]\n", r"sweep.batch_size.1: .*greater than or equal to 1"),

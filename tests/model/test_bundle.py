@@ -52,7 +52,7 @@ TAMPERED = {
     "missing tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer.json is missing"),
     "missing weights": (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors is missing"),
     "foreign file": (lambda folder: (folder / "readme.txt").write_text("x"), "readme.txt is foreign"),
-    "foreign code": (lambda folder: (folder / "modeling.py").write_text("x"), "modeling.py is foreign"),
+    "foreign code": (lambda folder: (folder / "modeling.py").write_text("x"), "modeling.py is code"),
     "foreign folder": (
         lambda folder: ((folder / "sub").mkdir(), (folder / "sub" / "a.json").write_text("{}")),
         "sub/a.json is foreign",
@@ -101,6 +101,56 @@ def test_code_is_refused_even_when_sealed(bundled):
     change_config(folder, auto_map={"AutoModel": "evil.Model"})
     with pytest.raises(BundleRefused, match="auto_map"):
         bundle.verify(folder, reseal(folder))
+
+
+def test_code_of_the_tokenizer_is_refused_too(bundled):
+    """The tokenizer's config is read like the model's."""
+    folder, _ = bundled
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "auto_map": {"AutoTokenizer": "evil.Tokenizer"}}))
+    with pytest.raises(BundleRefused, match=r"tokenizer_config\.json asks to run code"):
+        bundle.verify(folder, reseal(folder))
+
+
+@pytest.mark.parametrize("name", ["modeling.py", "sub/__init__.py", "native.so"])
+def test_a_module_is_refused_even_when_sealed(bundled, name):
+    """A bundle is data: no file of it can be imported."""
+    folder, _ = bundled
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("")
+    with pytest.raises(BundleRefused, match=f"{name} is (code|foreign)"):
+        bundle.verify(folder, reseal(folder) if "/" not in name else None)
+
+
+OURS = {"loader_module": bundle.LOADER, "python_version": "3.11.7", "env": {"virtualenv": "python_env.yaml"}}
+
+
+@pytest.mark.parametrize(
+    "flavours",
+    [
+        {"python_function": {**OURS, "loader_module": "mlflow.sklearn"}},
+        {"python_function": {**OURS, "code": "code"}},
+        {"python_function": {**OURS, "model_code_path": "x"}},
+        {"python_function": OURS, "sklearn": {"pickled_model": "x"}},
+        {},
+    ],
+)
+def test_another_way_to_load_is_refused_even_when_sealed(bundled, flavours):
+    """An MLmodel that names a module, code or a flavour besides ours would have MLflow run it."""
+    folder, _ = bundled
+    (folder / bundle.MLMODEL).write_text(json.dumps({"flavors": {"python_function": OURS}}))
+    bundle.verify(folder, reseal(folder))
+    for text in (json.dumps({"flavors": flavours}), "flavors: {}", "[]"):
+        (folder / bundle.MLMODEL).write_text(text)
+        with pytest.raises(BundleRefused, match="MLmodel asks to run other code"):
+            bundle.verify(folder, reseal(folder))
+
+
+def test_what_mlflow_adds_to_a_copy_is_no_foreign_file(bundled):
+    """MLflow's client writes a version's name and number into the folder it has fetched; nothing else may be added."""
+    folder, digest = bundled
+    (folder / "registered_model_meta").write_text("model_name: c\nmodel_version: '1'\n")
+    bundle.verify(folder, digest)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from aufruf.release.promotion import Evidence, Rule, judge, sentence
+from aufruf.release.promotion import Evidence, Rule, Slice, behaviour_of, judge, looks, sentence, slices_of, step
 
 AUTO = Rule(margin=0.02, beat_baseline=True, mode="auto")
 FIRST = Evidence("f1", "1", None, 0.80, None, 0.70, None)
 BETTER = Evidence("f1", "9", "7", 0.85, 0.80, 0.70, (0.05, 0.01, 0.09))
+FLOORS = replace(AUTO, floors={"party=X": 0.4}, floor_positives=10, behaviour={"negation": 0.8})
 
 CASES = {
     "no champion, beats the baseline": (FIRST, AUTO, "first"),
@@ -21,8 +22,24 @@ CASES = {
     ),
     "no champion, no baseline measured": (replace(FIRST, baseline_value=None), AUTO, "first"),
     "better for sure": (BETTER, AUTO, "promoted"),
-    "better, and never worse than the margin": (replace(BETTER, difference=(0.01, -0.02, 0.04)), AUTO, "promoted"),
-    "better, but perhaps worse than the margin": (replace(BETTER, difference=(0.01, -0.021, 0.04)), AUTO, "kept"),
+    "better, and never worse than the margin": (replace(BETTER, difference=(0.03, -0.02, 0.07)), AUTO, "promoted"),
+    "better, but perhaps worse than the margin": (replace(BETTER, difference=(0.03, -0.021, 0.07)), AUTO, "kept"),
+    "better by less than a standard error": (replace(BETTER, difference=(0.01, -0.015, 0.035)), AUTO, "kept"),
+    "better by little, but surely": (replace(BETTER, difference=(0.01, 0.001, 0.019)), AUTO, "promoted"),
+    "as sure, but the thirtieth look": (replace(BETTER, difference=(0.01, 0.001, 0.019), looks=30), AUTO, "kept"),
+    "so much better that looks do not count": (
+        replace(BETTER, difference=(0.1, 0.05, 0.15), looks=365),
+        AUTO,
+        "promoted",
+    ),
+    "a slice below its floor": (replace(BETTER, slices={"party=X": Slice(10, 0.39)}), FLOORS, "kept"),
+    "a slice at its floor": (replace(BETTER, slices={"party=X": Slice(10, 0.4)}), FLOORS, "promoted"),
+    "a slice with too few positives to fail": (replace(BETTER, slices={"party=X": Slice(9, 0.0)}), FLOORS, "promoted"),
+    "a slice that has no floor": (replace(BETTER, slices={"party=Y": Slice(99, 0.0)}), FLOORS, "promoted"),
+    "first, with a slice below its floor": (replace(FIRST, slices={"party=X": Slice(10, 0.39)}), FLOORS, "kept"),
+    "behaviour below its share": (replace(BETTER, behaviour={"negation": (7, 10)}), FLOORS, "kept"),
+    "behaviour at its share": (replace(BETTER, behaviour={"negation": (8, 10)}), FLOORS, "promoted"),
+    "no behaviour test": (replace(BETTER, behaviour={"negation": (0, 0)}), FLOORS, "promoted"),
     "equal": (replace(BETTER, difference=(0.0, 0.0, 0.0)), AUTO, "kept"),
     "worse within the margin": (replace(BETTER, difference=(-0.01, -0.015, 0.0)), AUTO, "kept"),
     "worse": (replace(BETTER, difference=(-0.10, -0.2, -0.01)), AUTO, "kept"),
@@ -60,9 +77,58 @@ def test_every_objection_is_named():
 
 def test_a_wider_margin_lets_more_through():
     """The margin is the only thing between these two verdicts."""
-    evidence = replace(BETTER, difference=(0.01, -0.04, 0.06))
-    assert judge(evidence, AUTO).verdict == "kept"
-    assert judge(evidence, replace(AUTO, margin=0.05)).verdict == "promoted"
+    evidence = replace(BETTER, difference=(0.03, -0.02, 0.08))
+    assert judge(evidence, replace(AUTO, margin=0.01)).verdict == "kept"
+    assert judge(evidence, AUTO).verdict == "promoted"
+
+
+def test_objections_of_floors_and_looks_have_figures():
+    """Too small a step, a slice and a capability: each with what was found and what was needed."""
+    evidence = replace(
+        BETTER,
+        difference=(0.01, 0.001, 0.019),
+        looks=30,
+        slices={"party=X": Slice(12, 0.35)},
+        behaviour={"negation": (7, 10)},
+    )
+    assert judge(evidence, FLOORS).reasons == [
+        "+1.0 points may be luck: look number 30 at this test set needs more than +1.2; new test texts lower that",
+        "party=X falls to F1 35.0; its floor is 40.0",
+        "behaviour negation: 7 of 10 tests hold; at least 80% must",
+    ]
+
+
+def test_what_was_not_measured_is_said():
+    """A floor of a slice that is not there, or too small, refuses nothing; that it was not checked is a reason."""
+    assert judge(BETTER, FLOORS).reasons[1:] == [
+        "not checked: no test texts are party=X",
+        "not checked: no tests of negation",
+    ]
+    few = replace(BETTER, slices={"party=X": Slice(3, 0.0)}, behaviour={"negation": (10, 10)})
+    assert judge(few, FLOORS).reasons[1:] == ["not checked: party=X has 3 positives; 10 are needed"]
+
+
+@pytest.mark.parametrize(("number", "errors"), [(1, 1.0), (2, 1.1774), (7, 1.9728), (30, 2.6082), (365, 3.4351)])
+def test_the_step_grows_with_the_looks(number, errors):
+    """One standard error at the first look; then the square root of twice the logarithm of the looks."""
+    evidence = replace(BETTER, difference=(0.05, 0.05 - 0.0196, 0.05 + 0.0196), looks=number)
+    assert step(evidence, AUTO) == pytest.approx(0.01 * errors, abs=2e-6)
+    assert step(FIRST, AUTO) == 0
+
+
+def test_a_look_at_half_of_the_rows_is_half_a_look():
+    """Distinct challengers count, this one once; a look at a smaller test set counts as its share, rounded up."""
+    judged = [("1", 100), ("2", 100), ("2", 200), ("9", 200), ("3", 50)]
+    assert looks(judged, "9", 200) == 1 + 2  # 0.5 + 1 + 0.25, rounded up
+    assert looks([], "1", 200) == 1
+
+
+def test_what_an_evaluation_has_written_is_read():
+    """Slices are named DIMENSION=VALUE; without tags there is nothing to check."""
+    slices = '{"party": {"X": {"n": 40, "positives": 12, "f1": {"value": 0.5, "low": 0.3, "high": 0.7}}}}'
+    assert slices_of(slices) == {"party=X": Slice(12, 0.5)}
+    assert behaviour_of('{"negation": {"passed": 7, "of": 10}}') == {"negation": (7, 10)}
+    assert (slices_of(None), behaviour_of(None)) == ({}, {})
 
 
 SAID = [

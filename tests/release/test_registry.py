@@ -49,6 +49,23 @@ def test_registering_again_takes_the_alias_from_no_newer_one(registry, register,
     assert (made.version, registry.by_alias(CHALLENGER).version) == ("1", second.version)
 
 
+def test_registering_again_tells_of_the_files_that_lie_there(registry, register, tracker):
+    """Files written anew by a registration that is taken up have another manifest: the version's tag follows."""
+    first = register("weights", **{"aufruf.manifest": "before", "aufruf.encoder": "e"})
+    made = registry.register(tracker.attach(first.run_id), first.source, {"aufruf.manifest": "after"})
+    assert (made.version, made.manifest, made.tags["aufruf.encoder"]) == (first.version, "after", "e")
+
+
+def test_a_description_is_kept_and_replaced(registry, tracker, tmp_path):
+    """A version has the description it is registered with until another is set."""
+    (tmp_path / "model").mkdir()
+    with tracker.run("train", {}, {}) as run:
+        made = registry.register(run, run.artifacts(tmp_path / "model", "model"), {}, "# a card")
+    assert made.description == "# a card"
+    registry.describe(made.version, "measured")
+    assert registry.get(made.version).description == "measured"
+
+
 def test_crowning_remembers_who_was_before(registry, register):
     """The version crowned is the champion, the one before is previous; crowning it again changes nothing."""
     for _ in range(3):

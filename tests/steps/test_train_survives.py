@@ -55,26 +55,6 @@ train.train(settings, choose(settings, None))
 """
 
 
-@pytest.fixture(scope="module")
-def corpus_home(tmp_path_factory, classifier_toml, fill_inbox) -> Settings:
-    """A home with a labelled and split corpus, in which nothing was trained yet."""
-    from aufruf.steps.ingest import ingest
-    from aufruf.steps.label import label
-    from aufruf.steps.split import split
-
-    folder = tmp_path_factory.mktemp("corpus")
-    (folder / "classifiers").mkdir()
-    (folder / "classifiers" / "call_to_action.toml").write_text(classifier_toml.replace("epochs = 2", "epochs = 3"))
-    settings = Settings.load(folder / "home", env={"AUFRUF_CLASSIFIERS": str(folder / "classifiers")})
-    classifier = choose(settings, None)
-    fill_inbox(settings.home, 6)
-    inbox = [*settings.inbox_annotations.iterdir()]
-    ingest(settings, [classifier], inbox)
-    label(settings, classifier)
-    split(settings, classifier)
-    return settings
-
-
 @pytest.fixture
 def home(corpus_home, tmp_path) -> Settings:
     """A copy of that home."""

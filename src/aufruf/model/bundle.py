@@ -12,7 +12,11 @@ from typing import Any
 
 from aufruf.errors import BundleRefused
 
-CARD, MANIFEST = "aufruf.json", "manifest.json"
+CARD, MANIFEST, MLMODEL = "aufruf.json", "manifest.json", "MLmodel"
+LOADER = "aufruf.steps.serve"  # the only module that an MLmodel may name
+_LOADS = {"loader_module", "python_version", "env"}  # what it may say of it: no code, no path, no other function
+_ADDED = {"registered_model_meta"}  # MLflow's client writes name and number of a version into what it has fetched
+_CODE = {".py", ".pyc", ".so", ".pyd", ".dll"}
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".npy"}
 
 
@@ -55,9 +59,12 @@ def verify(folder: Path, manifest_digest: str | None = None) -> Card:
         raise BundleRefused("the manifest is not the registered one", where=where, next="Do not use this model.")
     wanted: dict[str, str] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    found -= _ADDED - set(wanted)
     for name in sorted(found | set(wanted)):
         if Path(name).suffix in _PICKLES:
             raise BundleRefused(f"{name} can hold a pickle", where=where, next="Do not use this model.")
+        if Path(name).suffix in _CODE:
+            raise BundleRefused(f"{name} is code", where=where, next="Do not use this model.")
         if name not in found or name not in wanted or _digest(folder / name) != wanted[name]:
             state = "is missing" if name not in found else "is foreign" if name not in wanted else "was changed"
             raise BundleRefused(f"{name} {state}", where=where, next="Fetch the model again, or roll back.")
@@ -66,9 +73,14 @@ def verify(folder: Path, manifest_digest: str | None = None) -> Card:
 
 
 def _agreeing(folder: Path, card: Card) -> Card:
+    for path in sorted(folder.glob("*config.json")):
+        if "auto_map" in json.loads(path.read_text(encoding="utf-8")):
+            raise BundleRefused(
+                f"{path.name} asks to run code (auto_map)", where=folder.name, next="Do not use this model."
+            )
+    if (folder / MLMODEL).exists() and not _loads_with_us(folder / MLMODEL):
+        raise BundleRefused(f"{MLMODEL} asks to run other code", where=folder.name, next="Do not use this model.")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if "auto_map" in config:
-        raise BundleRefused("config.json asks to run code (auto_map)", where=folder.name, next="Do not use this model.")
     named = tuple(label for _, label in sorted(config["id2label"].items(), key=lambda item: int(item[0])))
     if named != tuple(card.labels):
         raise BundleRefused(
@@ -77,6 +89,15 @@ def _agreeing(folder: Path, card: Card) -> Card:
             next="Do not use this model: its labels may be swapped.",
         )
     return card
+
+
+def _loads_with_us(path: Path) -> bool:
+    try:
+        flavours = json.loads(path.read_text(encoding="utf-8"))["flavors"]  # we write it as JSON, which is YAML
+        ours = flavours["python_function"]
+        return set(flavours) == {"python_function"} and ours["loader_module"] == LOADER and set(ours) <= _LOADS
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _digest(path: Path) -> str:

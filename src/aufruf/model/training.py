@@ -180,6 +180,7 @@ def _save(trainer: Any, job: _Job, tokenizer: Tokenizer, folder: Path) -> None:
     if job.several:
         trainer.model.config.problem_type = "multi_label_classification"  # for whoever loads the weights without us
     trainer.save_model(str(folder))
+    tokenizer.inner.model_max_length = tokenizer.max_tokens  # for whoever cuts texts without us
     tokenizer.inner.save_pretrained(str(folder))
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle
 

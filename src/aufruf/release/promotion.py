@@ -1,9 +1,21 @@
-"""The gate: a pure function of numbers. It knows no model, no registry, no clock."""
+"""The gate: a pure function of numbers. It knows no model, no registry, no clock. ``docs/gate.md``: what it does."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import ceil, log, sqrt
+from statistics import NormalDist
 from typing import Literal
 
 Verdict = Literal["first", "promoted", "kept", "waiting"]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A part of the test rows: how many have the label that counts, and its F1 there."""
+
+    positives: int
+    f1: float
 
 
 @dataclass(frozen=True)
@@ -17,6 +29,9 @@ class Evidence:
     champion_value: float | None
     baseline_value: float | None
     difference: tuple[float, float, float] | None  # value, low, high of challenger - champion; None without champion
+    slices: Mapping[str, Slice] = field(default_factory=dict)  # "party=X", of the challenger
+    behaviour: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # capability: tests passed, of so many
+    looks: int = 1  # challengers that were judged on these test rows, this one included
 
 
 @dataclass(frozen=True)
@@ -26,6 +41,10 @@ class Rule:
     margin: float
     beat_baseline: bool
     mode: Literal["auto", "approve", "manual"]
+    confidence: float = 0.95  # of the interval of the difference
+    floors: Mapping[str, float] = field(default_factory=dict)  # lowest F1 of a slice
+    floor_positives: int = 1  # in a slice with fewer, F1 is luck
+    behaviour: Mapping[str, float] = field(default_factory=dict)  # lowest share of a capability's tests that hold
 
 
 @dataclass(frozen=True)
@@ -39,17 +58,60 @@ class Verdicts:
 def judge(evidence: Evidence, rule: Rule) -> Verdicts:
     """First, promoted, kept or waiting.
 
-    A challenger is good enough when it beats the baseline and, with a champion in use, when the interval of the
-    difference does not reach below minus the margin and the difference itself is above zero. Good enough is promoted in
-    mode ``auto``; in the other modes a person decides, and the verdict is ``waiting``.
+    A challenger is good enough when it beats the baseline, falls below no floor and, with a champion in use, when the
+    interval of the difference does not reach below minus the margin and the difference itself is above the ``step``.
+    Good enough is promoted in mode ``auto``; in the other modes a person decides, and the verdict is ``waiting``.
     """
-    against = [*_baseline(evidence, rule), *_champion(evidence, rule)]
+    against = [*_baseline(evidence, rule), *_champion(evidence, rule), *_floors(evidence, rule)]
     if against:
         return Verdicts("kept", against)
-    reasons = [_in_favour(evidence)]
+    reasons = [_in_favour(evidence), *_unchecked(evidence, rule)]
     if rule.mode != "auto":
         return Verdicts("waiting", [*reasons, f"a person decides (gate mode {rule.mode!r}): move the alias in MLflow"])
     return Verdicts("promoted" if evidence.champion else "first", reasons)
+
+
+def step(evidence: Evidence, rule: Rule) -> float:
+    """How far above zero the difference must be, a share: one standard error at the first look, more at later ones.
+
+    The parameter-free Ladder (Blum and Hardt 2015, arXiv 1502.04585, section 3.1) moves only by more than one standard
+    error of the paired difference. The best of k equal challengers seems better by up to sqrt(2 ln k) standard errors
+    by luck alone, so on the k-th look that is the step. Zero without a champion.
+    """
+    if evidence.difference is None:
+        return 0.0
+    _, low, high = evidence.difference
+    error = (high - low) / (2 * NormalDist().inv_cdf(0.5 + rule.confidence / 2))
+    return error * max(1.0, sqrt(2 * log(max(1, evidence.looks))))
+
+
+def looks(judged: Iterable[tuple[str, int]], challenger: str, rows: int) -> int:
+    """How often the test rows were looked at, this time included.
+
+    ``judged``: challenger and number of test rows of each decision. Each challenger is one look; the ledger only adds,
+    so a look at fewer rows than there are now is a look at that share of them.
+    """
+    seen: dict[str, float] = {}
+    for version, count in judged:
+        if version != challenger:
+            seen[version] = max(seen.get(version, 0.0), min(1.0, count / rows))
+    return 1 + ceil(round(sum(seen.values()), 6))
+
+
+def slices_of(tag: str | None) -> dict[str, Slice]:
+    """The slices that an evaluation has written on a version: JSON {dimension: {value: {positives, f1: {value}}}}."""
+    found: dict[str, dict[str, dict[str, object]]] = json.loads(tag or "{}")
+    return {
+        f"{dimension}={value}": Slice(int(str(one["positives"])), _f1(one["f1"]))
+        for dimension, values in found.items()
+        for value, one in values.items()
+    }
+
+
+def behaviour_of(tag: str | None) -> dict[str, tuple[int, int]]:
+    """The behaviour tests that an evaluation has written on a version: JSON {capability: {passed, of}}."""
+    found: dict[str, dict[str, int]] = json.loads(tag or "{}")
+    return {capability: (one["passed"], one["of"]) for capability, one in found.items()}
 
 
 def sentence(verdict: str, evidence: Evidence) -> str:
@@ -87,9 +149,14 @@ def _champion(evidence: Evidence, rule: Rule) -> list[str]:
     if evidence.difference is None:
         return []
     value, low, _ = evidence.difference
-    found = []
+    found, needed = [], step(evidence, rule)
     if value <= 0:
         found.append(f"not better than version {evidence.champion} ({100 * value:+.1f} points)")
+    elif value <= needed:
+        found.append(
+            f"{100 * value:+.1f} points may be luck: look number {evidence.looks} at this test set needs more than "
+            f"{100 * needed:+.1f}; new test texts lower that"
+        )
     if low < -rule.margin:
         found.append(
             f"could be worse than version {evidence.champion} by {-100 * low:.1f} points; "
@@ -107,3 +174,32 @@ def _in_favour(evidence: Evidence) -> str:
         f"no champion yet, and {evidence.metric} {100 * evidence.challenger_value:.1f} "
         f"beats the baseline's {100 * evidence.baseline_value:.1f}"
     )
+
+
+def _floors(evidence: Evidence, rule: Rule) -> list[str]:
+    found = []
+    for name, floor in rule.floors.items():
+        part = evidence.slices.get(name)
+        if part is not None and part.positives >= rule.floor_positives and part.f1 < floor:
+            found.append(f"{name} falls to F1 {100 * part.f1:.1f}; its floor is {100 * floor:.1f}")
+    for name, least in rule.behaviour.items():
+        passed, of = evidence.behaviour.get(name, (0, 0))
+        if of and passed < least * of:
+            found.append(f"behaviour {name}: {passed} of {of} tests hold; at least {least:.0%} must")
+    return found
+
+
+def _unchecked(evidence: Evidence, rule: Rule) -> list[str]:
+    """What [gate] names but nothing was measured of: a floor that was misspelt must not look as if it held."""
+    found = []
+    for name in rule.floors:
+        part = evidence.slices.get(name)
+        if part is None:
+            found.append(f"not checked: no test texts are {name}")
+        elif part.positives < rule.floor_positives:
+            found.append(f"not checked: {name} has {part.positives} positives; {rule.floor_positives} are needed")
+    return [*found, *(f"not checked: no tests of {name}" for name in rule.behaviour if name not in evidence.behaviour)]
+
+
+def _f1(interval: object) -> float:
+    return float(interval["value"]) if isinstance(interval, dict) else 0.0

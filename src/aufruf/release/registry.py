@@ -28,6 +28,7 @@ class Version:
     source: str
     tags: Mapping[str, str]
     created_at: int  # ms since 1970
+    description: str = ""  # Markdown
 
     @property
     def manifest(self) -> str | None:
@@ -41,10 +42,11 @@ class Registry:
         """``patience``: seconds that each call waits for a server that is away; None: as long as a night can."""
         self.client, self.name, self.settings = client(settings, patience), name, settings
 
-    def register(self, run: Run, source: str, tags: Mapping[str, Any]) -> Version:
+    def register(self, run: Run, source: str, tags: Mapping[str, Any], description: str = "") -> Version:
         """Register the files at ``source`` as the next version and give it the alias challenger.
 
-        What a run has registered before it was killed is not registered again, and takes the alias from no newer one.
+        What a run has registered before it was killed is not registered again, and takes the alias from no newer one;
+        its tags become those of the files that lie there now.
         """
         try:
             self.client.create_registered_model(self.name)
@@ -52,16 +54,19 @@ class Registry:
             if failure.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         kept = {key: str(value) for key, value in tags.items() if value is not None}
-        made = self.client.wait(lambda: self._register_once(run.id, source, kept))
+        made = self.client.wait(lambda: self._register_once(run.id, source, kept, description))
+        self.tag(str(made.version), {key: value for key, value in kept.items() if made.tags.get(key) != value})
         before = self.by_alias(CHALLENGER)
         if before is None or int(before.version) < int(made.version):
             self.point(CHALLENGER, str(made.version))
-        return _version(made)
+        return self.get(str(made.version))
 
-    def _register_once(self, run_id: str, source: str, tags: Mapping[str, str]) -> Any:
+    def _register_once(self, run_id: str, source: str, tags: Mapping[str, str], description: str) -> Any:
         for found in self.client.inner.search_model_versions(f"name = '{self.name}' and run_id = '{run_id}'"):
             return found
-        return self.client.inner.create_model_version(self.name, source, run_id, tags=tags, await_creation_for=0)
+        return self.client.inner.create_model_version(
+            self.name, source, run_id, tags=tags, description=description, await_creation_for=0
+        )
 
     def point(self, alias: str, version: str) -> None:
         self.client.set_registered_model_alias(self.name, alias, version)
@@ -69,6 +74,10 @@ class Registry:
     def tag(self, version: str, tags: Mapping[str, Any]) -> None:
         for key, value in tags.items():
             self.client.set_model_version_tag(self.name, version, key, str(value))
+
+    def describe(self, version: str, description: str) -> None:
+        """Set what MLflow's page of a version says."""
+        self.client.update_model_version(self.name, version, description)
 
     def by_alias(self, alias: str) -> Version | None:
         """The version an alias points to at this moment, or None."""
@@ -173,4 +182,11 @@ class Registry:
 
 
 def _version(found: Any) -> Version:
-    return Version(str(found.version), found.run_id, found.source, dict(found.tags), int(found.creation_timestamp))
+    return Version(
+        version=str(found.version),
+        run_id=found.run_id,
+        source=found.source,
+        tags=dict(found.tags),
+        created_at=int(found.creation_timestamp),
+        description=found.description or "",
+    )

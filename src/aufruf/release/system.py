@@ -5,7 +5,7 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -30,7 +30,7 @@ def environment(device: str) -> dict[str, Any]:
     """Python, packages, operating system and hardware; ``device`` is what the training computes with."""
     return {
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES},
         "system": f"{platform.system()} {platform.release()}",
         "device": device,
         "cpu": _cpu(),
@@ -86,10 +86,11 @@ def _measured(monitor: Any) -> dict[str, float] | None:
     return values
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """The installed version of a package; None where there is none."""
     try:
-        return version(package)
-    except PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return None
 
 

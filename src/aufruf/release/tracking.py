@@ -179,6 +179,10 @@ class Run:
         """A small JSON artifact."""
         self._outbox.keep(name, json.dumps(values, indent=2).encode())
 
+    def text(self, name: str, text: str) -> None:
+        """A small artifact of text."""
+        self._outbox.keep(name, text.encode("utf-8", "replace"))
+
     def artifacts(self, folder: Path, path: str) -> str:
         """Upload a folder file by file; returns its URI in the artifact store. Waits for a server that is away.
 

@@ -16,7 +16,7 @@ from aufruf.release.tracking import Tracker
 from aufruf.reports import evaluation as pages
 from aufruf.reports.index import write_index
 from aufruf.settings import Settings
-from aufruf.steps import corpus, evaluation_page, evidence, mismatches, slices
+from aufruf.steps import card, corpus, evaluation_page, evidence, mismatches, slices
 from aufruf.steps.evidence import Evidence
 from aufruf.steps.score import store_predictions, unscored
 from aufruf.store import Store
@@ -51,6 +51,7 @@ def evaluate(
     page, status = pages.place(settings.reports, classifier.name, version.version), "unchanged"
     if version.tags.get("aufruf.evaluated") != mark or not page.is_file():
         version, status = _measure(settings, classifier, version, frame, parts, mark), "new"
+    card.complete(settings, classifier, registry, version)
     result = {**_result(version), "n": len(test), "page": str(page), "status": status}
     if queue is not None:
         waiting = mismatches.tasks(store, classifier, answers(settings, classifier, version, test))

@@ -9,7 +9,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.errors import NothingYet
 from aufruf.model.evaluation import difference
-from aufruf.release.promotion import Evidence, Rule, judge, sentence
+from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, looks, sentence, slices_of, step
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.schemas import Decision
 from aufruf.settings import Settings
@@ -75,6 +75,7 @@ def _decide(
             classifier.split.seed,
         )
         gap = (found.value, found.low, found.high)
+    measured = Registry(settings, classifier.name).get(challenger.version).tags
     evidence = Evidence(
         metric=gate.metric,
         challenger=challenger.version,
@@ -83,8 +84,12 @@ def _decide(
         champion_value=theirs["metrics"][gate.metric]["value"] if theirs else None,
         baseline_value=ours["baseline"][gate.metric]["value"],
         difference=gap,
+        slices=slices_of(measured.get("aufruf.slices")),
+        behaviour=behaviour_of(measured.get("aufruf.behaviour")),
+        looks=_looks(settings, classifier, challenger, len(test)),
     )
-    found_verdict = judge(evidence, Rule(gate.margin, gate.beat_baseline, gate.mode))
+    rule = Rule(**gate.model_dump(exclude={"metric", "resamples"}))
+    found_verdict = judge(evidence, rule)
     value, low, high = gap or (None, None, None)
     return Decision(
         classifier=classifier.name,
@@ -100,7 +105,14 @@ def _decide(
         high=high,
         test_rows=len(test),
         fingerprint=mark,
+        looks=evidence.looks,
+        step=step(evidence, rule),
     )
+
+
+def _looks(settings: Settings, classifier: Classifier, challenger: Version, rows: int) -> int:
+    known = Store(settings.lake).read("decisions", {"classifier": classifier.name}, ["challenger", "test_rows"])
+    return looks(zip(known["challenger"], known["test_rows"], strict=True), challenger.version, rows)
 
 
 def _last(store: Store, classifier: Classifier, challenger: str) -> dict[str, Any] | None:

@@ -20,12 +20,14 @@ from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples, Recipe
 from aufruf.model.studies import Studies
 from aufruf.model.training import Trained, fine_tune
-from aufruf.release import system
+from aufruf.release import flavour, system
 from aufruf.release.registry import CHALLENGER, Registry, Version
 from aufruf.release.tracking import Run, Tracker
 from aufruf.reports import figures
+from aufruf.reports.model_card import description as describe
 from aufruf.settings import Settings
-from aufruf.steps import corpus
+from aufruf.steps import card as model_card
+from aufruf.steps import corpus, serve
 from aufruf.steps.sweep import seen, study_name
 
 log = logging.getLogger(__name__)
@@ -96,12 +98,16 @@ def _train(
         _log_training(run, trained, *rows)
         ready = folder / _SEALED
         card = _tuned(classifier, trained.folder, ready, _card(classifier, encoder, recipe, mark), rows[1], run)
+        words = model_card.trained(settings, classifier, frame, card, trained, tags["aufruf.git_commit"])
+        (ready / model_card.NAME).write_text(words, "utf-8")
+        flavour.write(ready, run, bundle.LOADER, serve.columns(card.labels))
         sealed: dict[str, Any] = {"aufruf.manifest": bundle.seal(ready, card), "aufruf.threshold": card.threshold}
         if card.calibration:
             sealed["aufruf.calibration"] = json.dumps(card.calibration)
         run.metrics({"threshold": card.threshold})
         run.tag(sealed)
-        return registry.register(run, run.artifacts(ready, "model"), {**tags, **sealed})
+        source = run.artifacts(ready, "model")
+        return registry.register(run, source, {**tags, **sealed}, describe(words))
 
 
 def _card(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe, mark: str) -> bundle.Card:
@@ -181,6 +187,7 @@ def _tags(settings: Settings, encoder: ResolvedEncoder, mark: str) -> dict[str, 
         "aufruf.stand_in_for": encoder.stand_in_for,
         "aufruf.version": aufruf.__version__,
         "aufruf.git_commit": _git_commit(),
+        "aufruf.ledger_version": corpus.versions(settings).get("splits"),
         **corpus.data_seen(settings),
     }
 
