@@ -32,7 +32,7 @@ class Answers:
         Raises UsageError for more than one column and for what is no text.
         """
         frame = pd.DataFrame(texts)
-        asked = frame.iloc[:, 0].tolist() if frame.shape[1] == 1 else [None]
+        asked: list[Any] = frame.iloc[:, 0].tolist() if frame.shape[1] == 1 else [None]
         if not all(isinstance(text, str) for text in asked):
             raise UsageError("not a column of texts", next="Give a list of texts, or a frame with one column of them.")
         odds = self.predictor.probabilities(asked)
