@@ -1,6 +1,8 @@
 """The step ``report``: the page of the day."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,15 +10,16 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.model.neighbours import nearest
 from aufruf.release.registry import Registry, Version
 from aufruf.reports import day as pages
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import wilson
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings
+from aufruf.steps.pseudonyms import key_of, pseudonym
+from aufruf.steps.record import track_record
 from aufruf.store import Store
-
-_SHOWN = 100  # calls on one page; the table has them all
 
 
 def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
@@ -29,6 +32,8 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
     explained = _explanations(store, classifier, version.version)
     others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]
+    shown = pd.concat([calls.head(classifier.report.shown), others])
+    found = _findings(settings, store, classifier, version.version, shown, explained)
     page = pages.DayReport(
         classifier=classifier.name,
         positive=classifier.positive,
@@ -42,12 +47,12 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         undecided=int((~scored["confident"].astype(bool)).sum()),
         ledger=_ledger(store, classifier),
         parties=_parties(scored, classifier),
-        calls=[_finding(row, explained) for row in calls.head(_SHOWN).to_dict("records")],
+        calls=found[: len(found) - len(others)],
         calls_shown_of=len(calls),
-        others=[_finding(row, explained) for row in others.to_dict("records")],
+        others=found[len(found) - len(others) :],
     )
     folder = settings.reports / classifier.name
-    path = pages.write(folder / today.isoformat(), page)
+    path = pages.write(folder / today.isoformat(), page, classifier.report.mask, classifier.report.accounts)
     write_index(folder, classifier.name)
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
 
@@ -99,6 +104,48 @@ def _parties(scored: pd.DataFrame, classifier: Classifier) -> list[pages.PartyCo
         low, high = wilson(calls, len(rows))
         counts.append(pages.PartyCount(str(party) or None, len(rows), calls, low, high))
     return counts
+
+
+def _findings(
+    settings: Settings,
+    store: Store,
+    classifier: Classifier,
+    version: str,
+    shown: pd.DataFrame,
+    explained: dict[str, dict[str, Any]],
+) -> list[pages.Finding]:
+    """The texts of the page, each with its explanation, what such a probability was worth, and its neighbours."""
+    record = track_record(store, classifier, version)
+    near = _neighbours(store, classifier, shown["text"].tolist())
+    account = _account(settings, classifier)
+    return [
+        replace(
+            _finding(row, explained), author=account(row["author"]), record=record(row["probability"]), neighbours=beside
+        )
+        for row, beside in zip(shown.to_dict("records"), near, strict=True)
+    ]
+
+
+def _neighbours(store: Store, classifier: Classifier, texts: list[str]) -> list[list[pages.Neighbour]]:
+    """The labelled training texts most like each of these."""
+    mine, most = {"classifier": classifier.name}, classifier.report.neighbours
+    if not (texts and most):
+        return [[] for _ in texts]
+    train = store.read("splits", {**mine, "split": "train"}, ["text_id"])
+    labels = store.read("labels", mine, ["text_id", "label"]).dropna()
+    known = store.read("texts", {"text_id": train["text_id"].tolist()}, ["text_id", "text"])
+    known = known.merge(labels, on="text_id").sort_values("text_id", ignore_index=True)
+    rows = list(known[["text_id", "text", "label"]].itertuples(index=False, name=None))
+    found = nearest(known["text"].tolist(), texts, most)
+    return [[pages.Neighbour(*rows[at], similarity) for at, similarity in one] for one in found]
+
+
+def _account(settings: Settings, classifier: Classifier) -> Callable[[str | None], str | None]:
+    """How an author is named: by a pseudonym where the classifier asks for it, else as the table has it."""
+    if classifier.report.accounts != "pseudonyms":
+        return lambda author: author
+    key = key_of(settings)
+    return lambda author: pseudonym(key, author) if author else None
 
 
 def _finding(row: dict[Any, Any], explained: dict[str, dict[str, Any]]) -> pages.Finding:
