@@ -290,7 +290,7 @@ def test_a_text_has_a_page_of_its_own(day: DayReport, tmp_path: Path) -> None:
         "Geht +0.31",
     ):
         assert _loose(fact) in _loose(Page(html).text)
-    assert "Geht am Sonntag […]" in Page(html).text
+    assert "Geht am […]" in Page(html).text
     assert Page(html).text.count("Geht am Sonntag") < 40
     assert 'x="50" y="3" width="50.0"' in html
     assert "0.81–0.97" in Page(page.read_text("utf-8")).text

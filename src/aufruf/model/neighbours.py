@@ -7,7 +7,9 @@ import numpy as np
 _CHUNK = 500  # queries compared at a time: bounds memory at 500 x texts similarities
 
 
-def nearest(texts: Sequence[str], queries: Sequence[str], most: int, floor: float = 0.1) -> list[list[tuple[int, float]]]:
+def nearest(
+    texts: Sequence[str], queries: Sequence[str], most: int, floor: float = 0.1
+) -> list[list[tuple[int, float]]]:
     """For each query the texts most like it: at most ``most`` pairs (position, cosine 0..1), the most similar first.
 
     Compared are TF-IDF vectors of words. Parts of words would find compounds too, but take ten times as long. Texts

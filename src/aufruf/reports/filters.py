@@ -47,10 +47,9 @@ def build(shown: Sequence[FindingView], parties: Sequence[str | None]) -> Filter
         counts = Counter(answers)
         if len(counts) < 2:
             continue
-        given = [name for name in dict.fromkeys(parties) if name in counts] if key == "party" else []
-        rest = sorted((one for one in counts if one not in given), key=lambda one: (one is None, -counts[one], one or ""))
-        order = [name for name in given if name is not None] + [name for name in rest if name is not None]
-        order += [None] if None in counts else []
+        given = [name for name in dict.fromkeys(parties) if name in counts and key == "party"]
+        rest = sorted({*counts} - {*given}, key=lambda one: (-counts[one], one or ""))
+        order = sorted([*given, *rest], key=lambda one: one is None)  # stable: none comes last
         options = [Option(number, name, counts[name]) for number, name in enumerate(order, 1)]
         number_of = {option.name: option.number for option in options}
         for at, name in enumerate(answers):
@@ -60,10 +59,7 @@ def build(shown: Sequence[FindingView], parties: Sequence[str | None]) -> Filter
 
 
 def _rule(key: str, number: int) -> str:
-    return (
-        f':root:has(#by-{key} [value="{number}"]:checked) .finding:not([data-{key}="{number}"]) '
-        "{ display: none; }"
-    )
+    return f':root:has(#by-{key} [value="{number}"]:checked) .finding:not([data-{key}="{number}"]) {{ display: none; }}'
 
 
 def _why(view: FindingView) -> str:

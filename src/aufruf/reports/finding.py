@@ -13,6 +13,8 @@ from aufruf.reports.privacy import Region, masked, pieces, regions, shown_word
 _LONG = 1500  # characters from which a text gets a frame that scrolls
 _NEAR = 400  # characters of a neighbour that are shown
 _STEPS = 3  # strengths that an eye can tell apart
+
+
 @dataclass(frozen=True)
 class Mark:
     """A piece of text or a word of the table; ``tone`` is the style classes, "" for plain text."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from aufruf.errors import AufrufError
 from aufruf.settings import Settings
 
+KEY = "pseudonyms.key"  # under the home
 _BYTES = 32
 
 
@@ -26,7 +27,7 @@ def key_of(settings: Settings) -> bytes:
 
     Raises AufrufError when the file does not hold a key.
     """
-    path = settings.home / "pseudonyms.key"
+    path = settings.home / KEY
     key = stored(path)
     if key is None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,8 +33,6 @@ def track_record(store: Store, classifier: Classifier, version: str) -> Callable
             return None
         near = np.argsort(np.abs(scores - probability), kind="stable")[:_NEAREST]
         calls = int(truth[near].sum())
-        return Record(
-            len(near), calls, float(scores[near].min()), float(scores[near].max()), *wilson(calls, len(near))
-        )
+        return Record(len(near), calls, float(scores[near].min()), float(scores[near].max()), *wilson(calls, len(near)))
 
     return record

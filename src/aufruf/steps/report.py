@@ -120,7 +120,10 @@ def _findings(
     account = _account(settings, classifier)
     return [
         replace(
-            _finding(row, explained), author=account(row["author"]), record=record(row["probability"]), neighbours=beside
+            _finding(row, explained),
+            author=account(row["author"]),
+            record=record(row["probability"]),
+            neighbours=beside,
         )
         for row, beside in zip(shown.to_dict("records"), near, strict=True)
     ]
@@ -135,9 +138,9 @@ def _neighbours(store: Store, classifier: Classifier, texts: list[str]) -> list[
     labels = store.read("labels", mine, ["text_id", "label"]).dropna()
     known = store.read("texts", {"text_id": train["text_id"].tolist()}, ["text_id", "text"])
     known = known.merge(labels, on="text_id").sort_values("text_id", ignore_index=True)
-    rows = list(known[["text_id", "text", "label"]].itertuples(index=False, name=None))
-    found = nearest(known["text"].tolist(), texts, most)
-    return [[pages.Neighbour(*rows[at], similarity) for at, similarity in one] for one in found]
+    ids, words, said = (known[column].tolist() for column in ("text_id", "text", "label"))
+    found = nearest(words, texts, most)
+    return [[pages.Neighbour(ids[at], words[at], said[at], similarity) for at, similarity in one] for one in found]
 
 
 def _account(settings: Settings, classifier: Classifier) -> Callable[[str | None], str | None]:
