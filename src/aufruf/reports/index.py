@@ -1,5 +1,6 @@
 """The list of a classifier's days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from html.parser import HTMLParser
@@ -8,6 +9,13 @@ from pathlib import Path
 
 from aufruf.reports.inert import page_address
 from aufruf.reports.page import fill, write_whole
+
+STANDING = {  # pages beside the days, and what a reader finds there
+    "champions/index.html": "Which version spoke when",
+    "words/index.html": "Words that drive calls",
+    "agreement.html": "How far annotators agree",
+    "audit.html": "The split ledger",
+}
 
 
 @dataclass(frozen=True)
@@ -21,11 +29,12 @@ class IndexEntry:
     version: str
 
 
-def render_index(entries: list[IndexEntry], classifier: str) -> str:
-    """A page that lists the days, the last one first."""
+def render_index(entries: list[IndexEntry], classifier: str, standing: Sequence[str] = ()) -> str:
+    """A page that lists the days, the last one first, and the ``standing`` pages beside them."""
     days = sorted(entries, key=lambda entry: entry.day, reverse=True)
     rows = [(entry, page_address(entry.path)) for entry in days]
-    return fill("index.html", classifier=classifier, rows=rows)
+    beside = [(STANDING[path], path) for path in STANDING if path in standing]
+    return fill("index.html", classifier=classifier, rows=rows, standing=beside)
 
 
 def entries(folder: Path) -> list[IndexEntry]:
@@ -35,11 +44,12 @@ def entries(folder: Path) -> list[IndexEntry]:
 
 
 def write_index(folder: Path, classifier: str) -> Path:
-    """Write ``folder``/index.html for the days that lie in it, and return its path.
+    """Write ``folder``/index.html for the days and the standing pages that lie in it, and return its path.
 
     Raises AufrufError when the folder cannot be written.
     """
-    return write_whole(folder / "index.html", render_index(entries(folder), classifier))
+    standing = [path for path in STANDING if (folder / path).is_file()]
+    return write_whole(folder / "index.html", render_index(entries(folder), classifier, standing))
 
 
 class _Facts(HTMLParser):
