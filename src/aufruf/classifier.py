@@ -112,7 +112,7 @@ class Explain(Section):
 
 
 class Report(Section):
-    shown: Count = 100  # calls on the page of a day; the table has them all
+    shown: Count = 100  # surest calls on the page of a day, explained or not; those explained are there anyway
     mask: bool = True  # mentions, e-mail addresses, telephone numbers and the paths of links are not shown
     accounts: Literal["numbers", "pseudonyms", "names"] = "numbers"  # anew on each page, by a keyed hash, as they are
     neighbours: Annotated[int, Field(ge=0, le=20)] = 3  # training texts that read alike, beside each text

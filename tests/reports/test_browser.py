@@ -145,7 +145,7 @@ def attacked(day: DayReport, there: str) -> DayReport:
 
 
 def test_hostile_texts_run_nothing_and_fetch_nothing(day: DayReport, tmp_path: Path, site: Site, opened: Any) -> None:
-    """Pages full of attacks are opened, hovered and focused: no script ran, no policy was even tried, no request left."""
+    """Pages full of attacks, opened, hovered, focused: no script runs, and the policy has nothing to stop."""
     folder = tmp_path / "calls" / "2025-02-17"
     mine = attacked(day, f"{site.address}/stolen")
     write(folder, mine, mask=False, accounts="names")
@@ -176,7 +176,7 @@ def test_the_same_attacks_do_harm_where_nothing_stops_them(tmp_path: Path, site:
 
 
 def test_filters_work_with_the_keyboard_and_no_script(day: DayReport, tmp_path: Path, opened: Any) -> None:
-    """With JavaScript off, Tab and arrow keys choose a party, then a type; the other texts disappear; search is hidden."""
+    """With JavaScript off, Tab and arrow keys choose a party, then a type; other texts disappear; search is hidden."""
     page = opened(write(tmp_path, day).as_uri(), javascript=False)
     shown = page.locator(".finding:visible")
     assert shown.count() == 8

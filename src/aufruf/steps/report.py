@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.model.neighbours import nearest
 from aufruf.release.registry import Registry, Version
 from aufruf.reports import day as pages
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import wilson
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings
+from aufruf.steps.beside import neighbours, track_record
 from aufruf.steps.pseudonyms import key_of, pseudonym
-from aufruf.steps.record import track_record
 from aufruf.store import Store
 
 
@@ -32,7 +32,9 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
     explained = _explanations(store, classifier, version.version)
     others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]
-    shown = pd.concat([calls.head(classifier.report.shown), others])
+    surest = np.arange(len(calls)) < classifier.report.shown
+    calls_shown = calls[surest | calls["text_id"].isin(explained)]
+    shown = pd.concat([calls_shown, others])
     found = _findings(settings, store, classifier, version.version, shown, explained)
     page = pages.DayReport(
         classifier=classifier.name,
@@ -47,9 +49,9 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         undecided=int((~scored["confident"].astype(bool)).sum()),
         ledger=_ledger(store, classifier),
         parties=_parties(scored, classifier),
-        calls=found[: len(found) - len(others)],
+        calls=found[: len(calls_shown)],
         calls_shown_of=len(calls),
-        others=found[len(found) - len(others) :],
+        others=found[len(calls_shown) :],
     )
     folder = settings.reports / classifier.name
     path = pages.write(folder / today.isoformat(), page, classifier.report.mask, classifier.report.accounts)
@@ -116,7 +118,7 @@ def _findings(
 ) -> list[pages.Finding]:
     """The texts of the page, each with its explanation, what such a probability was worth, and its neighbours."""
     record = track_record(store, classifier, version)
-    near = _neighbours(store, classifier, shown["text"].tolist())
+    near = neighbours(store, classifier, shown["text"].tolist())
     account = _account(settings, classifier)
     return [
         replace(
@@ -127,20 +129,6 @@ def _findings(
         )
         for row, beside in zip(shown.to_dict("records"), near, strict=True)
     ]
-
-
-def _neighbours(store: Store, classifier: Classifier, texts: list[str]) -> list[list[pages.Neighbour]]:
-    """The labelled training texts most like each of these."""
-    mine, most = {"classifier": classifier.name}, classifier.report.neighbours
-    if not (texts and most):
-        return [[] for _ in texts]
-    train = store.read("splits", {**mine, "split": "train"}, ["text_id"])
-    labels = store.read("labels", mine, ["text_id", "label"]).dropna()
-    known = store.read("texts", {"text_id": train["text_id"].tolist()}, ["text_id", "text"])
-    known = known.merge(labels, on="text_id").sort_values("text_id", ignore_index=True)
-    ids, words, said = (known[column].tolist() for column in ("text_id", "text", "label"))
-    found = nearest(words, texts, most)
-    return [[pages.Neighbour(ids[at], words[at], said[at], similarity) for at, similarity in one] for one in found]
 
 
 def _account(settings: Settings, classifier: Classifier) -> Callable[[str | None], str | None]:

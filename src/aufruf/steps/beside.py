@@ -1,11 +1,12 @@
-"""What a probability was worth so far: how often test texts with a similar one turned out to be calls."""
+"""What stands beside a text on its page: what such a probability was worth so far, and training texts like it."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from aufruf.classifier import Classifier
-from aufruf.reports.day import Record
+from aufruf.model.neighbours import nearest
+from aufruf.reports.day import Neighbour, Record
 from aufruf.reports.intervals import wilson
 from aufruf.steps import corpus
 from aufruf.store import Store
@@ -36,3 +37,17 @@ def track_record(store: Store, classifier: Classifier, version: str) -> Callable
         return Record(len(near), calls, float(scores[near].min()), float(scores[near].max()), *wilson(calls, len(near)))
 
     return record
+
+
+def neighbours(store: Store, classifier: Classifier, texts: list[str]) -> list[list[Neighbour]]:
+    """The labelled training texts most like each of these, the most similar first."""
+    mine, most = {"classifier": classifier.name}, classifier.report.neighbours
+    if not (texts and most):
+        return [[] for _ in texts]
+    train = store.read("splits", {**mine, "split": "train"}, ["text_id"])
+    labels = store.read("labels", mine, ["text_id", "label"]).dropna()
+    known = store.read("texts", {"text_id": train["text_id"].tolist()}, ["text_id", "text"])
+    known = known.merge(labels, on="text_id").sort_values("text_id", ignore_index=True)
+    ids, words, said = (known[column].tolist() for column in ("text_id", "text", "label"))
+    found = nearest(words, texts, most)
+    return [[Neighbour(ids[at], words[at], said[at], similarity) for at, similarity in one] for one in found]
