@@ -179,8 +179,11 @@ def _report(result: dict[str, Any]) -> list[str]:
 
 def _forget(result: dict[str, Any]) -> list[str]:
     remains, gone = result["remains"], "would go" if result["status"] == "would be done" else "gone"
-    kinds = ("texts", "annotations", "labels", "predictions", "explanations", "quarantine", "signatures")
-    counts = ", ".join(f"{result[kind]} {kind}" for kind in kinds if result[kind])
+    kinds = ("texts", "annotations", "labels", "predictions", "explanations", "signatures")
+    counts = ", ".join(
+        [f"{result[kind]} {kind}" for kind in kinds if result[kind]]
+        + ([f"{result['quarantine']} rows in quarantine"] if result["quarantine"] else [])
+    )
     lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else ["nothing to do"]
     for key, words in (("pages_rewritten", "pages written without them"), ("pages_deleted", "pages deleted")):
         lines += [f"{len(result[key])} {words}"] if result[key] else []

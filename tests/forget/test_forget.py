@@ -107,6 +107,18 @@ def test_originals_are_named_and_deleted_only_when_asked(home, one_classifier, o
     assert [path.name[0] for path in home.raw.iterdir()] == ["1"]
 
 
+def test_tables_that_lose_no_row_keep_their_past(home, one_classifier, original):
+    """The ledger is never touched; asked for the originals later, no table loses its old versions once more."""
+    store = Store(home.lake)
+    before = store.version("splits")
+    forget(home, [one_classifier], "anna_nord")
+    store.put("texts", [text("instagram:BBBBBB3:caption", "berta", "Noch ein Text über Brücken und Wege.")])
+    version = store.version("texts")
+    assert forget(home, [one_classifier], "anna_nord", raw=True)["status"] == "done"
+    assert (store.version("texts"), store.version("splits")) == (version, before)
+    assert len(store.read("texts", version=version - 1)) == 2
+
+
 def test_copies_and_artifacts_are_said_to_remain(home, one_classifier):
     """A text of another account that says the same, and a run's file that names a text, are counted and left."""
     Store(home.lake).add("texts", [text("instagram:EEEEEE1:caption", "carla", TEXTS[HERS[0]][1])])

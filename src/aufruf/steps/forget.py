@@ -62,7 +62,7 @@ def forget(
         shown.clear()
         for path in originals if raw else ():
             path.unlink(missing_ok=True)
-        _go(store, going, files)
+        _go(store, going, files, unfinished)
     return {
         "status": "nothing to do" if not anything else "would be done" if dry_run else "done",
         **counts,
@@ -141,15 +141,17 @@ def _bury(store: Store, texts: pd.DataFrame) -> None:
     store.add("tombstones", tombs.made_for(texts["text_id"], posts, datetime.now(UTC)))
 
 
-def _go(store: Store, going: dict[str, pd.DataFrame], files: list[Any]) -> None:
-    """Delete the rows, make an end of the versions that held them, and close the tombstones."""
+def _go(store: Store, going: dict[str, pd.DataFrame], files: list[Any], unfinished: list[Tombstone]) -> None:
+    """Delete the rows, make an end of the versions that held them, and close the tombstones.
+
+    A table from which nothing went keeps its past, but after a command that broke off nobody knows which that is.
+    """
     waiting: list[Tombstone] = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
-    for table, frame in going.items():
-        store.delete(table, frame)
+    past = [table for table, frame in going.items() if store.delete(table, frame) or unfinished]
     if files:
         named = pd.DataFrame([{**vars(one), "name": f"forgotten{Path(one.name).suffix}"} for one in files])
         store.put("files", named)
-    for table in [*going, *(["files"] if files else [])]:
+    for table in [*past, *(["files"] if files or unfinished else [])]:
         store.purge(table)
     now = datetime.now(UTC)
     store.put("tombstones", [Tombstone(one.tomb, one.salt, one.forgotten_at, now) for one in waiting])
