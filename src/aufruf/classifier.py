@@ -127,6 +127,13 @@ class Explain(Section):
     seed: int = 5460
 
 
+class Report(Section):
+    shown: Count = 100  # surest calls on the page of a day, explained or not; those explained are there anyway
+    mask: bool = True  # mentions, e-mail addresses, telephone numbers and the paths of links are not shown
+    accounts: Literal["numbers", "pseudonyms", "names"] = "numbers"  # anew on each page, by a keyed hash, as they are
+    neighbours: Annotated[int, Field(ge=0, le=20)] = 3  # training texts that read alike, beside each text
+
+
 class Schedule(Section):
     train: str = "0 2 * * *"  # cron
     score: str = "0 5 * * *"
@@ -161,6 +168,7 @@ class Classifier(Question):
     gate: Gate = Gate()
     scoring: Scoring = Scoring()
     explain: Explain = Explain()
+    report: Report = Report()
     schedule: Schedule = Schedule()
     monitor: Monitor = Monitor()
     energy: Energy = Energy()

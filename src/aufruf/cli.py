@@ -113,6 +113,10 @@ def parser() -> argparse.ArgumentParser:
     for name in ("evaluate", "score", "explain"):
         made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
     made["explain"].add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
+    forgotten = made["forget"]
+    forgotten.add_argument("author", metavar="AUTHOR", help="the account's name, or its pseudonym in reports")
+    forgotten.add_argument("--raw", action="store_true", help="also delete the originals that hold its rows")
+    forgotten.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
     made["sample"].add_argument("folder", type=Path, metavar="DIR")
     return top
 
@@ -133,6 +137,7 @@ _PLAIN = {
     "promote": "challenger against champion",
     "score": "classify every text not scored yet",
     "report": "write the page of the day",
+    "forget": "remove everything of one author",
     "monitor": "compare new posts with the training data",
     "status": "what is where, and what is next",
     "down": "stop the embedded stack",
@@ -159,6 +164,9 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | Non
         return _ingest(options, settings)
     if command == "quarantine":
         return _quarantine(options, settings)
+    if command == "forget":
+        asked = {"raw": options.raw, "dry_run": options.dry_run}
+        return _step("forget")(settings, _every(settings), options.author, **asked), None
     chosen = classifiers.choose(settings, options.classifier, getattr(options, "preset", None))
     extra = {name: value for name in _OPTIONS if (value := getattr(options, name, None)) is not None}
     if extra.get("trials", 1) < 1:
@@ -199,8 +207,11 @@ def _refusals(result: dict[str, Any], command: str) -> AufrufError | None:
 def _all_or_one(settings: Settings, name: str | None) -> list[Classifier]:
     if name is not None:
         return [classifiers.choose(settings, name)]
-    known = classifiers.names(settings)
-    return [classifiers.choose(settings, one) for one in known] or [classifiers.choose(settings, None)]
+    return _every(settings) or [classifiers.choose(settings, None)]
+
+
+def _every(settings: Settings) -> list[Classifier]:
+    return [classifiers.choose(settings, one) for one in classifiers.names(settings)]
 
 
 def _roles(written: str | None) -> dict[str, str] | None:

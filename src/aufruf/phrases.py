@@ -8,6 +8,7 @@ _ASIDES = {
     "ignored": "files in it are no tables",
     "replaced": "texts replace another wording",
     "recast": "votes replace another one of the same annotator",
+    "forgotten": "texts were forgotten on request and are not taken in again",
 }
 _MANY = 30  # files that are told of one by one
 
@@ -182,6 +183,31 @@ def _report(result: dict[str, Any]) -> list[str]:
     return [result["path"]]
 
 
+def _forget(result: dict[str, Any]) -> list[str]:
+    remains, gone = result["remains"], "would go" if result["status"] == "would be done" else "gone"
+    kinds = ("texts", "annotations", "labels", "predictions", "explanations", "signatures")
+    counts = ", ".join(
+        [f"{result[kind]} {kind}" for kind in kinds if result[kind]]
+        + ([f"{result['quarantine']} rows in quarantine"] if result["quarantine"] else [])
+    )
+    lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else ["nothing to do"]
+    for key, words in (("pages_rewritten", "pages written without them"), ("pages_deleted", "pages deleted")):
+        lines += [f"{len(result[key])} {words}"] if result[key] else []
+    lines += [f"original deleted: {path}" for path in result["originals_deleted"]]
+    lines += (
+        [f"stays: {remains['ledger_rows']} rows of the ledger, which hold ids only"] if remains["ledger_rows"] else []
+    )
+    for name, versions in remains["models"].items():
+        lines += [
+            f"stays: {name} version {one['version']} learnt from {one['train']} of the texts and was tuned on "
+            f"{one['validation']}"
+            for one in versions
+        ]
+    lines += [f"stays: {path} holds rows of the author; --raw deletes it" for path in remains["originals"]]
+    lines += [f"stays: {path} names a text" for path in remains["artifacts"]]
+    return lines + ([f"stays: {remains['copies']} texts of others say the same"] if remains["copies"] else [])
+
+
 def _demo(result: dict[str, Any]) -> list[str]:
     return list(result["summary"])
 
@@ -223,6 +249,7 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "status": _status,
     "night": _night,
     "report": _report,
+    "forget": _forget,
     "demo": _demo,
     "up": _up,
     "down": _down,

@@ -185,6 +185,17 @@ class Decision:
     step: float | None = None  # what the difference had to exceed
 
 
+@dataclass(frozen=True)
+class Tombstone:
+    """A text or a post that was forgotten and is not taken in again. Nothing in it says which."""
+
+    KEY: ClassVar = ("tomb",)
+    tomb: str  # SHA-256 of the salt and the id
+    salt: str
+    forgotten_at: datetime
+    done_at: datetime | None  # when everything of it was gone; None: the command broke off before
+
+
 def names_in(value: str) -> tuple[str, ...]:
     """The names that a value of a column ``label`` is made of: one, or the labels of a text that has several."""
     return tuple(value.split(JOINT))
@@ -202,4 +213,5 @@ TABLES: dict[str, Any] = {
     "predictions": Prediction,
     "explanations": Explanation,
     "decisions": Decision,
+    "tombstones": Tombstone,
 }

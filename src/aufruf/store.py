@@ -2,12 +2,9 @@
 
 import random
 import time
-import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from functools import cache
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -15,33 +12,15 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.table import TableMerger
 
-from aufruf.errors import AufrufError
+from aufruf.arrow import as_arrow, as_frame, schema_of, selected
+from aufruf.errors import AufrufError, DataRefused
 from aufruf.schemas import TABLES
 
-_TYPES: dict[Any, pa.DataType] = {
-    str: pa.string(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-    bytes: pa.binary(),
-    datetime: pa.timestamp("us", tz="UTC"),
-}
 _LONG_LIST = 500  # values in one SQL list
+_ORPHANED = 24  # hours after which a file that no version names is of a writer that died
+_KEPT = {"delta.logRetentionDuration": "interval 30 days", "delta.deletedFileRetentionDuration": "interval 7 days"}
 _ATTEMPTS = 12  # a merge that lost a race is tried again; twelve writers at once still all get through
-
-
-@cache
-def schema_of(table: str) -> pa.Schema:
-    """The Arrow schema of a table, read off its class in ``schemas``."""
-    fields = []
-    for name, hint in get_type_hints(TABLES[table]).items():
-        if name == "KEY":
-            continue
-        options = get_args(hint) if get_origin(hint) in (types.UnionType,) else (hint,)
-        kind = next(option for option in options if option is not type(None))
-        arrow = pa.map_(pa.string(), pa.float64()) if get_origin(kind) is dict else _TYPES[kind]
-        fields.append(pa.field(name, arrow, nullable=type(None) in options))
-    return pa.schema(fields)
+Result = TypeVar("Result")
 
 
 class Store:
@@ -69,23 +48,23 @@ class Store:
         found = self._open(table, version)
         names = list(columns or schema_of(table).names)
         if found is None:
-            return _as_frame(_selected(table, names).empty_table())
+            return as_frame(selected(table, names).empty_table())
         short, long = _split_lists(where)
-        wanted = _selected(table, dict.fromkeys([*names, *long]))
+        wanted = selected(table, dict.fromkeys([*names, *long]))
         lists = {column: set(values) for column, values in long.items()}
         batches = []
         for batch in self._select(found, wanted, _where(short, long)):
             for column, values in lists.items():
                 batch = batch.filter(pa.array([value in values for value in batch[column].to_pylist()], pa.bool_()))
             batches.append(batch.select(names))
-        return _as_frame(pa.Table.from_batches(batches, _selected(table, names)))
+        return as_frame(pa.Table.from_batches(batches, selected(table, names)))
 
     def distinct(self, table: str, columns: Sequence[str]) -> pd.DataFrame:
         """The different combinations of these columns that occur, in no particular order."""
-        found, wanted = self._open(table), _selected(table, columns)
+        found, wanted = self._open(table), selected(table, columns)
         if found is None:
-            return _as_frame(wanted.empty_table())
-        return _as_frame(pa.Table.from_batches(self._select(found, wanted, "", distinct=True), wanted))
+            return as_frame(wanted.empty_table())
+        return as_frame(pa.Table.from_batches(self._select(found, wanted, "", distinct=True), wanted))
 
     def count(self, table: str, where: Mapping[str, str] | None = None) -> int:
         """How many rows match."""
@@ -111,7 +90,7 @@ class Store:
         with self._writing(table):
             if version is None:
                 self._create(table)
-            target, arrow = DeltaTable(self._uri(table), version=version or 0), _as_arrow(table, rows)
+            target, arrow = DeltaTable(self._uri(table), version=version or 0), as_arrow(table, rows)
             try:
                 merge = _merger(target, arrow, table, alone=True)
                 return int(merge.when_not_matched_insert_all().execute()["num_target_rows_inserted"])
@@ -126,6 +105,44 @@ class Store:
         result = self._merge(table, rows, update=True, newer=newer)
         return result["num_target_rows_inserted"] + result["num_target_rows_updated"]
 
+    def delete(self, table: str, rows: pd.DataFrame) -> int:
+        """Remove the rows that equal one of these in all of the frame's columns; returns how many.
+
+        Earlier versions of the table keep them until ``purge``.
+        """
+        wanted = selected(table, rows.columns)
+        arrow = pa.Table.from_pandas(rows.drop_duplicates(), wanted, preserve_index=False)
+        on = " and ".join(f"t.{name} = s.{name}" for name in wanted.names)
+        if arrow.num_rows == 0 or self._open(table) is None:
+            return 0
+
+        def delete() -> int:
+            target = DeltaTable(self._uri(table))
+            merge = target.merge(arrow, on, source_alias="s", target_alias="t").when_matched_delete()
+            return int(merge.execute()["num_target_rows_deleted"])
+
+        return self._tried(table, delete)
+
+    def purge(self, table: str) -> None:
+        """Make an end of all versions of a table but the newest: what it held before can be read no more.
+
+        Not only old data files go: log entries name the smallest and the largest value of each column. Whoever reads
+        an old version meanwhile fails; a writer at work is not disturbed.
+        """
+
+        def purge() -> None:
+            found = DeltaTable(self._uri(table))
+            found.vacuum(0, dry_run=False, enforce_retention_duration=False)
+            found.vacuum(_ORPHANED, dry_run=False, enforce_retention_duration=False, full=True)
+            found.alter.set_table_properties(dict.fromkeys(_KEPT, "interval 0 days"))
+            found = DeltaTable(self._uri(table))
+            found.create_checkpoint()
+            found.cleanup_metadata()
+            found.alter.set_table_properties(_KEPT)
+
+        if self._open(table) is not None:
+            self._tried(table, purge)
+
     def _uri(self, table: str) -> str:
         if table not in TABLES:
             raise AufrufError(f"there is no table {table!r}", next=f"Tables: {', '.join(TABLES)}.")
@@ -135,7 +152,13 @@ class Store:
         try:
             return DeltaTable(self._uri(table), version=version)
         except TableNotFoundError:
-            return None
+            if version is None or self.version(table) is None:
+                return None
+            raise DataRefused(
+                f"version {version} of the table {table} is kept no longer",
+                where=self.uri,
+                next="`aufruf forget` makes an end of old versions; what they were cannot be rebuilt.",
+            ) from None
 
     def _select(
         self, found: DeltaTable, wanted: pa.Schema, where: str, *, distinct: bool = False
@@ -152,24 +175,32 @@ class Store:
         return pa.table(QueryBuilder().register("t", found).execute(sql))
 
     def _merge(self, table: str, rows: Any, *, update: bool, newer: str | None = None) -> dict[str, int]:
-        arrow = _as_arrow(table, rows, newer)
+        arrow = as_arrow(table, rows, newer)
         none = {"num_target_rows_inserted": 0, "num_target_rows_updated": 0}
         if arrow.num_rows == 0:
             return none
+
+        def merged() -> dict[str, int]:
+            target = self._open(table) or self._create(table)
+            merge = _merger(target, arrow, table)
+            if update:
+                older = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
+                merge = merge.when_matched_update_all(predicate=older)
+            return merge.when_not_matched_insert_all().execute()
+
+        return self._tried(table, merged)
+
+    def _tried(self, table: str, write: Callable[[], Result]) -> Result:
+        """What ``write`` returns, once it has won the race against other writers."""
         for attempt in range(_ATTEMPTS):
             try:
                 with self._writing(table):
-                    target = self._open(table) or self._create(table)
-                    merge = _merger(target, arrow, table)
-                    if update:
-                        older = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
-                        merge = merge.when_matched_update_all(predicate=older)
-                    return merge.when_not_matched_insert_all().execute()
+                    return write()
             except CommitFailedError:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(random.uniform(0.02, 0.1) * (attempt + 1))
-        return none
+        raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
     def _writing(self, table: str) -> Iterator[None]:
@@ -196,41 +227,6 @@ class Store:
             return found
 
 
-def _as_frame(arrow: pa.Table) -> pd.DataFrame:
-    """Text columns as plain objects: a missing text is None, a map is a dict."""
-    frame = pd.DataFrame(index=range(arrow.num_rows))
-    for field in arrow.schema:
-        column = arrow[field.name]
-        if pa.types.is_string(field.type):
-            frame[field.name] = pd.Series(column.to_pylist(), dtype=object)
-        elif pa.types.is_map(field.type):
-            frame[field.name] = pd.Series([dict(pairs) for pairs in column.to_pylist()], dtype=object)
-        else:
-            frame[field.name] = (
-                column.to_pandas().to_numpy() if not pa.types.is_timestamp(field.type) else column.to_pandas()
-            )
-    return frame
-
-
-def _as_arrow(table: str, rows: Any, newer: str | None = None) -> pa.Table:
-    """Rows (dataclass instances or a frame) as Arrow; of several with one key the last, or the newest, stays."""
-    schema, key = schema_of(table), list(TABLES[table].KEY)
-    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame([vars(row) for row in rows], columns=schema.names)
-    if newer:
-        when = pd.to_datetime(frame[newer], utc=True)
-        frame = frame.loc[when.sort_values(kind="stable", na_position="first").index]
-    frame = frame.drop_duplicates(subset=key, keep="last")
-    columns = []
-    for field in schema:
-        values = frame[field.name].tolist()
-        if pa.types.is_map(field.type):
-            values = [list(value.items()) if isinstance(value, dict) else value for value in values]
-        elif field.nullable:
-            values = [None if value is None or value is pd.NaT or value != value else value for value in values]
-        columns.append(pa.array(values, type=field.type))
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
 def _merger(target: DeltaTable, rows: pa.Table, table: str, *, alone: bool = False) -> TableMerger:
     """A merge on the table's key; a table written before a column was thought of gains it.
 
@@ -246,10 +242,6 @@ def _merger(target: DeltaTable, rows: pa.Table, table: str, *, alone: bool = Fal
         merge_schema=bool(gained),
         streamed_exec=alone,
     )
-
-
-def _selected(table: str, names: Iterable[str]) -> pa.Schema:
-    return pa.schema([schema_of(table).field(name) for name in names])
 
 
 def _on_key(table: str) -> str:

@@ -14,9 +14,10 @@ from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aufruf.errors import AufrufError
+from aufruf.arrow import as_arrow, schema_of
+from aufruf.errors import AufrufError, DataRefused
 from aufruf.schemas import TABLES, Annotation, Label, Prediction, Text
-from aufruf.store import Store, _as_arrow, _merger, schema_of
+from aufruf.store import Store, _merger
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 EARLIER = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -151,7 +152,7 @@ def test_add_at_writes_only_on_the_version_it_saw(store):
 def test_two_writers_of_one_key_leave_one_row(store):
     """A merge that was planned before another writer's commit is planned again: the key stays one row."""
     store.add("labels", [label(f"{n:03}") for n in range(9)])
-    planned = _merger(store._open("labels"), _as_arrow("labels", [label("new", "call")]), "labels")
+    planned = _merger(store._open("labels"), as_arrow("labels", [label("new", "call")]), "labels")
     store.put("labels", [label("new", "no_call")])
     with pytest.raises(CommitFailedError):
         planned.when_matched_update_all().when_not_matched_insert_all().execute()
@@ -250,3 +251,32 @@ def test_concurrent_writers_lose_nothing(store):
     assert [one.returncode for one in writers] == [0, 0]
     found = sorted(store.read("labels")["text_id"])
     assert found == sorted([f"shared-{n}" for n in range(5)] + [f"{w}-{n}" for w in range(2) for n in range(5)])
+
+
+def test_what_is_deleted_is_gone_and_the_rest_stays(store):
+    """Rows that equal one of the given in the given columns go; others, and rows of other tables, stay."""
+    store.add("labels", [label("a"), label("b"), label("a", classifier="other"), label("c'")])
+    assert store.delete("labels", pd.DataFrame({"text_id": ["a", "a", "c'", "not there"]})) == 3
+    assert labels(store) == {"b": "call"}
+    assert store.delete("labels", pd.DataFrame({"text_id": []}, dtype=object)) == 0
+    assert store.delete("texts", pd.DataFrame({"text_id": ["a"]})) == 0
+
+
+def test_purged_rows_are_nowhere_in_the_lake(store, tmp_path):
+    """After a purge no file of the table holds a deleted value, not even a log; the table goes on counting versions."""
+
+    def holding() -> list[str]:
+        return [path.name for path in (tmp_path / "lake").rglob("*.*") if b"secret-a" in path.read_bytes()]
+
+    for number in range(3):
+        store.add("labels", [label("secret-a"), label(f"b{number}")])
+    store.delete("labels", pd.DataFrame({"text_id": ["secret-a"]}))
+    before = store.version("labels")
+    assert {name.rpartition(".")[2] for name in holding()} == {"json", "parquet"}
+    store.purge("labels")
+    assert holding() == []
+    assert store.version("labels") > before
+    assert store.add("labels", [label("c")]) == 1
+    assert set(labels(store)) == {"b0", "b1", "b2", "c"}
+    with pytest.raises(DataRefused, match="version 1 of the table labels is kept no longer"):
+        store.read("labels", version=1)

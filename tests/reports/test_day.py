@@ -20,8 +20,11 @@ from aufruf.reports.day import (
     Explained,
     Finding,
     Interval,
+    Neighbour,
     PartyCount,
+    Record,
     render,
+    render_texts,
     write,
 )
 from aufruf.reports.intervals import wilson
@@ -50,7 +53,8 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.open: list[str] = []
         self.words: list[str] = []
-        self.style = ""
+        self.styles: list[str] = []
+        self.scripts: list[str] = []
         self.feed(html)
         self.close()
         assert self.open == []
@@ -67,8 +71,10 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" in self.open:
-            self.style += data
+        if self.open[-1:] == ["style"]:
+            self.styles.append(data)
+        elif self.open[-1:] == ["script"]:
+            self.scripts.append(data)
         else:
             self.words.append(data)
 
@@ -90,6 +96,8 @@ def poisoned(day: DayReport, bad: str) -> DayReport:
         False,
         bad,
         Explained([(bad, 0.5), ("Geht", -1)], 0.9, 0.9),
+        Record(50, 40, 0.8, 0.9, 0.67, 0.89),
+        [Neighbour(bad, f"Geht {bad} wählen", bad, 0.5)],
     )
     return replace(
         day,
@@ -108,36 +116,53 @@ def poisoned(day: DayReport, bad: str) -> DayReport:
         ledger={bad: 1},
         parties=[PartyCount(bad, 10, 3, *wilson(3, 10))],
         calls=[found],
-        others=[found, replace(found, chosen="control")],
+        others=[found, replace(found, text_id="other", party=None, chosen="control")],
     )
+
+
+def pages_of(day: DayReport, mask: bool) -> list[str]:
+    return [render(day, mask, "names"), *render_texts(day, mask, "names").values()]
 
 
 @pytest.mark.parametrize("mask", [True, False])
 @pytest.mark.parametrize("bad", ATTACKS)
 def test_nothing_from_outside_becomes_code(day: DayReport, bad: str, mask: bool) -> None:
-    """Whatever stands in a text, name, label or reason, the page holds our elements and links only."""
-    html = render(poisoned(day, bad), mask)
-    page, clean = Page(html), Page(render(poisoned(day, "harmlos"), mask))
+    """Whatever stands in a text, name, label or reason, the pages hold our elements, scripts and links only."""
+    for html, harmless in zip(
+        pages_of(poisoned(day, bad), mask), pages_of(poisoned(day, "harmlos"), mask), strict=True
+    ):
+        _holds_nothing_foreign(html, Page(harmless))
+
+
+def _holds_nothing_foreign(html: str, clean: Page) -> None:
+    page = Page(html)
     assert [(tag, sorted(names)) for tag, names in page.elements] == [
         (tag, sorted(names)) for tag, names in clean.elements
     ]
-    assert {"script", "img", "iframe", "object", "link", "base", "form"} & {tag for tag, _ in page.elements} == set()
+    assert (page.styles, page.scripts) == (clean.styles, clean.scripts)
+    assert {"img", "iframe", "object", "link", "base", "form"} & {tag for tag, _ in page.elements} == set()
     for _, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
-        assert re.fullmatch(r"#\w+|\.\./index\.html", attributes.get("href", "#x"))
+        address = r"#\w+|\.\./(\.\./)?index\.html(#[\w-]+)?|texts/[0-9a-f]{16}\.html"
+        assert re.fullmatch(address, attributes.get("href", "#x"))
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]", html)
     html.encode("utf-8")
 
 
-def test_the_policy_admits_the_one_style_sheet_and_nothing_else(day: DayReport) -> None:
-    """The hash in the policy is the hash of the style element."""
-    page = Page(render(day))
-    policies = [a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
-    digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
-    assert policies == [f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"]
-    assert [tag for tag, _ in page.elements].count("style") == 1
-    assert "url(" not in page.style
-    assert "@import" not in page.style
+def test_the_policy_admits_our_style_and_script_by_their_hash_and_nothing_else(day: DayReport) -> None:
+    """The hashes in the policy are those of the style elements and of the one script; a text's page has no script."""
+    [one] = render_texts(replace(day, calls=day.calls[:1], others=[])).values()
+    for page, scripts in ((Page(render(day)), 1), (Page(one), 0)):
+        [policy] = [a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
+        styles = " ".join(_hash(style) for style in page.styles)
+        allowed = "".join(f"script-src {_hash(code)}; " for code in page.scripts)
+        assert policy == f"default-src 'none'; style-src {styles}; {allowed}base-uri 'none'; form-action 'none'"
+        assert len(page.scripts) == scripts
+        assert not re.search(r"url\(|@import", "".join(page.styles))
+
+
+def _hash(code: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
 
 
 def test_the_numbers_are_those_given(day: DayReport) -> None:
@@ -154,7 +179,7 @@ def test_the_numbers_are_those_given(day: DayReport) -> None:
         "of 100 texts that the model labels call, about 76 are; of 100 that are, it finds about 87.",
         "Promoted. Version 3 replaces version 2",
         "train 833, validation 278, test 277",
-        "6 of 14 shown",
+        "6 of 14, party by party",
         "4 texts were too long",
         "fit 0.22 · stability 0.83 Not reliable: fit below 0.3",
         "Not reliable: stability below 0.5",
@@ -224,7 +249,9 @@ def test_a_text_is_shown_letter_by_letter(day: DayReport) -> None:
 def test_persons_are_masked_unless_asked_for(day: DayReport) -> None:
     """By default no handle, account, address, number or path of a link leaves; with mask=False they do."""
     private = ["jona.flussufer", "profil_1", "anna.beispiel", "5550 1234", "schulbus?ref", "ref=anna"]
-    shown, hidden = render(day, mask=False), render(day)
+    near = Neighbour("near", "@jona.flussufer und anna.beispiel@example.org", "call", 0.5)
+    day = replace(day, calls=[replace(call, neighbours=[near]) for call in day.calls])
+    shown, hidden = ("".join(one) for one in (pages_of(day, False), [render(day), *render_texts(day).values()]))
     for name in private:
         assert name in shown
         assert name not in hidden
@@ -239,26 +266,57 @@ def test_one_account_keeps_its_number(day: DayReport) -> None:
     assert sorted(re.findall(r"account \d", text)) == ["account 1", "account 1", "account 2"]
 
 
-def test_parties_are_grouped_and_the_surest_come_first(day: DayReport) -> None:
-    """Calls stand under their party, by falling probability, those without a party at the end."""
+def test_parties_come_in_turn_and_the_surest_first(day: DayReport) -> None:
+    """Calls stand party by party, by falling probability, those without a party at the end."""
     calls = [
         replace(day.calls[0], party=p, probability=q) for p, q in [(None, 0.9), ("B", 0.6), ("A", 0.7), ("B", 0.8)]
     ]
     html = render(replace(day, calls=calls, others=[], parties=[PartyCount("B", 9, 2, 0.1, 0.5)]))
-    assert re.findall(r"<h3>(?:<bdi>)?(.*?)(?:</bdi>)? <span", html) == ["B", "A", "no party"]
+    assert re.findall(r"· <b>(?:<bdi>)?(.*?)(?:</bdi>)?</b>", html) == ["B", "B", "A", "no party"]
     assert re.findall(r'"probability">([\d.]+)<', html) == ["0.80", "0.60", "0.70", "0.90"]
 
 
+def test_a_text_has_a_page_of_its_own(day: DayReport, tmp_path: Path) -> None:
+    """It says what such a probability was worth, draws the weights, and shows the nearest training texts."""
+    near = [Neighbour("instagram:N:caption", "Geht am Sonntag wählen! " * 40, "call", 0.61)]
+    call = replace(day.calls[0], record=Record(50, 46, 0.911, 0.99, 0.812, 0.969), neighbours=near)
+    page = write(tmp_path, replace(day, calls=[call], others=[]))
+    [address] = re.findall(r'href="(texts/[0-9a-f]{16}\.html)"', page.read_text("utf-8"))
+    html = (tmp_path / address).read_text("utf-8")
+    for fact in (
+        "Of the 50 test texts with the nearest probabilities (0.91 to 0.99) people labelled 46 call: 92 %",
+        "95 % interval 81 % to 97 %",
+        "0.61 call · instagram:N:caption",
+        "Geht +0.31",
+    ):
+        assert _loose(fact) in _loose(Page(html).text)
+    assert "Geht am […]" in Page(html).text
+    assert Page(html).text.count("Geht am Sonntag") < 40
+    assert 'x="50" y="3" width="50.0"' in html
+    assert "0.81–0.97" in Page(page.read_text("utf-8")).text
+
+
+def test_only_texts_that_are_shown_have_a_page(day: DayReport, tmp_path: Path) -> None:
+    """Written again with other texts, the folder keeps no page of the old ones."""
+    write(tmp_path, day)
+    assert len(list((tmp_path / "texts").iterdir())) == len(day.calls) + len(day.others)
+    write(tmp_path, replace(day, calls=day.calls[:1], others=[]))
+    assert len(list((tmp_path / "texts").iterdir())) == 1
+
+
 def test_a_text_costs_few_bytes(day: DayReport) -> None:
-    """A hundred explained texts make a page under 400 kB; the style sheet is there once."""
-    assert len(render(replace(day, calls=[day.calls[0]] * 100))) < 400_000
+    """Three hundred explained texts make a page of the day under 1 MB, and each text's own page is under 30 kB."""
+    near = [Neighbour(f"n{at}", "Geht am Sonntag wählen! " * 40, "call", 0.61) for at in range(3)]
+    call = replace(day.calls[0], neighbours=near)
+    assert len(render(replace(day, calls=[replace(call, text_id=f"t{at}") for at in range(300)]))) < 1_000_000
+    assert {len(page) < 30_000 for page in render_texts(replace(day, calls=[call], others=[])).values()} == {True}
 
 
 def test_writing_is_whole_and_readable(day: DayReport, tmp_path: Path) -> None:
     """The page is folder/index.html with mode 0644, replaced in one go, and no draft stays behind."""
     folder = tmp_path / "call_to_action" / "2025-02-17"
     assert write(folder, replace(day, day=date(2024, 2, 29))) == write(folder, day) == folder / "index.html"
-    assert [path.name for path in folder.iterdir()] == ["index.html"]
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "texts"]
     assert stat.S_IMODE((folder / "index.html").stat().st_mode) == 0o644
     assert (folder / "index.html").read_text(encoding="utf-8") == render(day)
 
@@ -266,5 +324,5 @@ def test_writing_is_whole_and_readable(day: DayReport, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_said(day: DayReport, tmp_path: Path) -> None:
     """The error names the page and what to do."""
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(AufrufError, match=r"index\.html: the page could not be written: .*aufruf report"):
+    with pytest.raises(AufrufError, match=r"\.html: the page could not be written: .*aufruf report"):
         write(tmp_path / "file" / "2025-02-17", day)

@@ -156,7 +156,7 @@ def test_figures_lie_beside_the_page(tmp_path):
 def test_an_index_without_evaluations_says_nothing_of_them():
     """No empty section; a version with a hostile name is no link to elsewhere."""
     assert "Evaluations" not in render_index([], "c")
-    assert 'href="evaluation/%22%3E' in render_index([], "c", ['"><script>'])
+    assert 'href="evaluation/%22%3E' in render_index([], "c", evaluated=['"><script>'])
 
 
 def test_without_tests_and_doubts_the_page_says_so():

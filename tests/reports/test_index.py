@@ -48,3 +48,12 @@ def test_a_long_version_does_not_hide_the_day(day: DayReport, tmp_path: Path) ->
     version = "<&\"'" * 3000
     write(tmp_path / "2025-02-17", replace(day, model=replace(day.model, version=version)))
     assert [entry.version for entry in entries(tmp_path)] == [version]
+
+
+def test_standing_pages_are_linked_where_they_are(day: DayReport, tmp_path: Path) -> None:
+    """The index leads to the pages beside the days that lie in its folder, and to no others."""
+    write(tmp_path / "2025-02-17", day)
+    assert "Beside the days" not in write_index(tmp_path, "calls").read_text("utf-8")
+    (tmp_path / "audit.html").write_text("<p>an audit", encoding="utf-8")
+    html = write_index(tmp_path, "calls").read_text("utf-8")
+    assert re.findall(r'href="([^"]*)"', html) == ["audit.html", "2025-02-17/index.html"]

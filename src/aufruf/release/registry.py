@@ -128,10 +128,14 @@ class Registry:
             raise UsageError(f"{self.name} has no run {run!r}", next="`aufruf train` and MLflow's pages name runs.")
         return run_id, dict(found.data.tags)
 
+    def versions(self) -> list[Version]:
+        """All versions there are, the oldest first."""
+        found = map(_version, self.client.search_model_versions(f"name = '{self.name}'"))
+        return sorted(found, key=lambda version: int(version.version))
+
     def made_of(self, fingerprint: str) -> Version | None:
         """The newest version with this fingerprint of data, recipe and encoder."""
-        found = self.client.search_model_versions(f"name = '{self.name}'")
-        same = [v for v in map(_version, found) if v.tags.get("aufruf.fingerprint") == fingerprint]
+        same = [v for v in self.versions() if v.tags.get("aufruf.fingerprint") == fingerprint]
         return max(same, key=lambda v: int(v.version), default=None)
 
     def crown(self, version: str) -> None:

@@ -57,7 +57,7 @@ def write_check(
     success, evaluated, unexpected. The file's name is left out, for it may be a person's. Raises AufrufError when
     the disk is full.
     """
-    facts = {"format": what[0], "kind": what[1], "rows": rows[0], "kept": rows[1]}
+    facts: dict[str, Any] = {"format": what[0], "kind": what[1], "rows": rows[0], "kept": rows[1]}
     record = {"file": digest, **facts, "at": at.isoformat(), "checks": list(counts)}
     write_whole(folder / f"{digest[:12]}.json", json.dumps(record, indent=1))
     told = [(sentence(one), one) for one in counts]

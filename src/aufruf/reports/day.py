@@ -1,8 +1,9 @@
-"""The page of one day: what was found, by which model, and why it thinks so."""
+"""The folder of one day: a page with what was found, by which model and why, and a page for each text."""
 
 from pathlib import Path
+from typing import Literal
 
-from aufruf.reports import chart, finding
+from aufruf.reports import chart, filters, finding
 from aufruf.reports.facts import (
     FIT_FLOOR,
     STABILITY_FLOOR,
@@ -12,7 +13,9 @@ from aufruf.reports.facts import (
     Finding,
     Interval,
     ModelCard,
+    Neighbour,
     PartyCount,
+    Record,
 )
 from aufruf.reports.intervals import wilson
 from aufruf.reports.page import fill, write_whole
@@ -24,40 +27,74 @@ __all__ = [
     "Finding",
     "Interval",
     "ModelCard",
+    "Neighbour",
     "PartyCount",
+    "Record",
     "render",
+    "render_texts",
     "write",
 ]
+Accounts = Literal["numbers", "pseudonyms", "names"]
 
 
-def render(day: DayReport, mask: bool = True) -> str:
-    """The day as one HTML page that needs nothing else: no script, no request, printable.
+def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") -> str:
+    """The day as one HTML page that needs nothing else: no request, printable, whole without its one script.
 
     With ``mask`` (the default) mentions, e-mail addresses, telephone numbers and the paths of links are
-    replaced and authors are numbered; see ``privacy`` for what patterns cannot find. Text ids stay.
-    Raises ValueError when more texts are labelled positive than were scored.
+    replaced; see ``privacy`` for what patterns cannot find. Text ids stay. ``accounts``: authors are numbered, or
+    shown as they are given, which are pseudonyms or names. Raises ValueError when more texts are labelled positive
+    than were scored.
     """
     low, high = wilson(day.calls_total, day.scored_total)
-    views = finding.views([*day.calls, *day.others], mask)
-    calls, others = views[: len(day.calls)], views[len(day.calls) :]
+    calls, others = _views(day, mask, accounts)
+    parties = [bar.row.party for bar in chart.parties(day.parties).bars]
+    calls = finding.in_order(calls, parties)
+    found = filters.build([*calls, *others], parties)
+    numbered = list(zip([*calls, *others], found.numbers, strict=True))
     return fill(
         "day.html",
+        rules=found.rules,
+        script="search.js" if found.all else "",
         day=day,
         model=day.model,
         mask=mask,
+        accounts=accounts,
         fit_floor=FIT_FLOOR,
         stability_floor=STABILITY_FLOOR,
         share=Interval(day.calls_total / day.scored_total if day.scored_total else 0.0, low, high),
         metrics=chart.metrics(day.model.metrics, day.model.baseline),
         party_bars=chart.parties(day.parties),
-        calls=finding.by_party(calls, [row.party for row in day.parties]),
-        others=finding.by_reason(others),
+        records=any(view.fact.record for view, _ in numbered),
+        filters=found,
+        calls=numbered[: len(calls)],
+        others=numbered[len(calls) :],
     )
 
 
-def write(folder: Path, day: DayReport, mask: bool = True) -> Path:
-    """Write the page as ``folder``/index.html, whole or not at all, and return its path.
+def render_texts(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") -> dict[str, str]:
+    """A page for each text of the day, by its name; arguments as for ``render``."""
+    calls, others = _views(day, mask, accounts)
+    return {f"{view.key}.html": fill("text.html", day=day, view=view) for view in [*calls, *others]}
 
-    Raises AufrufError when the folder cannot be written.
+
+def write(folder: Path, day: DayReport, mask: bool = True, accounts: Accounts = "numbers") -> Path:
+    """Write ``folder``/index.html and ``folder``/texts/, each file whole or not at all; returns the day's page.
+
+    Pages of texts that the day does not show any more are removed. Raises AufrufError when the folder cannot be
+    written.
     """
-    return write_whole(folder / "index.html", render(day, mask))
+    pages = render_texts(day, mask, accounts)
+    for name, page in pages.items():
+        write_whole(folder / "texts" / name, page)
+    path = write_whole(folder / "index.html", render(day, mask, accounts))
+    for old in (folder / "texts").glob("*.html"):
+        if old.name not in pages:
+            old.unlink()
+    return path
+
+
+def _views(
+    day: DayReport, mask: bool, accounts: Accounts
+) -> tuple[list[finding.FindingView], list[finding.FindingView]]:
+    views = finding.views([*day.calls, *day.others], mask, numbered=accounts == "numbers")
+    return views[: len(day.calls)], views[len(day.calls) :]

@@ -1,6 +1,6 @@
 """The facts a page is made of. A caller fills them in; nothing on a page comes from elsewhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
@@ -75,6 +75,28 @@ class Explained:
 
 
 @dataclass(frozen=True)
+class Record:
+    """What became of test texts to which the version gave a similar probability; an interval for its answer."""
+
+    texts: int  # the nearest ones
+    calls: int  # of them, labelled positive by people
+    least: float  # the lowest and
+    most: float  # the highest probability among them
+    low: float  # 95 % interval of calls / texts (``wilson``)
+    high: float
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A training text that reads alike, and what people called it."""
+
+    text_id: str
+    text: str
+    label: str
+    similarity: float  # cosine of TF-IDF vectors, 0..1
+
+
+@dataclass(frozen=True)
 class Finding:
     """One text with what the model says of it."""
 
@@ -89,6 +111,8 @@ class Finding:
     confident: bool  # False inside the abstain band around the threshold
     chosen: str | None  # call | uncertain | control
     explained: Explained | None
+    record: Record | None = None  # None without a measured test set
+    neighbours: list[Neighbour] = field(default_factory=list)  # the most similar first
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,18 @@
 """How one text is shown: its pieces, its words, its author, and where it stands on the page."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aufruf.reports.facts import Finding
+from aufruf.reports.facts import Finding, Neighbour
 from aufruf.reports.highlight import spans
 from aufruf.reports.inert import hidden
 from aufruf.reports.privacy import Region, masked, pieces, regions, shown_word
 
 _LONG = 1500  # characters from which a text gets a frame that scrolls
+_NEAR = 400  # characters of a neighbour that are shown
 _STEPS = 3  # strengths that an eye can tell apart
-_REASONS = {
-    "uncertain": "Nearest to the threshold",
-    "control": "Random control",
-    "call": "Labelled positive",
-    None: "Other texts",
-}
 
 
 @dataclass(frozen=True)
@@ -26,6 +22,19 @@ class Mark:
     shown: str
     weight: float | None
     tone: str
+    bar: float = 0.0  # length relative to the strongest word, 0..1
+
+
+@dataclass(frozen=True)
+class NeighbourView:
+    """A training text as shown: masked, and cut where it is long."""
+
+    key: str
+    text_id: str
+    text: str
+    cut: bool
+    label: str
+    similarity: float
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class FindingView:
     """A finding with everything that its place on the page needs."""
 
     fact: Finding
+    key: str
     text_id: str
     author: str | None
     pieces: list[Mark]
@@ -40,46 +50,32 @@ class FindingView:
     doubts: list[str]  # why the words are not reliable
     long: bool
     controls: bool  # something invisible was made visible
+    neighbours: list[NeighbourView]
 
 
-@dataclass(frozen=True)
-class Group:
-    """Findings under one heading."""
-
-    name: str | None
-    findings: list[FindingView]
-
-
-def views(findings: Sequence[Finding], mask: bool) -> list[FindingView]:
-    """The findings in their order; with ``mask`` authors are numbered as they appear."""
+def views(findings: Sequence[Finding], mask: bool, numbered: bool = True) -> list[FindingView]:
+    """The findings in their order; authors are ``numbered`` as they appear, or shown as they are given."""
     authors: dict[str, str] = {}
     for found in findings:
         if found.author:
-            authors.setdefault(found.author, f"account {len(authors) + 1}" if mask else found.author)
+            authors.setdefault(found.author, f"account {len(authors) + 1}" if numbered else found.author)
     return [_view(found, authors.get(found.author or ""), mask) for found in findings]
 
 
-def by_party(shown: Sequence[FindingView], order: Sequence[str | None]) -> list[Group]:
-    """One group a party, in the given order, then the others by name, those without a party last."""
-    found = {view.fact.party for view in shown}
-    known = [party for party in order if party is not None]
-    later = sorted(party for party in found if party is not None and party not in known)
-    names: list[str | None] = [*dict.fromkeys(known), *later, None]
-    return [
-        Group(name, _surest_first([view for view in shown if view.fact.party == name]))
-        for name in names
-        if name in found
-    ]
+def in_order(shown: Sequence[FindingView], parties: Sequence[str | None]) -> list[FindingView]:
+    """Party by party, in the given order, then the others by name, those without one last; the surest first in each."""
+    place = {party: at for at, party in enumerate(dict.fromkeys(party for party in parties if party is not None))}
+
+    def key(view: FindingView) -> tuple[bool, int, str, float]:
+        party = view.fact.party
+        return party is None, place.get(party or "", len(place)), party or "", -view.fact.probability
+
+    return sorted(shown, key=key)
 
 
-def by_reason(shown: Sequence[FindingView]) -> list[Group]:
-    """One group for each reason why a text was explained."""
-    groups = []
-    for chosen, heading in _REASONS.items():
-        found = [view for view in shown if (view.fact.chosen if view.fact.chosen in _REASONS else None) == chosen]
-        if found:
-            groups.append(Group(heading, found))
-    return groups
+def key_of(text_id: str) -> str:
+    """The name under which a text's page and its place on others are found: 16 hex digits of its id's SHA-256."""
+    return hashlib.sha256(text_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _view(found: Finding, author: str | None, mask: bool) -> FindingView:
@@ -89,6 +85,7 @@ def _view(found: Finding, author: str | None, mask: bool) -> FindingView:
     strongest = max((abs(weight) for _, weight in words if math.isfinite(weight)), default=0.0)
     return FindingView(
         fact=found,
+        key=key_of(found.text_id),
         text_id=masked(found.text_id, numbers=False) if mask else found.text_id,
         author=author,
         pieces=[_mark(piece.shown, piece.weight, strongest) for piece in pieces(runs, covered)],
@@ -96,6 +93,19 @@ def _view(found: Finding, author: str | None, mask: bool) -> FindingView:
         doubts=found.explained.doubts if found.explained else [],
         long=len(found.text) > _LONG or found.text.count("\n") > 30,
         controls=hidden(found.text),
+        neighbours=[_neighbour(one, mask) for one in found.neighbours],
+    )
+
+
+def _neighbour(one: Neighbour, mask: bool) -> NeighbourView:
+    shown = masked(one.text) if mask else one.text
+    return NeighbourView(
+        key=key_of(one.text_id),
+        text_id=masked(one.text_id, numbers=False) if mask else one.text_id,
+        text=shown if len(shown) <= _NEAR else shown[:_NEAR].rsplit(None, 1)[0],
+        cut=len(shown) > _NEAR,
+        label=one.label,
+        similarity=one.similarity,
     )
 
 
@@ -103,9 +113,6 @@ def _mark(shown: str, weight: float | None, strongest: float) -> Mark:
     """``to`` or ``away``, and a step 1..3 of strength relative to the strongest word of the text."""
     if weight is None or not math.isfinite(weight) or weight == 0.0:
         return Mark(shown, weight, "")
-    step = max(1, math.ceil(_STEPS * abs(weight) / strongest))
-    return Mark(shown, weight, f"{'to' if weight > 0 else 'away'} s{min(step, _STEPS)}")
-
-
-def _surest_first(shown: list[FindingView]) -> list[FindingView]:
-    return sorted(shown, key=lambda view: -view.fact.probability)
+    share = abs(weight) / strongest
+    step = min(max(1, math.ceil(_STEPS * share)), _STEPS)
+    return Mark(shown, weight, f"{'to' if weight > 0 else 'away'} s{step}", share)

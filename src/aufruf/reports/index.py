@@ -11,6 +11,12 @@ from aufruf.reports.evaluation import FOLDER
 from aufruf.reports.inert import page_address
 from aufruf.reports.page import fill, write_whole
 
+STANDING = {  # pages beside the days, and what a reader finds there
+    "words/index.html": "Words that drive calls",
+    "agreement.html": "How far annotators agree",
+    "audit.html": "The split ledger",
+}
+
 
 @dataclass(frozen=True)
 class IndexEntry:
@@ -23,12 +29,15 @@ class IndexEntry:
     version: str
 
 
-def render_index(entries: list[IndexEntry], classifier: str, evaluated: Sequence[str] = ()) -> str:
-    """A page that lists the days, the last one first, and the versions that were ``evaluated``."""
+def render_index(
+    entries: list[IndexEntry], classifier: str, standing: Sequence[str] = (), evaluated: Sequence[str] = ()
+) -> str:
+    """A page that lists the days, the last one first, the ``standing`` pages and the versions ``evaluated``."""
     days = sorted(entries, key=lambda entry: entry.day, reverse=True)
     rows = [(entry, page_address(entry.path)) for entry in days]
+    beside = [(STANDING[path], path) for path in STANDING if path in standing]
     versions = [(one, page_address(f"{FOLDER}/{one}/index.html")) for one in evaluated]
-    return fill("index.html", classifier=classifier, rows=rows, versions=versions)
+    return fill("index.html", classifier=classifier, rows=rows, standing=beside, versions=versions)
 
 
 def entries(folder: Path) -> list[IndexEntry]:
@@ -38,11 +47,13 @@ def entries(folder: Path) -> list[IndexEntry]:
 
 
 def write_index(folder: Path, classifier: str) -> Path:
-    """Write ``folder``/index.html for the days and evaluations that lie in it, and return its path.
+    """Write ``folder``/index.html for the days, standing pages and evaluations in it, and return its path.
 
     Raises AufrufError when the folder cannot be written.
     """
-    return write_whole(folder / "index.html", render_index(entries(folder), classifier, evaluated(folder)))
+    standing = [path for path in STANDING if (folder / path).is_file()]
+    page = render_index(entries(folder), classifier, standing, evaluated(folder))
+    return write_whole(folder / "index.html", page)
 
 
 def evaluated(folder: Path) -> list[str]:

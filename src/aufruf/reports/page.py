@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 import os
 import tempfile
 from datetime import date, datetime
@@ -34,11 +35,36 @@ _MONTHS = [
 ]
 
 
-def fill(template: str, **values: Any) -> str:
-    """A template of this folder as a page with its one style sheet and a policy that admits nothing else."""
-    style = (_HERE / "page.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _engine().get_template(template).render(style=Markup(style), style_hash=digest, **values)  # noqa: S704 - our own file
+def fill(template: str, *, rules: str = "", script: str = "", **values: Any) -> str:
+    """A template of this folder as a page with its one style sheet and a policy that admits nothing else.
+
+    ``rules``: more style of our own making, as its own element. ``script``: a file of this folder that the page may
+    run. Both are admitted by their hash; neither may hold anything from outside.
+    """
+    style, code = _file("page.css"), _file(script) if script else ""
+    styles = " ".join(f"'sha256-{_digest(one)}'" for one in (style, rules) if one)
+    admitted = f"style-src {styles}; " + (f"script-src 'sha256-{_digest(code)}'; " if code else "")
+    return (
+        _engine()
+        .get_template(template)
+        .render(
+            style=Markup(style),  # noqa: S704 - our own file
+            style_hash=_digest(style),
+            rules=Markup(rules),  # noqa: S704 - made of numbers
+            script=Markup(code),  # noqa: S704 - our own file
+            policy=Markup(f"default-src 'none'; {admitted}base-uri 'none'; form-action 'none'"),  # noqa: S704 - as above
+            **values,
+        )
+    )
+
+
+@cache
+def _file(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _digest(code: str) -> str:
+    return base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
 
 
 def write_whole(path: Path, page: str) -> Path:
@@ -102,6 +128,7 @@ def _engine() -> Environment:
         count=lambda n: f"{n:,}",
         percent=lambda share: f"{100 * share:.0f}\u202f%",
         signed=signed,
+        finite=lambda value: value is not None and math.isfinite(value),
         long_date=long_date,
         short_date=short_date,
         moment=moment,

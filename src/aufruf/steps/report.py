@@ -1,10 +1,13 @@
 """The step ``report``: the page of the day."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
@@ -14,9 +17,9 @@ from aufruf.reports.index import write_index
 from aufruf.reports.intervals import wilson
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings
+from aufruf.steps.beside import neighbours, track_record
+from aufruf.steps.pseudonyms import key_of, pseudonym
 from aufruf.store import Store
-
-_SHOWN = 100  # calls on one page; the table has them all
 
 
 def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
@@ -29,6 +32,10 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
     explained = _explanations(store, classifier, version.version)
     others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]
+    surest = np.arange(len(calls)) < classifier.report.shown
+    calls_shown = calls[surest | calls["text_id"].isin(explained)]
+    shown = pd.concat([calls_shown, others])
+    found = _findings(settings, store, classifier, version.version, shown, explained)
     page = pages.DayReport(
         classifier=classifier.name,
         positive=classifier.positive,
@@ -42,12 +49,12 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         undecided=int((~scored["confident"].astype(bool)).sum()),
         ledger=_ledger(store, classifier),
         parties=_parties(scored, classifier),
-        calls=[_finding(row, explained) for row in calls.head(_SHOWN).to_dict("records")],
+        calls=found[: len(calls_shown)],
         calls_shown_of=len(calls),
-        others=[_finding(row, explained) for row in others.to_dict("records")],
+        others=found[len(calls_shown) :],
     )
     folder = settings.reports / classifier.name
-    path = pages.write(folder / today.isoformat(), page)
+    path = pages.write(folder / today.isoformat(), page, classifier.report.mask, classifier.report.accounts)
     write_index(folder, classifier.name)
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
 
@@ -99,6 +106,37 @@ def _parties(scored: pd.DataFrame, classifier: Classifier) -> list[pages.PartyCo
         low, high = wilson(calls, len(rows))
         counts.append(pages.PartyCount(str(party) or None, len(rows), calls, low, high))
     return counts
+
+
+def _findings(
+    settings: Settings,
+    store: Store,
+    classifier: Classifier,
+    version: str,
+    shown: pd.DataFrame,
+    explained: dict[str, dict[str, Any]],
+) -> list[pages.Finding]:
+    """The texts of the page, each with its explanation, what such a probability was worth, and its neighbours."""
+    record = track_record(store, classifier, version)
+    near = neighbours(store, classifier, shown["text"].tolist())
+    account = _account(settings, classifier)
+    return [
+        replace(
+            _finding(row, explained),
+            author=account(row["author"]),
+            record=record(row["probability"]),
+            neighbours=beside,
+        )
+        for row, beside in zip(shown.to_dict("records"), near, strict=True)
+    ]
+
+
+def _account(settings: Settings, classifier: Classifier) -> Callable[[str | None], str | None]:
+    """How an author is named: by a pseudonym where the classifier asks for it, else as the table has it."""
+    if classifier.report.accounts != "pseudonyms":
+        return lambda author: author
+    key = key_of(settings)
+    return lambda author: pseudonym(key, author) if author else None
 
 
 def _finding(row: dict[Any, Any], explained: dict[str, dict[str, Any]]) -> pages.Finding:

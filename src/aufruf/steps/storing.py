@@ -10,6 +10,7 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.data import recollect
+from aufruf.data.forgotten import Tombs
 from aufruf.data.intake import Intake, Portion
 from aufruf.schemas import TABLES, Annotation, IngestedFile, QuarantinedRow, Text
 from aufruf.settings import Settings
@@ -44,6 +45,7 @@ class File:
     changed: bool = False
     replaced: int = 0  # texts of which another wording was stored
     recast: int = 0  # votes that replace another one of the same annotator
+    forgotten: int = 0  # texts that `aufruf forget` has removed, and that stay away
     whole: bool = True  # False for single rows of it
 
     @property
@@ -55,7 +57,10 @@ def store(call: Call, files: Sequence[File], now: datetime) -> None:
     """Store what is new of files that passed, and say in each how much that is."""
     waiting: list[tuple[File, Portion]] = []
     known = parties(call.store) if files else {}
-    for file, portion in _portions(files, now):
+    tombs = Tombs(call.store.read("tombstones"))
+    for file, whole in _portions(files, now):
+        portion, gone = tombs.spare(whole)
+        file.forgotten += gone
         waiting.append((file, portion))
         if sum(len(piece) for _, piece in waiting) >= _FLUSH:
             _flush(call, waiting, known)

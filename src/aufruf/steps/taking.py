@@ -162,7 +162,7 @@ def _told(file: File, now: datetime) -> dict[str, Any]:
         known = {} if row is None else _counts(row, "refused")
         return known | {"status": "refused", "reasons": [file.refusal]}
     told = _counts(row, "new") | {"annotations": file.votes, "posts": file.texts}
-    told |= {name: n for name, n in (("replaced", file.replaced), ("recast", file.recast)) if n}
+    told |= {name: n for name in ("replaced", "recast", "forgotten") if (n := getattr(file, name))}
     reasons = [(why, n) for why, n, _ in file.found.common_reasons()] if file.found else []
     return told | ({"why": [f"{n} refused: {why[:200]}" for why, n in reasons]} if reasons else {})
 

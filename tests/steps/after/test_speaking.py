@@ -1,19 +1,25 @@
 """The steps explain, report, status and monitor on a home where two nights have passed."""
 
 import json
+import re
+import stat
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from aufruf.errors import NothingYet
+from aufruf.classifier import Report
+from aufruf.errors import AufrufError, NothingYet
 from aufruf.model.words import tokens
 from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
 from aufruf.settings import Settings
+from aufruf.steps.beside import neighbours, track_record
 from aufruf.steps.explain import choose, explain
 from aufruf.steps.findings import scored
 from aufruf.steps.monitor import distance, monitor
+from aufruf.steps.pseudonyms import KEY, pseudonym
+from aufruf.steps.pseudonyms import key_of as key_of_home
 from aufruf.steps.report import report
 from aufruf.steps.score import score
 from aufruf.steps.status import status
@@ -110,6 +116,53 @@ def test_the_report_is_of_today_and_the_index_leads_to_it(after):
     assert page.parent.parent == after.settings.reports / after.classifier.name
     assert page.parent.name in (page.parent.parent / "index.html").read_text("utf-8")
     assert report(after.settings, after.classifier)["path"] == found["path"]
+
+
+def test_a_probability_is_held_against_test_texts_of_similar_ones(after):
+    """Of the frozen test texts the fifty with the nearest probabilities are counted, by the labels of people."""
+    mine = {"classifier": after.classifier.name}
+    test = set(after.store.read("splits", {**mine, "split": "test"})["text_id"])
+    labels = dict(after.store.read("labels", mine)[["text_id", "label"]].itertuples(index=False))
+    said = [row for row in after.predictions(model_version="1") if row["text_id"] in test]
+    said.sort(key=lambda row: abs(row["probabilities"]["call"] - 0.7))
+    near = said[:50]
+    record = track_record(after.store, after.classifier, "1")(0.7)
+    assert record is not None
+    assert (record.texts, record.calls) == (len(near), sum(labels[row["text_id"]] == "call" for row in near))
+    assert record.least == min(row["probabilities"]["call"] for row in near)
+    assert record.low < record.calls / record.texts < record.high
+    assert track_record(after.store, after.classifier, "unknown")(0.7) is None
+
+
+def test_a_text_stands_beside_the_training_texts_that_read_alike(after):
+    """What repeats a training text has it as its nearest neighbour, with its label; what is like none has none."""
+    mine = {"classifier": after.classifier.name}
+    ids = after.store.read("splits", {**mine, "split": "train"})["text_id"].tolist()
+    texts = after.store.read("texts", {"text_id": ids})
+    known = texts[texts["text"].str.len() > 60].iloc[0]
+    [[first, *_], others] = neighbours(after.store, after.classifier, [f"{known['text']} Wirklich!", "qqq"])
+    label = after.store.read("labels", {**mine, "text_id": known["text_id"]})["label"].item()
+    assert (first.text_id, first.text, first.label) == (known["text_id"], known["text"], label)
+    assert (0.8 < first.similarity <= 1.0, others) == (True, [])
+
+
+def test_accounts_have_the_same_pseudonym_on_every_page_where_the_classifier_asks_for_it(after):
+    """No handle is on the page; the key is in a file that only its owner can read, and stays."""
+    after.posts("Geht am Sonntag wählen!", "Kommt zum Infostand!")
+    score(after.settings, after.classifier)
+    asked = after.classifier.model_copy(update={"report": Report(accounts="pseudonyms", shown=1000)})
+    pages = []
+    for _ in range(2):
+        pages.append(Path(report(after.settings, asked)["path"]).read_text("utf-8"))
+        names = set(re.findall(r"author-[0-9a-f]{12}", pages[-1]))
+        authors = after.store.distinct("texts", ["author"])["author"].dropna()
+        assert names
+        assert names <= {pseudonym(key_of_home(after.settings), f"@{one.upper()}") for one in authors}
+    assert re.findall("author-[0-9a-f]{12}", pages[0]) == re.findall("author-[0-9a-f]{12}", pages[1])
+    assert stat.S_IMODE((after.settings.home / KEY).stat().st_mode) == 0o600
+    (after.settings.home / KEY).write_text("not a key", "utf-8")
+    with pytest.raises(AufrufError, match="does not hold a key of 64 hex digits"):
+        report(after.settings, asked)
 
 
 def test_hostile_texts_are_shown_harmlessly(after):

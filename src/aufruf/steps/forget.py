@@ -1,0 +1,195 @@
+"""The step ``forget``: everything of one author goes, and what cannot go is said."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.data.forgotten import Tombs
+from aufruf.errors import UsageError
+from aufruf.release.registry import Registry
+from aufruf.reports import forgetting
+from aufruf.schemas import Tombstone
+from aufruf.settings import Settings
+from aufruf.steps import pseudonyms, traces
+from aufruf.steps.storing import rows
+from aufruf.store import Store
+
+_PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
+_OF_TEXTS = ("explanations", "predictions", "labels", "annotations")  # in this order: what rests on a text goes first
+_FACTS = ["text_id", "post_id", "platform", "author", "digest", "group_id"]
+
+
+def forget(
+    settings: Settings, classifiers: Sequence[Classifier], author: str, *, raw: bool = False, dry_run: bool = False
+) -> dict[str, Any]:
+    """Remove an author's texts and all that rests on them: votes, labels, what models said, refused rows, pages.
+
+    ``author``: the account's name, in any case, with or without @, or its pseudonym in reports. Old versions of the
+    tables that change are made an end of, and tombstones - salted hashes of ids - keep the same posts from coming
+    back. ``raw``: also delete the originals that hold a row of the author's, with whatever else is in them.
+    ``dry_run``: say what would go, and change nothing. What stays is listed under ``remains``. A command that broke
+    off is finished by the next one. Raises UsageError for an empty name.
+    """
+    store = Store(settings.lake)
+    name = _named(settings, store, author)
+    texts = _texts(store, name)
+    found = _traces(store, name, texts)
+    refused = _refused_rows(store, found)
+    wordings = _wordings(store, texts)
+    listed = store.read("authors")
+    listed = listed[listed["author"].map(pseudonyms.folded) == name]
+    files = [one for one in rows(store, "files", {}) if name in one.name.casefold()]
+    shown, originals = traces.pages(settings, found), traces.originals(settings, found)
+    ids = pd.DataFrame({"text_id": texts["text_id"]})
+    going = {
+        **dict.fromkeys(_OF_TEXTS, ids),
+        "quarantine": refused,
+        "signatures": wordings,
+        "authors": listed[["author"]],
+        "texts": ids,  # last: while they are there, a command that broke off finds the author again
+    }
+    counts = {table: _count(store, table, frame) for table, frame in going.items()}
+    remains = _remains(settings, store, classifiers, found, texts, [] if raw else originals)
+    unfinished = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
+    anything = any(counts.values()) or shown.rewritten or shown.deleted or files or (raw and originals) or unfinished
+    if anything and not dry_run:
+        _bury(store, texts)
+        shown.clear()
+        for path in originals if raw else ():
+            path.unlink(missing_ok=True)
+        _go(store, going, files, unfinished)
+    return {
+        "status": "nothing to do" if not anything else "would be done" if dry_run else "done",
+        **counts,
+        "pages_rewritten": [str(path) for path in shown.rewritten],
+        "pages_deleted": [str(path) for path in shown.deleted],
+        "originals_deleted": [str(path) for path in originals] if raw else [],
+        "remains": remains,
+    }
+
+
+def _named(settings: Settings, store: Store, author: str) -> str:
+    """The author's name as it is compared; a pseudonym is looked up among the authors there are."""
+    name = pseudonyms.folded(author)
+    if not name:
+        raise UsageError("no author is named", next="Give an account's name, or its pseudonym in reports.")
+    key = pseudonyms.stored(settings.home / pseudonyms.KEY)
+    if key:
+        known = {str(one) for one in store.distinct("texts", ["author"])["author"].dropna()}
+        return next((pseudonyms.folded(one) for one in known if pseudonyms.pseudonym(key, one) == name), name)
+    return name
+
+
+def _texts(store: Store, name: str) -> pd.DataFrame:
+    """The author's texts, and others of the same posts that name no author: the words read off a picture, say."""
+    known = store.read("texts", columns=_FACTS)
+    theirs = known["author"].map(lambda one: one is not None and pseudonyms.folded(one) == name).astype(bool)
+    mine = known[theirs]
+    posts = set(mine[["platform", "post_id"]].dropna(subset=["post_id"]).itertuples(index=False, name=None))
+    numbers = {number for _, number in posts}
+    same = [
+        author is None and number in numbers and (platform is None or (platform, number) in posts)
+        for author, platform, number in zip(known["author"], known["platform"], known["post_id"], strict=True)
+    ]
+    return pd.concat([mine, known[pd.Series(same, index=known.index, dtype=bool)]], ignore_index=True)
+
+
+def _traces(store: Store, name: str, texts: pd.DataFrame) -> traces.Traces:
+    ids = texts["text_id"].tolist()
+    words = [str(one) for one in store.read("texts", {"text_id": ids}, ["text"])["text"]] if ids else []
+    return traces.Traces(
+        name=name,
+        text_ids=frozenset(ids),
+        posts=frozenset(texts["post_id"].dropna()),
+        texts=frozenset(one.strip() for one in words if len(one.strip()) >= 20),  # a shorter one may be anybody's
+        needles=forgetting.needles(ids, words),
+    )
+
+
+def _refused_rows(store: Store, found: traces.Traces) -> pd.DataFrame:
+    held = store.read("quarantine", columns=["file", "item", "row"])
+    theirs = [found.in_row(json.loads(row)) for row in held["row"]]
+    return held.loc[pd.Series(theirs, index=held.index, dtype=bool), ["file", "item"]]
+
+
+def _wordings(store: Store, texts: pd.DataFrame) -> pd.DataFrame:
+    """Wordings that no other text has; their signatures were made of the author's words."""
+    mine = set(texts["group_id"])
+    known = store.read("texts", {"group_id": sorted(mine)}, ["text_id", "group_id"]) if mine else texts
+    others = set(known.loc[~known["text_id"].isin(texts["text_id"]), "group_id"])
+    return pd.DataFrame({"wording": sorted(mine - others)}, dtype=object)
+
+
+def _count(store: Store, table: str, frame: pd.DataFrame) -> int:
+    column = frame.columns[0]
+    if frame.empty:
+        return 0
+    if len(frame.columns) > 1:  # a whole key: one row each
+        return len(frame)
+    return len(store.read(table, {column: frame[column].tolist()}, [column]))
+
+
+def _bury(store: Store, texts: pd.DataFrame) -> None:
+    """Tombstones first: whatever breaks off afterwards, nothing of it comes back."""
+    posts = texts[["platform", "post_id"]].dropna(subset=["post_id"]).itertuples(index=False, name=None)
+    tombs = Tombs(store.read("tombstones"))
+    store.add("tombstones", tombs.made_for(texts["text_id"], posts, datetime.now(UTC)))
+
+
+def _go(store: Store, going: dict[str, pd.DataFrame], files: list[Any], unfinished: list[Tombstone]) -> None:
+    """Delete the rows, make an end of the versions that held them, and close the tombstones.
+
+    A table from which nothing went keeps its past, but after a command that broke off nobody knows which that is.
+    """
+    waiting: list[Tombstone] = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
+    past = [table for table, frame in going.items() if store.delete(table, frame) or unfinished]
+    if files:
+        named = pd.DataFrame([{**vars(one), "name": f"forgotten{Path(one.name).suffix}"} for one in files])
+        store.put("files", named)
+    for table in [*past, *(["files"] if files or unfinished else [])]:
+        store.purge(table)
+    now = datetime.now(UTC)
+    store.put("tombstones", [Tombstone(one.tomb, one.salt, one.forgotten_at, now) for one in waiting])
+
+
+def _remains(
+    settings: Settings,
+    store: Store,
+    classifiers: Sequence[Classifier],
+    found: traces.Traces,
+    texts: pd.DataFrame,
+    originals: list[Path],
+) -> dict[str, Any]:
+    """What stays, and why it may matter: rows of the ledger, versions that learnt from the texts, files, copies."""
+    ids = texts["text_id"].tolist()
+    ledger = store.read("splits", {"text_id": ids}) if ids else store.read("splits").head(0)
+    copies = store.read("texts", {"digest": sorted(set(texts["digest"]))}, ["text_id"]) if ids else ledger
+    return {
+        "ledger_rows": len(ledger),
+        "models": {one.name: _learnt(settings, one, ledger) for one in classifiers},
+        "originals": [str(path) for path in originals],
+        "artifacts": [str(path) for path in traces.artifacts(settings, found)] if found.needles else [],
+        "copies": len(set(copies["text_id"]) - set(ids)),
+    }
+
+
+def _learnt(settings: Settings, classifier: Classifier, ledger: pd.DataFrame) -> list[dict[str, Any]]:
+    """The registered versions that were trained or tuned on the author's texts, and on how many."""
+    sides = ledger[(ledger["classifier"] == classifier.name) & ledger["split"].isin(["train", "validation"])]
+    unmade = settings.tracking_uri.startswith("sqlite:") and not (settings.mlflow / "mlflow.db").exists()
+    if sides.empty or unmade:
+        return []
+    found = []
+    for version in Registry(settings, classifier.name, patience=_PATIENCE).versions():
+        before = sides[sides["assigned_at"] <= pd.Timestamp(version.created_at, unit="ms", tz="UTC")]
+        if len(before):
+            n = before["split"].value_counts()
+            found.append(
+                {"version": version.version, **{side: int(n.get(side, 0)) for side in ("train", "validation")}}
+            )
+    return found

@@ -1,0 +1,133 @@
+"""Where an author is still to be found outside the tables: report pages, originals, the inbox, files of runs."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aufruf.data import readers
+from aufruf.errors import DataRefused
+from aufruf.reports import forgetting
+from aufruf.reports.finding import key_of
+from aufruf.reports.page import write_whole
+from aufruf.settings import Settings
+from aufruf.steps.pseudonyms import folded
+
+_READABLE = (".html", ".csv", ".json", ".ndjson", ".txt", ".md")
+_LARGEST = 64 << 20  # bytes of a page or an artifact that is looked into; larger ones are weights
+_TELLING = 8  # characters of an id that is not just a number of some row
+_ACCOUNT = re.compile("author|user|account|owner|handle|profile|page|name|creator|channel|autor|konto", re.IGNORECASE)
+_PARTY = re.compile("party|partei", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What gives an author away: the name, and the ids and words of the texts."""
+
+    name: str  # as ``pseudonyms.folded``
+    text_ids: frozenset[str]
+    posts: frozenset[str]
+    texts: frozenset[str]
+    needles: list[str] = field(default_factory=list)
+
+    @property
+    def telling(self) -> frozenset[str]:
+        return frozenset(one for one in self.text_ids | self.posts if len(one) >= _TELLING)
+
+    def in_row(self, value: Any, key: str = "") -> bool:
+        """True when something in a row, at any depth, names the author, links to the account, is an id, or is a text.
+
+        A name counts only under a key that speaks of accounts: a party can be called like its account.
+        """
+        if isinstance(value, Mapping):
+            return any(self.in_row(one, str(under)) for under, one in value.items())
+        if isinstance(value, list | tuple):
+            return any(self.in_row(one, key) for one in value)
+        said = value.strip() if isinstance(value, str) else str(value)
+        if said in self.telling or said in self.texts:
+            return True
+        named = _ACCOUNT.search(key) is not None and _PARTY.search(key) is None
+        return (named and folded(said) == self.name) or ("://" in said and self._linked(said))
+
+    def _linked(self, said: str) -> bool:
+        link = rf"://[^\s/?#]+/(?:[^\s?#]*/)?@?{re.escape(self.name)}(?:[/?#\s]|$)"
+        return re.search(link, said, re.IGNORECASE) is not None
+
+
+@dataclass
+class Pages:
+    """Report files that show a text of the author's: those to write again without it, and those to delete."""
+
+    rewritten: dict[Path, str] = field(default_factory=dict)
+    deleted: list[Path] = field(default_factory=list)
+
+    def clear(self) -> None:
+        for path, page in self.rewritten.items():
+            write_whole(path, page)
+        for path in self.deleted:
+            path.unlink(missing_ok=True)
+
+
+def pages(settings: Settings, traces: Traces) -> Pages:
+    """What is to be done with the files under ``reports``.
+
+    A day's page loses the author's cards, a text's page the author's texts among its neighbours. Any other file that
+    shows one of them is to be deleted; the step that wrote it writes it again.
+    """
+    found, keys = Pages(), {key_of(one) for one in traces.text_ids}
+    for path in _files(settings.reports):
+        if path.parent.name == "texts" and path.stem in keys:
+            found.deleted.append(path)
+            continue
+        page = path.read_text("utf-8", "replace")
+        rest, taken = forgetting.without(page, keys) if path.suffix == ".html" else (page, 0)
+        if _shows(path, rest, traces):
+            found.deleted.append(path)
+        elif taken:
+            found.rewritten[path] = rest
+    tables = settings.reports.rglob("*.parquet") if traces.text_ids else ()
+    found.deleted += [path for path in tables if traces.text_ids & set(_ids(path))]
+    return found
+
+
+def originals(settings: Settings, traces: Traces) -> list[Path]:
+    """The files under ``raw`` and ``inbox`` that hold a row of the author's; each is read whole."""
+    places = [settings.raw, settings.home / "inbox"]
+    files = [path for place in places if place.is_dir() for path in sorted(place.rglob("*")) if path.is_file()]
+    return [path for path in files if not path.name.startswith(".") and _holds(path, traces)]
+
+
+def artifacts(settings: Settings, traces: Traces) -> list[Path]:
+    """The readable files that runs left under ``mlflow`` and that name a text of the author's."""
+    return [path for path in _files(settings.mlflow) if _shows(path, path.read_text("utf-8", "replace"), traces)]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _READABLE and path.is_file() and path.stat().st_size <= _LARGEST:
+            yield path
+
+
+def _shows(path: Path, page: str, traces: Traces) -> bool:
+    if path.suffix in {".json", ".ndjson"}:  # there, quotes and letters may be written by their codes
+        escaped = [json.dumps(one)[1:-1] for one in traces.needles]
+        return any(one in page for one in [*traces.needles, *escaped])
+    return forgetting.shows(page, traces.needles)
+
+
+def _ids(path: Path) -> Collection[str]:
+    try:
+        return [str(one) for one in pd.read_parquet(path, columns=["text_id"])["text_id"]]
+    except (ValueError, KeyError, OSError):  # not a table of texts
+        return []
+
+
+def _holds(path: Path, traces: Traces) -> bool:
+    try:
+        return any(traces.in_row(record.row) for record in readers.open_content(path).records())
+    except DataRefused:  # no table: a reason for a refusal, an archive of others
+        return traces.name.encode() in path.read_bytes().lower()

@@ -1,0 +1,242 @@
+"""``aufruf forget``: what goes, what stays, and that nothing comes back."""
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aufruf import cli, phrases
+from aufruf.errors import UsageError
+from aufruf.reports import day as pages
+from aufruf.reports.finding import key_of
+from aufruf.steps.forget import forget
+from aufruf.steps.ingest import ingest
+from aufruf.steps.pseudonyms import key_of as home_key
+from aufruf.steps.pseudonyms import pseudonym
+from aufruf.store import Store
+
+from .conftest import HERS, NOW, TEXTS, text
+
+OTHERS = sorted(set(TEXTS) - set(HERS))
+TABLES_OF_TEXTS = ("texts", "annotations", "labels", "predictions", "explanations")
+
+
+def lake_files_holding(settings, *words: str) -> set[str]:
+    """Names of tables with a file, log or data, in which one of the words stands."""
+    found = set()
+    for path in Path(settings.lake).rglob("*.*"):
+        held = path.read_bytes()
+        if path.suffix == ".parquet" and "_delta_log" not in path.parts:
+            held += pd.read_parquet(path).to_csv().encode()
+        if any(word.encode() in held for word in words):
+            found.add(path.relative_to(settings.lake).parts[0])
+    return found
+
+
+def test_everything_of_an_author_goes(home, one_classifier):
+    """Texts - in any spelling of the name, and of the same post without one - go with all that rests on them."""
+    done = forget(home, [one_classifier], "@anna_NORD")
+    store = Store(home.lake)
+    assert done["status"] == "done"
+    for table in TABLES_OF_TEXTS:
+        assert done[table] == len(HERS)
+        assert sorted(store.read(table)["text_id"]) == OTHERS
+    assert store.read("authors")["author"].tolist() == ["berta"]
+    assert store.read("quarantine")["item"].tolist() == [2]
+    assert store.read("files")["name"].tolist() == ["forgotten.json"]
+
+
+def test_no_version_of_the_lake_holds_it_any_longer(home, one_classifier):
+    """Neither name nor words stand in a file of the lake; the ledger alone keeps ids."""
+    assert lake_files_holding(home, "anna_nord is", "Marktplatz") == {"texts"}
+    forget(home, [one_classifier], "anna_nord")
+    assert lake_files_holding(home, "Anna_Nord", "ANNA_NORD", "Marktplatz", "Stadthalle", "Wahllokalen") == set()
+    assert lake_files_holding(home, *HERS) == {"splits"}
+
+
+def test_a_dry_run_changes_nothing_and_says_the_same(home, one_classifier, original):
+    """Its counts are those of the run that follows; tables, pages and originals are as before."""
+    before = {path: path.read_bytes() for path in home.home.rglob("*") if path.is_file()}
+    would = forget(home, [one_classifier], "anna_nord", raw=True, dry_run=True)
+    assert {path: path.read_bytes() for path in home.home.rglob("*") if path.is_file()} == before
+    done = forget(home, [one_classifier], "anna_nord", raw=True)
+    assert would == {**done, "status": "would be done"}
+
+
+def test_a_pseudonym_names_an_author(home, one_classifier):
+    """What a report calls an account can be handed to forget; another home's pseudonym finds nobody."""
+    name = pseudonym(home_key(home), "anna_nord")
+    assert re.fullmatch(r"author-[0-9a-f]{12}", name)
+    assert forget(home, [one_classifier], "author-000000000000")["status"] == "nothing to do"
+    assert forget(home, [one_classifier], name)["texts"] == len(HERS)
+
+
+def test_asking_again_finds_nothing_to_do(home, one_classifier):
+    """The second time nothing is counted, deleted or written."""
+    forget(home, [one_classifier], "anna_nord")
+    version = Store(home.lake).version("texts")
+    assert forget(home, [one_classifier], "anna_nord")["status"] == "nothing to do"
+    assert Store(home.lake).version("texts") == version
+    with pytest.raises(UsageError, match="no author is named"):
+        forget(home, [one_classifier], " @ ")
+
+
+def test_a_command_that_broke_off_is_finished(home, one_classifier, monkeypatch):
+    """Killed after the texts were deleted, the next one still makes an end of their old versions."""
+
+    def killed(self, table):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "purge", killed)
+        with pytest.raises(KeyboardInterrupt):
+            forget(home, [one_classifier], "anna_nord")
+    assert "texts" in lake_files_holding(home, "Marktplatz")
+    assert forget(home, [one_classifier], "anna_nord")["status"] == "done"
+    assert lake_files_holding(home, "Marktplatz") == set()
+
+
+def test_originals_are_named_and_deleted_only_when_asked(home, one_classifier, original):
+    """An original with a row of the author is listed; with ``raw`` it goes whole, and others stay."""
+    assert forget(home, [one_classifier], "anna_nord", dry_run=True)["remains"]["originals"] == [str(original)]
+    done = forget(home, [one_classifier], "anna_nord", raw=True)
+    assert done["originals_deleted"] == [str(original)]
+    assert [path.name[0] for path in home.raw.iterdir()] == ["1"]
+
+
+def test_tables_that_lose_no_row_keep_their_past(home, one_classifier, original):
+    """The ledger is never touched; asked for the originals later, no table loses its old versions once more."""
+    store = Store(home.lake)
+    before = store.version("splits")
+    forget(home, [one_classifier], "anna_nord")
+    store.put("texts", [text("instagram:BBBBBB3:caption", "berta", "Noch ein Text über Brücken und Wege.")])
+    version = store.version("texts")
+    assert forget(home, [one_classifier], "anna_nord", raw=True)["status"] == "done"
+    assert (store.version("texts"), store.version("splits")) == (version, before)
+    assert len(store.read("texts", version=version - 1)) == 2
+
+
+def test_copies_and_artifacts_are_said_to_remain(home, one_classifier):
+    """A text of another account that says the same, and a run's file that names a text, are counted and left."""
+    Store(home.lake).add("texts", [text("instagram:EEEEEE1:caption", "carla", TEXTS[HERS[0]][1])])
+    left = home.mlflow / "artifacts" / "mismatches.json"
+    left.parent.mkdir(parents=True)
+    left.write_text(json.dumps([{"text_id": HERS[0]}]), "utf-8")
+    (left.parent / "metrics.json").write_text(json.dumps({"f1": 0.5}), "utf-8")
+    remains = forget(home, [one_classifier], "anna_nord")["remains"]
+    assert (remains["copies"], remains["artifacts"]) == (1, [str(left)])
+    assert "instagram:EEEEEE1:caption" in set(Store(home.lake).read("texts")["text_id"])
+
+
+def test_what_was_forgotten_does_not_come_back(home, one_classifier, tmp_path):
+    """Collected again, the same posts are left out and counted; other posts, also of the author's, are taken."""
+    forget(home, [one_classifier], "anna_nord")
+    path = tmp_path / "again.csv"
+    rows = [{"id": one, "post": one.split(":")[1], "who": "anna_nord", "said": "Neu gesagt"} for one in HERS]
+    rows += [{"id": "instagram:AAAAAA2:transcript", "post": "AAAAAA2", "who": None, "said": "Nur zu hören"}]
+    rows += [{"id": "instagram:CCCCCC1:caption", "post": "CCCCCC1", "who": "anna_nord", "said": "Etwas Neues"}]
+    pd.DataFrame(rows).assign(where="instagram").to_csv(path, index=False)
+    columns = {"text_id": "id", "post_id": "post", "author": "who", "text": "said", "platform": "where"}
+    [entry] = ingest(home, [one_classifier], [path], columns=columns)["files"]
+    assert (entry["forgotten"], entry["posts"]) == (4, 1)
+    assert sorted(Store(home.lake).read("texts")["text_id"]) == sorted([*OTHERS, "instagram:CCCCCC1:caption"])
+    assert "4 texts were forgotten" in phrases.told("ingest", {"files": [entry]})[0]
+
+
+def test_votes_for_a_forgotten_text_do_not_come_back(home, one_classifier, tmp_path):
+    """A vote that arrives again with its text is left out as well."""
+    forget(home, [one_classifier], "anna_nord")
+    path = tmp_path / "votes.csv"
+    said = [{"id": one, "said": "Geht wählen", "is": "1", "by": "Ada"} for one in [HERS[0], OTHERS[0]]]
+    pd.DataFrame(said).to_csv(path, index=False)
+    ingest(home, [one_classifier], [path], columns={"text_id": "id", "text": "said", "label": "is", "annotator": "by"})
+    assert sorted(Store(home.lake).read("annotations")["text_id"]) == OTHERS
+
+
+def test_tombstones_say_of_nobody(home, one_classifier):
+    """They hold hashes with a salt and times, one for each text and post; a second author shares the salt."""
+    forget(home, [one_classifier], "anna_nord")
+    forget(home, [one_classifier], "berta")
+    rows = Store(home.lake).read("tombstones")
+    assert len(rows) == 5 + 4
+    assert rows["salt"].nunique() == 1
+    assert rows["tomb"].str.fullmatch("[0-9a-f]{64}").all()
+    assert rows["done_at"].notna().all()
+    assert not {"Anna", "anna", "AAAAAA1"} & set(re.split(r"\W", rows.to_csv()))
+
+
+@pytest.fixture
+def report_page(home, day_with):
+    return day_with(home.reports / "call_to_action" / "2025-02-17")
+
+
+@pytest.fixture
+def day_with():
+    """Writes a day's pages that show one text of each account, the one beside the other as its neighbour."""
+
+    def write(folder: Path) -> Path:
+        near = [pages.Neighbour(HERS[2], TEXTS[HERS[2]][1], "no_call", 0.3)]
+        found = [
+            pages.Finding(
+                one, TEXTS[one][1], "P", TEXTS[one][0], "caption", NOW, "call", 0.9, True, "call", None, None, near
+            )
+            for one in (HERS[0], OTHERS[0])
+        ]
+        model = pages.ModelCard("1", "run", None, "tiny", None, {}, {}, 0, 0.5, NOW, None)
+        day = pages.DayReport(
+            "call_to_action", "call", date(2025, 2, 17), NOW, model, None, 2, 2, 2, 0, {}, [], found, 2, []
+        )
+        return pages.write(folder, day)
+
+    return write
+
+
+def test_report_pages_forget_too(home, one_classifier, report_page):
+    """Her card and page go, the other account's stay without her as neighbour; other pages with her words go."""
+    other = home.reports / "call_to_action" / "words.html"
+    marked = TEXTS[HERS[2]][1].replace("schönen", "<mark>schönen</mark>")
+    other.write_text(f"<p>{marked}</p>", "utf-8")
+    table = home.reports / "call_to_action" / "as-of-1.csv"
+    table.write_text(f"text_id,text\n{HERS[1]},x\n", "utf-8")
+    unrelated = home.reports / "call_to_action" / "audit.html"
+    unrelated.write_text("<p>833 texts</p>", "utf-8")
+    done = forget(home, [one_classifier], "anna_nord")
+    texts = report_page.parent / "texts"
+    assert set(done["pages_deleted"]) == {str(texts / f"{key_of(HERS[0])}.html"), str(other), str(table)}
+    assert set(done["pages_rewritten"]) == {str(report_page), str(texts / f"{key_of(OTHERS[0])}.html")}
+    left = {path: path.read_text("utf-8") for path in home.reports.rglob("*.*")}
+    assert set(left) == {report_page, texts / f"{key_of(OTHERS[0])}.html", unrelated}
+    for page in left.values():
+        assert not re.search("AAAAAA|Nachbarn mit|Stadthalle", page)
+    assert "Infostand" in left[report_page]
+    assert "A text was removed on request." in left[report_page]
+
+
+def test_an_account_called_like_a_party_takes_nobody_with_it(home, one_classifier, original):
+    """Rows that name the account as a party, and pages that name the party, are not the account's."""
+    store = Store(home.lake)
+    store.put("texts", [text("instagram:DDDDDD1:caption", "SPD", "Nur ein kurzer Satz über das Wetter von heute.")])
+    row = json.dumps({"author": "berta", "party": "SPD", "text": ""})
+    store.put("quarantine", store.read("quarantine").assign(row=row))
+    page = home.reports / "call_to_action" / "agreement.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<bdi>SPD</bdi>", "utf-8")
+    done = forget(home, [one_classifier], "spd")
+    assert (done["texts"], done["quarantine"], done["pages_deleted"]) == (1, 0, [])
+    assert page.exists()
+
+
+def test_from_the_shell(home, one_classifier, capfd, monkeypatch):
+    """With --json it prints one object, without it sentences, and exits 0; no name is wrong usage."""
+    monkeypatch.setenv("AUFRUF_CLASSIFIERS", str(home.classifiers))
+    place = ["--home", str(home.home)]
+    assert cli.main(["forget", "anna_nord", "--dry-run", "--json", *place]) == 0
+    assert json.loads(capfd.readouterr().out)["texts"] == len(HERS)
+    assert cli.main(["forget", "anna_nord", *place]) == 0
+    assert "3 texts, 3 annotations" in capfd.readouterr().out
+    assert cli.main(["forget", "anna_nord", *place]) == 0
+    assert "nothing to do" in capfd.readouterr().out
+    assert cli.main(["forget", "@", *place]) == 2

@@ -1,0 +1,235 @@
+"""The pages in a real browser: nothing runs, nothing is fetched, filters work without a script, colours can be read."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aufruf.reports.day import DayReport, DecisionNote, Explained, Finding, Neighbour, PartyCount, Record, write
+from aufruf.reports.finding import key_of
+from aufruf.reports.index import write_index
+
+ATTACKS = [
+    "<script>window.ran = 1</script>",
+    "</script></style></title></textarea><script>window.ran = 1; fetch('{there}')</script>",
+    "\"'><img src={there} onerror=window.ran=1>",
+    "' onmouseover='window.ran=1' style='background:url({there})",
+    "<svg/onload=window.ran=1><iframe src={there}></iframe><link rel=stylesheet href={there}>",
+    "<a href=javascript:window.ran=1>klick</a> javascript:window.ran=1",
+    "<style>@import '{there}'; * {{ background: url({there}) }}</style>",
+    "<meta http-equiv=refresh content='0;url={there}'><base href={there}><form action={there}>",
+    "</article></li><article class='finding'><script>window.ran=1</script>",
+    "a\u2028window.ran=1\u2029 \u202ekcilk\u2066 nul\x00l \x1b[2J halb \ud83d <\ud800script>window.ran=1</script>",
+    "{{{{ 7 * 7 }}}} {{% raw %}} ${{window.ran=1}} ]]><!--",
+]
+CONTRAST = """() => {
+  const parse = (said) => { const n = said.match(/[\\d.]+/g).map(Number); return [n[0], n[1], n[2], n[3] ?? 1]; };
+  const over = (top, under) => top.slice(0, 3).map((one, at) => one * top[3] + under[at] * (1 - top[3]));
+  const light = (rgb) => rgb.map((one) => one / 255)
+    .map((one) => one <= .03928 ? one / 12.92 : ((one + .055) / 1.055) ** 2.4)
+    .reduce((sum, one, at) => sum + one * [.2126, .7152, .0722][at], 0);
+  const behind = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255]);
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility()) continue;
+    const under = behind(element), ink = over(parse(getComputedStyle(element).color), under);
+    const [a, b] = [light(under), light(ink)].sort((one, other) => other - one);
+    const ratio = (a + .05) / (b + .05);
+    if (ratio < 4.5) found.push(`${element.tagName}.${element.className}: ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(found)];
+}"""
+
+
+class Site(ThreadingHTTPServer):
+    """Serves a folder and remembers what it was asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        asked: list[str] = []
+        self.asked = asked
+
+        class Handler(SimpleHTTPRequestHandler):
+            def log_message(self, *what: Any) -> None:
+                asked.append(self.path)
+
+        super().__init__(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        self.address = f"http://127.0.0.1:{self.server_port}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, headless; where there is none the tests are skipped, but with ``CI`` set they fail."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        assert not os.environ.get("CI"), "install chromium: apt-get install chromium"
+        pytest.skip("there is no chromium here: apt-get install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    served = Site(tmp_path)
+    thread = threading.Thread(target=served.serve_forever, daemon=True)
+    thread.start()
+    yield served
+    served.shutdown()
+    served.server_close()
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Callable[..., Any]]:
+    """``opened(url, javascript=..., scheme=...)``: the page, in a context of its own."""
+    contexts = []
+
+    def visit(url: str, javascript: bool = True, scheme: str = "light", width: int = 1200) -> Any:
+        context = browser.new_context(
+            java_script_enabled=javascript, color_scheme=scheme, viewport={"width": width, "height": 900}
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.told = []
+        page.on("console", lambda message: page.told.append(message.text))
+        page.on("pageerror", lambda error: page.told.append(str(error)))
+        page.on("dialog", lambda dialog: page.told.append("a dialog"))
+        page.goto(url)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def attacked(day: DayReport, there: str) -> DayReport:
+    """The day with every attack in every field that comes from outside."""
+    found = []
+    for number, attack in enumerate(ATTACKS):
+        bad = attack.format(there=there)
+        words = [(bad, 0.5), ("Geht", -1.0), (bad.split()[0], 0.2)]
+        near = [Neighbour(f"{number}{bad}", bad, bad, 0.5)]
+        record = Record(50, 40, 0.8, 0.9, 0.67, 0.89)
+        found.append(
+            Finding(
+                f"{bad}{number}", f"Geht {bad} wählen", bad, bad, bad, None, bad, 0.9, number % 2 == 0, "call",
+                Explained(words, 0.9, 0.9), record, near,
+            )
+        )  # fmt: skip
+    bad = "".join(attack.format(there=there) for attack in ATTACKS)
+    return replace(
+        day,
+        classifier=bad,
+        positive=bad,
+        model=replace(day.model, version=bad, run_id=bad, run_url="javascript:window.ran=1", encoder=bad),
+        decision=DecisionNote("kept", bad, [bad], day.generated_at),
+        parties=[PartyCount(bad, 10, 3, 0.1, 0.6)],
+        calls=found,
+        others=[replace(one, text_id=f"other {one.text_id}", chosen="control") for one in found],
+    )
+
+
+def test_hostile_texts_run_nothing_and_fetch_nothing(day: DayReport, tmp_path: Path, site: Site, opened: Any) -> None:
+    """Pages full of attacks, opened, hovered, focused: no script runs, and the policy has nothing to stop."""
+    folder = tmp_path / "calls" / "2025-02-17"
+    mine = attacked(day, f"{site.address}/stolen")
+    write(folder, mine, mask=False, accounts="names")
+    write_index(tmp_path / "calls", mine.classifier)
+    key = key_of(mine.calls[1].text_id)
+    paths = ["/calls/2025-02-17/index.html", f"/calls/2025-02-17/texts/{key}.html", "/calls/index.html"]
+    for path in paths:
+        page = opened(site.address + path)
+        for mark in page.locator("mark, .words bdi, .near .text").all()[:12]:
+            mark.hover()
+        for _ in range(15):
+            page.keyboard.press("Tab")
+        page.wait_for_timeout(100)
+        assert (page.evaluate("window.ran"), page.told, page.url) == (None, [], site.address + path)
+        schemes = page.evaluate("[...document.links].map((link) => link.protocol + link.host)")
+        assert set(schemes) <= {f"http:{site.address.removeprefix('http://')}"}
+    assert [asked for asked in site.asked if asked != "/favicon.ico"] == paths
+
+
+def test_the_same_attacks_do_harm_where_nothing_stops_them(tmp_path: Path, site: Site, opened: Any) -> None:
+    """Written into a page as they are, they run and fetch, and this file's eyes see it."""
+    bare = "".join(attack.format(there=f"{site.address}/stolen") for attack in ATTACKS[:5])
+    (tmp_path / "bare.html").write_text(f"<!doctype html><title>bare</title>{bare}", "utf-8")
+    page = opened(f"{site.address}/bare.html")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.ran") == 1
+    assert "/stolen" in site.asked
+
+
+def test_filters_work_with_the_keyboard_and_no_script(day: DayReport, tmp_path: Path, opened: Any) -> None:
+    """With JavaScript off, Tab and arrow keys choose a party, then a type; other texts disappear; search is hidden."""
+    page = opened(write(tmp_path, day).as_uri(), javascript=False)
+    shown = page.locator(".finding:visible")
+    assert shown.count() == 8
+    assert not page.locator("#search").is_visible()
+    page.locator("nav a").last.focus()
+    for _ in range(3):
+        if page.locator("#by-party:focus").count():
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#by-party").input_value() == "1"
+    assert [one.count("Bündnis Morgenrot") for one in shown.all_inner_texts()] == [1, 1]
+    page.locator("#by-party").select_option("2")
+    page.locator("#by-type").select_option(label="ocr (1)")
+    assert [("TEILEN" in one, "Liste Flussufer" in one) for one in shown.all_inner_texts()] == [(True, True)]
+
+
+def test_search_finds_words_whatever_their_case_and_accents(day: DayReport, tmp_path: Path, opened: Any) -> None:
+    """``/`` leads to the search box; all words must occur in a text; the filters hold beside it."""
+    page = opened(write(tmp_path, day).as_uri())
+    page.keyboard.press("/")
+    page.keyboard.type("WAHLEN nachbarn")
+    shown = page.locator(".finding:visible")
+    assert shown.count() == 1
+    assert "Geht" in shown.first.inner_text()
+    page.locator("#search").fill("")
+    page.locator("#by-why").select_option(label="random control (1)")
+    assert "Danke" in shown.first.inner_text()
+    page.locator("#search").fill("wählen")
+    assert shown.count() == 0
+    assert page.told == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_written_can_be_read(day: DayReport, tmp_path: Path, opened: Any, scheme: str) -> None:
+    """All text has a contrast of 4.5 to 1 or more (WCAG 2.2, 1.4.3), marked words too, and fits a narrow screen."""
+    record, near = Record(50, 46, 0.91, 0.99, 0.81, 0.97), [Neighbour("n", "Geht am Sonntag wählen!", "call", 0.6)]
+    calls = [replace(call, record=record, neighbours=near) for call in day.calls]
+    path = write(tmp_path / "2025-02-17", replace(day, calls=calls))
+    index = write_index(tmp_path, "calls")
+    for address in (path, path.parent / "texts" / f"{key_of(calls[0].text_id)}.html", index):
+        page = opened(address.as_uri(), scheme=scheme, width=360)
+        assert page.evaluate(CONTRAST) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_on_paper_all_texts_and_no_controls(day: DayReport, tmp_path: Path, opened: Any) -> None:
+    """Printed, the filters are gone, every text is there, and a long one is not cut off."""
+    long = replace(day.calls[0], text="Geht wählen. " * 400)
+    page = opened(write(tmp_path, replace(day, calls=[long, *day.calls[1:]])).as_uri(), scheme="dark")
+    page.emulate_media(media="print")
+    assert page.locator(".finding:visible").count() == 8
+    assert not page.locator(".filters").is_visible()
+    box = page.locator(".text.long")
+    assert box.evaluate("box => box.scrollHeight <= box.clientHeight")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 30, 33)"
