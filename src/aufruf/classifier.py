@@ -93,6 +93,7 @@ class Gate(Section):
     resamples: Annotated[int, Field(ge=100)] = 2000
     beat_baseline: bool = True  # TF-IDF + logistic regression on the same split
     mode: Literal["auto", "approve", "manual"] = "auto"
+    answer_hours: Annotated[float, Field(gt=0)] = 16.0  # a person's time to approve; over before the next night
 
 
 class Scoring(Section):

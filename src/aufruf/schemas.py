@@ -181,6 +181,20 @@ class Decision:
     high: float | None
     test_rows: int
     fingerprint: str  # digest of the test rows, labels and gate that were judged
+    decided_by: str | None = None  # None: the gate; person, person:ACCOUNT as Airflow calls it, nobody (not in time)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """One change of who speaks: a version came into use, was refused, or the alias was taken away."""
+
+    KEY: ClassVar = ("classifier", "since")
+    classifier: str
+    since: datetime  # when aufruf moved the alias, or noticed that somebody had
+    version: str | None  # None: the alias was taken away
+    how: str  # gate | approval | hand | rollback
+    replaced: str | None  # the version that spoke before
+    refused: str | None  # why the version may not speak, and the one before goes on; None: it speaks
 
 
 def names_in(value: str) -> tuple[str, ...]:
@@ -200,4 +214,5 @@ TABLES: dict[str, Any] = {
     "predictions": Prediction,
     "explanations": Explanation,
     "decisions": Decision,
+    "champions": Champion,
 }

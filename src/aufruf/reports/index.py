@@ -21,11 +21,11 @@ class IndexEntry:
     version: str
 
 
-def render_index(entries: list[IndexEntry], classifier: str) -> str:
-    """A page that lists the days, the last one first."""
+def render_index(entries: list[IndexEntry], classifier: str, champions: bool = False) -> str:
+    """A page that lists the days, the last one first. ``champions``: the page on champions lies in their folder."""
     days = sorted(entries, key=lambda entry: entry.day, reverse=True)
     rows = [(entry, page_address(entry.path)) for entry in days]
-    return fill("index.html", classifier=classifier, rows=rows)
+    return fill("index.html", classifier=classifier, rows=rows, champions=champions)
 
 
 def entries(folder: Path) -> list[IndexEntry]:
@@ -39,7 +39,8 @@ def write_index(folder: Path, classifier: str) -> Path:
 
     Raises AufrufError when the folder cannot be written.
     """
-    return write_whole(folder / "index.html", render_index(entries(folder), classifier))
+    champions = (folder / "champions" / "index.html").is_file()
+    return write_whole(folder / "index.html", render_index(entries(folder), classifier, champions))
 
 
 class _Facts(HTMLParser):

@@ -13,7 +13,8 @@ from aufruf.reports import day as pages
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import wilson
 from aufruf.settings import Settings
-from aufruf.steps import corpus, findings
+from aufruf.steps import corpus, findings, history
+from aufruf.steps.champion import speaking
 from aufruf.store import Store
 
 _SHOWN = 100  # calls on one page; the table has them all
@@ -22,7 +23,7 @@ _SHOWN = 100  # calls on one page; the table has them all
 def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """Write today's page for the champion and the list of days; returns the page's path. Raises NothingYet."""
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
-    version, now = registry.champion(), datetime.now(UTC)
+    version, now = speaking(settings, classifier, registry).version, datetime.now(UTC)
     today = now.astimezone(ZoneInfo(classifier.schedule.timezone)).date()
     scored = findings.scored(store, classifier, version.version)
     new = findings.latest(scored)
@@ -48,6 +49,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     )
     folder = settings.reports / classifier.name
     path = pages.write(folder / today.isoformat(), page)
+    history.write(settings, classifier)
     write_index(folder, classifier.name)
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
 
