@@ -74,7 +74,7 @@ def _verdict(
 
 
 def _body(settings: Settings, classifier: Classifier, row: decisions.Row, version: Version, registry: Registry) -> str:
-    reasons = [f"* {_plain(said)}" for said in json.loads(row["reasons"])]
+    reasons = [f"* {_plain(said)}" for said in decisions.evidence(row)]
     url, pages = registry.url(version), settings.reports / classifier.name / "index.html"
     links = [f"* Run of version {version.version} in MLflow: <{url}>" if url else "", f"* Reports: `{pages}`"]
     hours = f"{classifier.gate.answer_hours:g}"

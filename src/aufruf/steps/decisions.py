@@ -39,7 +39,7 @@ def close(store: Store, row: Row, verdict: str, by: str, reasons: Sequence[str])
         | {
             "at": datetime.now(UTC),
             "verdict": "first" if verdict == "promoted" and row["champion"] is None else verdict,
-            "reasons": json.dumps([*reasons, *_evidence(row)], ensure_ascii=False),
+            "reasons": json.dumps([*reasons, *evidence(row)], ensure_ascii=False),
             "decided_by": by,
         }
     )
@@ -91,7 +91,7 @@ def result(row: Row, champion: str | None) -> dict[str, Any]:
     }
 
 
-def _evidence(row: Row) -> list[str]:
+def evidence(row: Row) -> list[str]:
     """What was said when it began to wait, less what is no longer so."""
     said = json.loads(row["reasons"])
     return [one.removesuffix(", waits for a person") for one in said if not one.startswith("a person decides")]
