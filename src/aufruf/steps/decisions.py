@@ -32,6 +32,12 @@ def promoted(store: Store, classifier: Classifier, version: str) -> bool:
     return row is not None and row["verdict"] in PROMOTED
 
 
+def how(row: Row) -> str:
+    """How a version that the decision promoted comes into use, as the table ``champions`` calls it."""
+    by = row["decided_by"]
+    return "gate" if by is None else "hand" if by == PERSON else "approval"  # only Airflow names an account
+
+
 def close(store: Store, row: Row, verdict: str, by: str, reasons: Sequence[str]) -> Row:
     """Write the verdict on a waiting decision as a row of its own, with the evidence of that one; returns it."""
     found = Decision(

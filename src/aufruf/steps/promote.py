@@ -54,7 +54,7 @@ def promote(settings: Settings, classifier: Classifier, version: str | None = No
         row, status = vars(decision), "new"
     if row["verdict"] in decisions.PROMOTED:
         if CROWNED not in challenger.tags:
-            crown(settings, classifier, registry, challenger, "gate" if row["decided_by"] is None else "approval")
+            crown(settings, classifier, registry, challenger, decisions.how(row))
         champion = challenger
     return {**decisions.result(row, champion.version if champion else None), "status": status}
 
