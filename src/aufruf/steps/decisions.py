@@ -60,18 +60,18 @@ def accept(store: Store, classifier: Classifier, version: str) -> None:
         close(store, row, "promoted", PERSON, [f"version {version} was made champion by hand"])
 
 
-def by_hand(store: Store, classifier: Classifier, version: Version, champion: str | None, how: str) -> Row:
+def by_hand(store: Store, classifier: Classifier, version: Version, champion: str | None, said: str) -> Row:
     """Write that a person promoted a version, with the evidence if it waited for one; returns the row."""
     judged = last(store, classifier, version.version)
     if judged is not None and judged["verdict"] == "waiting":
-        return close(store, judged, "promoted", PERSON, [how])
+        return close(store, judged, "promoted", PERSON, [said])
     found = Decision(
         classifier=classifier.name,
         challenger=version.version,
         champion=champion,
         at=datetime.now(UTC),
         verdict="promoted" if champion else "first",
-        reasons=json.dumps([how], ensure_ascii=False),
+        reasons=json.dumps([said], ensure_ascii=False),
         challenger_metrics=version.tags.get("aufruf.metrics", "{}"),
         champion_metrics=None,
         value=None,
