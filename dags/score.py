@@ -1,8 +1,9 @@
 """The champion reads every text that it has not read yet, and says why it decided as it did.
 
-Runs when new posts are stored, when the champion changes, and at `[schedule] score` of the classifier file,
-so that a champion chosen by hand in the MLflow UI scores the next morning at the latest. No parameters.
+Runs when new posts are stored, when the champion changes - in the MLflow UI too, whose webhook says so within
+seconds - and at `[schedule] score` of the classifier file, which makes up for a webhook that was lost. No parameters.
 
+* `champion` fails when the version under the alias is not what was registered; the one before it then goes on.
 * `score` classifies once per text and model version; while there is no champion it skips and says so.
 * `explain` finds the words that spoke for a decision, for a sample of the decisions.
 * `report` writes the page to read, cite and download from.
@@ -24,6 +25,7 @@ def build(classifier):
     schedule = AssetOrTimeSchedule(timetable=cron(classifier, "score"), assets=arrival)
     with DAG(f"{name}.score", schedule=schedule, **common(__doc__, name)):
         score = verb("score", name, gpu=True, waits=True, hours=12)
+        verb("champion", name, waits=True)
         score >> verb("explain", name, gpu=True, hours=6) >> verb("report", name)
 
 

@@ -5,8 +5,8 @@ Parameters: `trials` (most trials in a sweep), `preset` (overlay on the file), `
 
 * `split` gives new labelled texts their side, for ever; while nothing is labelled it skips and says so.
 * `sweep` is a task a trial: as many at once as the pool `gpu` has slots. `train` and `evaluate` take one as well.
-* `promote` compares with the champion.
-* `new_champion` runs only when the champion changed, and starts the scoring; `report` writes the page.
+* `promote` compares with the champion; with `mode = "approve"` the group `approval` then waits for a person.
+* `new_champion` starts the scoring when the champion changed and MLflow has not said so; `report` writes the page.
 
 **When it fails.** The failed task's log ends with what went wrong and what to do. Every task can be cleared:
 splits are append-only, a sweep goes on with its study, and a trial from its last checkpoint; the champion stays
@@ -16,9 +16,10 @@ until a better one is proven.
 from airflow.sdk import DAG
 
 from aufruf_airflow import assets
+from aufruf_airflow.approval import approval
 from aufruf_airflow.classifiers import train_params, train_schedule, working
 from aufruf_airflow.sweep import sweep
-from aufruf_airflow.task import common, skip, step, take, verb
+from aufruf_airflow.task import announce, common, skip, step, take, verb
 
 
 def build(classifier):
@@ -35,18 +36,18 @@ def build(classifier):
             """Let the challenger meet the champion."""
             return take("promote", name, params) if params["promote"] else skip("Asked not to promote.")
 
-        @step(outlets=[assets.champion(name)])
-        def new_champion(decision):
-            """Announce that the champion changed."""
-            changed = decision["verdict"] in {"first", "promoted"} and decision["status"] == "new"
-            return {"champion": decision["champion"]} if changed else skip("The champion stays.")
+        @step(outlets=[assets.champion(name)], inlets=[assets.champion(name)])
+        def new_champion(decision, outlet_events=None, inlet_events=None):
+            """Announce that the champion changed, unless MLflow's webhook was faster."""
+            return announce(assets.champion(name), decision, outlet_events, inlet_events)
 
         split = verb("split", name, waits=True)
         train = verb("train", name, gpu=True, hours=12)
         report = verb("report", name, waits=True, trigger_rule="none_failed_min_one_success")
         split >> sweep(classifier) >> train >> (measured := evaluate(train)) >> (decision := promote())
-        new_champion(decision)
-        [measured, decision] >> report
+        decided = approval(classifier, decision) if classifier.gate.mode == "approve" else decision
+        new_champion(decided)
+        [measured, decided] >> report
 
 
 for classifier in working():

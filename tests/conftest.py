@@ -180,8 +180,8 @@ def shared_data() -> Path:
 
 
 @contextmanager
-def _database() -> Iterator[str]:
-    """A PostgreSQL database of one's own; AUFRUF_TEST_POSTGRES says where there is a server.
+def _postgresql() -> Iterator[str]:
+    """A PostgreSQL database of the test's own; AUFRUF_TEST_POSTGRES says where there is a server.
 
     Without a server the test is skipped and says so, but with ``CI`` set it fails.
     """
@@ -205,9 +205,19 @@ def _database() -> Iterator[str]:
 
 @pytest.fixture
 def studies_url() -> Iterator[str]:
-    """A PostgreSQL database of the test's own."""
-    with _database() as url:
+    """A PostgreSQL database for one test."""
+    with _postgresql() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mlflow_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator["MlflowServer"]:
+    """An MLflow server whose database is PostgreSQL, for all tests."""
+    with _postgresql() as url:
+        server = MlflowServer(tmp_path_factory.mktemp("mlflow-on-postgresql"), url)
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(params=["file", "postgresql"])
@@ -220,20 +230,26 @@ def studies(request: pytest.FixtureRequest, tmp_path: Path):  # type: ignore[no-
 
 
 class MlflowServer:
-    """A real MLflow server, on SQLite or the ``store`` given, that a test may stop, start again, and freeze."""
+    """A real MLflow server, on SQLite unless told otherwise, that a test may stop, start again, and freeze."""
 
-    def __init__(self, folder: Path, store: str | None = None) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         self.folder, self.process = folder, None
-        self.store = store or f"sqlite:///{folder / 'served.db'}"
+        self.database = database or f"sqlite:///{folder / 'served.db'}"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.uri = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        where = ["--backend-store-uri", self.store, "--port", str(self.port)]
+        where = ["--backend-store-uri", self.database, "--port", str(self.port)]
         artifacts = ["--artifacts-destination", (self.folder / "served").as_uri(), "--workers", "1"]
-        env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        env = {
+            **os.environ,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
+            "MLFLOW_WEBHOOK_CACHE_TTL": "0",  # else it knows a new webhook after up to a minute
+            "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+        }
         command = [sys.executable, "-m", "mlflow", "server", *where, *artifacts]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
@@ -278,7 +294,7 @@ def mlflow_server(_one_server: MlflowServer) -> MlflowServer:
 @pytest.fixture(scope="module")
 def new_database() -> Iterator[str]:
     """A PostgreSQL database for the tests of one file."""
-    with _database() as url:
+    with _postgresql() as url:
         yield url
 
 

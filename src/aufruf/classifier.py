@@ -102,6 +102,7 @@ class Gate(Section):
     floor_positives: Count = 10  # texts with the label below which the F1 of a slice is mostly luck
     behaviour: dict[str, Share] = {}  # lowest share of a capability's behaviour tests that must hold
     mode: Literal["auto", "approve", "manual"] = "auto"
+    answer_hours: Annotated[float, Field(gt=0)] = 16.0  # a person's time to approve; over before the next night
 
     @model_validator(mode="after")
     def _floors_name_slices(self) -> "Gate":

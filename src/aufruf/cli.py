@@ -110,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
     splits.add_argument("--as-of", metavar="RUN", help="write what this run was trained on; adds nothing")
     splits.add_argument("--out", type=Path, metavar="FILE", help="with --folds or --as-of: where to write")
     made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
+    made["promote"].add_argument("--version", metavar="VERSION", help="make this version champion: a person decides")
     for name in ("evaluate", "score", "explain"):
         made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
     made["explain"].add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
@@ -135,6 +136,7 @@ _PLAIN = {
     "split": "put new texts into train, validation or test",
     "evaluate": "measure a version on the frozen test set",
     "promote": "challenger against champion",
+    "rollback": "the champion before becomes champion again",
     "score": "classify every text not scored yet",
     "report": "write the page of the day",
     "forget": "remove everything of one author",
@@ -146,7 +148,17 @@ _PLAIN = {
 }
 
 
-_OPTIONS = ("trials", "model", "text", "queue", "audit", "folds", "as_of", "out")  # passed on to the step, where given
+_OPTIONS = (
+    "trials",
+    "model",
+    "version",
+    "text",
+    "queue",
+    "audit",
+    "folds",
+    "as_of",
+    "out",
+)  # passed on to the step, where given
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:

@@ -130,10 +130,17 @@ def _promote(result: dict[str, Any]) -> list[str]:
     return [f"{result['verdict']}: {'; '.join(result['reasons'])}{_unchanged(result)}"]
 
 
+def _rollback(result: dict[str, Any]) -> list[str]:
+    replaced = f", and version {result['replaced']} is previous" if result["replaced"] else ""
+    return [f"version {result['champion']} is champion again{replaced}"]
+
+
 def _score(result: dict[str, Any]) -> list[str]:
+    refused = result.get("champion_refused")
     return [
+        *([f"REFUSED: version {refused['version']}, the champion: {refused['why']}"] if refused else []),
         f"version {result['model_version']}: {result['scored']} scored, {result['already_scored']} before, "
-        f"{result['refused']} refused{_unchanged(result)}"
+        f"{result['refused']} refused{_unchanged(result)}",
     ]
 
 
@@ -168,7 +175,8 @@ def _version(one: dict[str, Any] | None) -> str:
     f1 = one["metrics"].get("f1")
     quality = f", test F1 {f1['value']:.3f} [{f1['low']:.3f}, {f1['high']:.3f}]" if f1 else ", not evaluated"
     instead = f" (stands in for {one['stand_in_for']})" if one["stand_in_for"] else ""
-    return f"version {one['version']}{quality}; {one['encoder']}{instead}"
+    refused = f"; REFUSED: {one['refused']}" if one.get("refused") else ""
+    return f"version {one['version']}{quality}; {one['encoder']}{instead}{refused}"
 
 
 def _night(result: dict[str, Any]) -> list[str]:
@@ -244,6 +252,7 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "train": _train,
     "evaluate": _evaluate,
     "promote": _promote,
+    "rollback": _rollback,
     "score": _score,
     "explain": _explain,
     "status": _status,

@@ -183,6 +183,7 @@ class Decision:
     fingerprint: str  # digest of the test rows, labels and gate that were judged
     looks: int | None = None  # challengers judged on these test rows, this one included
     step: float | None = None  # what the difference had to exceed
+    decided_by: str | None = None  # None: the gate; person, person:ACCOUNT as Airflow calls it, nobody (not in time)
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,19 @@ class Tombstone:
     salt: str
     forgotten_at: datetime
     done_at: datetime | None  # when everything of it was gone; None: the command broke off before
+
+
+@dataclass(frozen=True)
+class Champion:
+    """One change of who speaks: a version came into use, was refused, or the alias was taken away."""
+
+    KEY: ClassVar = ("classifier", "since")
+    classifier: str
+    since: datetime  # when aufruf moved the alias, or noticed that somebody had
+    version: str | None  # None: the alias was taken away
+    how: str  # gate | approval | hand | rollback
+    replaced: str | None  # the version that spoke before
+    refused: str | None  # why the version may not speak, and the one before goes on; None: it speaks
 
 
 def names_in(value: str) -> tuple[str, ...]:
@@ -213,5 +227,6 @@ TABLES: dict[str, Any] = {
     "predictions": Prediction,
     "explanations": Explanation,
     "decisions": Decision,
+    "champions": Champion,
     "tombstones": Tombstone,
 }

@@ -25,6 +25,7 @@ VERBS = {
     "score": "Classify every text that the champion has not classified yet.",
     "explain": "Find the words that spoke for a decision, for a sample of the decisions.",
     "report": "Write the page that people read.",
+    "champion": "See who may speak; fails when the champion is refused, while the version before it goes on scoring.",
     "monitor": "Compare what arrives with what was learned.",
 }
 
@@ -95,6 +96,17 @@ def tell(ti: Any, verb: str, result: dict[str, Any]) -> None:
 def told(ti: Any, *tasks: str) -> str:
     """What the tasks left word of with ``tell``; "" when all is well."""
     return " ".join(why for one in tasks if (why := ti.xcom_pull(task_ids=one, key=_REFUSAL)))
+
+
+def announce(asset: Any, decision: dict[str, Any], outlet_events: Any, inlet_events: Any) -> dict[str, Any]:
+    """Let the task say that the champion is another one; skipped when it stays, or its last event names this one."""
+    if decision["verdict"] not in {"first", "promoted"}:
+        raise AirflowSkipException("The champion stays.")
+    said = {"version": decision["champion"]}
+    if any(event.extra.get("version") == said["version"] for event in inlet_events[asset].ascending(False).limit(1)):
+        raise AirflowSkipException(f"Version {said['version']} was announced before, as a rule by MLflow's webhook.")
+    outlet_events[asset].extra = said
+    return said
 
 
 def take(verb: str, name: str, params: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def _task(task):
         "upstream": sorted(task.upstream_task_ids),
         "trigger_rule": task.trigger_rule.value,
         "mapped": task.is_mapped,
+        "waits": (hours := getattr(task, "response_timeout", None)) and hours.total_seconds(),
     }
 
 

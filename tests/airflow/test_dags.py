@@ -95,6 +95,18 @@ def test_the_chain_of_the_night(bag: dict[str, Any]) -> None:
     assert [name for name, task in tasks.items() if task["mapped"]] == ["sweep.trial"]
 
 
+def test_with_approval_the_night_waits_for_a_person(tmp_path: Path, recipe: str, make: Any) -> None:
+    """`approve` puts a question and its answer between the gate and the announcement, outside the pool gpu."""
+    approved = recipe.replace('mode = "auto"', 'mode = "approve"\nanswer_hours = 2.5')
+    tasks = make(tmp_path, careful=approved).describe()["dags"]["careful.train"]["tasks"]
+    asked, settled = tasks["approval.ask"], tasks["approval.settled"]
+    assert (asked["upstream"], asked["pool"], asked["waits"]) == (["promote"], "default_pool", 9000)
+    assert (settled["upstream"], settled["pool"]) == (["approval.ask", "promote"], "default_pool")
+    assert settled["trigger_rule"] == "none_failed_min_one_success", "it passes on what needed nobody"
+    assert tasks["new_champion"]["upstream"] == ["approval.settled"]
+    assert tasks["report"]["upstream"] == ["approval.settled", "evaluate"]
+
+
 def test_what_starts_what(bag: dict[str, Any]) -> None:
     """New posts or a new champion start scoring; only the classifier's own labels and champion count."""
     dags = bag["dags"]

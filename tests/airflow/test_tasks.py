@@ -87,3 +87,67 @@ def test_mlflow_is_the_installed_one(make: Any, tmp_path: Path) -> None:
     code = "import importlib.util as u, os, sys; os.chdir(sys.argv[1]); print(u.find_spec('mlflow').origin)"
     done = make(tmp_path).python("-c", code, str(ROOT))
     assert "site-packages" in Path(done.stdout.strip()).parts, done.stderr
+
+
+ASK = """
+import json
+from datetime import UTC, datetime
+from airflow.sdk.exceptions import AirflowSkipException
+from aufruf_airflow.approval import Ask
+
+def answered(chosen, user):
+    event = {"chosen_options": [chosen], "params_input": {}, "responded_at": datetime.now(UTC)}
+    return ask.execute_complete({}, event | {"responded_by_user": user, "timedout": user is None})
+
+ask = Ask(task_id="ask", classifier="c", decision={"verdict": "kept"}, hours=16)
+try:
+    skipped = ask.execute({})
+except AirflowSkipException as error:
+    skipped = str(error)
+ada = {"id": "7", "name": "Ada Lovelace"}
+print("\\n" + json.dumps([skipped, answered("Promote", ada), answered("Keep", ada), answered(ask.defaults[0], None)]))
+"""
+
+
+def test_an_answer_names_the_account_and_never_the_person(make: Any, tmp_path: Path) -> None:
+    """XCom gets yes or no and an account; the time being up is a no of nobody; a sure verdict asks nobody."""
+    done = make(tmp_path).python("-c", ASK)
+    assert json.loads(done.stdout.splitlines()[-1]) == [
+        "Nothing waits for a person.",
+        {"approved": True, "by": "7"},
+        {"approved": False, "by": "7"},
+        {"approved": False, "by": None},
+    ], done.stderr
+
+
+ANNOUNCE = """
+import json, types
+from airflow.sdk.exceptions import AirflowSkipException
+from aufruf_airflow.task import announce
+
+class Events(list):
+    def ascending(self, up):
+        assert not up
+        return self
+    def limit(self, count):
+        return self[:count]
+
+def told(verdict, *versions):
+    out = {"asset": types.SimpleNamespace(extra={})}
+    seen = Events(types.SimpleNamespace(extra={"version": version} if version else {}) for version in versions)
+    try:
+        announce("asset", {"verdict": verdict, "champion": "3"}, out, {"asset": seen})
+    except AirflowSkipException:
+        return "skipped"
+    return out["asset"].extra
+
+found = [told("kept"), told("promoted"), told("promoted", "3"), told("first", "2", "3"), told("first", None)]
+print("\\n" + json.dumps(found))
+"""
+
+
+def test_a_new_champion_is_announced_once(make: Any, tmp_path: Path) -> None:
+    """Unless the asset's last event, as a rule the webhook's, names it already; a champion that stays is no news."""
+    done = make(tmp_path).python("-c", ANNOUNCE)
+    new = {"version": "3"}
+    assert json.loads(done.stdout.splitlines()[-1]) == ["skipped", new, "skipped", new, new], done.stderr

@@ -59,7 +59,11 @@ def test_the_gpu_pool_has_one_slot(settings: Settings, started: dict[str, Any]) 
 
 def test_what_holds_secrets_is_its_owners_only(settings: Settings, started: dict[str, Any]) -> None:
     """Password, keys and state have mode 0600, the home 0700, and the login works."""
-    secrets = [settings.airflow / name for name in ("passwords.json", "fernet.key", "jwt.secret", "api.secret")]
+    secrets = [
+        settings.airflow / name
+        for name in ("passwords.json", "fernet.key", "jwt.secret", "api.secret", "webhook.secret")
+    ]
+    secrets.append(settings.mlflow / "webhook.key")
     for file in [*secrets, settings.home / "stack.json"]:
         assert file.stat().st_mode & 0o777 == 0o600, file
     assert settings.home.stat().st_mode & 0o777 == 0o700

@@ -12,6 +12,7 @@ from aufruf.reports.inert import page_address
 from aufruf.reports.page import fill, write_whole
 
 STANDING = {  # pages beside the days, and what a reader finds there
+    "champions/index.html": "Which version was champion when",
     "words/index.html": "Words that drive calls",
     "agreement.html": "How far annotators agree",
     "audit.html": "The split ledger",

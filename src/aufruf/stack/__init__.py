@@ -14,13 +14,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from aufruf.classifier import load, names
 from aufruf.errors import StackError, UsageError
 from aufruf.settings import Settings
-from aufruf.stack import environment, processes
+from aufruf.stack import environment, processes, webhook
 from aufruf.stack.api import Airflow, fetch
 
 SECONDS_TO_START = 240.0  # four Python processes that import Airflow, on two busy cores
@@ -75,6 +76,14 @@ def running(settings: Settings) -> dict[str, Any] | None:
     return state if complete else None
 
 
+def served(settings: Settings) -> Settings:
+    """The settings with the embedded registry behind its server while the stack runs: only a server sends webhooks."""
+    straight = settings.tracking_uri.startswith("sqlite:") and settings.embedded_registry
+    if not straight or running(settings) is None:
+        return settings
+    return replace(settings, tracking_uri=environment.urls(settings)["mlflow"])
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Inside, SIGTERM and SIGHUP end the work as Ctrl-C does, so that it is cleaned up."""
@@ -113,6 +122,7 @@ class _Start:
         for folder in (settings.airflow, settings.mlflow, settings.inbox_annotations, settings.inbox_posts):
             folder.mkdir(parents=True, exist_ok=True)
         environment.password(settings)
+        environment.webhook_secret(settings)
         self.airflow_env = environment.airflow_environment(settings, site, mark, preset)
         self.mlflow_env = environment.mlflow_environment(settings, site, mark)
 
@@ -126,6 +136,8 @@ class _Start:
         for name, arguments in _AIRFLOW.items():
             self._start(name, ["airflow", *arguments], self.airflow_env)
         self._wait()
+        if self.settings.embedded_registry and not webhook.register(self.settings):
+            say("  MLflow took no webhook: a champion moved by hand is noticed by the next scoring.")
         self.state["ready"] = True
         self._save()
         return self.state

@@ -14,9 +14,10 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never 
 _TIMEOUT = 20.0  # seconds; two busy cores answer slowly
 
 
-def fetch(url: str, body: dict[str, Any] | None = None, token: str | None = None) -> Any:
+def fetch(url: str, body: dict[str, Any] | None = None, token: str | None = None, method: str | None = None) -> Any:
     """JSON (or text) of a GET, or of a POST when there is a ``body``; None when nobody answers with yes."""
-    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - our own loopback URLs
+    accept = {"Accept": "application/json"}
+    request = urllib.request.Request(url, headers=accept, method=method)  # noqa: S310 - our own loopback URLs
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     if body is not None:

@@ -52,6 +52,11 @@ def password(settings: Settings) -> str:
     return str(json.loads(kept)[USER])
 
 
+def webhook_secret(settings: Settings) -> str:
+    """What MLflow signs its webhook with and Airflow's plugin knows it by, made up at the first call."""
+    return _kept(_webhook_file(settings), lambda: secrets.token_urlsafe(32))
+
+
 def mlflow_environment(settings: Settings, site: Site, mark: str) -> dict[str, str]:
     """Environment of the MLflow server: SQLite and plain artifact folders under the home, loopback only."""
     for_server = dict(
@@ -65,6 +70,9 @@ def mlflow_environment(settings: Settings, site: Site, mark: str) -> dict[str, s
             "MLFLOW_DEFAULT_ARTIFACT_ROOT": (settings.mlflow / "artifacts").as_uri(),
             "MLFLOW_HOST": HOST,
             "MLFLOW_PORT": str(settings.mlflow_port),
+            "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _kept(settings.mlflow / "webhook.key", _fernet),
+            "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",  # Airflow listens on loopback, where there is no TLS
+            "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
         }
     )
 
@@ -75,6 +83,7 @@ def airflow_environment(settings: Settings, site: Site, mark: str, preset: str |
     env |= {
         "AUFRUF_PRESET": preset or "",
         "MLFLOW_TRACKING_URI": urls(settings)["mlflow"],
+        "AUFRUF_WEBHOOK_SECRET_FILE": str(_webhook_file(settings)),
         "TOKENIZERS_PARALLELISM": "false",  # its threads do not survive the fork into a task
         "OMP_NUM_THREADS": env.get("OMP_NUM_THREADS") or str(min(_cores(), 8)),  # small batches gain no more
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait starve the scheduler beside them
@@ -86,7 +95,6 @@ def airflow_environment(settings: Settings, site: Site, mark: str, preset: str |
 
 
 def _core(settings: Settings, site: Site) -> dict[str, str]:
-    fernet = _kept(settings.airflow / "fernet.key", lambda: base64.urlsafe_b64encode(os.urandom(32)).decode())
     return {
         "CORE__DAGS_FOLDER": str(site.dags),
         "CORE__PLUGINS_FOLDER": str(site.plugins),
@@ -94,7 +102,7 @@ def _core(settings: Settings, site: Site) -> dict[str, str]:
         "CORE__PARALLELISM": "4",  # workers forked at start; the default is 32
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "CORE__FERNET_KEY": fernet,
+        "CORE__FERNET_KEY": _kept(settings.airflow / "fernet.key", _fernet),
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file(settings)),
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{settings.airflow / 'airflow.db'}",
@@ -152,6 +160,14 @@ def _kept(file: Path, make: Callable[[], str]) -> str:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(file, make())
     return file.read_text("utf-8").strip()
+
+
+def _webhook_file(settings: Settings) -> Path:
+    return settings.airflow / "webhook.secret"
+
+
+def _fernet() -> str:
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
 def _cores() -> int:

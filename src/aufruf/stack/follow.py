@@ -13,6 +13,7 @@ MINUTES = 60.0  # several times what two slow cores need for the demo
 SETTLED = 15.0  # seconds in which a promotion has started the scoring
 IDLE = 90.0  # seconds with nothing to do after which nothing more will come
 _EVERY = 2.0
+_CROWNING = {"first", "promoted"}  # verdicts that move the alias champion
 
 Task = dict[str, Any]
 
@@ -51,7 +52,7 @@ class Follow:
             self._keep_awake(tasks, now - began)
             if not runs or any(run["state"] in {"queued", "running"} for run in runs):
                 busy = now if runs else busy
-            elif _champion_has_scored(tasks) and complete():
+            elif self._champion_has_scored(tasks) and complete():
                 return
             elif now - busy > SETTLED:
                 self._stop_without_champion(tasks)
@@ -90,14 +91,24 @@ class Follow:
     def _stop_without_champion(self, tasks: list[Task]) -> None:
         """Raise StackError with the gate's reasons when it kept the challenger back and nothing else will come."""
         judged = [task for task in tasks if (task["task_id"], task["state"]) == ("promote", "success")]
-        if not judged or any((task["task_id"], task["state"]) == ("new_champion", "success") for task in tasks):
+        if not judged or (decision := self._result(judged[-1])).get("verdict") in _CROWNING:
             return
-        decision = self._result(judged[-1])
         raise StackError(
             f"the challenger did not become champion: {'; '.join(decision.get('reasons', [])) or 'no reason given'}",
             where=f"{judged[-1]['dag_id']} / promote",
             next="Look at its run in MLflow; the stack stays up, `make down` stops it.",
         )
+
+    def _champion_has_scored(self, tasks: list[Task]) -> bool:
+        """False while a champion crowned here has not been followed by a scoring to its end."""
+        judged = [task for task in tasks if (task["task_id"], task["state"]) == ("promote", "success")]
+        crowned = [task["end_date"] for task in judged if self._result(task).get("verdict") in _CROWNING]
+        written = [
+            task["end_date"]
+            for task in tasks
+            if task["dag_id"].endswith(".score") and (task["task_id"], task["state"]) == ("report", "success")
+        ]
+        return not crowned or any(end > max(crowned) for end in written)
 
     def _result(self, task: Task) -> dict[str, Any]:
         """What the task returned."""
@@ -139,14 +150,3 @@ def log_tail(log: Any, lines: int = 8) -> str:
         causes = [f"{cause.get('exc_type')}: {cause.get('exc_value')}" for cause in line.get("error_detail") or []]
         told.append("  " + " | ".join([str(line.get("event", "")), *causes[:1]]))
     return "\n".join(told)
-
-
-def _champion_has_scored(tasks: list[Task]) -> bool:
-    """False while a champion announced here has not been followed by a scoring to its end."""
-    crowned = [task["end_date"] for task in tasks if (task["task_id"], task["state"]) == ("new_champion", "success")]
-    written = [
-        task["end_date"]
-        for task in tasks
-        if task["dag_id"].endswith(".score") and (task["task_id"], task["state"]) == ("report", "success")
-    ]
-    return not crowned or any(end > max(crowned) for end in written)

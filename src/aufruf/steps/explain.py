@@ -17,6 +17,7 @@ from aufruf.release.registry import Registry, Version
 from aufruf.schemas import Explanation
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings
+from aufruf.steps.champion import speaking
 from aufruf.store import Store
 
 
@@ -28,7 +29,7 @@ def explain(
     Raises NothingYet without a champion, BundleRefused when its files are not what was registered.
     """
     registry = Registry(settings, classifier.name)
-    version = registry.get(model) if model else registry.champion()
+    version = speaking(settings, classifier, registry, model).version
     if text is not None:
         return _one(classifier, _predictor(registry, classifier, version), version, text)
     store, start = Store(settings.lake), time.perf_counter()

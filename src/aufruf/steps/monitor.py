@@ -10,6 +10,7 @@ from aufruf.release.registry import Registry
 from aufruf.schemas import names_in
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings
+from aufruf.steps.champion import speaking
 from aufruf.store import Store
 
 _EDGES = np.array([0, 20, 40, 80, 160, 320, 640, 1280, np.inf])  # characters: each bin twice as long as the one before
@@ -20,7 +21,8 @@ def monitor(settings: Settings, classifier: Classifier) -> dict[str, Any]:
 
     ``moved`` names what lies above the classifier's threshold. Raises NothingYet without a champion or a ledger.
     """
-    store, version = Store(settings.lake), Registry(settings, classifier.name).champion()
+    registry, store = Registry(settings, classifier.name), Store(settings.lake)
+    version = speaking(settings, classifier, registry).version
     frame = corpus.labelled(settings, classifier)
     train = frame[frame["split"] == "train"]
     posts = findings.latest(findings.scored(store, classifier, version.version))

@@ -13,43 +13,64 @@ from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, looks,
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.schemas import Decision
 from aufruf.settings import Settings
-from aufruf.steps import corpus
+from aufruf.stack import served
+from aufruf.steps import corpus, decisions
+from aufruf.steps.champion import CROWNED, crown, noticed, verify
 from aufruf.steps.evaluate import evaluate, judged
 from aufruf.store import Store
 
-_CROWNED = "aufruf.crowned"  # a version crowned once is not crowned again: whoever took it back meant it
 
-
-def promote(settings: Settings, classifier: Classifier) -> dict[str, Any]:
+def promote(settings: Settings, classifier: Classifier, version: str | None = None) -> dict[str, Any]:
     """Judge the challenger; crown it when the gate is passed and may decide alone. Every verdict becomes a row.
 
     A pair already judged on the same rows by the same rule is not judged again, and a challenger that a person took
-    back is not crowned again. Raises NothingYet without a challenger.
+    back is not crowned again. With ``version`` (a number or an alias) a person decides: it is verified and crowned.
+    Raises NothingYet without a challenger, UsageError for an unknown version, BundleRefused for one that is not what
+    was registered.
     """
+    settings = served(settings)
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
-    challenger, champion = registry.by_alias(CHALLENGER), registry.by_alias(CHAMPION)
+    champion = noticed(settings, classifier, registry).version
+    if version is not None:
+        return _by_order(settings, classifier, registry, registry.get(version), champion)
+    challenger = registry.by_alias(CHALLENGER)
     if challenger is None:
         raise NothingYet("there is no challenger to judge", where=classifier.name, next="Run `aufruf train`.")
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
     rule = classifier.gate.model_dump(mode="json")
     mark = corpus.fingerprint(test, rule, challenger.version, champion.version if champion else None)
-    known = _last(store, classifier, challenger.version)
+    known = decisions.last(store, classifier, challenger.version)
     same = champion is not None and champion.version == challenger.version
-    if (same and known is None) or (_CROWNED in challenger.tags and not same):
+    if (same and known is None) or (CROWNED in challenger.tags and not same):
         return _by_hand(challenger, champion)
     if known is not None and (same or known["fingerprint"] == mark):
         row, status = known, "unchanged"
     else:
         decision = _decide(settings, classifier, challenger, champion, test, mark)
+        if decision.verdict in decisions.PROMOTED:
+            verify(registry, challenger)
         store.add("decisions", [decision])  # before the alias moves: a kill in between is made good by the next call
         row, status = vars(decision), "new"
-    if row["verdict"] in ("first", "promoted"):
+    if row["verdict"] in decisions.PROMOTED:
+        if CROWNED not in challenger.tags:
+            crown(settings, classifier, registry, challenger, decisions.how(row))
         champion = challenger
-        if _CROWNED not in challenger.tags:
-            registry.crown(challenger.version)
-            registry.tag(challenger.version, {_CROWNED: row["at"].isoformat(timespec="seconds")})
-    return {**_result(row, champion), "status": status}
+    return {**decisions.result(row, champion.version if champion else None), "status": status}
+
+
+def _by_order(
+    settings: Settings, classifier: Classifier, registry: Registry, wanted: Version, champion: Version | None
+) -> dict[str, Any]:
+    """A person names the version: ``aufruf promote --version``."""
+    alias = registry.by_alias(CHAMPION)
+    verify(registry, wanted)
+    if alias is not None and alias.version == wanted.version:
+        return _said(wanted.version, wanted.version, f"version {wanted.version} is champion already")
+    how = f"version {wanted.version} was made champion by hand, with aufruf promote --version"
+    row = decisions.by_hand(Store(settings.lake), classifier, wanted, champion.version if champion else None, how)
+    crown(settings, classifier, registry, wanted, "hand")
+    return {**decisions.result(row, wanted.version), "status": "new"}
 
 
 def _decide(
@@ -115,11 +136,6 @@ def _looks(settings: Settings, classifier: Classifier, challenger: Version, rows
     return looks(zip(known["challenger"], known["test_rows"], strict=True), challenger.version, rows)
 
 
-def _last(store: Store, classifier: Classifier, challenger: str) -> dict[str, Any] | None:
-    rows = store.read("decisions", {"classifier": classifier.name, "challenger": challenger})
-    return None if rows.empty else {str(k): v for k, v in rows.sort_values("at").iloc[-1].items()}
-
-
 def _by_hand(challenger: Version, champion: Version | None) -> dict[str, Any]:
     """A person crowned the challenger before the gate saw it, or took the alias back after the gate had given it."""
     if champion is None:
@@ -130,22 +146,16 @@ def _by_hand(challenger: Version, champion: Version | None) -> dict[str, Any]:
         reason = (
             f"version {challenger.version} was champion before, and version {champion.version} was put in its place"
         )
+    return _said(champion.version if champion else None, challenger.version, reason)
+
+
+def _said(champion: str | None, challenger: str, reason: str) -> dict[str, Any]:
+    """Nothing was decided, and why not."""
     return {
         "verdict": "kept",
-        "champion": champion.version if champion else None,
-        "challenger": challenger.version,
+        "champion": champion,
+        "challenger": challenger,
         "difference": {"value": None, "low": None, "high": None},
         "reasons": [reason],
         "status": "unchanged",
-    }
-
-
-def _result(row: dict[str, Any], champion: Version | None) -> dict[str, Any]:
-    gap = {key: None if row[key] is None or pd.isna(row[key]) else float(row[key]) for key in ("value", "low", "high")}
-    return {
-        "verdict": row["verdict"],
-        "champion": champion.version if champion else None,
-        "challenger": row["challenger"],
-        "difference": gap,
-        "reasons": json.loads(row["reasons"]),
     }

@@ -16,8 +16,9 @@ from aufruf.reports import day as pages
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import wilson
 from aufruf.settings import Settings
-from aufruf.steps import corpus, findings
+from aufruf.steps import corpus, findings, history
 from aufruf.steps.beside import neighbours, track_record
+from aufruf.steps.champion import speaking
 from aufruf.steps.pseudonyms import key_of, pseudonym
 from aufruf.store import Store
 
@@ -25,7 +26,7 @@ from aufruf.store import Store
 def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """Write today's page for the champion and the list of days; returns the page's path. Raises NothingYet."""
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
-    version, now = registry.champion(), datetime.now(UTC)
+    version, now = speaking(settings, classifier, registry).version, datetime.now(UTC)
     today = now.astimezone(ZoneInfo(classifier.schedule.timezone)).date()
     scored = findings.scored(store, classifier, version.version)
     new = findings.latest(scored)
@@ -55,6 +56,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     )
     folder = settings.reports / classifier.name
     path = pages.write(folder / today.isoformat(), page, classifier.report.mask, classifier.report.accounts)
+    history.write(settings, classifier)
     write_index(folder, classifier.name)
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
 

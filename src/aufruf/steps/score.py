@@ -15,6 +15,7 @@ from aufruf.model.predictor import Predictor
 from aufruf.release.registry import Registry, Version
 from aufruf.schemas import Prediction, QuarantinedRow
 from aufruf.settings import Settings
+from aufruf.steps.champion import speaking
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -24,14 +25,15 @@ _KEY = ["text_id", "digest"]
 def score(settings: Settings, classifier: Classifier, model: str | None = None) -> dict[str, Any]:
     """Score all texts without a prediction by the champion, or by version ``model``.
 
-    The alias is resolved once. Raises NothingYet without a champion, BundleRefused when its files are not what was
-    registered.
+    The alias is resolved once. A champion that is not what was registered is refused, and the version that spoke before
+    goes on: ``champion_refused`` says so. Raises NothingYet without a champion, BundleRefused when nobody may speak.
     """
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
-    version = registry.get(model) if model else registry.champion()
+    speaker = speaking(settings, classifier, registry, model)
+    version = speaker.version
     everything = store.read("texts", columns=_KEY)
     todo = unscored(store, classifier, version.version, everything)
-    before = {"model_version": version.version, "already_scored": len(everything) - len(todo)}
+    before = {"model_version": version.version, "already_scored": len(everything) - len(todo), **speaker.told()}
     if todo.empty:
         return {**before, "scored": 0, "refused": 0, "status": "nothing to do"}
     predictor = Predictor.load(registry.fetch(version), version.manifest, classifier.scoring.tokens_per_batch)

@@ -8,6 +8,7 @@ from aufruf.data import inbox
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings
+from aufruf.steps.champion import REFUSED
 from aufruf.store import Store
 
 _PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
@@ -59,6 +60,7 @@ def _about(version: Version | None) -> dict[str, Any] | None:
         "stand_in_for": tags.get("aufruf.stand_in_for"),
         "metrics": json.loads(tags.get("aufruf.metrics", "{}")),
         "baseline": json.loads(tags.get("aufruf.baseline", "{}")),
+        **({"refused": tags[REFUSED]} if REFUSED in tags else {}),
     }
 
 

@@ -82,22 +82,31 @@ def spoil(weights: dict) -> None:
 
 
 @pytest.fixture
-def turned() -> Callable[[dict], None]:
-    return turn
-
-
-@pytest.fixture
 def spoilt() -> Callable[[dict], None]:
     return spoil
 
 
+@pytest.fixture(scope="session")
+def turned() -> Callable[[dict], None]:
+    return turn
+
+
+@pytest.fixture(scope="session")
+def make_after(nights) -> Callable[[Path], After]:
+    """``make_after(home)``: the nights' home, copied to ``home``."""
+
+    def make(home: Path) -> After:
+        shutil.copytree(nights.settings.home, home)
+        _move(home / "mlflow" / "mlflow.db", str(nights.settings.home), str(home))
+        settings = Settings.load(home, env={"AUFRUF_CLASSIFIERS": str(nights.settings.classifiers)})
+        return After(settings, nights.classifier)
+
+    return make
+
+
 @pytest.fixture
-def after(nights, tmp_path: Path) -> After:
-    home = tmp_path / "home"
-    shutil.copytree(nights.settings.home, home)
-    _move(home / "mlflow" / "mlflow.db", str(nights.settings.home), str(home))
-    settings = Settings.load(home, env={"AUFRUF_CLASSIFIERS": str(nights.settings.classifiers)})
-    return After(settings, nights.classifier)
+def after(make_after, tmp_path: Path) -> After:
+    return make_after(tmp_path / "home")
 
 
 def _move(database: Path, old: str, new: str) -> None:

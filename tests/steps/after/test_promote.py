@@ -99,10 +99,12 @@ def test_a_person_decides(bad_champion, mode):
     found = promote(after.settings, after.gate(mode=mode))
     assert (found["verdict"], found["champion"], found["challenger"]) == ("waiting", "2", "3")
     assert "move the alias in MLflow" in found["reasons"][-1]
-    assert aliases(after) == {CHAMPION: "2", CHALLENGER: "3", PREVIOUS: None}
+    assert aliases(after) == {CHAMPION: "2", CHALLENGER: "3", PREVIOUS: "1"}
     after.registry.point(CHAMPION, "3")
     again = promote(after.settings, after.gate(mode=mode))
     assert (again["status"], again["champion"], aliases(after)[CHAMPION]) == ("unchanged", "3", "3")
+    rows = after.store.read("decisions", {"challenger": "3"}).sort_values("at")
+    assert rows[["verdict", "decided_by"]].values.tolist() == [["waiting", None], ["promoted", "person"]]
 
 
 def test_a_challenger_crowned_by_hand_is_accepted(after, turned):

@@ -1,0 +1,177 @@
+"""Who may speak: the version under the alias ``champion`` if it is what was registered, else the one that spoke before.
+
+The alias belongs to people and to the gate: only ``crown`` moves it. Whatever moved it, the change becomes a row of the
+table ``champions`` as soon as a step looks, and what spoke until then becomes ``previous``.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aufruf.classifier import Classifier
+from aufruf.errors import BundleRefused, UsageError
+from aufruf.model import bundle
+from aufruf.release.registry import CHAMPION, PREVIOUS, Registry, Version
+from aufruf.settings import Settings
+from aufruf.steps import decisions, history
+from aufruf.store import Store
+
+log = logging.getLogger(__name__)
+CROWNED = "aufruf.crowned"  # a version crowned once is not crowned again by the gate: whoever took it back meant it
+REFUSED = "aufruf.refused"  # why the version may not speak
+_LONGEST = 1000  # characters of a reason
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """Who speaks, None for nobody; and the champion that was refused, with the reason."""
+
+    version: Version | None
+    refused: str | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """The version that speaks, and the one that should but was refused, with the reason."""
+
+    version: Version
+    instead_of: str | None = None
+    why: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """What a step's result says of a refusal; nothing while the champion itself speaks."""
+        return {"champion_refused": {"version": self.instead_of, "why": self.why}} if self.why else {}
+
+
+def champion(settings: Settings, classifier: Classifier) -> dict[str, Any]:
+    """Look who may speak, and write down what changed. Raises NothingYet, and BundleRefused for a refused champion."""
+    found = speaking(settings, classifier, Registry(settings, classifier.name))
+    if found.why:
+        raise BundleRefused(
+            f"version {found.instead_of} may not speak: {found.why.rstrip('.')}",
+            where=classifier.name,
+            next=f"Version {found.version.version} goes on. Restore the files, promote another version or roll back.",
+        )
+    return {"model_version": found.version.version}
+
+
+def speaking(settings: Settings, classifier: Classifier, registry: Registry, model: str | None = None) -> Speaker:
+    """Version ``model`` where one is asked for; else the champion, noticed and verified, or who spoke before it.
+
+    The alias is resolved once. Raises NothingYet without a champion, BundleRefused when it is refused and no other has
+    spoken before, UsageError for an unknown ``model``.
+    """
+    if model is not None:
+        return Speaker(registry.get(model))
+    found = noticed(settings, classifier, registry)
+    if found.version is not None:
+        return Speaker(found.version, found.refused, found.why)
+    if found.why is None:
+        return Speaker(registry.champion())  # raises: there is none
+    raise BundleRefused(
+        f"version {found.refused} may not speak ({found.why}), and no other that could has spoken before",
+        where=classifier.name,
+        next="Promote a sound version: `aufruf promote --version N`.",
+    )
+
+
+def noticed(settings: Settings, classifier: Classifier, registry: Registry) -> Noticed:
+    """Who speaks at this moment; a change since somebody last looked is written down."""
+    store = Store(settings.lake)
+    chosen, past = registry.by_alias(CHAMPION), history.rows(store, classifier)
+    last = past[0]["version"] if past else None
+    if chosen is None and (last is None or there(registry, last)):
+        if past:
+            history.enter(store, classifier, None, "hand")
+        return Noticed(None)
+    number = chosen.version if chosen else str(last)  # MLflow deletes a version's aliases with it
+    why = refusal(registry, chosen) if chosen else f"version {number} was deleted"
+    before = history.spoke(past, number)
+    if number != last and before:
+        _point_previous(registry, before[0])
+    history.enter(store, classifier, number, _how(store, classifier, number, past), why)
+    if chosen:
+        _mark(registry, chosen, why)
+    if chosen and not why:
+        decisions.accept(store, classifier, number)
+        return Noticed(chosen)
+    return _instead(classifier, registry, number, str(why), before)
+
+
+def refusal(registry: Registry, version: Version) -> str | None:
+    """Why a version may not speak: its files are not there, or not those that were registered. None: it may."""
+    try:
+        verify(registry, version)
+    except BundleRefused as refused:
+        return refused.what[:_LONGEST]
+    return None
+
+
+def verify(registry: Registry, version: Version) -> None:
+    """Raises BundleRefused unless the version's files are, byte by byte, those that were registered."""
+    if version.manifest is None:
+        raise BundleRefused(
+            f"version {version.version} was registered without a digest of its files",
+            where=registry.name,
+            next="Only versions that `aufruf train` registers can speak.",
+        )
+    bundle.verify(registry.fetch(version), version.manifest)
+
+
+def crown(settings: Settings, classifier: Classifier, registry: Registry, version: Version, how: str) -> None:
+    """Make a version the champion, once it is verified, and what speaks now ``previous``.
+
+    The row comes first: a scoring that the alias starts at once finds it. Raises BundleRefused; nothing is moved then.
+    """
+    verify(registry, version)
+    store = Store(settings.lake)
+    before = history.spoke(history.rows(store, classifier), version.version)
+    history.enter(store, classifier, version.version, how)
+    if before:
+        _point_previous(registry, before[0])
+    registry.point(CHAMPION, version.version)
+    _mark(registry, version, None)
+    history.write(settings, classifier)
+
+
+def _instead(classifier: Classifier, registry: Registry, refused: str, why: str, before: list[str]) -> Noticed:
+    log.error("%s: version %s is champion and may not speak: %s", classifier.name, refused, why)
+    for number in before:
+        if there(registry, number) and refusal(registry, other := registry.get(number)) is None:
+            log.error("%s: version %s, which spoke before, goes on", classifier.name, number)
+            return Noticed(other, refused, why)
+    return Noticed(None, refused, why)
+
+
+def _how(store: Store, classifier: Classifier, version: str, past: list[history.Row]) -> str:
+    """By hand, since no step wrote it down; but in a lake older than the table it may have been the gate."""
+    return "gate" if not past and decisions.promoted(store, classifier, version) else "hand"
+
+
+def _point_previous(registry: Registry, version: str) -> None:
+    known = registry.by_alias(PREVIOUS)
+    if (known is None or known.version != version) and there(registry, version):
+        registry.point(PREVIOUS, version)
+
+
+def _mark(registry: Registry, version: Version, why: str | None) -> None:
+    """Say on the version's own page in MLflow that it was champion, or why it may not speak."""
+    if why:
+        if version.tags.get(REFUSED) != why:
+            registry.tag(version.version, {REFUSED: why})
+        return
+    if REFUSED in version.tags:
+        registry.client.delete_model_version_tag(registry.name, version.version, REFUSED)
+    if CROWNED not in version.tags:
+        registry.tag(version.version, {CROWNED: datetime.now(UTC).isoformat(timespec="seconds")})
+
+
+def there(registry: Registry, version: str) -> bool:
+    """False when a version was deleted, or never was."""
+    try:
+        registry.get(version)
+    except UsageError:
+        return False
+    return True

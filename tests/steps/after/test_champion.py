@@ -1,0 +1,227 @@
+"""Who may speak, what is noticed of the alias, and how a person promotes and rolls back."""
+
+import json
+import shutil
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+from aufruf.errors import BundleRefused, NothingYet, UsageError
+from aufruf.release.registry import CHAMPION, PREVIOUS, Version
+from aufruf.steps.champion import CROWNED, REFUSED, champion
+from aufruf.steps.explain import explain
+from aufruf.steps.promote import promote
+from aufruf.steps.report import report
+from aufruf.steps.rollback import rollback
+from aufruf.steps.score import score
+from aufruf.steps.status import status
+from aufruf.store import Store
+
+
+def reigns(after) -> list[tuple]:
+    """Version, how, what it replaced and whether it was refused; in order of time."""
+    rows = after.store.read("champions").sort_values("since")
+    return [(r.version, r.how, r.replaced, bool(r.refused)) for r in rows.itertuples()]
+
+
+def alias(after, name: str) -> str | None:
+    found = after.registry.by_alias(name)
+    return found.version if found else None
+
+
+def tamper(after, version: Version) -> None:
+    """Swap the weights in the artifact store; nobody has a copy yet."""
+    file = Path(urlparse(version.source).path) / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-4] + b"\0\0\0\1")
+
+
+def lose(after, version: Version) -> None:
+    shutil.rmtree(urlparse(version.source).path)
+
+
+def delete(after, version: Version) -> None:
+    after.registry.client.delete_model_version(after.classifier.name, version.version)
+
+
+def no_digest(after, version: Version) -> None:
+    after.registry.client.delete_model_version_tag(after.classifier.name, version.version, "aufruf.manifest")
+
+
+def test_the_night_writes_its_champion_down(after):
+    """The first champion is a row by the gate, and looking again adds none."""
+    assert reigns(after) == [("1", "gate", None, False)]
+    assert champion(after.settings, after.classifier) == {"model_version": "1"}
+    assert reigns(after) == [("1", "gate", None, False)]
+
+
+def test_an_alias_moved_in_mlflow_is_noticed_once(after, turned):
+    """The next scoring speaks with the new champion, writes that a person moved it, and makes the old one previous."""
+    after.register_again(turned)
+    after.registry.point(CHAMPION, "2")
+    for _ in range(2):
+        assert score(after.settings, after.classifier)["model_version"] == "2"
+    assert reigns(after) == [("1", "gate", None, False), ("2", "hand", "1", False)]
+    assert alias(after, PREVIOUS) == "1"
+    assert CROWNED in after.registry.get("2").tags
+
+
+def test_a_lake_older_than_the_table_knows_its_gate(after):
+    """A champion of before is the gate's when its decision says so; nobody's hand is invented."""
+    shutil.rmtree(Path(after.settings.lake) / "champions")
+    champion(after.settings, after.classifier)
+    assert reigns(after) == [("1", "gate", None, False)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (tamper, "model.safetensors was changed"),
+        (lose, "the files of version 2 cannot be fetched"),
+        (no_digest, "without a digest"),
+        (delete, "version 2 was deleted"),
+    ],
+    ids=["tampered", "lost", "no-digest", "deleted"],
+)
+def test_a_champion_that_is_not_what_was_registered_is_refused(after, turned, spoil, why, caplog):
+    """The version before goes on scoring, explaining and reporting; the refusal is in result, log, table and tag."""
+    version = after.register_again(turned)
+    after.registry.point(CHAMPION, "2")
+    if spoil is delete:
+        champion(after.settings, after.classifier)  # it has been noticed; a version nobody ever saw leaves no trace
+    spoil(after, version)
+    [text_id] = after.posts("Kommt alle zum Infostand!")
+    found = score(after.settings, after.classifier)
+    assert (found["model_version"], found["scored"]) == ("1", 1)
+    assert found["champion_refused"]["version"] == "2"
+    assert why in found["champion_refused"]["why"]
+    assert {row["model_version"] for row in after.predictions(text_id=text_id)} == {"1"}
+    assert why in caplog.text
+    with pytest.raises(BundleRefused, match=r"version 2 may not speak.*Version 1 goes on"):
+        champion(after.settings, after.classifier)
+    assert explain(after.settings, after.classifier)["model_version"] == "1"
+    page = Path(report(after.settings, after.classifier)["path"]).parents[1] / "champions" / "index.html"
+    assert why in page.read_text("utf-8")
+    assert reigns(after)[-1] == ("2", "hand", "1", True)
+    assert alias(after, CHAMPION) == (None if spoil is delete else "2"), "the alias is the person's"
+    if spoil is not delete:
+        assert why in after.registry.get("2").tags[REFUSED]
+        assert why in status(after.settings, after.classifier)["champion"]["refused"]
+
+
+def test_a_champion_that_is_restored_speaks(after, turned):
+    """Once its files are back the refusal ends by itself, with a row of its own and without the tag."""
+    version = after.register_again(turned)
+    folder = Path(urlparse(version.source).path)
+    folder.rename(folder.with_name("away"))
+    after.registry.point(CHAMPION, "2")
+    assert score(after.settings, after.classifier)["model_version"] == "1"
+    folder.with_name("away").rename(folder)
+    assert score(after.settings, after.classifier)["model_version"] == "2"
+    assert reigns(after)[1:] == [("2", "hand", "1", True), ("2", "hand", "1", False)]
+    assert REFUSED not in after.registry.get("2").tags
+
+
+def test_nobody_speaks_when_nobody_sound_ever_did(after):
+    """The only champion there was is spoilt: it is said, and nothing is scored."""
+    shutil.rmtree(after.settings.bundles)
+    lose(after, after.registry.get("1"))
+    after.posts("Kommt!")
+    with pytest.raises(BundleRefused, match=r"version 1 may not speak.*no other.*aufruf promote --version"):
+        score(after.settings, after.classifier)
+
+
+def test_an_alias_taken_away_is_a_wish(after):
+    """Whoever deletes the alias wants no champion: nothing is scored, and the table says since when."""
+    after.registry.client.delete_registered_model_alias(after.classifier.name, CHAMPION)
+    with pytest.raises(NothingYet, match="no champion"):
+        score(after.settings, after.classifier)
+    assert reigns(after)[-1] == (None, "hand", "1", False)
+    after.registry.point(CHAMPION, "1")
+    assert score(after.settings, after.classifier)["model_version"] == "1"
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted"])
+def test_an_alias_that_changes_during_a_scoring_changes_nothing_of_it(after, turned, how, monkeypatch):
+    """The alias is resolved once a run: shards scored after the change carry the version resolved before it."""
+    after.register_again(turned)
+    texts = after.posts("Kommt!", "Geht wählen!", "Das war ein Fest.", "Danke.")
+    small = after.classifier.scoring.model_copy(update={"shard_size": 2})
+    reading = Store.shards
+
+    def shards(self, frame, size):
+        for shard in reading(self, frame, size):
+            yield shard
+            client = after.registry.client
+            if how == "moved":
+                client.set_registered_model_alias(after.classifier.name, CHAMPION, "2")
+            elif alias(after, CHAMPION):
+                client.delete_registered_model_alias(after.classifier.name, CHAMPION)
+
+    monkeypatch.setattr(Store, "shards", shards)
+    found = score(after.settings, after.classifier.model_copy(update={"scoring": small}))
+    assert (found["model_version"], found["scored"]) == ("1", 4)
+    assert {row["model_version"] for text in texts for row in after.predictions(text_id=text)} == {"1"}
+
+
+def test_a_person_promotes_a_version(after, turned):
+    """`promote --version` verifies, crowns and writes down that a person decided; a second time changes nothing."""
+    after.register_again(turned)
+    found = promote(after.settings, after.classifier, "2")
+    assert (found["verdict"], found["champion"], found["challenger"], found["status"]) == ("promoted", "2", "2", "new")
+    assert (alias(after, CHAMPION), alias(after, PREVIOUS)) == ("2", "1")
+    again = promote(after.settings, after.classifier, "2")
+    assert (again["verdict"], again["status"], again["reasons"]) == (
+        "kept",
+        "unchanged",
+        ["version 2 is champion already"],
+    )
+    [row] = after.store.read("decisions", {"challenger": "2"}).to_dict("records")
+    assert (row["verdict"], row["decided_by"], row["champion"]) == ("promoted", "person", "1")
+    assert "by hand" in json.loads(row["reasons"])[0]
+    assert reigns(after)[-1] == ("2", "hand", "1", False)
+    assert (after.settings.reports / after.classifier.name / "champions" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("spoil", [tamper, lose, no_digest], ids=["tampered", "lost", "no-digest"])
+def test_a_spoilt_version_is_not_promoted(after, turned, spoil):
+    """It is refused with the reason before anything moves or is written."""
+    spoil(after, after.register_again(turned))
+    with pytest.raises(BundleRefused):
+        promote(after.settings, after.classifier, "2")
+    assert (alias(after, CHAMPION), alias(after, PREVIOUS)) == ("1", None)
+    assert after.store.count("decisions", {"challenger": "2"}) == 0
+    assert reigns(after) == [("1", "gate", None, False)]
+    with pytest.raises(UsageError, match="has no version '9'"):
+        promote(after.settings, after.classifier, "9")
+
+
+def test_a_rollback_brings_the_version_before_back(after, turned):
+    """Champion and previous change places, and the gate gives the rejected one nothing back."""
+    after.register_again(turned)
+    with pytest.raises(NothingYet, match="no other version was champion before"):
+        rollback(after.settings, after.classifier)
+    promote(after.settings, after.classifier, "2")
+    assert rollback(after.settings, after.classifier) == {"champion": "1", "replaced": "2", "status": "new"}
+    assert (alias(after, CHAMPION), alias(after, PREVIOUS)) == ("1", "2")
+    assert reigns(after)[-1] == ("1", "rollback", "2", False)
+    assert promote(after.settings, after.classifier)["champion"] == "1"
+    assert score(after.settings, after.classifier)["model_version"] == "1"
+
+
+def test_a_rollback_from_a_refused_champion_keeps_who_goes_on(after, turned):
+    """Where version 2 is refused and 1 goes on, rolling back makes 1 the champion, and the spoilt 2 not previous."""
+    tamper(after, after.register_again(turned))
+    after.registry.point(CHAMPION, "2")
+    assert rollback(after.settings, after.classifier)["champion"] == "1"
+    assert alias(after, CHAMPION) == "1"
+    assert champion(after.settings, after.classifier) == {"model_version": "1"}
+
+
+def test_a_refused_champion_is_no_rival(after, turned):
+    """The gate compares the challenger with the version that speaks, not with the spoilt one under the alias."""
+    tamper(after, after.register_again(turned))
+    after.registry.point(CHAMPION, "2")
+    after.register_again()
+    found = promote(after.settings, after.classifier)
+    assert (found["verdict"], found["champion"], found["challenger"]) == ("kept", "1", "3")

@@ -1,0 +1,168 @@
+"""One running stack and one real browser: a person's click, and a person's answer, lead to newly scored posts.
+
+The tests run in the order in which they stand: version 2, the opposite of version 1, is made champion in MLflow's UI;
+then version 3, which is version 1 again, waits for approval in Airflow; then it is rolled back on the command line.
+"""
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aufruf import stack
+from aufruf.classifier import choose
+from aufruf.cli import main
+from aufruf.release.registry import CHAMPION, PREVIOUS
+from aufruf.stack import processes
+from aufruf.stack.api import Airflow, fetch
+
+CHROMIUM = os.environ.get("AUFRUF_TEST_CHROMIUM") or "/usr/bin/chromium"
+CHECKOUT = Path(__file__).resolve().parents[3]
+PATIENCE = 400.0  # seconds for anything to happen on two busy cores; what it takes is a fraction
+
+
+def _until(what: str, look: Callable[[], Any]) -> Any:
+    """What ``look`` finds, as soon as it finds something."""
+    end = time.monotonic() + PATIENCE
+    while not (found := look()):
+        assert time.monotonic() < end, f"{what}: not within {PATIENCE:.0f} s"
+        time.sleep(1)
+    return found
+
+
+def _free_ports() -> list[int]:
+    with socket.socket() as one, socket.socket() as other:
+        for free in (one, other):
+            free.bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in (one, other)]
+
+
+@pytest.fixture(scope="module")
+def up(make_after, turned, tmp_path_factory) -> Iterator[Any]:
+    """The stack on a home where version 1 is champion, 2 its opposite, and 3 the same as 1; people approve."""
+    folder = tmp_path_factory.mktemp("stack")
+    after = make_after(folder / "home")
+    classifiers = shutil.copytree(after.settings.classifiers, folder / "classifiers")
+    file = classifiers / "call_to_action.toml"
+    file.write_text(file.read_text("utf-8").replace("[gate]\n", '[gate]\nmode = "approve"\n'), "utf-8")
+    airflow, mlflow = _free_ports()
+    settings = replace(after.settings, classifiers=classifiers, airflow_port=airflow, mlflow_port=mlflow)
+    after = replace(after, settings=settings, classifier=choose(settings, None))
+    after.register_again(turned)
+    after.register_again()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUFRUF_DAGS", str(CHECKOUT / "dags"))
+        try:
+            stack.up(settings)
+            yield after
+        finally:
+            processes.end(settings.home, patience=5)
+
+
+@pytest.fixture
+def page(up) -> Iterator[Any]:
+    """A page of headless Chromium; where there is none the test is skipped and says so, but with CI set it fails."""
+    if not Path(CHROMIUM).exists() and not os.environ.get("CI"):
+        pytest.skip(f"no browser at {CHROMIUM}; AUFRUF_TEST_CHROMIUM may name another")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = browser.new_page()
+        opened.set_default_timeout(PATIENCE * 1000)
+        yield opened
+        browser.close()
+
+
+def _announced(up) -> list[str]:
+    """The versions that asset events announced, in order."""
+    found = Airflow(up.settings).get("assets/events", order_by="timestamp", limit=100) or {"asset_events": []}
+    return [event["extra"]["version"] for event in found["asset_events"] if event["name"] == "call_to_action.champion"]
+
+
+def _aliases(up) -> dict[str, str | None]:
+    found = {name: up.registry.by_alias(name) for name in (CHAMPION, PREVIOUS)}
+    return {name: version.version if version else None for name, version in found.items()}
+
+
+def _scored(up, text_id: str, version: str) -> Callable[[], bool]:
+    return lambda: any(row["model_version"] == version for row in up.predictions(text_id=text_id))
+
+
+def test_a_click_in_mlflow_scores_the_posts(up, page) -> None:
+    """Version 2 is given the alias in the UI; its webhook starts the scoring, and the old champion is previous."""
+    [text_id] = up.posts("Kommt am Samstag alle zum Infostand!")
+    page.goto(f"http://127.0.0.1:{up.settings.mlflow_port}/#/models/call_to_action/versions/2")
+    page.get_by_text("Aliases").first.wait_for()
+    page.locator("[data-component-id*='modelversionviewaliaseditor']").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox").fill("champion")
+    dialog.get_by_role("combobox").press("Enter")
+    dialog.get_by_role("button", name="Save aliases").click()
+    dialog.wait_for(state="hidden")
+    _until("the event", lambda: _announced(up) == ["2"])
+    _until("the scoring by version 2", _scored(up, text_id, "2"))
+    runs = Airflow(up.settings).get("dags/call_to_action.score/dagRuns", order_by="-run_after")["dag_runs"]
+    assert "asset_triggered" in {run["run_type"] for run in runs}
+    assert _aliases(up) == {CHAMPION: "2", PREVIOUS: "1"}
+    rows = up.store.read("champions").sort_values("since")
+    assert rows[["version", "how"]].values.tolist() == [["1", "gate"], ["2", "hand"]]
+
+
+def test_a_run_waits_for_a_person_and_takes_the_answer(up) -> None:
+    """The train run parks without a worker, shows the evidence, and approval makes version 3 champion and score."""
+    [text_id] = up.posts("Spendet jetzt für die Kampagne!", start=10)
+    airflow = Airflow(up.settings)
+    run = f"dags/call_to_action.train/dagRuns/{airflow.trigger('call_to_action.train')}"
+    done = {"new_state": "success", "include_upstream": True}  # nothing is new for them, and they cost a minute
+    assert fetch(f"{airflow.url}/api/v2/{run}/taskInstances/evaluate", done, airflow._login(), method="PATCH")
+    ask = f"{run}/taskInstances/approval.ask"
+    _until("the question", lambda: (airflow.get(ask) or {}).get("state") == "awaiting_input")
+    asked = airflow.get(f"{ask}/-1/hitlDetails")
+    assert asked["subject"] == "call_to_action: shall version 3 become champion instead of version 2?"
+    assert "| f1 | " in asked["body"]
+    assert "/runs/" in asked["body"]
+    assert airflow.get("pools/gpu")["occupied_slots"] == 0
+    answer = {"chosen_options": ["Promote"], "params_input": {}}
+    url = f"{airflow.url}/api/v2/{ask}/-1/hitlDetails"
+    assert fetch(url, answer, airflow._login(), method="PATCH"), "the answer was not taken"
+    _until("the scoring by version 3", _scored(up, text_id, "3"))
+    _until("the end of the run", lambda: airflow.get(run)["state"] in {"success", "failed"})
+    tasks = airflow.get(f"{run}/taskInstances", limit=100)["task_instances"]
+    states = {task["task_id"]: task["state"] for task in tasks}
+    assert (states["approval.settled"], states["new_champion"], states["report"]) == ("success", "skipped", "success")
+    assert _announced(up) == ["2", "3"], "once by the webhook, and not again by the run"
+    rows = up.store.read("decisions", {"challenger": "3"}).sort_values("at")
+    assert rows[["verdict", "decided_by"]].values.tolist() == [["waiting", None], ["promoted", "person:admin"]]
+    assert up.store.read("champions").sort_values("since").iloc[-1][["version", "how"]].tolist() == ["3", "approval"]
+    passed_on = airflow.get(f"{ask}/xcomEntries/return_value", deserialize="true")["value"]
+    assert passed_on == {"approved": True, "by": "admin"}
+
+
+def test_a_rollback_on_the_command_line_is_noticed(up, capfd, monkeypatch) -> None:
+    """While the stack is up the command goes through the server, whose webhook tells Airflow."""
+    environment = {
+        "AUFRUF_CLASSIFIERS": str(up.settings.classifiers),
+        "AUFRUF_AIRFLOW_PORT": str(up.settings.airflow_port),
+        "AUFRUF_MLFLOW_PORT": str(up.settings.mlflow_port),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["rollback", "--json", "--home", str(up.settings.home)]) == 0
+    assert json.loads(capfd.readouterr().out) == {"champion": "2", "replaced": "3", "status": "new"}
+    _until("the event", lambda: _announced(up) == ["2", "3", "2"])
+    assert _aliases(up) == {CHAMPION: "2", PREVIOUS: "3"}
+
+
+def test_the_webhook_is_there_once(up) -> None:
+    """Starting the stack again makes no second one."""
+    api = f"http://127.0.0.1:{up.settings.mlflow_port}/api/2.0/mlflow/webhooks"
+    assert stack.webhook.register(up.settings)
+    assert [one["name"] for one in fetch(api)["webhooks"]] == ["aufruf"]
