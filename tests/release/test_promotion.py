@@ -101,7 +101,7 @@ def test_objections_of_floors_and_looks_have_figures():
 def test_what_was_not_measured_is_said():
     """A floor of a slice that is not there, or too small, refuses nothing; that it was not checked is a reason."""
     assert judge(BETTER, FLOORS).reasons[1:] == [
-        "not checked: no test texts are party=X",
+        "not checked: party=X has no test texts, or too few",
         "not checked: no tests of negation",
     ]
     few = replace(BETTER, slices={"party=X": Slice(3, 0.0)}, behaviour={"negation": (10, 10)})

@@ -160,7 +160,7 @@ def test_a_decision_counts_looks_and_says_what_was_not_checked(released):
     [row] = rows.to_dict("records")
     assert (row["verdict"], row["looks"], row["step"]) == ("first", 2, 0)
     assert json.loads(row["reasons"])[-2:] == [
-        "not checked: no test texts are party=Nobody",
+        "not checked: party=Nobody has no test texts, or too few",
         "not checked: no tests of juggling",
     ]
 

@@ -34,7 +34,7 @@ class Calibration:
         return {**vars(self), "scale": list(self.scale), "shift": list(self.shift)}
 
     def apply(self, probabilities: Floats, several: bool) -> Floats:
-        """Calibrated probabilities from those of the model, (texts, labels)."""
+        """Calibrated probabilities from those of the model, (texts, labels); what is impossible stays so."""
         return probabilities_of(_logits(probabilities, several) * np.array(self.scale) + np.array(self.shift), several)
 
 
@@ -46,7 +46,7 @@ def fit(probabilities: Floats, truth: Flags, positive: int, several: bool) -> Ca
     is" and the limits of the scale keep a few texts from turning probabilities round or blowing them up; a fit that
     makes the plain log loss no better is none.
     """
-    logits, (texts, labels) = _logits(probabilities, several), truth.shape
+    logits, (texts, labels) = _logits(np.clip(probabilities, _LEAST, 1 - _LEAST), several), truth.shape
     scale, shift = np.ones(labels), np.zeros(labels)
     if several:
         for at in range(labels):
@@ -104,8 +104,8 @@ def _file_with(folder: Path, tensor: str) -> Path | None:
 
 def _logits(probabilities: Floats, several: bool) -> Floats:
     """What a softmax or logistic function made ``probabilities`` of; of a softmax but for a constant a text."""
-    safe = np.clip(probabilities, _LEAST, 1.0)
-    return np.log(safe) - np.log(np.clip(1.0 - probabilities, _LEAST, 1.0)) if several else np.log(safe)
+    with np.errstate(divide="ignore"):  # the logit of 0 is minus infinity, and stays it
+        return np.log(probabilities) - np.log1p(-probabilities) if several else np.log(probabilities)
 
 
 def _platt(logits: Floats, truth: Flags) -> tuple[float, float]:

@@ -195,7 +195,7 @@ def _unchecked(evidence: Evidence, rule: Rule) -> list[str]:
     for name in rule.floors:
         part = evidence.slices.get(name)
         if part is None:
-            found.append(f"not checked: no test texts are {name}")
+            found.append(f"not checked: {name} has no test texts, or too few")
         elif part.positives < rule.floor_positives:
             found.append(f"not checked: {name} has {part.positives} positives; {rule.floor_positives} are needed")
     return [*found, *(f"not checked: no tests of {name}" for name in rule.behaviour if name not in evidence.behaviour)]

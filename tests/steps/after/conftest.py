@@ -1,5 +1,6 @@
 """Homes to change: copies of the one in which two nights have passed, each at a place of its own."""
 
+import math
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -50,7 +51,7 @@ class After:
         rows = self.store.read("predictions", {"classifier": self.classifier.name, **where})
         return rows.sort_values(["text_id", "digest"]).to_dict("records")
 
-    def register_again(self, change: Callable[[dict], None] | None = None) -> Version:
+    def register_again(self, change: Callable[[dict, float], None] | None = None) -> Version:
         """Version 1's files, with changed weights if wanted, sealed and registered as the next version."""
         from safetensors.numpy import load_file, save_file
 
@@ -60,7 +61,7 @@ class After:
         card = bundle.verify(folder)
         if change:
             weights = load_file(folder / "model.safetensors")
-            change(weights)
+            change(weights, card.threshold)
             save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         manifest = bundle.seal(folder, replace(card, fingerprint=f"again-{change}"))
         tags = {"aufruf.manifest": manifest, "aufruf.threshold": card.threshold, "aufruf.fingerprint": str(change)}
@@ -70,24 +71,25 @@ class After:
         return made
 
 
-def turn(weights: dict) -> None:
-    """The opposite answer to every text."""
-    for name in ("classifier.weight", "classifier.bias"):
-        weights[name] = -weights[name]
-
-
-def spoil(weights: dict) -> None:
+def spoil(weights: dict, threshold: float) -> None:
     """No number to any text."""
     weights["classifier.bias"] = weights["classifier.bias"] * float("nan")
 
 
 @pytest.fixture
-def spoilt() -> Callable[[dict], None]:
+def spoilt() -> Callable[[dict, float], None]:
     return spoil
 
 
 @pytest.fixture(scope="session")
-def turned() -> Callable[[dict], None]:
+def turned() -> Callable[[dict, float], None]:
+    """The opposite answer to every text: each difference of logits as far on the other side of the threshold."""
+
+    def turn(weights: dict, threshold: float) -> None:
+        for name in ("classifier.weight", "classifier.bias"):
+            weights[name] = -weights[name]
+        weights["classifier.bias"][1] += 2 * math.log(threshold / (1 - threshold))
+
     return turn
 
 

@@ -51,7 +51,9 @@ def test_another_version_scores_beside(after, turned):
         {row["text_id"]: row["probabilities"]["call"] for row in after.predictions(model_version=version)}
         for version in ("1", "2")
     )
-    assert all(one[text] + other[text] == pytest.approx(1, abs=0.02) for text in one)
+    at = float(after.registry.get("1").tags["aufruf.threshold"])  # what was above it is as far below
+    odds = [one[text] / (1 - one[text]) * other[text] / (1 - other[text]) for text in one]
+    assert odds == pytest.approx([(at / (1 - at)) ** 2] * len(odds), rel=0.05)
 
 
 def test_an_alias_moved_by_hand_is_followed(after, turned):
