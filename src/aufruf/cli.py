@@ -107,9 +107,14 @@ def parser() -> argparse.ArgumentParser:
     splits.add_argument("--as-of", metavar="RUN", help="write what this run was trained on; adds nothing")
     splits.add_argument("--out", type=Path, metavar="FILE", help="with --folds or --as-of: where to write")
     made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
-    for name in ("evaluate", "score", "explain"):
+    for name in ("evaluate", "score", "explain", "export"):
         made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
     made["explain"].add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
+    made["why"].add_argument("text", metavar="TEXT_ID", help="the text that is asked about")
+    made["export"].add_argument("--out", type=Path, metavar="FILE", help="a .csv or .parquet file")
+    made["export"].add_argument("--for", dest="reader", metavar="PROGRAM", help="4cat: the columns that 4CAT reads")
+    unmasked = "leave accounts, mentions, addresses and numbers as they are"
+    made["export"].add_argument("--unmasked", action="store_const", const=True, help=unmasked)
     made["sample"].add_argument("folder", type=Path, metavar="DIR")
     return top
 
@@ -129,6 +134,8 @@ _PLAIN = {
     "evaluate": "measure a version on the frozen test set",
     "promote": "challenger against champion",
     "score": "classify every text not scored yet",
+    "why": "when and by what a text was scored, or why not",
+    "export": "write predictions to CSV or Parquet",
     "report": "write the page of the day",
     "monitor": "compare new posts with the training data",
     "status": "what is where, and what is next",
@@ -138,7 +145,18 @@ _PLAIN = {
 }
 
 
-_OPTIONS = ("trials", "model", "text", "queue", "audit", "folds", "as_of", "out")  # passed on to the step, where given
+_OPTIONS = (
+    "trials",
+    "model",
+    "text",
+    "queue",
+    "audit",
+    "folds",
+    "as_of",
+    "out",
+    "reader",
+    "unmasked",
+)  # passed on to the step, where given
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:

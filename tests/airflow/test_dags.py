@@ -55,7 +55,7 @@ def test_every_task_has_an_owner_a_text_a_time_limit_and_another_try(bag: dict[s
 
 def test_what_runs_a_model_takes_the_gpu_pool_and_queue(bag: dict[str, Any]) -> None:
     """Pool and queue go together, and the training steps have them."""
-    heavy = {"sweep.opened", "sweep.trial", "train", "evaluate", "score", "explain"}
+    heavy = {"sweep.opened", "sweep.trial", "train", "evaluate", "score.opened", "score.shard", "explain"}
     for name, task in _tasks(bag):
         wanted = ("gpu", "gpu") if name.rpartition("/")[2] in heavy else ("default_pool", "default")
         assert (task["pool"], task["queue"]) == wanted, f"{name}: step(gpu=True) is for {sorted(heavy)}"
@@ -93,6 +93,19 @@ def test_the_chain_of_the_night(bag: dict[str, Any]) -> None:
     assert tasks["report"]["trigger_rule"] == "none_failed_min_one_success", "it must run when nothing is promoted"
     assert tasks["sweep.closed"]["trigger_rule"] == "none_skipped", "a worker that died costs a trial, not the sweep"
     assert [name for name, task in tasks.items() if task["mapped"]] == ["sweep.trial"]
+
+
+def test_the_chain_of_the_scoring(bag: dict[str, Any]) -> None:
+    """The scoring is opened, done - one task a shard - and closed; then explanations and the report follow."""
+    tasks = bag["dags"]["second.score"]["tasks"]
+    assert {name: task["upstream"] for name, task in tasks.items()} == {
+        "score.opened": [],
+        "score.shard": ["score.opened"],
+        "score.closed": ["score.opened", "score.shard"],
+        "explain": ["score.closed"],
+        "report": ["explain"],
+    }
+    assert [name for name, task in tasks.items() if task["mapped"]] == ["score.shard"]
 
 
 def test_what_starts_what(bag: dict[str, Any]) -> None:

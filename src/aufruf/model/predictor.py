@@ -1,6 +1,8 @@
 """Probabilities for any number of texts: sorted by length, batches filled to a token budget, half precision if real."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -13,6 +15,17 @@ from aufruf.model import bundle, device, evaluation
 from aufruf.model.tokenization import Tokenizer
 
 Floats = npt.NDArray[np.float64]
+log = logging.getLogger(__name__)
+NO_NUMBER = "the model's output is not a number"
+NO_ROOM = "the text alone does not fit into the memory of the device"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Probabilities, (texts, labels), NaN where a text was refused; and why, by its place."""
+
+    probabilities: Floats
+    refused: dict[int, str]
 
 
 class Predictor:
@@ -36,20 +49,29 @@ class Predictor:
         cut = cast(Literal["head", "head_tail"], card.truncation)
         return cls(model, Tokenizer(folder, card.max_tokens, cut), card, tokens_per_batch)
 
-    def probabilities(self, texts: Sequence[str], progress: Callable[[int], Any] | None = None) -> Floats:
-        """Probability of each label for each text, shape (texts, labels); of a single-label model rows sum to 1.
+    def score(self, texts: Sequence[str], progress: Callable[[int], Any] | None = None) -> Scored:
+        """Probability of each label for each text; of a single-label model rows sum to 1.
 
-        ``progress`` is called with the number of texts after each batch.
+        A text that cannot be scored is refused with its reason, and stops no other. ``progress`` is called with the
+        number of texts after each batch. Texts of the same tokens are scored once.
         """
-        out = np.zeros((len(texts), len(self.card.labels)))
-        tokens = self.tokenizer(texts).ids
+        out, refused = np.full((len(texts), len(self.card.labels)), np.nan), dict[int, str]()
+        ids = self.tokenizer(texts).ids
+        alike = _alike(ids)
         with torch.inference_mode(), self.device.autocast():
-            for batch in self._batches([len(ids) for ids in tokens]):
-                logits = self.model(**self._padded([tokens[i] for i in batch])).logits
-                out[batch] = evaluation.probabilities_of(logits.double().cpu().numpy(), self.card.multi_label)
+            for batch in self._batches([len(ids[places[0]]) for places in alike]):
+                for one, row in zip(batch, self._rows([ids[alike[one][0]] for one in batch]), strict=True):
+                    if row is None or not np.isfinite(row).all():
+                        refused |= dict.fromkeys(alike[one], NO_ROOM if row is None else NO_NUMBER)
+                    else:
+                        out[alike[one]] = row
                 if progress:
-                    progress(len(batch))
-        return out
+                    progress(sum(len(alike[one]) for one in batch))
+        return Scored(out, dict(sorted(refused.items())))
+
+    def probabilities(self, texts: Sequence[str], progress: Callable[[int], Any] | None = None) -> Floats:
+        """The probabilities of ``score``, (texts, labels); NaN where a text was refused."""
+        return self.score(texts, progress).probabilities
 
     def positives(self, texts: Sequence[str]) -> Floats:
         """Probability of the positive label, shape (texts,)."""
@@ -77,6 +99,25 @@ class Predictor:
         if batch:
             yield batch
 
+    def _rows(self, rows: list[list[int]]) -> list[Floats | None]:
+        """Probabilities of each row of token ids, (labels,); None of one that does not even fit into the memory alone.
+
+        What does not fit together is cut in halves, and later batches are no larger than what did.
+        """
+        try:
+            logits = self.model(**self._padded(rows)).logits.double().cpu().numpy()
+            return list(evaluation.probabilities_of(logits, self.card.multi_label))
+        except torch.OutOfMemoryError:
+            pass  # what the failure holds on to must be gone before the next try
+        if self.device.kind == "cuda":
+            torch.cuda.empty_cache()
+        if len(rows) == 1:
+            return [None]
+        self.tokens_per_batch = max(1, len(rows) * max(map(len, rows)) // 2)
+        log.warning("The memory of the device is full: batches now have at most %d tokens.", self.tokens_per_batch)
+        half = (len(rows) + 1) // 2
+        return self._rows(rows[:half]) + self._rows(rows[half:])
+
     def _padded(self, rows: list[list[int]]) -> dict[str, torch.Tensor]:
         width = max(len(ids) for ids in rows)
         ids = np.full((len(rows), width), self.tokenizer.pad_id, dtype=np.int64)
@@ -86,3 +127,11 @@ class Predictor:
             mask[i, : len(row)] = 1
         to = self.device.kind
         return {"input_ids": torch.from_numpy(ids).to(to), "attention_mask": torch.from_numpy(mask).to(to)}
+
+
+def _alike(ids: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The places of each different row: a post that is shared a hundred times is read once."""
+    places: dict[bytes, list[int]] = {}
+    for at, row in enumerate(ids):
+        places.setdefault(np.asarray(row, dtype=np.int32).tobytes(), []).append(at)
+    return list(places.values())

@@ -16,6 +16,7 @@ from aufruf.reports.facts import (
 )
 from aufruf.reports.intervals import wilson
 from aufruf.reports.page import fill, write_whole
+from aufruf.reports.prevalence import Contrast, Prevalence
 
 __all__ = [
     "DayReport",
@@ -28,6 +29,9 @@ __all__ = [
     "render",
     "write",
 ]
+
+_MANY = 30  # texts from which a slice has a say in the length of the axis
+_PAIRS = 15  # pairs of parties that a page shows
 
 
 def render(day: DayReport, mask: bool = True) -> str:
@@ -52,7 +56,19 @@ def render(day: DayReport, mask: bool = True) -> str:
         party_bars=chart.parties(day.parties),
         calls=finding.by_party(calls, [row.party for row in day.parties]),
         others=finding.by_reason(others),
+        top=_top(day.prevalence) if day.prevalence else 1.0,
+        contrasts=_largest(day.prevalence) if day.prevalence else [],
     )
+
+
+def _top(found: Prevalence) -> float:
+    """Where the one axis of all the shares ends. A slice of few texts may reach beyond it."""
+    shares = [found.whole, *(one for rows in found.slices.values() for one in rows if one.texts >= _MANY)]
+    return chart.axis_end(max(one.raw.high, one.corrected.high if one.corrected else 0.0) for one in shares)
+
+
+def _largest(found: Prevalence) -> list[Contrast]:
+    return sorted(found.contrasts, key=lambda one: -one.difference.value)[:_PAIRS]
 
 
 def write(folder: Path, day: DayReport, mask: bool = True) -> Path:

@@ -12,8 +12,10 @@ from aufruf.release.registry import Registry, Version
 from aufruf.reports import day as pages
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import wilson
+from aufruf.reports.page import write_whole
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings
+from aufruf.steps.prevalence import as_json, prevalence
 from aufruf.store import Store
 
 _SHOWN = 100  # calls on one page; the table has them all
@@ -29,6 +31,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
     explained = _explanations(store, classifier, version.version)
     others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]
+    found = prevalence(store, classifier, version.version) if len(scored) else None
     page = pages.DayReport(
         classifier=classifier.name,
         positive=classifier.positive,
@@ -45,9 +48,14 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         calls=[_finding(row, explained) for row in calls.head(_SHOWN).to_dict("records")],
         calls_shown_of=len(calls),
         others=[_finding(row, explained) for row in others.to_dict("records")],
+        prevalence=found,
     )
     folder = settings.reports / classifier.name
     path = pages.write(folder / today.isoformat(), page)
+    if found is not None:
+        about = {"classifier": classifier.name, "positive": classifier.positive, "model_version": version.version}
+        facts = json.dumps({**about, "day": today.isoformat(), **as_json(found)}, indent=2, ensure_ascii=False)
+        write_whole(path.with_name("prevalence.json"), facts)
     write_index(folder, classifier.name)
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
 
