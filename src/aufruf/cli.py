@@ -145,18 +145,8 @@ _PLAIN = {
 }
 
 
-_OPTIONS = (
-    "trials",
-    "model",
-    "text",
-    "queue",
-    "audit",
-    "folds",
-    "as_of",
-    "out",
-    "reader",
-    "unmasked",
-)  # passed on to the step, where given
+# passed on to the step, where given
+_OPTIONS = ("trials", "model", "text", "queue", "audit", "folds", "as_of", "out", "reader", "unmasked")
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:

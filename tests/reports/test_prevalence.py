@@ -80,7 +80,7 @@ def test_shares_stay_within_0_and_1():
 
 
 def test_calls_that_no_share_explains_have_no_corrected_share():
-    """No call in 1,000 texts where 50 false alarms are expected: the error rates do not hold there, and none is made up."""
+    """No call in 1,000 texts where 50 false alarms are expected: no share is made up where the rates cannot hold."""
     assert correct(0, 1000, GOOD) is None
     assert correct(1000, 1000, GOOD) is None
     assert share("SPD", 0, 1000, GOOD).corrected is None

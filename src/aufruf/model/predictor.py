@@ -59,8 +59,8 @@ class Predictor:
         ids = self.tokenizer(texts).ids
         alike = _alike(ids)
         with torch.inference_mode(), self.device.autocast():
-            for batch in self._batches([len(ids[places[0]]) for places in alike]):
-                for one, row in zip(batch, self._rows([ids[alike[one][0]] for one in batch]), strict=True):
+            for batch, rows in self._rows([ids[places[0]] for places in alike]):
+                for one, row in zip(batch, rows, strict=True):
                     if row is None or not np.isfinite(row).all():
                         refused |= dict.fromkeys(alike[one], NO_ROOM if row is None else NO_NUMBER)
                     else:
@@ -99,24 +99,32 @@ class Predictor:
         if batch:
             yield batch
 
-    def _rows(self, rows: list[list[int]]) -> list[Floats | None]:
-        """Probabilities of each row of token ids, (labels,); None of one that does not even fit into the memory alone.
+    def _rows(self, ids: Sequence[list[int]]) -> Iterator[tuple[list[int], list[Floats | None]]]:
+        """Batch by batch the places of texts and their probabilities, (labels,); None of one that has no room alone.
 
-        What does not fit together is cut in halves, and later batches are no larger than what did.
+        Where the memory is full, the batch is cut in halves, and no later one is larger.
         """
+        for batch in self._batches([len(row) for row in ids]):
+            rows = [ids[at] for at in batch]
+            found = self._tried(rows)
+            if found is not None or len(rows) == 1:
+                yield batch, found or [None]
+                continue
+            self.tokens_per_batch = max(1, min(self.tokens_per_batch, len(rows) * len(rows[0])) // 2)
+            log.warning("The memory of the device is full: batches now have at most %d tokens.", self.tokens_per_batch)
+            for part, answers in self._rows(rows):
+                yield [batch[at] for at in part], answers
+
+    def _tried(self, rows: list[list[int]]) -> list[Floats | None] | None:
+        """The probabilities of each row of token ids, or None for want of memory."""
         try:
             logits = self.model(**self._padded(rows)).logits.double().cpu().numpy()
             return list(evaluation.probabilities_of(logits, self.card.multi_label))
         except torch.OutOfMemoryError:
-            pass  # what the failure holds on to must be gone before the next try
+            pass  # what the failure holds on to must be gone before the memory can be
         if self.device.kind == "cuda":
             torch.cuda.empty_cache()
-        if len(rows) == 1:
-            return [None]
-        self.tokens_per_batch = max(1, len(rows) * max(map(len, rows)) // 2)
-        log.warning("The memory of the device is full: batches now have at most %d tokens.", self.tokens_per_batch)
-        half = (len(rows) + 1) // 2
-        return self._rows(rows[:half]) + self._rows(rows[half:])
+        return None
 
     def _padded(self, rows: list[list[int]]) -> dict[str, torch.Tensor]:
         width = max(len(ids) for ids in rows)

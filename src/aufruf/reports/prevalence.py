@@ -89,8 +89,8 @@ def correct(calls: int, texts: int, errors: Errors, confidence: float = 0.95) ->
 
     The value: Rogan and Gladen (1978), American Journal of Epidemiology 107, 71-76, held within 0..1. The interval:
     Lang and Reiczigel (2014), Preventive Veterinary Medicine 113, 13-22, a delta method on counts that are moved
-    towards a half, which takes in the uncertainty of sensitivity and specificity. None where no share explains the calls: the
-    classifier then errs otherwise on these texts than it did on the test's. Needs ``errors.usable``.
+    towards a half, which takes in the uncertainty of sensitivity and specificity. None where no share explains the
+    calls: the classifier then errs otherwise on these texts than it did on the test's. Needs ``errors.usable``.
     """
     value = _rogan_gladen(calls / texts, errors.found / errors.positives, errors.spared / errors.negatives)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)

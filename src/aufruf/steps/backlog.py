@@ -113,9 +113,9 @@ def _shard(days: Sequence[tuple[date, int]]) -> Shard:
 
 def _parts(day: date, n: int, size: int) -> list[Shard]:
     """A day with more texts than a shard is to have."""
-    ranges = ranges(ceil(n / size))
-    sizes = [n * (at + 1) // len(ranges) - n * at // len(ranges) for at in range(len(ranges))]
-    return [Shard(str(day), _after(day), *ends, some) for ends, some in zip(ranges, sizes, strict=True)]
+    parts = ranges(ceil(n / size))
+    sizes = [n * (at + 1) // len(parts) - n * at // len(parts) for at in range(len(parts))]
+    return [Shard(str(day), _after(day), *ends, some) for ends, some in zip(parts, sizes, strict=True)]
 
 
 def _after(day: date) -> str:
