@@ -21,13 +21,15 @@ from aufruf.settings import Settings
 from aufruf.steps import score as step
 from aufruf.store import Store
 
-TEXTS, KILLS = 60, 30
+TEXTS, KILLS = 40, 30
 FIRST = datetime(2026, 10, 1, tzinfo=UTC)
 
 # Workers are forked, two at a time, from one process that has imported everything. Each dies at a function call of
 # ours, chosen at random among as many as a whole scoring makes, or some milliseconds later: inside what it then does.
 KILLER = """
 import os, random, sys, threading
+import mlflow.artifacts, mlflow.store.model_registry.sqlalchemy_store, mlflow.store.tracking.sqlalchemy_store
+from transformers import AutoModelForSequenceClassification, BertForSequenceClassification, PreTrainedTokenizerFast
 from aufruf.classifier import choose
 from aufruf.settings import Settings
 from aufruf.steps import score
@@ -108,7 +110,7 @@ def put(store: Store, numbers: range) -> None:
 def scored_home(tmp_path, classifier_toml, tiny_bert) -> Settings:
     """A home with two versions, the first champion, and texts that nobody has scored."""
     (tmp_path / "classifiers").mkdir()
-    toml = classifier_toml + "[scoring]\nshard_size = 4\n"
+    toml = classifier_toml + "[scoring]\nshard_size = 5\n"
     (tmp_path / "classifiers" / "call_to_action.toml").write_text(toml)
     settings = Settings.load(tmp_path / "home", env={"AUFRUF_CLASSIFIERS": str(tmp_path / "classifiers")})
     for threshold in (0.5, 0.4):
@@ -212,7 +214,7 @@ def test_the_parts_score_what_the_whole_does(scored_home, classifier):
     """Opened, its shards in any order and one of them twice, closed: each text once; what is returned is counts."""
     run = json.loads(json.dumps(step.opened(scored_home, classifier)))
     shards = run.pop("shards")
-    assert len(shards) >= TEXTS // 4
+    assert len(shards) >= TEXTS // 5
     done = [step.shard(scored_home, classifier, run, one) for one in [shards[3], *reversed(shards)]]
     assert [one["status"] for one in done].count("nothing to do") == 1
     assert sum(one["scored"] for one in done) == TEXTS

@@ -16,6 +16,8 @@ from aufruf.model.tokenization import Tokenizer
 
 Floats = npt.NDArray[np.float64]
 log = logging.getLogger(__name__)
+_ALIKE = 0.9  # of the longest text's length, from which texts share a batch
+_SMALL = 8  # part of the budget from which a batch is worth its while whatever else it could hold
 NO_NUMBER = "the model's output is not a number"
 NO_ROOM = "the text alone does not fit into the memory of the device"
 
@@ -87,12 +89,16 @@ class Predictor:
         return [list(compress(self.card.labels, row)) for row in self.decide(probabilities)]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Positions, longest texts first, so that a batch that does not fit in memory fails at once."""
+        """Positions, longest texts first, so that a batch that does not fit in memory fails at once.
+
+        A batch ends where the budget does, or where it would be padding: at a text much shorter than its first.
+        """
         batch: list[int] = []
         longest = 0
         for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
             longest = longest or lengths[i]
-            if batch and longest * (len(batch) + 1) > self.tokens_per_batch:
+            wide = lengths[i] < _ALIKE * longest and longest * len(batch) * _SMALL >= self.tokens_per_batch
+            if batch and (wide or longest * (len(batch) + 1) > self.tokens_per_batch):
                 yield batch
                 batch, longest = [], lengths[i]
             batch.append(i)

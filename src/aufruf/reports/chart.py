@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aufruf.reports.facts import Interval, PartyCount
+from aufruf.reports.facts import PartyCount
+from aufruf.reports.intervals import Interval
 
 _METRICS = {
     "f1": "F1",

@@ -10,11 +10,10 @@ from aufruf.reports.facts import (
     DecisionNote,
     Explained,
     Finding,
-    Interval,
     ModelCard,
     PartyCount,
 )
-from aufruf.reports.intervals import wilson
+from aufruf.reports.intervals import Interval, wilson
 from aufruf.reports.page import fill, write_whole
 from aufruf.reports.prevalence import Contrast, Prevalence
 
