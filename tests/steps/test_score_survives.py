@@ -155,7 +155,7 @@ def test_30_random_kills_lose_and_double_nothing(scored_home, classifier):
             counts = keys(scored_home)
             seen.append(size - len(counts))
             assert set(counts.values()) <= {1}
-            more = growing.randint(0, 12)
+            more = growing.randint(5, 20)
             put(store, range(size, size + more))
             size += more
             killer.stdin.write("\n")
