@@ -24,6 +24,7 @@ _SUFFIXES = (".csv", ".parquet")
 _AT_ONCE = 100_000  # predictions joined to their texts at a time: bounds memory, not texts
 _ABOUT = ("text_id", "post_id", "platform", "author", "party", "text_type", "post_type", "posted_at", "text")
 _SAID = ("label", "confident", "split", "model_version", "run", "scored_at")
+_4CAT = ("id", "thread_id", "timestamp", "author", "subject", "body")
 _TIMES = ("posted_at", "scored_at")
 Row = dict[str, Any]
 
@@ -58,7 +59,7 @@ def export(
         rows = (_masked(row, accounts) for row in rows)
     names = [*_ABOUT, *_SAID[:1], *map(_probability, classifier.labels), *_SAID[1:]]
     if reader:
-        names, rows = ["id", "thread_id", "timestamp", "author", "subject", "body", *names], map(_for_4cat, rows)
+        names, rows = list(dict.fromkeys([*_4CAT, *names])), map(_for_4cat, rows)
     written = _written(path, names, rows)
     return {"out": str(path), "rows": written, "model_version": version.version, "masked": not unmasked}
 

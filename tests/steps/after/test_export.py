@@ -69,7 +69,8 @@ def test_4cat_has_its_columns(scored, tmp_path):
     export(scored.settings, scored.classifier, out=tmp_path / "4cat.csv", reader="4cat")
     rows = read(tmp_path / "4cat.csv")
     assert list(rows[0])[:6] == ["id", "thread_id", "timestamp", "author", "subject", "body"]
-    assert Counter(rows[0]) == Counter(set(rows[0]))
+    header = (tmp_path / "4cat.csv").read_text("utf-8").splitlines()[0].split(",")
+    assert len(header) == len(set(header))
     [one] = [row for row in rows if row["id"] == "new:1:caption"]
     assert one["body"] == "Kommt alle zum Infostand!"
     assert pd.to_datetime(one["timestamp"], format="%Y-%m-%d %H:%M:%S").year >= 2026
