@@ -4,18 +4,20 @@ Runs when new posts are stored, when the champion changes - in the MLflow UI too
 seconds - and at `[schedule] score` of the classifier file, which makes up for a webhook that was lost. No parameters.
 
 * `champion` fails when the version under the alias is not what was registered; the one before it then goes on.
-* `score` classifies once per text and model version; while there is no champion it skips and says so.
+* `score` classifies once per text and model version, a task a shard (at most 100), newest texts first; as many at
+  once as the pool `gpu` has slots. While there is no champion it skips and says so.
 * `explain` finds the words that spoke for a decision, for a sample of the decisions.
 * `report` writes the page to read, cite and download from.
 
 **When it fails.** The failed task's log ends with what went wrong and what to do. Clearing is safe: what was
-scored stays, the rest follows.
+scored stays, the rest follows. A shard that fails holds back no other shard, only what comes behind `score`.
 """
 
 from airflow.sdk import DAG, AssetOrTimeSchedule
 
 from aufruf_airflow import assets
 from aufruf_airflow.classifiers import cron, working
+from aufruf_airflow.score import score
 from aufruf_airflow.task import common, verb
 
 
@@ -24,9 +26,8 @@ def build(classifier):
     arrival = assets.POSTS | assets.champion(name)
     schedule = AssetOrTimeSchedule(timetable=cron(classifier, "score"), assets=arrival)
     with DAG(f"{name}.score", schedule=schedule, **common(__doc__, name)):
-        score = verb("score", name, gpu=True, waits=True, hours=12)
         verb("champion", name, waits=True)
-        score >> verb("explain", name, gpu=True, hours=6) >> verb("report", name)
+        score(classifier) >> verb("explain", name, gpu=True, hours=6) >> verb("report", name)
 
 
 for classifier in working():

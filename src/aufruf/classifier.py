@@ -117,6 +117,7 @@ class Scoring(Section):
     abstain_band: Share = 0.1  # half width around the threshold in which a prediction is not "confident"
     tokens_per_batch: Count = 2048  # padded tokens of a batch: bounds memory, not texts
     shard_size: Count = 20_000  # texts read, scored and published at a time
+    window_days: Count | None = None  # of what others have scored, a new champion scores the newest days; None: all
 
 
 class Explain(Section):

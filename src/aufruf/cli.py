@@ -111,13 +111,18 @@ def parser() -> argparse.ArgumentParser:
     splits.add_argument("--out", type=Path, metavar="FILE", help="with --folds or --as-of: where to write")
     made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
     made["promote"].add_argument("--version", metavar="VERSION", help="make this version champion: a person decides")
-    for name in ("evaluate", "score", "explain"):
+    for name in ("evaluate", "score", "explain", "export"):
         made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
     made["explain"].add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
     forgotten = made["forget"]
     forgotten.add_argument("author", metavar="AUTHOR", help="the account's name, or its pseudonym in reports")
     forgotten.add_argument("--raw", action="store_true", help="also delete the originals that hold its rows")
     forgotten.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
+    made["why"].add_argument("text", metavar="TEXT_ID", help="the text that is asked about")
+    made["export"].add_argument("--out", type=Path, metavar="FILE", help="a .csv or .parquet file")
+    made["export"].add_argument("--for", dest="reader", metavar="PROGRAM", help="4cat: the columns that 4CAT reads")
+    unmasked = "leave accounts, mentions, addresses and numbers as they are"
+    made["export"].add_argument("--unmasked", action="store_const", const=True, help=unmasked)
     made["sample"].add_argument("folder", type=Path, metavar="DIR")
     return top
 
@@ -138,6 +143,8 @@ _PLAIN = {
     "promote": "challenger against champion",
     "rollback": "the champion before becomes champion again",
     "score": "classify every text not scored yet",
+    "why": "when and by what a text was scored, or why not",
+    "export": "write predictions to CSV or Parquet",
     "report": "write the page of the day",
     "forget": "remove everything of one author",
     "monitor": "compare new posts with the training data",
@@ -148,17 +155,8 @@ _PLAIN = {
 }
 
 
-_OPTIONS = (
-    "trials",
-    "model",
-    "version",
-    "text",
-    "queue",
-    "audit",
-    "folds",
-    "as_of",
-    "out",
-)  # passed on to the step, where given
+# passed on to the step, where given
+_OPTIONS = ("trials", "model", "version", "text", "queue", "audit", "folds", "as_of", "out", "reader", "unmasked")
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:

@@ -71,9 +71,13 @@ def _quarantine(result: dict[str, Any]) -> list[str]:
 
 def _row(one: dict[str, Any]) -> str:
     """A refused row; what could steer a terminal, or turn the line around, is shown by its code."""
-    told = f"{one['reasons']}\n  {json.dumps(one['row'], ensure_ascii=False)}"
-    shown = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in told)
-    return f"{one['file'][:12]} {one['item']}: {shown}"
+    return f"{one['file'][:12]} {one['item']}: " + _plain(
+        f"{one['reasons']}\n  {json.dumps(one['row'], ensure_ascii=False)}"
+    )
+
+
+def _plain(told: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in told)
 
 
 def _label(result: dict[str, Any]) -> list[str]:
@@ -141,7 +145,26 @@ def _score(result: dict[str, Any]) -> list[str]:
         *([f"REFUSED: version {refused['version']}, the champion: {refused['why']}"] if refused else []),
         f"version {result['model_version']}: {result['scored']} scored, {result['already_scored']} before, "
         f"{result['refused']} refused{_unchanged(result)}",
+        *([f"{left} left as they are: older than {result['since']}"] if (left := result.get("outside_window")) else []),
+        *([result["next"]] if "next" in result else []),
     ]
+
+
+def _why(result: dict[str, Any]) -> list[str]:
+    lines = [f"{result['text_id']}: {result['why']}" + (f". {result['next']}" if result["next"] else "")]
+    for one in result.get("predictions", ()):
+        odds = ", ".join(f"{label} {value:.3f}" for label, value in one["probabilities"].items())
+        lines.append(
+            f"  version {one['model_version']}, {one['scored_at']}: {one['label']} ({odds})"
+            + ("" if one["confident"] else ", close to the threshold")
+            + ("" if one["as_it_reads_now"] else ", of another wording")
+        )
+    return [_plain(line) for line in lines + [f"  {row['file'][:12]} {row['item']}" for row in result.get("rows", ())]]
+
+
+def _export(result: dict[str, Any]) -> list[str]:
+    masked = "persons masked" if result["masked"] else "NOT masked"
+    return [f"{result['rows']} predictions of version {result['model_version']} written to {result['out']}; {masked}"]
 
 
 def _explain(result: dict[str, Any]) -> list[str]:
@@ -245,6 +268,8 @@ def _unchanged(result: dict[str, Any]) -> str:
 
 _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "ingest": _ingest,
+    "why": _why,
+    "export": _export,
     "quarantine": _quarantine,
     "label": _label,
     "split": _split,

@@ -1,6 +1,7 @@
 """The lake: versioned tables by name. The only code that touches the disk for data."""
 
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -73,10 +74,18 @@ class Store:
             return 0
         return int(self._query(found, f"select count(*) as n from t {_where(where or {})}")["n"][0].as_py())  # noqa: S608
 
-    def shards(self, frame: pd.DataFrame, size: int) -> Iterator[pd.DataFrame]:
-        """Consecutive pieces of at most ``size`` rows."""
-        for start in range(0, len(frame), size):
-            yield frame.iloc[start : start + size]
+    def query(self, sql: str, *tables: str) -> Iterator[pa.RecordBatch]:
+        """The batches that a SELECT over these tables answers with, one at a time; an absent table has no rows.
+
+        Values in ``sql`` are written with ``quoted``.
+        """
+        with tempfile.TemporaryDirectory(prefix="aufruf-") as nowhere:
+            asked = QueryBuilder()
+            for table in tables:
+                found = self._open(table) or DeltaTable.create(f"{nowhere}/{table}", schema=schema_of(table))
+                asked.register(table, found)
+            for batch in asked.execute(sql):
+                yield pa.record_batch(batch)
 
     def add(self, table: str, rows: pd.DataFrame | Sequence[Any]) -> int:
         """Insert the rows whose key is not there yet; known rows stay as they are. Returns how many."""
@@ -265,12 +274,13 @@ def _where(conditions: Mapping[str, Any], long: Mapping[str, list[str]] | None =
     """The conditions as SQL; of a long list only its ends, which tell what files need not be read."""
     parts = []
     for column, value in conditions.items():
-        quoted = ", ".join(map(_quoted, [value] if isinstance(value, str) else value))
-        parts.append(f"{column} in ({quoted})" if quoted else "false")
+        listed = ", ".join(map(quoted, [value] if isinstance(value, str) else value))
+        parts.append(f"{column} in ({listed})" if listed else "false")
     for column, values in (long or {}).items():
-        parts.append(f"{column} >= {_quoted(min(values))} and {column} <= {_quoted(max(values))}")
+        parts.append(f"{column} >= {quoted(min(values))} and {column} <= {quoted(max(values))}")
     return f"where {' and '.join(parts)}" if parts else ""
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A value as SQL writes it."""
     return "'" + str(value).replace("'", "''") + "'"

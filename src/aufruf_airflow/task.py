@@ -22,7 +22,6 @@ VERBS = {
     "label": "Decide one label per text from its votes.",
     "split": "Give new labelled texts their side - train, validation or test - for ever.",
     "train": "Train the challenger with the best hyperparameters that the sweep has found.",
-    "score": "Classify every text that the champion has not classified yet.",
     "explain": "Find the words that spoke for a decision, for a sample of the decisions.",
     "report": "Write the page that people read.",
     "champion": "See who may speak; fails when the champion is refused, while the version before it goes on scoring.",

@@ -55,7 +55,7 @@ def test_every_task_has_an_owner_a_text_a_time_limit_and_another_try(bag: dict[s
 
 def test_what_runs_a_model_takes_the_gpu_pool_and_queue(bag: dict[str, Any]) -> None:
     """Pool and queue go together, and the training steps have them."""
-    heavy = {"sweep.opened", "sweep.trial", "train", "evaluate", "score", "explain"}
+    heavy = {"sweep.opened", "sweep.trial", "train", "evaluate", "score.opened", "score.shard", "explain"}
     for name, task in _tasks(bag):
         wanted = ("gpu", "gpu") if name.rpartition("/")[2] in heavy else ("default_pool", "default")
         assert (task["pool"], task["queue"]) == wanted, f"{name}: step(gpu=True) is for {sorted(heavy)}"
@@ -105,6 +105,20 @@ def test_with_approval_the_night_waits_for_a_person(tmp_path: Path, recipe: str,
     assert settled["trigger_rule"] == "none_failed_min_one_success", "it passes on what needed nobody"
     assert tasks["new_champion"]["upstream"] == ["approval.settled"]
     assert tasks["report"]["upstream"] == ["approval.settled", "evaluate"]
+
+
+def test_the_chain_of_the_scoring(bag: dict[str, Any]) -> None:
+    """The scoring is opened, done - one task a shard - and closed; then explanations and the report follow."""
+    tasks = bag["dags"]["second.score"]["tasks"]
+    assert {name: task["upstream"] for name, task in tasks.items()} == {
+        "champion": [],
+        "score.opened": [],
+        "score.shard": ["score.opened"],
+        "score.closed": ["score.opened", "score.shard"],
+        "explain": ["score.closed"],
+        "report": ["explain"],
+    }
+    assert [name for name, task in tasks.items() if task["mapped"]] == ["score.shard"]
 
 
 def test_what_starts_what(bag: dict[str, Any]) -> None:

@@ -36,7 +36,8 @@ def test_the_dags_run_the_whole_night(night_site: Any, fill_inbox: Callable[[Pat
     runs = {dag: _states(night_site, dag) for dag in ("ingest", "call_to_action.train", "call_to_action.score")}
     assert {state for states in runs.values() for state in states.values()} == {"success"}
     assert {"sweep.trial0", "sweep.trial1"} < set(runs["call_to_action.train"]), "one task a trial"
-    assert set(runs["call_to_action.score"]) == {"champion", "score", "explain", "report"}
+    parts = {"champion", "score.opened", "score.shard0", "score.closed", "explain", "report"}
+    assert set(runs["call_to_action.score"]) == parts
     asked = night_site.python("-m", "aufruf.cli", "status", "--json")
     found = json.loads(asked.stdout)
     assert found["champion"]["version"] == "1"

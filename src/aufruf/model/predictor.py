@@ -1,6 +1,8 @@
 """Probabilities for any number of texts: sorted by length, batches filled to a token budget, half precision if real."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -13,6 +15,19 @@ from aufruf.model import bundle, device, evaluation
 from aufruf.model.tokenization import Tokenizer
 
 Floats = npt.NDArray[np.float64]
+log = logging.getLogger(__name__)
+_ALIKE = 0.9  # of the longest text's length, from which texts share a batch
+_SMALL = 8  # part of the budget from which a batch is worth its while whatever else it could hold
+NO_NUMBER = "the model's output is not a number"
+NO_ROOM = "the text alone does not fit into the memory of the device"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Probabilities, (texts, labels), NaN where a text was refused; and why, by its place."""
+
+    probabilities: Floats
+    refused: dict[int, str]
 
 
 class Predictor:
@@ -36,20 +51,29 @@ class Predictor:
         cut = cast(Literal["head", "head_tail"], card.truncation)
         return cls(model, Tokenizer(folder, card.max_tokens, cut), card, tokens_per_batch)
 
-    def probabilities(self, texts: Sequence[str], progress: Callable[[int], Any] | None = None) -> Floats:
-        """Probability of each label for each text, shape (texts, labels); of a single-label model rows sum to 1.
+    def score(self, texts: Sequence[str], progress: Callable[[int], Any] | None = None) -> Scored:
+        """Probability of each label for each text; of a single-label model rows sum to 1.
 
-        ``progress`` is called with the number of texts after each batch.
+        A text that cannot be scored is refused with its reason, and stops no other. ``progress`` is called with the
+        number of texts after each batch. Texts of the same tokens are scored once.
         """
-        out = np.zeros((len(texts), len(self.card.labels)))
-        tokens = self.tokenizer(texts).ids
+        out, refused = np.full((len(texts), len(self.card.labels)), np.nan), dict[int, str]()
+        ids = self.tokenizer(texts).ids
+        alike = _alike(ids)
         with torch.inference_mode(), self.device.autocast():
-            for batch in self._batches([len(ids) for ids in tokens]):
-                logits = self.model(**self._padded([tokens[i] for i in batch])).logits
-                out[batch] = evaluation.probabilities_of(logits.double().cpu().numpy(), self.card.multi_label)
+            for batch, rows in self._rows([ids[places[0]] for places in alike]):
+                for one, row in zip(batch, rows, strict=True):
+                    if row is None or not np.isfinite(row).all():
+                        refused |= dict.fromkeys(alike[one], NO_ROOM if row is None else NO_NUMBER)
+                    else:
+                        out[alike[one]] = row
                 if progress:
-                    progress(len(batch))
-        return out
+                    progress(sum(len(alike[one]) for one in batch))
+        return Scored(out, dict(sorted(refused.items())))
+
+    def probabilities(self, texts: Sequence[str], progress: Callable[[int], Any] | None = None) -> Floats:
+        """The probabilities of ``score``, (texts, labels); NaN where a text was refused."""
+        return self.score(texts, progress).probabilities
 
     def positives(self, texts: Sequence[str]) -> Floats:
         """Probability of the positive label, shape (texts,)."""
@@ -65,17 +89,48 @@ class Predictor:
         return [list(compress(self.card.labels, row)) for row in self.decide(probabilities)]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Positions, longest texts first, so that a batch that does not fit in memory fails at once."""
+        """Positions, longest texts first, so that a batch that does not fit in memory fails at once.
+
+        A batch ends where the budget does, or where it would be padding: at a text much shorter than its first.
+        """
         batch: list[int] = []
         longest = 0
         for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
             longest = longest or lengths[i]
-            if batch and longest * (len(batch) + 1) > self.tokens_per_batch:
+            wide = lengths[i] < _ALIKE * longest and longest * len(batch) * _SMALL >= self.tokens_per_batch
+            if batch and (wide or longest * (len(batch) + 1) > self.tokens_per_batch):
                 yield batch
                 batch, longest = [], lengths[i]
             batch.append(i)
         if batch:
             yield batch
+
+    def _rows(self, ids: Sequence[list[int]]) -> Iterator[tuple[list[int], list[Floats | None]]]:
+        """Batch by batch the places of texts and their probabilities, (labels,); None of one that has no room alone.
+
+        Where the memory is full, the batch is cut in halves, and no later one is larger.
+        """
+        for batch in self._batches([len(row) for row in ids]):
+            rows = [ids[at] for at in batch]
+            found = self._tried(rows)
+            if found is not None or len(rows) == 1:
+                yield batch, found or [None]
+                continue
+            self.tokens_per_batch = max(1, min(self.tokens_per_batch, len(rows) * len(rows[0])) // 2)
+            log.warning("The memory of the device is full: batches now have at most %d tokens.", self.tokens_per_batch)
+            for part, answers in self._rows(rows):
+                yield [batch[at] for at in part], answers
+
+    def _tried(self, rows: list[list[int]]) -> list[Floats | None] | None:
+        """The probabilities of each row of token ids, or None for want of memory."""
+        try:
+            logits = self.model(**self._padded(rows)).logits.double().cpu().numpy()
+            return list(evaluation.probabilities_of(logits, self.card.multi_label))
+        except torch.OutOfMemoryError:
+            pass  # what the failure holds on to must be gone before the memory can be
+        if self.device.kind == "cuda":
+            torch.cuda.empty_cache()
+        return None
 
     def _padded(self, rows: list[list[int]]) -> dict[str, torch.Tensor]:
         width = max(len(ids) for ids in rows)
@@ -86,3 +141,11 @@ class Predictor:
             mask[i, : len(row)] = 1
         to = self.device.kind
         return {"input_ids": torch.from_numpy(ids).to(to), "attention_mask": torch.from_numpy(mask).to(to)}
+
+
+def _alike(ids: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The places of each different row: a post that is shared a hundred times is read once."""
+    places: dict[bytes, list[int]] = {}
+    for at, row in enumerate(ids):
+        places.setdefault(np.asarray(row, dtype=np.int32).tobytes(), []).append(at)
+    return list(places.values())

@@ -1,10 +1,11 @@
 """Where bars and whiskers lie, in percent of an axis, for the drawings that stand beside the numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aufruf.reports.facts import Interval, PartyCount
+from aufruf.reports.facts import PartyCount
+from aufruf.reports.intervals import Interval
 
 _METRICS = {
     "f1": "F1",
@@ -59,10 +60,15 @@ def metrics(model: dict[str, Interval], baseline: dict[str, Interval]) -> list[M
 
 def parties(rows: Sequence[PartyCount]) -> PartyChart:
     """The parties with the largest number of calls first, on one axis that starts at zero."""
-    highest = max((row.high for row in rows if row.texts), default=0.0)
-    top = next((top for top in _TOPS if highest <= top), 1.0)
+    top = axis_end(row.high for row in rows if row.texts)
     ordered = sorted(rows, key=lambda row: (row.party is None, -row.calls, row.party or ""))
     return PartyChart([_bar(row, top) for row in ordered], top)
+
+
+def axis_end(values: Iterable[float]) -> float:
+    """The share (0..1) at which an axis ends that has room for all the values."""
+    highest = max(values, default=0.0)
+    return next((top for top in _TOPS if highest <= top), 1.0)
 
 
 def percent(value: float, top: float = 1.0) -> float:

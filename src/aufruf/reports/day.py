@@ -11,14 +11,14 @@ from aufruf.reports.facts import (
     DecisionNote,
     Explained,
     Finding,
-    Interval,
     ModelCard,
     Neighbour,
     PartyCount,
     Record,
 )
-from aufruf.reports.intervals import wilson
+from aufruf.reports.intervals import Interval, wilson
 from aufruf.reports.page import fill, write_whole
+from aufruf.reports.prevalence import Contrast, Prevalence
 
 __all__ = [
     "DayReport",
@@ -35,6 +35,9 @@ __all__ = [
     "write",
 ]
 Accounts = Literal["numbers", "pseudonyms", "names"]
+
+_MANY = 30  # texts from which a slice has a say in the length of the axis
+_PAIRS = 15  # pairs of parties that a page shows
 
 
 def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") -> str:
@@ -68,6 +71,8 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
         filters=found,
         calls=numbered[: len(calls)],
         others=numbered[len(calls) :],
+        top=_top(day.prevalence) if day.prevalence else 1.0,
+        contrasts=_largest(day.prevalence) if day.prevalence else [],
     )
 
 
@@ -75,6 +80,16 @@ def render_texts(day: DayReport, mask: bool = True, accounts: Accounts = "number
     """A page for each text of the day, by its name; arguments as for ``render``."""
     calls, others = _views(day, mask, accounts)
     return {f"{view.key}.html": fill("text.html", day=day, view=view) for view in [*calls, *others]}
+
+
+def _top(found: Prevalence) -> float:
+    """Where the one axis of all the shares ends. A slice of few texts may reach beyond it."""
+    shares = [found.whole, *(one for rows in found.slices.values() for one in rows if one.texts >= _MANY)]
+    return chart.axis_end(max(one.raw.high, one.corrected.high if one.corrected else 0.0) for one in shares)
+
+
+def _largest(found: Prevalence) -> list[Contrast]:
+    return sorted(found.contrasts, key=lambda one: -one.difference.value)[:_PAIRS]
 
 
 def write(folder: Path, day: DayReport, mask: bool = True, accounts: Accounts = "numbers") -> Path:

@@ -4,17 +4,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
+from aufruf.reports.intervals import Interval
+from aufruf.reports.prevalence import Prevalence
+
 FIT_FLOOR = 0.3  # local R2 below which the words say little about the model
 STABILITY_FLOOR = 0.5  # overlap of two halves below which another draw would name other words
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with the bounds of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -134,3 +128,4 @@ class DayReport:
     calls: list[Finding]  # as many as the page shall show
     calls_shown_of: int  # ... of so many
     others: list[Finding]  # uncertain texts and the random control
+    prevalence: Prevalence | None = None  # None: no text to count

@@ -1,7 +1,17 @@
 """How sure a share is."""
 
+from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with the bounds of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 def wilson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

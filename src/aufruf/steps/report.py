@@ -15,10 +15,12 @@ from aufruf.release.registry import Registry, Version
 from aufruf.reports import day as pages
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import wilson
+from aufruf.reports.page import write_whole
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings, history
 from aufruf.steps.beside import neighbours, track_record
 from aufruf.steps.champion import speaking
+from aufruf.steps.prevalence import as_json, prevalence
 from aufruf.steps.pseudonyms import key_of, pseudonym
 from aufruf.store import Store
 
@@ -37,6 +39,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     calls_shown = calls[surest | calls["text_id"].isin(explained)]
     shown = pd.concat([calls_shown, others])
     found = _findings(settings, store, classifier, version.version, shown, explained)
+    shares = prevalence(store, classifier, version.version) if len(scored) else None
     page = pages.DayReport(
         classifier=classifier.name,
         positive=classifier.positive,
@@ -53,9 +56,14 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         calls=found[: len(calls_shown)],
         calls_shown_of=len(calls),
         others=found[len(calls_shown) :],
+        prevalence=shares,
     )
     folder = settings.reports / classifier.name
     path = pages.write(folder / today.isoformat(), page, classifier.report.mask, classifier.report.accounts)
+    if shares is not None:
+        about = {"classifier": classifier.name, "positive": classifier.positive, "model_version": version.version}
+        facts = json.dumps({**about, "day": today.isoformat(), **as_json(shares)}, indent=2, ensure_ascii=False)
+        write_whole(path.with_name("prevalence.json"), facts)
     history.write(settings, classifier)
     write_index(folder, classifier.name)
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}

@@ -1,25 +1,33 @@
-"""The step ``score``: every text that the version has not scored yet, in shards, each published as it is done."""
+"""The step ``score``: every text that the version has not scored yet, in shards, each published as it is done.
 
+``score`` is the whole of it in one process. Its parts - ``opened``, ``shard`` for each shard, ``closed`` - may as well
+be taken by as many workers as there are. What makes it exactly once is the table's key, not who works when.
+"""
+
+import hashlib
 import json
 import logging
-import zlib
-from datetime import UTC, datetime
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from aufruf.classifier import Classifier
+from aufruf.model.leases import FileLeases
 from aufruf.model.predictor import Predictor
-from aufruf.release.registry import Registry, Version
+from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.schemas import Prediction, QuarantinedRow
 from aufruf.settings import Settings
+from aufruf.steps import backlog
 from aufruf.steps.champion import speaking
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
 _KEY = ["text_id", "digest"]
+_WORTH_A_BAR = 1000  # texts
 
 
 def score(settings: Settings, classifier: Classifier, model: str | None = None) -> dict[str, Any]:
@@ -28,43 +36,115 @@ def score(settings: Settings, classifier: Classifier, model: str | None = None) 
     The alias is resolved once. A champion that is not what was registered is refused, and the version that spoke before
     goes on: ``champion_refused`` says so. Raises NothingYet without a champion, BundleRefused when nobody may speak.
     """
+    run = opened(settings, classifier, model)
+    scored = refused = 0
+    if run["shards"]:
+        version = Registry(settings, classifier.name).get(run["model_version"])
+        predictor = _predictor(settings, classifier, version)
+        leases = FileLeases(settings.runs)
+        first = leases.take(f"score-{classifier.name}-{version.version}")
+        # whoever comes second takes the shards as they fall: two that went in one order would do each of them twice
+        shards = run["shards"] if first else random.sample(run["shards"], len(run["shards"]))
+        try:
+            with _bar(run) as bar:
+                for one in shards:
+                    done = _shard(settings, classifier, version, predictor, run, one, bar)
+                    scored, refused = scored + done["scored"], refused + done["refused"]
+        finally:
+            if first:
+                first()
+    return _told(settings, classifier, run, scored, refused)
+
+
+def opened(settings: Settings, classifier: Classifier, model: str | None = None) -> dict[str, Any]:
+    """Resolve the version, and cut what it has not scored into at most 100 shards, newest texts first.
+
+    A champion scores again what others have scored, within the window of the classifier file; a version asked for by
+    name scores everything. Raises NothingYet without a champion, UsageError for an unknown version.
+    """
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
     speaker = speaking(settings, classifier, registry, model)
     version = speaker.version
-    everything = store.read("texts", columns=_KEY)
-    todo = unscored(store, classifier, version.version, everything)
-    before = {"model_version": version.version, "already_scored": len(everything) - len(todo), **speaker.told()}
-    if todo.empty:
-        return {**before, "scored": 0, "refused": 0, "status": "nothing to do"}
-    predictor = Predictor.load(registry.fetch(version), version.manifest, classifier.scoring.tokens_per_batch)
-    scored = all_refused = 0
-    with tqdm(total=len(todo), unit="text", desc="score", mininterval=2, disable=len(todo) < 1000) as bar:
-        for shard in store.shards(todo, classifier.scoring.shard_size):
-            rows = store.read("texts", {"text_id": shard["text_id"].tolist()}, [*_KEY, "text"]).merge(shard, on=_KEY)
-            refused = store_predictions(store, classifier, version, predictor, rows, bar)
-            all_refused += refused
-            scored += len(rows) - refused
-    return {**before, "scored": scored, "refused": all_refused, "status": "new"}
+    since = None if model else window(classifier, datetime.now(UTC))
+    asked = backlog.Asked(classifier.name, version.version, since)
+    shards = backlog.cut(store, asked, classifier.scoring.shard_size)
+    waiting = sum(one.texts for one in shards)
+    everything = waiting if since is None else backlog.count(store, backlog.Asked(classifier.name, version.version))
+    return {
+        "model_version": version.version,
+        "since": since,
+        "asked": model is not None,
+        "shards": [one.as_dict() for one in shards],
+        "waiting": waiting,
+        "outside_window": everything - waiting,
+        "already_scored": store.count("texts") - everything,
+        "before": _published(store, classifier, version.version),
+        "at": datetime.now(UTC).isoformat(),
+        **speaker.told(),
+    }
+
+
+def shard(
+    settings: Settings, classifier: Classifier, run: Mapping[str, Any], bounds: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Score what is missing of one shard; how many texts were scored and refused. Raises BundleRefused."""
+    version = Registry(settings, classifier.name).get(run["model_version"])
+    store, asked = Store(settings.lake), _asked(classifier, run)
+    if next(backlog.texts(store, asked, backlog.Shard(**bounds), 1), None) is None:
+        return {"scored": 0, "refused": 0, "status": "nothing to do"}
+    with _bar({"waiting": bounds["texts"]}) as bar:
+        done = _shard(settings, classifier, version, _predictor(settings, classifier, version), run, bounds, bar)
+    return {**done, "status": "new"}
+
+
+def closed(settings: Settings, classifier: Classifier, run: Mapping[str, Any]) -> dict[str, Any]:
+    """What was published since the run was opened, by whatever worker; returns what ``score`` does."""
+    store, version = Store(settings.lake), run["model_version"]
+    refused = store.read("quarantine", {"file": quarantined_as(version)}, ["refused_at"])["refused_at"]
+    since = pd.Timestamp(run["at"])
+    scored = _published(store, classifier, version) - run["before"]
+    return _told(settings, classifier, run, scored, int((refused >= since).sum()))
+
+
+def window(classifier: Classifier, now: datetime) -> str | None:
+    """The day (UTC) before which a new champion leaves to the record what others have scored; None: no such day."""
+    days = classifier.scoring.window_days
+    return None if days is None else str((now - timedelta(days=days)).date())
 
 
 def unscored(store: Store, classifier: Classifier, version: str, texts: pd.DataFrame) -> pd.DataFrame:
     """Of the rows (text_id, digest) those without a prediction by this version."""
-    done = store.read("predictions", {"classifier": classifier.name, "model_version": version}, _KEY)
-    marked = texts.merge(done, on=_KEY, how="left", indicator="there")
+    mine = {"classifier": classifier.name, "model_version": version, "text_id": texts["text_id"].tolist()}
+    marked = texts.merge(store.read("predictions", mine, _KEY), on=_KEY, how="left", indicator="there")
     return marked.loc[marked["there"] == "left_only", _KEY].reset_index(drop=True)
 
 
+def quarantined_as(version: str) -> str:
+    """What stands in the quarantine for a version, where the digest of a file stands else."""
+    return f"score:{version}"
+
+
+def item_of(text_id: str, digest: str) -> int:
+    """A number, where that of a line stands else, which is the same whenever a text is refused."""
+    name = hashlib.sha256(f"{text_id}|{digest}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(name[:7], "big")
+
+
 def store_predictions(
-    store: Store, classifier: Classifier, version: Version, predictor: Predictor, rows: pd.DataFrame, bar: Any = None
+    store: Store,
+    classifier: Classifier,
+    version: Version,
+    predictor: Predictor,
+    rows: pd.DataFrame,
+    progress: Callable[[int], Any] | None = None,
 ) -> int:
     """Score rows (text_id, digest, text) and publish them in one commit; returns how many could not be scored."""
-    probabilities = predictor.probabilities(rows["text"].tolist(), progress=bar.update if bar is not None else None)
-    sound: Any = np.isfinite(probabilities).all(axis=1)
-    if not sound.all():
-        _refuse(store, version, rows.loc[~sound])
+    found = predictor.score(rows["text"].tolist(), progress)
+    _refuse(store, version, rows, found.refused)
     names, now = predictor.card.labels, datetime.now(UTC)
     threshold, band = predictor.card.threshold, classifier.scoring.abstain_band
-    kept, chosen = rows.loc[sound], predictor.said(probabilities[sound])
+    sound = [at for at in range(len(rows)) if at not in found.refused]
+    kept, probabilities = rows.iloc[sound], found.probabilities[sound]
     store.add(
         "predictions",
         [
@@ -80,26 +160,74 @@ def store_predictions(
                 run=version.run_id,
             )
             for text_id, digest, one, labels in zip(
-                kept["text_id"], kept["digest"], probabilities[sound], chosen, strict=True
+                kept["text_id"], kept["digest"], probabilities, predictor.said(probabilities), strict=True
             )
         ],
     )
-    return int((~sound).sum())
+    return len(found.refused)
 
 
-def _refuse(store: Store, version: Version, rows: pd.DataFrame) -> None:
-    now = datetime.now(UTC)
-    store.put(
-        "quarantine",
-        [
-            QuarantinedRow(
-                file=f"score:{version.version}",
-                item=zlib.crc32(f"{text_id}|{digest}".encode()),
-                reasons="the model's output is not a number",
-                row=json.dumps({"text_id": text_id, "digest": digest}),
-                refused_at=now,
-            )
-            for text_id, digest in zip(rows["text_id"], rows["digest"], strict=True)
-        ],
-    )
-    log.warning("%d texts could not be scored by version %s; see the quarantine", len(rows), version.version)
+def _shard(
+    settings: Settings,
+    classifier: Classifier,
+    version: Version,
+    predictor: Predictor,
+    run: Mapping[str, Any],
+    bounds: Mapping[str, Any],
+    bar: Any,
+) -> dict[str, int]:
+    """Score a shard, as many texts at a time as the classifier's shard has; the bar learns what others have done."""
+    store, asked, size = Store(settings.lake), _asked(classifier, run), classifier.scoring.shard_size
+    scored = refused = 0
+    for rows in backlog.texts(store, asked, backlog.Shard(**bounds), size):
+        failed = store_predictions(store, classifier, version, predictor, rows, bar.update)
+        scored, refused = scored + len(rows) - failed, refused + failed
+    bar.total = max(0, bar.total - bounds["texts"] + scored + refused)
+    bar.refresh()
+    return {"scored": scored, "refused": refused}
+
+
+def _told(
+    settings: Settings, classifier: Classifier, run: Mapping[str, Any], scored: int, refused: int
+) -> dict[str, Any]:
+    found = {key: run[key] for key in ("model_version", "already_scored", "outside_window", "since")}
+    told = {**found, "scored": scored, "refused": refused, "status": "new" if run["waiting"] else "nothing to do"}
+    champion = None if run["asked"] else Registry(settings, classifier.name).by_alias(CHAMPION)
+    before = run["model_version"]
+    if refused_one := run.get("champion_refused"):
+        told["champion_refused"], before = refused_one, refused_one["version"]
+    if champion is not None and champion.version != before:
+        told["next"] = f"version {champion.version} has become champion meanwhile: the next run scores with it"
+        log.warning("%s", told["next"])
+    return told
+
+
+def _asked(classifier: Classifier, run: Mapping[str, Any]) -> backlog.Asked:
+    return backlog.Asked(classifier.name, run["model_version"], run["since"])
+
+
+def _predictor(settings: Settings, classifier: Classifier, version: Version) -> Predictor:
+    folder = Registry(settings, classifier.name).fetch(version)
+    return Predictor.load(folder, version.manifest, classifier.scoring.tokens_per_batch)
+
+
+def _published(store: Store, classifier: Classifier, version: str) -> int:
+    return store.count("predictions", {"classifier": classifier.name, "model_version": version})
+
+
+def _bar(run: Mapping[str, Any]) -> Any:
+    """Texts done and to do, texts a second, time left."""
+    few = run["waiting"] < _WORTH_A_BAR
+    return tqdm(total=run["waiting"], unit=" texts", desc="score", mininterval=2, smoothing=0.1, disable=few)
+
+
+def _refuse(store: Store, version: Version, rows: pd.DataFrame, reasons: Mapping[int, str]) -> None:
+    if not reasons:
+        return
+    now, refused = datetime.now(UTC), []
+    for at, reason in reasons.items():
+        text_id, digest = rows["text_id"].iloc[at], rows["digest"].iloc[at]
+        row = json.dumps({"text_id": text_id, "digest": digest})
+        refused.append(QuarantinedRow(quarantined_as(version.version), item_of(text_id, digest), reason, row, now))
+    store.put("quarantine", refused)
+    log.warning("%d texts could not be scored by version %s; see the quarantine", len(refused), version.version)

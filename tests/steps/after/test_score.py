@@ -158,6 +158,6 @@ def test_two_at_once_score_each_text_once(after):
     env = {**os.environ, "AUFRUF_CLASSIFIERS": str(after.settings.classifiers)}
     command = [sys.executable, "-m", "aufruf.cli", "score", "--home", str(after.settings.home)]
     both = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-    ends = [(one.communicate(timeout=120)[1], one.returncode) for one in both]
+    ends = [(one.communicate(timeout=600)[1], one.returncode) for one in both]
     assert [code for _, code in ends] == [0, 0], ends
     assert Counter(row["text_id"] for row in after.predictions(text_id=ids)) == Counter(ids)

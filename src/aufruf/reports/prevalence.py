@@ -1,0 +1,144 @@
+"""From the share that a classifier labels positive to the share that is: corrected for its errors, with intervals.
+
+Assumed throughout: the classifier errs as often on the texts that are counted as it did on the test texts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import sqrt
+from statistics import NormalDist
+
+from aufruf.reports.intervals import Interval, wilson
+
+_ENOUGH = 5  # test texts of either side below which an error rate says nothing
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What the test set says of a classifier's errors: positives found of those there are, negatives left alone.
+
+    The totals may be smaller than the numbers of texts, and broken: texts of one group count once together.
+    """
+
+    found: float  # of ``positives``
+    positives: float
+    spared: float  # of ``negatives``
+    negatives: float
+
+    @property
+    def sensitivity(self) -> Interval:
+        return _share(self.found, self.positives)
+
+    @property
+    def specificity(self) -> Interval:
+        return _share(self.spared, self.negatives)
+
+    @property
+    def usable(self) -> bool:
+        """Whether shares can be corrected: both sides were tested, and the classifier is better than chance."""
+        if min(self.positives, self.negatives) < _ENOUGH:
+            return False
+        return self.found / self.positives + self.spared / self.negatives > 1
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of one slice: texts, those labelled positive, their raw share, and the corrected one where there is one."""
+
+    name: str | None  # None: not stated
+    texts: int
+    calls: int
+    raw: Interval
+    corrected: Interval | None
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two slices, and the corrected share of the first minus that of the second."""
+
+    one: str
+    other: str
+    difference: Interval
+
+    @property
+    def within_error(self) -> bool:
+        """Whether the classifier's errors and chance can make the difference by themselves."""
+        return self.difference.low <= 0 <= self.difference.high
+
+
+@dataclass(frozen=True)
+class Prevalence:
+    """Shares of positives, in all and by slice."""
+
+    errors: Errors
+    whole: Share
+    slices: dict[str, list[Share]]  # party, text type, post type, week (2025-W09)
+    contrasts: list[Contrast]  # of parties, each pair
+
+
+def share(name: str | None, calls: int, texts: int, errors: Errors, confidence: float = 0.95) -> Share:
+    """The raw share with its Wilson interval, and the corrected one."""
+    raw = Interval(calls / texts if texts else 0.0, *wilson(calls, texts, confidence))
+    corrected = correct(calls, texts, errors, confidence) if errors.usable and texts else None
+    return Share(name, texts, calls, raw, corrected)
+
+
+def correct(calls: int, texts: int, errors: Errors, confidence: float = 0.95) -> Interval | None:
+    """The share of positives behind ``calls`` of ``texts`` labelled positive.
+
+    The value: Rogan and Gladen (1978), American Journal of Epidemiology 107, 71-76, held within 0..1. The interval:
+    Lang and Reiczigel (2014), Preventive Veterinary Medicine 113, 13-22, a delta method on counts that are moved
+    towards a half, which takes in the uncertainty of sensitivity and specificity. None where no share explains the
+    calls: the classifier then errs otherwise on these texts than it did on the test's. Needs ``errors.usable``.
+    """
+    value = _rogan_gladen(calls / texts, errors.found / errors.positives, errors.spared / errors.negatives)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    n, positives, negatives = texts + z**2, errors.positives + 2, errors.negatives + 2
+    p, se, sp = (calls + z**2 / 2) / n, (errors.found + 1) / positives, (errors.spared + 1) / negatives
+    centre, youden = _rogan_gladen(p, se, sp), se + sp - 1
+    of_se, of_sp = se * (1 - se) / positives, sp * (1 - sp) / negatives
+    shift = 2 * z**2 * (centre * of_se - (1 - centre) * of_sp)
+    half = z * sqrt(p * (1 - p) / n + of_se * centre**2 + of_sp * (1 - centre) ** 2) / youden
+    low, high = centre + shift - half, centre + shift + half
+    if high < 0 or low > 1:
+        return None
+    value, low, high = (min(max(one, 0.0), 1.0) for one in (value, low, high))
+    return Interval(value, min(low, value), max(high, value))
+
+
+def contrasts(shares: Sequence[Share], errors: Errors, confidence: float = 0.95) -> list[Contrast]:
+    """Each pair of named slices, the larger corrected share first; all of them right together with ``confidence``.
+
+    The interval of a difference is made of the two shares' own (MOVER: Zou and Donner 2008, Statistics in Medicine 27,
+    1693-1702). Each share brings the whole uncertainty of the error rates: the classifier may be wrong
+    about one party as often as the test set leaves open, and about another less. Bonferroni for the number of pairs.
+    """
+    named = sorted((one for one in shares if one.name and one.corrected), key=lambda one: -_value(one))
+    pairs = list(combinations(named, 2))
+    found = (_contrast(*pair, errors, 1 - (1 - confidence) / len(pairs)) for pair in pairs)
+    return [one for one in found if one is not None]
+
+
+def _contrast(one: Share, other: Share, errors: Errors, confidence: float) -> Contrast | None:
+    a, b = (correct(each.calls, each.texts, errors, confidence) for each in (one, other))
+    if a is None or b is None:
+        return None
+    value = a.value - b.value
+    low = value - sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)
+    high = value + sqrt((a.high - a.value) ** 2 + (b.value - b.low) ** 2)
+    return Contrast(str(one.name), str(other.name), Interval(value, low, high))
+
+
+def _rogan_gladen(share: float, sensitivity: float, specificity: float) -> float:
+    return (share + specificity - 1) / (sensitivity + specificity - 1)
+
+
+def _value(one: Share) -> float:
+    return one.corrected.value if one.corrected else 0.0
+
+
+def _share(part: float, of: float) -> Interval:
+    """With its Wilson interval; texts that count in part are rounded down to whole ones."""
+    n = int(of)
+    return Interval(part / of if of else 0.0, *wilson(min(n, round(part / of * n)) if n else 0, n))

@@ -1,0 +1,142 @@
+"""What a version has still to score, cut into shards by day and digest. Finding it holds no text in memory.
+
+A shard is a question, not a list: whoever works on it asks the lake what of it is still missing. So it may be tried
+again, worked on twice, or be left half done.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from math import ceil
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from aufruf.store import Store, quoted
+
+MOST = 100  # shards of one run: each may be a task
+_AT_ONCE = 250_000  # texts whose keys are compared at a time: bounds memory, not texts
+_DIGESTS = 1 << 16  # a digest is cut at its first four hexadecimal digits, which are as good as random
+_DAY = "date_trunc('day', coalesce(posted_at, collected_at, to_timestamp(0)))"  # an undated text counts as the oldest
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whose backlog: a classifier's, for one version of its model.
+
+    ``since``: older texts are asked for only where no version has scored them; None: all are.
+    """
+
+    classifier: str
+    version: str
+    since: str | None = None  # a day, YYYY-MM-DD, UTC
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Texts of the days from ``since`` to just before ``before``, with digests from ``low`` to just before ``high``."""
+
+    since: str
+    before: str
+    low: str
+    high: str  # "" for no end
+    texts: int  # missing when it was cut
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def count(store: Store, asked: Asked) -> int:
+    """How many texts are missing."""
+    return sum(_days(store, asked).values())
+
+
+def cut(store: Store, asked: Asked, size: int, most: int = MOST) -> list[Shard]:
+    """The missing texts in at most ``most`` shards, newest first, of about ``size`` texts or as many as it takes."""
+    days = _days(store, asked)
+    size = max(size, ceil(sum(days.values()) / most))
+    while len(shards := _cut(days, size)) > most:
+        size += ceil(size / 4)
+    return shards
+
+
+def texts(store: Store, asked: Asked, shard: Shard, size: int) -> Iterator[pd.DataFrame]:
+    """What of a shard is missing now, in frames (text_id, digest, text) of at most ``size`` rows."""
+    within = f"day >= timestamp '{shard.since}' and day < timestamp '{shard.before}'"
+    sql = f"select text_id, digest, text {_missing(asked, shard.low, shard.high)} and {within}"
+    waiting: list[pa.RecordBatch] = []
+    for batch in store.query(sql, "texts", "predictions"):
+        waiting.append(batch)
+        while sum(part.num_rows for part in waiting) >= size:
+            table = pa.Table.from_batches(waiting)
+            yield _frame(table.slice(0, size))
+            waiting = table.slice(size).to_batches()
+    if any(part.num_rows for part in waiting):
+        yield _frame(pa.Table.from_batches(waiting))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(table[name].to_pylist(), dtype=object) for name in table.column_names})
+
+
+def _days(store: Store, asked: Asked) -> dict[date, int]:
+    """Missing texts per day, newest first; a part of the digests at a time."""
+    found: dict[date, int] = {}
+    for low, high in ranges(ceil(store.count("texts") / _AT_ONCE)):
+        sql = f"select day, count(*) as n {_missing(asked, low, high)} group by day"
+        for batch in store.query(sql, "texts", "predictions"):
+            for row in batch.to_pylist():
+                day = row["day"].date()
+                found[day] = found.get(day, 0) + row["n"]
+    return dict(sorted(found.items(), reverse=True))
+
+
+def _cut(days: dict[date, int], size: int) -> list[Shard]:
+    shards: list[Shard] = []
+    open_: list[tuple[date, int]] = []
+    for day, n in days.items():
+        if open_ and sum(some for _, some in open_) + n > size:
+            shards.append(_shard(open_))
+            open_ = []
+        open_.append((day, n))
+        if n > size:
+            shards += _parts(day, n, size)
+            open_ = []
+    return [*shards, _shard(open_)] if open_ else shards
+
+
+def _shard(days: Sequence[tuple[date, int]]) -> Shard:
+    return Shard(str(days[-1][0]), _after(days[0][0]), "", "", sum(n for _, n in days))
+
+
+def _parts(day: date, n: int, size: int) -> list[Shard]:
+    """A day with more texts than a shard is to have."""
+    parts = ranges(ceil(n / size))
+    sizes = [n * (at + 1) // len(parts) - n * at // len(parts) for at in range(len(parts))]
+    return [Shard(str(day), _after(day), *ends, some) for ends, some in zip(parts, sizes, strict=True)]
+
+
+def _after(day: date) -> str:
+    return str(day + timedelta(days=1))
+
+
+def ranges(parts: int) -> list[tuple[str, str]]:
+    """So many parts of all digests: from the first of each to just before the second, "" being no end."""
+    ends = ["", *(f"{_DIGESTS * at // parts:04x}" for at in range(1, parts)), ""]
+    return list(pairwise(ends))
+
+
+def _missing(asked: Asked, low: str, high: str) -> str:
+    """FROM and WHERE: texts that have no prediction by the version, nor, before ``since``, by any other."""
+    within = f"digest >= {quoted(low)}" + (f" and digest < {quoted(high)}" if high else "")
+    mine, its = quoted(asked.classifier), f"model_version = {quoted(asked.version)}"
+    who, which = (
+        (f" and {its}", "") if asked.since is None else ("", f" and ({its} or day < timestamp '{asked.since}')")
+    )
+    return (
+        f"from (select text_id, digest, text, {_DAY} as day from texts where {within}) t "  # noqa: S608
+        f"left anti join (select text_id as its_id, digest as its_digest, model_version from predictions "
+        f"where classifier = {mine} and {within}{who}) p on text_id = its_id and digest = its_digest{which} where true"
+    )

@@ -1,0 +1,166 @@
+"""``aufruf export``: a version's predictions beside their texts, for spreadsheets, statistics programs and 4CAT."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aufruf.classifier import Classifier
+from aufruf.errors import UsageError
+from aufruf.release.registry import Registry
+from aufruf.reports.privacy import masked
+from aufruf.reports.spreadsheet import safe
+from aufruf.settings import Settings
+from aufruf.steps.backlog import ranges
+from aufruf.store import Store, quoted
+
+_SUFFIXES = (".csv", ".parquet")
+_AT_ONCE = 100_000  # predictions joined to their texts at a time: bounds memory, not texts
+_ABOUT = ("text_id", "post_id", "platform", "author", "party", "text_type", "post_type", "posted_at", "text")
+_SAID = ("label", "confident", "split", "model_version", "run", "scored_at")
+_4CAT = ("id", "thread_id", "timestamp", "author", "subject", "body")
+_TIMES = ("posted_at", "scored_at")
+Row = dict[str, Any]
+
+
+def export(
+    settings: Settings,
+    classifier: Classifier,
+    model: str | None = None,
+    out: Path | None = None,
+    reader: str | None = None,
+    unmasked: bool = False,
+) -> dict[str, Any]:
+    """Write what the champion, or version ``model``, says of every text as it reads now; returns path and rows.
+
+    ``out``: a .csv or .parquet file (default reports/<classifier>/predictions-<version>.csv). ``reader``: ``4cat`` for
+    the columns that 4CAT imports. What the pages mask is masked here too, unless ``unmasked``; accounts are numbered.
+    Raises NothingYet without a champion, UsageError for another suffix or reader.
+    """
+    if reader not in (None, "4cat"):
+        raise UsageError(f"there is no export for {reader!r}", next="Use --for 4cat, or leave it out.")
+    version = (
+        Registry(settings, classifier.name).get(model) if model else Registry(settings, classifier.name).champion()
+    )
+    path = out or settings.reports / classifier.name / f"predictions-{version.version}.csv"
+    allowed = _SUFFIXES[:1] if reader else _SUFFIXES
+    if path.suffix not in allowed:
+        raise UsageError(f"--out ends in {path.suffix!r}", where=str(path), next=f"Use {' or '.join(allowed)}.")
+    store = Store(settings.lake)
+    rows = _rows(store, classifier, version.version)
+    if not unmasked:
+        accounts = _accounts(store)
+        rows = (_masked(row, accounts) for row in rows)
+    names = [*_ABOUT, *_SAID[:1], *map(_probability, classifier.labels), *_SAID[1:]]
+    if reader:
+        names, rows = list(dict.fromkeys([*_4CAT, *names])), map(_for_4cat, rows)
+    written = _written(path, names, rows)
+    return {"out": str(path), "rows": written, "model_version": version.version, "masked": not unmasked}
+
+
+def _rows(store: Store, classifier: Classifier, version: str) -> Iterator[Row]:
+    """One a prediction: the text, what is said of it, and the split that it is in, if any."""
+    mine, its = quoted(classifier.name), quoted(version)
+    for low, high in ranges(max(1, ceil(store.count("predictions") / _AT_ONCE))):
+        within = " and ".join(
+            f"{table}.digest >= {quoted(low)}" + (f" and {table}.digest < {quoted(high)}" if high else "")
+            for table in ("p", "t")
+        )
+        about = ", ".join(f"t.{name}" for name in _ABOUT)
+        said = ", ".join(f"{'s' if name == 'split' else 'p'}.{name}" for name in _SAID)
+        sql = (
+            f"select {about}, {said}, p.probabilities from predictions p "  # noqa: S608 - names are ours, values are quoted
+            f"join texts t on p.text_id = t.text_id and p.digest = t.digest "
+            f"left join (select text_id, split from splits where classifier = {mine}) s on s.text_id = t.text_id "
+            f"where p.classifier = {mine} and p.model_version = {its} and {within}"
+        )
+        for batch in store.query(sql, "predictions", "texts", "splits"):
+            for row in batch.to_pylist():
+                odds = dict(row.pop("probabilities"))
+                yield row | {_probability(label): odds.get(label) for label in classifier.labels}
+
+
+def _probability(label: str) -> str:
+    return f"probability_{label}"
+
+
+def _accounts(store: Store) -> dict[str, str]:
+    """A number for each account, the same in every export of one corpus, in an order that tells nothing."""
+    names = [name for name in store.distinct("texts", ["author"])["author"] if name]
+    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest())
+    return {name: f"account {at}" for at, name in enumerate(ordered, 1)}
+
+
+def _masked(row: Row, accounts: Mapping[str, str]) -> Row:
+    ids = {name: masked(row[name], numbers=False) for name in ("text_id", "post_id") if row[name]}
+    return row | ids | {"author": accounts.get(row["author"] or ""), "text": masked(row["text"])}
+
+
+def _for_4cat(row: Row) -> Row:
+    """4CAT wants an id, a thread, a time, an author, a subject and a body; whatever else there is it keeps."""
+    at = row["posted_at"]
+    return row | {
+        "id": row["text_id"],
+        "thread_id": row["post_id"] or row["text_id"],
+        "timestamp": None if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        "subject": row["label"],
+        "body": row["text"],
+    }
+
+
+def _written(path: Path, names: list[str], rows: Iterable[Row]) -> int:
+    """Write all rows, or leave what was there; only some of them are in memory at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        written = (_as_parquet if path.suffix == ".parquet" else _as_csv)(draft, names, rows)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return written
+
+
+def _as_csv(path: Path, names: list[str], rows: Iterable[Row]) -> int:
+    """An apostrophe stands before what a spreadsheet would run; times are UTC."""
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(map(safe, names))
+        for count, row in enumerate(rows, 1):  # noqa: B007 - it is what is returned
+            writer.writerow([_cell(row[name]) for name in names])
+    return count
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds")
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return "" if value is None else safe(str(value))
+
+
+def _as_parquet(path: Path, names: list[str], rows: Iterable[Row]) -> int:
+    schema = pa.schema([pa.field(name, _kind(name)) for name in names])
+    count, held = 0, list[Row]()
+    with pq.ParquetWriter(path, schema) as writer:
+        for row in rows:
+            held.append({name: row[name] for name in names})
+            if len(held) == _AT_ONCE:
+                writer.write_table(pa.Table.from_pylist(held, schema))
+                count, held = count + len(held), []
+        writer.write_table(pa.Table.from_pylist(held, schema))
+    return count + len(held)
+
+
+def _kind(name: str) -> pa.DataType:
+    if name in _TIMES:
+        return pa.timestamp("us", tz="UTC")
+    if name == "confident":
+        return pa.bool_()
+    return pa.float64() if name.startswith("probability_") else pa.string()

@@ -1,0 +1,101 @@
+"""How many texts are calls, counted in the lake: the facts behind the table, plot and JSON of the report."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.reports.prevalence import Errors, Prevalence, Share, contrasts, share
+from aufruf.steps import corpus
+from aufruf.store import Store, quoted
+
+SLICES = ("party", "text_type", "post_type", "week")
+_MOST = 400  # rows of a slice; a campaign has some ten weeks and parties
+
+
+def prevalence(store: Store, classifier: Classifier, version: str) -> Prevalence:
+    """Raw and corrected shares of the positive label among the texts nobody annotated, as they read now.
+
+    The error rates come from the version's predictions on the test split.
+    """
+    errors, counted = test_errors(store, classifier, version), _counted(store, classifier, version)
+    whole = share(None, *_sums(counted), errors)
+    slices = {name: _shares(counted, name, errors) for name in SLICES}
+    return Prevalence(errors, whole, slices, contrasts(slices["party"], errors))
+
+
+def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
+    """How often a version is right on the test texts with a label, of either side.
+
+    Texts of one post or wording err together: each side's totals are cut to its number of groups, which makes the
+    intervals wider and leaves the rates as they are.
+    """
+    mine = {"classifier": classifier.name}
+    test = store.read("splits", {**mine, "split": "test"}, ["text_id", "digest", "group_id"])
+    labels = store.read("labels", mine, ["text_id", "label"])
+    said = store.read("predictions", {**mine, "model_version": version, "text_id": test["text_id"].tolist()})
+    rows = test.merge(labels[labels["label"].notna()], on="text_id")
+    rows = rows.merge(said[["text_id", "digest", "label"]], on=["text_id", "digest"], suffixes=("", "_said"))
+    truth, told = (corpus.calls(rows[name], classifier) for name in ("label", "label_said"))
+    sides = []
+    for side, right in ((truth, told), (~truth, ~told)):
+        texts, groups = int(side.sum()), rows.loc[side, "group_id"].nunique()
+        part = groups / texts if texts else 0.0
+        sides += [float((side & right).sum()) * part, float(groups)]
+    return Errors(*sides)
+
+
+def as_json(found: Prevalence) -> dict[str, Any]:
+    """The object that is written beside the report."""
+    return {
+        "sensitivity": vars(found.errors.sensitivity),
+        "specificity": vars(found.errors.specificity),
+        "corrected": found.errors.usable,
+        "whole": _share(found.whole),
+        "slices": {name: [_share(one) for one in shares] for name, shares in found.slices.items()},
+        "contrasts": [
+            {
+                "one": one.one,
+                "other": one.other,
+                "difference": vars(one.difference),
+                "within_error": one.within_error,
+            }
+            for one in found.contrasts
+        ],
+    }
+
+
+def _share(one: Share) -> dict[str, Any]:
+    corrected = None if one.corrected is None else vars(one.corrected)
+    return {"name": one.name, "texts": one.texts, "calls": one.calls, "raw": vars(one.raw), "corrected": corrected}
+
+
+def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
+    """Texts by what slices are made of and by label, column ``n``; only counts leave the lake."""
+    mine, zone = f"classifier = {quoted(classifier.name)}", quoted(classifier.schedule.timezone)
+    week = f"date_trunc('week', t.posted_at at time zone {zone})"
+    sql = (
+        f"select t.party, t.text_type, t.post_type, {week} as week, p.label, count(*) as n "  # noqa: S608 - names are ours, values are quoted
+        f"from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest "
+        f"left anti join splits s on s.text_id = t.text_id and s.{mine} "
+        f"where p.{mine} and p.model_version = {quoted(version)} group by 1, 2, 3, 4, 5"
+    )
+    rows = [row for batch in store.query(sql, "predictions", "texts", "splits") for row in batch.to_pylist()]
+    frame = pd.DataFrame(rows, columns=[*SLICES, "label", "n"], dtype=object)
+    frame["week"] = [None if at is None else f"{at.isocalendar()[0]}-W{at.isocalendar()[1]:02}" for at in frame["week"]]
+    return frame.assign(call=corpus.calls(frame["label"], classifier))
+
+
+def _shares(counted: pd.DataFrame, name: str, errors: Errors) -> list[Share]:
+    found = [
+        share(None if value == "" else str(value), *_sums(rows), errors)
+        for value, rows in counted.groupby(counted[name].fillna(""), sort=True)
+    ]
+    named: Iterable[Share] = (one for one in found if one.name is not None)
+    return [*list(named)[-_MOST:], *(one for one in found if one.name is None)]
+
+
+def _sums(counted: pd.DataFrame) -> tuple[int, int]:
+    """Calls and texts."""
+    return int(counted.loc[counted["call"].astype(bool), "n"].sum()), int(counted["n"].sum())

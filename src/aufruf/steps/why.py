@@ -1,0 +1,119 @@
+"""``aufruf why TEXT_ID``: when and by what a text was scored, or why it was not. It changes nothing."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.errors import UsageError
+from aufruf.model.predictor import NO_NUMBER
+from aufruf.release.registry import CHAMPION, Registry, Version
+from aufruf.settings import Settings
+from aufruf.steps.score import item_of, quarantined_as, window
+from aufruf.store import Store, quoted
+
+_PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
+_SHORT = 4  # signs of an id below which half the quarantine would mention it
+
+
+def why(settings: Settings, classifier: Classifier, text: str) -> dict[str, Any]:
+    """Every prediction of the text ``text`` (its id), and the reason why the champion has none of how it reads now.
+
+    ``state``: scored, or one of not there, refused on ingest, no champion, refused, outside the window, edited since,
+    waiting. Raises UsageError without an id.
+    """
+    if not text.strip():
+        raise UsageError("no text id given", next="Text ids stand in the tables, in reports and in exports.")
+    store = Store(settings.lake)
+    found = store.read("texts", {"text_id": text}, ["text_id", "digest", "text", "posted_at", "collected_at"])
+    told: dict[str, Any] = {"text_id": text, "classifier": classifier.name}
+    if found.empty:
+        return told | _absent(store, text)
+    row, champion = found.iloc[0], _champion(settings, classifier)
+    said = store.read("predictions", {"classifier": classifier.name, "text_id": text}).sort_values("scored_at")
+    version = None if champion is None else champion.version
+    told |= {
+        "digest": row["digest"],
+        "champion": version,
+        "predictions": [_prediction(one, row["digest"]) for one in said.to_dict("records")],
+    }
+    return told | _state(store, classifier, version, row, said)
+
+
+def _state(
+    store: Store, classifier: Classifier, version: str | None, row: "pd.Series[Any]", said: pd.DataFrame
+) -> dict[str, Any]:
+    if version is None:
+        return _because("no champion", "no version is in use yet", "Run `aufruf promote`; `aufruf status` says more.")
+    mine = said[said["model_version"] == version]
+    now = mine[mine["digest"] == row["digest"]]
+    if len(now):
+        one = now.iloc[0]
+        return _because("scored", f"scored by version {version} on {_day(one['scored_at'])}: {one['label']}")
+    key = {"file": quarantined_as(version)}
+    refused = store.read("quarantine", key)
+    refused = refused[refused["item"] == item_of(row["text_id"], row["digest"])]
+    if len(refused):
+        reason, at = refused.iloc[0]["reasons"], _day(refused.iloc[0]["refused_at"])
+        cure = "Train again, or move the alias." if reason == NO_NUMBER else "Score on a machine with more memory."
+        return _because("refused", f"version {version} could not score it on {at}: {reason}", cure)
+    if (day := window(classifier, datetime.now(UTC))) is not None and _before(row, day):
+        others = said[said["digest"] == row["digest"]]
+        if len(others):
+            by = ", ".join(others["model_version"])
+            return _because(
+                "outside the window",
+                f"the text is older than {day}, where the window of [scoring] begins, and version {by} has scored it",
+                f"`aufruf score --model {version}` scores it all the same.",
+            )
+    if len(mine):
+        at = _day(mine.iloc[-1]["scored_at"])
+        return _because("edited since", f"version {version} scored another wording on {at}", "`aufruf score` does it.")
+    return _because("waiting", f"version {version} has not come to it yet", "`aufruf score` does it.")
+
+
+def _absent(store: Store, text: str) -> dict[str, Any]:
+    """Not in the lake: perhaps a row that mentions the id, or the post's part of it, was refused."""
+    parts = text.split(":")
+    name = parts[1] if len(parts) == 3 else text
+    refused: list[dict[str, Any]] = []
+    if len(name) >= _SHORT:
+        sql = (
+            f"select file, item, reasons, refused_at from quarantine where strpos(row, {quoted(name)}) > 0 "  # noqa: S608 - quoted
+            "and rescued_at is null and file not like 'score:%' order by refused_at limit 10"
+        )
+        refused = [row for batch in store.query(sql, "quarantine") for row in batch.to_pylist()]
+    if not refused:
+        return _because("not there", "no text of this id was taken in", "Check the id; ingest the file that has it.")
+    rows = [{key: row[key] for key in ("file", "item", "reasons")} for row in refused]
+    reasons = "; ".join(dict.fromkeys(row["reasons"] for row in rows))
+    return {
+        **_because("refused on ingest", f"a row with it was refused: {reasons}", "`aufruf quarantine` shows the rows."),
+        "rows": rows,
+    }
+
+
+def _champion(settings: Settings, classifier: Classifier) -> Version | None:
+    if settings.tracking_uri.startswith("sqlite:") and not (settings.mlflow / "mlflow.db").exists():
+        return None  # looking must not create a database
+    return Registry(settings, classifier.name, patience=_PATIENCE).by_alias(CHAMPION)
+
+
+def _because(state: str, reason: str, cure: str = "") -> dict[str, Any]:
+    return {"state": state, "why": reason, "next": cure}
+
+
+def _prediction(row: dict[Any, Any], digest: str) -> dict[str, Any]:
+    kept = {key: row[key] for key in ("model_version", "label", "probabilities", "run", "digest")}
+    told = {"confident": bool(row["confident"]), "scored_at": row["scored_at"].isoformat(timespec="seconds")}
+    return {**kept, **told, "as_it_reads_now": row["digest"] == digest}
+
+
+def _before(row: "pd.Series[Any]", day: str) -> bool:
+    at = next((at for at in (row["posted_at"], row["collected_at"]) if not pd.isna(at)), None)
+    return at is None or str(at.date()) < day
+
+
+def _day(at: Any) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

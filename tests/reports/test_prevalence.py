@@ -1,0 +1,128 @@
+"""A share corrected for the classifier's errors holds the true one as often as it says, and differences know doubt."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aufruf.reports.day import render
+from aufruf.reports.prevalence import Errors, Prevalence, contrasts, correct, share
+
+GOOD = Errors(found=80, positives=100, spared=190, negatives=200)
+
+
+def test_the_value_is_rogan_and_gladens():
+    """(share + specificity - 1) / (sensitivity + specificity - 1), by hand: (0.2 + 0.95 - 1) / 0.75 = 0.2."""
+    assert correct(200, 1000, GOOD).value == pytest.approx(0.2)
+    assert correct(350, 1000, GOOD).value == pytest.approx(0.4)
+
+
+def test_a_perfect_classifier_on_endless_tests_corrects_nothing():
+    """What needs no correction stays as it is, and the interval is then the share's own."""
+    found = correct(200, 1000, Errors(1e9, 1e9, 1e9, 1e9))
+    assert found.value == pytest.approx(0.2)
+    raw = share(None, 200, 1000, GOOD).raw
+    assert (found.low, found.high) == pytest.approx((raw.low, raw.high), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("truth", "sensitivity", "specificity", "tested"),
+    [
+        (0.1, 0.8, 0.95, (60, 240)),
+        (0.3, 0.7, 0.9, (40, 100)),
+        (0.03, 0.9, 0.98, (100, 300)),
+        (0.5, 0.85, 0.85, (30, 30)),
+    ],
+)
+def test_the_interval_holds_the_true_share(truth, sensitivity, specificity, tested):
+    """Over 2,000 drawn samples and test sets the 95 % interval holds the truth in at least 93 % of them."""
+    draw, texts, held = np.random.default_rng(5460), 400, 0
+    for _ in range(2000):
+        positives = draw.binomial(texts, truth)
+        calls = draw.binomial(positives, sensitivity) + draw.binomial(texts - positives, 1 - specificity)
+        errors = Errors(
+            draw.binomial(tested[0], sensitivity), tested[0], draw.binomial(tested[1], specificity), tested[1]
+        )
+        found = correct(calls, texts, errors)
+        held += found.low <= truth <= found.high
+    assert held / 2000 >= 0.93
+
+
+def test_the_raw_interval_does_not():
+    """The same draws with the raw share's interval: the truth lies outside nearly always, so the correction matters."""
+    draw, held = np.random.default_rng(5460), 0
+    for _ in range(500):
+        calls = draw.binomial(draw.binomial(400, 0.03), 0.9) + draw.binomial(388, 0.1)
+        raw = share(None, int(calls), 400, GOOD).raw
+        held += raw.low <= 0.03 <= raw.high
+    assert held / 500 < 0.05
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [Errors(0, 0, 190, 200), Errors(4, 4, 190, 200), Errors(80, 100, 0, 0), Errors(20, 100, 100, 200)],
+    ids=["no positives", "four positives", "no negatives", "worse than chance"],
+)
+def test_what_cannot_be_corrected_is_not(errors):
+    """Without a test worth the name there is a raw share and no corrected one."""
+    found = share("SPD", 20, 100, errors)
+    assert found.corrected is None
+    assert found.raw.value == 0.2
+
+
+def test_shares_stay_within_0_and_1():
+    """Fewer calls than false alarms are expected: the corrected share is 0, and its interval reaches up from there."""
+    none, all_ = correct(0, 50, GOOD), correct(40, 50, GOOD)
+    assert (none.value, none.low, all_.value, all_.high) == (0, 0, 1, 1)
+    assert none.high > 0
+    assert all_.low < 1
+
+
+def test_calls_that_no_share_explains_have_no_corrected_share():
+    """No call in 1,000 texts where 50 false alarms are expected: no share is made up where the rates cannot hold."""
+    assert correct(0, 1000, GOOD) is None
+    assert correct(1000, 1000, GOOD) is None
+    assert share("SPD", 0, 1000, GOOD).corrected is None
+
+
+def test_a_small_difference_is_within_error_and_a_large_one_is_not():
+    """25 % and 20 % of 200 texts each cannot be told apart, 60 % and 20 % can; texts without a party take no part."""
+    rows = [share(name, calls, 200, GOOD) for name, calls in (("A", 50), ("B", 40), ("C", 120), (None, 199))]
+    found = {(one.one, one.other): one.within_error for one in contrasts(rows, GOOD)}
+    assert found == {("C", "A"): False, ("C", "B"): False, ("A", "B"): True}
+
+
+def test_more_texts_do_not_make_the_errors_smaller():
+    """With a small test set even a million texts leave a difference of two points within the classifier's error."""
+    rows = [share(name, calls, 10**6, GOOD) for name, calls in (("A", 220_000), ("B", 200_000))]
+    [one] = contrasts(rows, GOOD)
+    assert one.within_error
+    large = Errors(80_000, 100_000, 190_000, 200_000)
+    [sure] = contrasts([share(row.name, row.calls, row.texts, large) for row in rows], large)
+    assert not sure.within_error
+
+
+def counted(errors: Errors = GOOD) -> Prevalence:
+    parties = [share(name, calls, 200, errors) for name, calls in (("<b>Rot</b>", 50), ("Blau", 120), (None, 3))]
+    slices = {"party": parties, "text_type": parties[:1], "post_type": parties[:1], "week": parties[:1]}
+    return Prevalence(errors, share(None, 173, 600, errors), slices, contrasts(parties, errors))
+
+
+def test_the_page_shows_both_shares_and_what_cannot_be_told(day):
+    """Raw and corrected stand side by side, names are inert, and the page says what lies within error."""
+    page = render(replace(day, prevalence=counted()))
+    assert "<b>Rot</b>" not in page
+    section = page[page.index('id="prevalence"') : page.index('id="calls"')]
+    plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
+    assert "Corrected" in plain
+    assert "More than the classifier" in plain
+    assert "Cite corrected shares" in page
+    assert section.count('class="model dot"') == 7
+
+
+def test_the_page_says_when_nothing_could_be_corrected(day):
+    """With too small a test set the section says that all shares are raw, and draws no corrected one."""
+    page = render(replace(day, prevalence=counted(Errors(3, 3, 9, 9))))
+    assert "all shares are raw" in page
+    assert "model dot" not in page[page.index('id="prevalence"') : page.index('id="calls"')]

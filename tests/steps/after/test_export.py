@@ -1,0 +1,110 @@
+"""Predictions leave the lake for other programs: whole, safe to open, and without persons unless asked for."""
+
+import csv
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from aufruf.cli import main
+from aufruf.errors import UsageError
+from aufruf.steps.export import export
+from aufruf.steps.prevalence import prevalence
+from aufruf.steps.score import score
+
+HOSTILE = "=HYPERLINK(1) Meldet euch bei @ada_w, ada@example.org oder 0171 2345678 http://example.org/ada"
+
+
+def read(path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def scored(after):
+    after.posts(HOSTILE, "Kommt alle zum Infostand!", "+ 5 % für alle")
+    score(after.settings, after.classifier)
+    return after
+
+
+def test_every_text_is_there_once_with_what_was_said(scored, tmp_path):
+    """A row for each text as it reads now, its probabilities and label as stored, and the split it is in."""
+    out = tmp_path / "said.csv"
+    told = export(scored.settings, scored.classifier, out=out)
+    rows = read(out)
+    assert told["rows"] == len(rows) == scored.store.count("texts")
+    assert max(Counter(row["text_id"] for row in rows).values()) == 1
+    known = {row["text_id"]: row for row in scored.predictions(model_version="1")}
+    [one] = [row for row in rows if row["text_id"] == "new:1:caption"]
+    assert (one["label"], one["split"]) == (known["new:1:caption"]["label"], "")
+    assert float(one["probability_call"]) == pytest.approx(known["new:1:caption"]["probabilities"]["call"], abs=1e-6)
+    assert {row["split"] for row in rows} >= {"", "train", "test"}
+
+
+def test_persons_are_masked_and_cells_are_safe(scored, tmp_path):
+    """Handles, addresses, numbers and accounts are hidden as in reports; no cell is a formula; --unmasked shows all."""
+    export(scored.settings, scored.classifier, out=tmp_path / "a.csv")
+    [row] = [row for row in read(tmp_path / "a.csv") if row["text_id"] == "new:0:caption"]
+    assert row["text"].startswith("'=HYPERLINK")
+    assert not any(word in row["text"] for word in ("ada_w", "ada@", "2345678", "example.org/ada"))
+    assert row["author"].startswith("account ")
+    assert all(not cell.startswith(("=", "+", "-", "@")) for row in read(tmp_path / "a.csv") for cell in row.values())
+    told = export(scored.settings, scored.classifier, out=tmp_path / "b.csv", unmasked=True)
+    [row] = [row for row in read(tmp_path / "b.csv") if row["text_id"] == "new:0:caption"]
+    assert (told["masked"], row["author"], "@ada_w" in row["text"]) == (False, "Ada", True)
+
+
+def test_parquet_has_types(scored, tmp_path):
+    """Times, truth values and numbers are what they are, and the text is not touched but for the mask."""
+    export(scored.settings, scored.classifier, out=tmp_path / "said.parquet")
+    frame = pd.read_parquet(tmp_path / "said.parquet")
+    assert str(frame["posted_at"].dtype) == "datetime64[us, UTC]"
+    assert frame["confident"].dtype == bool
+    assert frame["probability_call"].between(0, 1).all()
+    assert frame.set_index("text_id").loc["new:2:caption", "text"] == "+ 5 % für alle"
+
+
+def test_4cat_has_its_columns(scored, tmp_path):
+    """What 4CAT's import asks for is there: id, thread, time as YYYY-MM-DD hh:mm:ss, author, subject and body."""
+    export(scored.settings, scored.classifier, out=tmp_path / "4cat.csv", reader="4cat")
+    rows = read(tmp_path / "4cat.csv")
+    assert list(rows[0])[:6] == ["id", "thread_id", "timestamp", "author", "subject", "body"]
+    header = (tmp_path / "4cat.csv").read_text("utf-8").splitlines()[0].split(",")
+    assert len(header) == len(set(header))
+    [one] = [row for row in rows if row["id"] == "new:1:caption"]
+    assert one["body"] == "Kommt alle zum Infostand!"
+    assert pd.to_datetime(one["timestamp"], format="%Y-%m-%d %H:%M:%S").year >= 2026
+
+
+@pytest.mark.parametrize(("out", "reader"), [("said.xlsx", None), ("said.parquet", "4cat"), ("said.csv", "excel")])
+def test_other_formats_are_wrong_usage(scored, tmp_path, out, reader):
+    """An unknown suffix or reader says what there is, and writes nothing."""
+    with pytest.raises(UsageError):
+        export(scored.settings, scored.classifier, out=tmp_path / out, reader=reader)
+    assert not (tmp_path / out).exists()
+
+
+def test_from_the_shell(scored, tmp_path, capfd, monkeypatch):
+    """``aufruf export`` and ``aufruf why`` say in a sentence what they did and found."""
+    monkeypatch.setenv("AUFRUF_CLASSIFIERS", str(scored.settings.classifiers))
+    home = ["--home", str(scored.settings.home)]
+    assert main(["export", *home, "--out", str(tmp_path / "said.csv")]) == 0
+    assert "persons masked" in capfd.readouterr().out
+    assert main(["why", "new:1:caption", *home]) == 0
+    assert capfd.readouterr().out.startswith("new:1:caption: scored by version 1 on ")
+
+
+def test_prevalence_counts_what_nobody_annotated(scored):
+    """The slices add up to the texts outside the ledger, and the error rates are those of the test predictions."""
+    found = prevalence(scored.store, scored.classifier, "1")
+    outside = scored.store.count("texts") - len(scored.store.read("splits"))
+    assert found.whole.texts == outside
+    for shares in found.slices.values():
+        assert sum(one.texts for one in shares) == outside
+        assert sum(one.calls for one in shares) == found.whole.calls
+    labels = scored.store.read("labels").set_index("text_id")["label"]
+    said = {row["text_id"]: row["label"] for row in scored.predictions(model_version="1")}
+    test = [name for name in scored.store.read("splits", {"split": "test"})["text_id"] if labels[name] == "call"]
+    hits = sum(said[name] == "call" for name in test)
+    assert found.errors.sensitivity.value == pytest.approx(hits / len(test))
+    assert found.errors.positives <= len(test)
