@@ -3,13 +3,13 @@
 import os
 import platform
 
-from benchmarks import lime_texts, scoring, splits, sweeps, training
+from benchmarks import lime, scoring, splits, sweeps, training
 
 if __name__ == "__main__":
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     print(f"machine: {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     scoring.main()
-    lime_texts.main()
+    lime.main()
     splits.main()
     training.main()
     sweeps.main()

@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json:
             _say(_json(result), out)
         elif failure is None or told_of:
-            _say("\n".join(phrases.told(options.command, told_of)), out)
+            colour = out.isatty() and not os.environ.get("NO_COLOR")
+            _say("\n".join(phrases.told(options.command, told_of, colour=colour)), out)
         return failure.exit_code if failure else 0
 
 
@@ -109,7 +110,10 @@ def parser() -> argparse.ArgumentParser:
     made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
     for name in ("evaluate", "score", "explain"):
         made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
-    made["explain"].add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
+    explains = made["explain"]
+    explains.add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
+    explains.add_argument("--where", metavar="CONDITIONS", help='scored texts to explain: "party=SPD,label=call"')
+    explains.add_argument("--dry-run", action="store_const", const=True, help="only say what it would cost")
     made["sample"].add_argument("folder", type=Path, metavar="DIR")
     return top
 
@@ -138,7 +142,10 @@ _PLAIN = {
 }
 
 
-_OPTIONS = ("trials", "model", "text", "queue", "audit", "folds", "as_of", "out")  # passed on to the step, where given
+_OPTIONS = (  # passed on to the step, where given
+    *("trials", "model", "text", "where", "dry_run"),
+    *("queue", "audit", "folds", "as_of", "out"),
+)
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:

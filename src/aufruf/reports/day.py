@@ -4,8 +4,6 @@ from pathlib import Path
 
 from aufruf.reports import chart, finding
 from aufruf.reports.facts import (
-    FIT_FLOOR,
-    STABILITY_FLOOR,
     DayReport,
     DecisionNote,
     Explained,
@@ -45,8 +43,6 @@ def render(day: DayReport, mask: bool = True) -> str:
         day=day,
         model=day.model,
         mask=mask,
-        fit_floor=FIT_FLOOR,
-        stability_floor=STABILITY_FLOOR,
         share=Interval(day.calls_total / day.scored_total if day.scored_total else 0.0, low, high),
         metrics=chart.metrics(day.model.metrics, day.model.baseline),
         party_bars=chart.parties(day.parties),

@@ -29,6 +29,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
     explained = _explanations(store, classifier, version.version)
     others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]
+    folder = settings.reports / classifier.name
     page = pages.DayReport(
         classifier=classifier.name,
         positive=classifier.positive,
@@ -45,8 +46,10 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         calls=[_finding(row, explained) for row in calls.head(_SHOWN).to_dict("records")],
         calls_shown_of=len(calls),
         others=[_finding(row, explained) for row in others.to_dict("records")],
+        fit_floor=classifier.explain.fit_floor,
+        stability_floor=classifier.explain.stability_floor,
+        words_page="../words/index.html" if (folder / "words" / "index.html").is_file() else None,
     )
-    folder = settings.reports / classifier.name
     path = pages.write(folder / today.isoformat(), page)
     write_index(folder, classifier.name)
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
@@ -101,6 +104,13 @@ def _parties(scored: pd.DataFrame, classifier: Classifier) -> list[pages.PartyCo
     return counts
 
 
+def _explained(why: dict[str, Any] | None, words: list[tuple[str, float]]) -> pages.Explained | None:
+    if why is None:
+        return None
+    kept = why["unreliable"]
+    return pages.Explained(words, float(why["fit"]), float(why["stability"]), None if pd.isna(kept) else str(kept))
+
+
 def _finding(row: dict[Any, Any], explained: dict[str, dict[str, Any]]) -> pages.Finding:
     why = explained.get(row["text_id"])
     why = why if why is not None and why["digest"] == row["digest"] else None
@@ -116,5 +126,5 @@ def _finding(row: dict[Any, Any], explained: dict[str, dict[str, Any]]) -> pages
         probability=float(row["probability"]),
         confident=bool(row["confident"]),
         chosen=why["chosen"] if why else None,
-        explained=pages.Explained(words, float(why["fit"]), float(why["stability"])) if why else None,
+        explained=_explained(why, words),
     )
