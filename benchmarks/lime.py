@@ -35,11 +35,11 @@ CERTAINTIES = (0.7, 0.8, 0.9)
 
 @dataclass
 class Measured:
-    """One text: distinct words, CPU seconds of each way, and its agreement with the reference (top word, common words)."""
+    """One text, and what each way made of it."""
 
-    distinct: int
-    seconds: dict[str, float]
-    agrees: dict[str, tuple[bool, int]]
+    distinct: int  # words
+    seconds: dict[str, float]  # CPU
+    agrees: dict[str, tuple[bool, int]]  # with the reference: on the top word, in so many words
     drawn: dict[str, int]
     doubtful: dict[str, bool]
 
@@ -81,10 +81,11 @@ def _tell(title: str, found: list[Measured]) -> None:
             np.mean([test(one.agrees[way]) for one in found]) for test in (lambda a: a[0], lambda a: a[1] >= 5)
         )
         common, drawn = np.mean([one.agrees[way][1] for one in found]), np.median([one.drawn[way] for one in found])
+        doubtful = np.mean([one.doubtful[way] for one in found])
         print(
             f"  {way:10} {np.median(speed):6.1f} times as fast as the notebook at the median ({speed[0]:.1f} to "
             f"{speed[-1]:.1f}); top word of the reference {top:.0%}, at least 5 of its top 6 {five:.0%}, "
-            f"in the mean {common:.2f}; median draws {drawn:.0f}; doubtful {np.mean([one.doubtful[way] for one in found]):.0%}"
+            f"in the mean {common:.2f}; median draws {drawn:.0f}; doubtful {doubtful:.0%}"
         )
 
 

@@ -117,7 +117,7 @@ class Explain(Section):
     stability_floor: Share = 0.5  # overlap of two halves below which another draw would name other words
     faithfulness_floor: Share = 0.5  # below it random words matter more than those named
     faithfulness: Whole = 10  # texts of a job on which that is measured
-    parties: tuple[str, ...] = ("CDU", "CSU", "SPD", "Grüne", "Grünen", "FDP", "AfD", "Linke", "BSW")  # shortcuts
+    parties: tuple[str, ...] = ("CDU", "SPD", "CSU", "Grüne", "Grünen", "FDP", "Linke", "AfD", "BSW")  # no reasons
     seed: int = 5460
 
 

@@ -124,7 +124,7 @@ def test_draws_come_as_often_as_they_are_expected():
 
 @pytest.mark.parametrize("text", GERMAN[:1])
 def test_the_library_converges_to_the_exact_answer(text):
-    """The more samples the library draws, the nearer it comes to the answer from all variants: error falls as 1/root."""
+    """The more samples the library draws, the nearer it comes to the answer from all variants."""
     errors = []
     for samples in (300, 30_000):
         exact = explain(text, toy, Effort(perturbations=samples, words=20), 0, split=r"\W+")
