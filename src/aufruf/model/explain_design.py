@@ -25,18 +25,21 @@ class Cut:
         self.text = text
         self.names: list[str] = []
         self.pieces: list[tuple[str, int]] = []  # a piece and the number of its word, -1 for what stands between
-        known: dict[str, int] = {}
+        self._fold, self._known = fold_case, dict[str, int]()
         for piece, is_word in _pieces(text, split):
             number = -1
             if is_word:
-                key = piece.casefold() if fold_case else piece
-                number = known.setdefault(key, len(known))
+                number = self._known.setdefault(self._key(piece), len(self._known))
                 if number == len(self.names):
                     self.names.append(piece)
             self.pieces.append((piece, number))
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def number(self, word: str) -> int | None:
+        """The number of a word, None where the text lacks it."""
+        return self._known.get(self._key(word))
 
     def without(self, kept: Iterable[bool]) -> str:
         """The text with the words left out that are not kept."""
@@ -47,6 +50,9 @@ class Cut:
         """The pieces in order, each with the weight of its word, or None."""
         of = dict(weights)
         return [(piece, of.get(number)) for piece, number in self.pieces]
+
+    def _key(self, word: str) -> str:
+        return word.casefold() if self._fold else word
 
 
 class Draws:

@@ -18,7 +18,8 @@ def faithfulness(text: str, found: Explained, positives: Positives, seed: int, f
     other words. After "comprehensiveness" (DeYoung et al. 2020, arXiv 1911.03429), against chance instead of zero.
     """
     cut = Cut(text, fold_case=fold_case)
-    named = [cut.names.index(word) for word, weight in found.words if weight * found.words[0][1] > 0][:_DELETED]
+    pulling = [cut.number(word) for word, weight in found.words if weight * found.words[0][1] > 0]
+    named = [number for number in pulling if number is not None][:_DELETED]
     if not named or len(cut) <= len(named):
         return None
     random = np.random.RandomState(seed)
@@ -43,7 +44,7 @@ def swapped(text: str, word: str, parties: Sequence[str], fold_case: bool = Fals
     by: dict[str | None, Callable[[], str]] = {"party": lambda: _next_party(word, parties), "handle": lambda: "@konto"}
     instead = by.get(kind_of(word, parties), str)()
     cut = Cut(text, fold_case=fold_case)
-    number = cut.names.index(word)
+    number = cut.number(word)
     return "".join(instead if at == number else piece for piece, at in cut.pieces)
 
 

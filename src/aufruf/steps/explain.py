@@ -58,8 +58,9 @@ def explain(
     for some in _several(rows):
         store.add("explanations", some)
         unreliable += sum(bool(one.unreliable) for one in some)
-    page = write_words(settings, store, classifier, version, predictor)
-    result |= {"explained": len(chosen), "unreliable": unreliable, "page": str(page)}
+    result |= {"explained": len(chosen), "unreliable": unreliable}
+    if model is None:  # the page is the champion's
+        result["page"] = str(write_words(settings, store, classifier, version, predictor))
     return {**result, "seconds": round(time.perf_counter() - start, 1), "status": "new"}
 
 
