@@ -7,6 +7,7 @@ comments: quick enough for references, and as sure of itself and as little linea
 """
 
 import argparse
+import random
 import tempfile
 import time
 from collections.abc import Callable
@@ -148,9 +149,11 @@ def _texts(tweets: int, short: int, long: int) -> list[str]:
     few = [text for text in comments if len(tokens(text)) >= 5 and len(Cut(text)) <= 12]
     many = sorted((text for text in comments if 90 <= len(tokens(text)) <= 200), key=lambda text: len(tokens(text)))
     spread = sorted(posts, key=lambda text: len(Cut(text)))
+    chosen = [spread[(2 * at + 1) * len(spread) // (2 * tweets)] for at in range(tweets) if spread]
+    random.Random(5460).shuffle(chosen)  # so that the first lines of a long run are a sample too
     return [
         *(few[:: max(1, len(few) // max(short, 1))][:short]),
-        *(spread[(2 * at + 1) * len(spread) // (2 * tweets)] for at in range(tweets) if spread),
+        *chosen,
         *(many[(2 * at + 1) * len(many) // (2 * long)] for at in range(long) if many),
     ]
 

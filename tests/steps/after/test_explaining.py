@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from aufruf.errors import UsageError
@@ -104,8 +105,10 @@ def test_what_is_not_reliable_is_marked_and_shown(after):
     assert explain(after.settings, strict, where="author=Ada")["unreliable"] == 1
     [row] = [row for row in rows(after) if row["text_id"].startswith("new:")]
     assert "fit below 1.0" in row["unreliable"]
-    page = Path(report(after.settings, strict)["path"]).read_text("utf-8")
-    assert "Not reliable:</b> fit below 1.0" in page
+    surest = next(row for row in rows(after) if row["chosen"] == "call")
+    after.store.put("explanations", pd.DataFrame([{**surest, "unreliable": "fit below 0.9; and more"}]))
+    page = Path(report(after.settings, after.classifier)["path"]).read_text("utf-8")
+    assert "<b>Not reliable:</b> fit below 0.9, and more</p>" in page
     assert 'href="../words/index.html"' in page
 
 
