@@ -49,24 +49,24 @@ def main(tweets: int = 6, short: int = 4, long: int = 0, reference: int = REFERE
     """Print a line a text, then medians and shares. ``model``: another sealed bundle; ``reference`` 0: only time."""
     import torch
 
-    torch.set_num_threads(1)
-    predictor = Predictor.load(model) if model else _model(Path(tempfile.mkdtemp(prefix="aufruf-bench-")))
     texts = _texts(tweets, short, long)
     if not texts:
         print("LIME: the real texts are absent, not measured")
         return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    predictor = Predictor.load(model) if model else _model(Path(tempfile.mkdtemp(prefix="aufruf-bench-")))
     found = []
     for at, text in enumerate(texts):
-        one = _measure(text, predictor, at, reference)
-        found.append(one)
-        print(one, flush=True)
-    seconds = _timed(
-        lambda: list(explain_many([(text, at) for at, text in enumerate(texts)], predictor.positives, Effort()))
-    )[0]
+        found.append(_measure(text, predictor, at, reference))
+        print(found[-1], flush=True)
+    jobs = [(text, at) for at, text in enumerate(texts)]
+    seconds, _ = _timed(lambda: list(explain_many(jobs, predictor.positives, Effort())))
     alone = sum(one.seconds["ours"] for one in found)
     print(f"LIME, all texts together: {seconds:.0f} CPU s, one by one {alone:.0f}")
     _tell("exact (up to 12 distinct words)", [one for one in found if one.distinct <= Effort().exact])
     _tell("adaptive", [one for one in found if one.distinct > Effort().exact])
+    torch.set_num_threads(before)
 
 
 def _tell(title: str, found: list[Measured]) -> None:
