@@ -15,6 +15,7 @@ from aufruf.settings import Settings
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
+Whole = Annotated[int, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -121,11 +122,20 @@ class Scoring(Section):
 
 
 class Explain(Section):
-    calls: int = 20  # most certain new calls
-    uncertain: int = 5  # nearest to the threshold
-    control: int = 5  # drawn at random
-    perturbations: Annotated[int, Field(ge=50)] = 1000
+    calls: Literal["all"] | Whole = 20  # most certain new calls, or all of them
+    uncertain: Whole = 5  # nearest to the threshold
+    control: Whole = 5  # drawn at random
+    mismatches: Whole = 5  # test texts on which the model and the annotators differ most
+    perturbations: Annotated[int, Field(ge=50)] = 5000  # the ceiling; the library's default
     words: Count = 6
+    exact: Annotated[int, Field(ge=0, le=14)] = 12  # up to so many distinct words all variants are scored, 2 to the n
+    certainty: Literal["all"] | Annotated[float, Field(ge=0.5, le=1)] = 0.8  # of the words, to stop; "all": never stop
+    fold_case: bool = False  # as LIME: "Wählen" and "wählen" are two words
+    fit_floor: Share = 0.3  # weighted R2 below which the words say little about the model
+    stability_floor: Share = 0.5  # overlap of two halves below which another draw would name other words
+    faithfulness_floor: Share = 0.5  # below it random words matter more than those named
+    faithfulness: Whole = 10  # texts of a job on which that is measured
+    parties: tuple[str, ...] = ("CDU", "SPD", "CSU", "Grüne", "Grünen", "FDP", "Linke", "AfD", "BSW")  # no reasons
     seed: int = 5460
 
 

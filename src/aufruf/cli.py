@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json:
             _say(_json(result), out)
         elif failure is None or told_of:
-            _say("\n".join(phrases.told(options.command, told_of)), out)
+            colour = out.isatty() and not os.environ.get("NO_COLOR")
+            _say("\n".join(phrases.told(options.command, told_of, colour=colour)), out)
         return failure.exit_code if failure else 0
 
 
@@ -113,7 +114,10 @@ def parser() -> argparse.ArgumentParser:
     made["promote"].add_argument("--version", metavar="VERSION", help="make this version champion: a person decides")
     for name in ("evaluate", "score", "explain", "export"):
         made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
-    made["explain"].add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
+    explains = made["explain"]
+    explains.add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
+    explains.add_argument("--where", metavar="CONDITIONS", help='scored texts to explain: "party=SPD,label=call"')
+    explains.add_argument("--dry-run", action="store_const", const=True, help="only say what it would cost")
     forgotten = made["forget"]
     forgotten.add_argument("author", metavar="AUTHOR", help="the account's name, or its pseudonym in reports")
     forgotten.add_argument("--raw", action="store_true", help="also delete the originals that hold its rows")
@@ -155,8 +159,10 @@ _PLAIN = {
 }
 
 
-# passed on to the step, where given
-_OPTIONS = ("trials", "model", "version", "text", "queue", "audit", "folds", "as_of", "out", "reader", "unmasked")
+_OPTIONS = (  # passed on to the step, where given
+    *("trials", "model", "version", "text", "where", "dry_run", "reader", "unmasked"),
+    *("queue", "audit", "folds", "as_of", "out"),
+)
 
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:

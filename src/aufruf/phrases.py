@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from aufruf import explained
+
 _ASIDES = {
     "ignored": "files in it are no tables",
     "replaced": "texts replace another wording",
@@ -13,8 +15,10 @@ _ASIDES = {
 _MANY = 30  # files that are told of one by one
 
 
-def told(command: str, result: dict[str, Any]) -> list[str]:
-    """Lines that say what a command did."""
+def told(command: str, result: dict[str, Any], *, colour: bool = False) -> list[str]:
+    """Lines that say what a command did; ``colour``: for a terminal that shows colours."""
+    if command == "explain" and "words" in result:
+        return explained.told(result, colour)
     teller = _TELLERS.get(command)
     return teller(result) if teller else [f"{key}: {value}" for key, value in result.items()]
 
@@ -70,14 +74,9 @@ def _quarantine(result: dict[str, Any]) -> list[str]:
 
 
 def _row(one: dict[str, Any]) -> str:
-    """A refused row; what could steer a terminal, or turn the line around, is shown by its code."""
-    return f"{one['file'][:12]} {one['item']}: " + _plain(
-        f"{one['reasons']}\n  {json.dumps(one['row'], ensure_ascii=False)}"
-    )
-
-
-def _plain(told: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in told)
+    """A refused row, harmless to a terminal."""
+    told = f"{one['reasons']}\n  {json.dumps(one['row'], ensure_ascii=False)}"
+    return f"{one['file'][:12]} {one['item']}: {explained.harmless(told)}"
 
 
 def _label(result: dict[str, Any]) -> list[str]:
@@ -159,7 +158,10 @@ def _why(result: dict[str, Any]) -> list[str]:
             + ("" if one["confident"] else ", close to the threshold")
             + ("" if one["as_it_reads_now"] else ", of another wording")
         )
-    return [_plain(line) for line in lines + [f"  {row['file'][:12]} {row['item']}" for row in result.get("rows", ())]]
+    return [
+        explained.harmless(line)
+        for line in lines + [f"  {row['file'][:12]} {row['item']}" for row in result.get("rows", ())]
+    ]
 
 
 def _export(result: dict[str, Any]) -> list[str]:
@@ -168,12 +170,15 @@ def _export(result: dict[str, Any]) -> list[str]:
 
 
 def _explain(result: dict[str, Any]) -> list[str]:
-    if "words" not in result:
-        done = f"{result['explained']} explained in {result['seconds']} s"
-        return [f"version {result['model_version']}: {done}{_unchanged(result)}"]
-    odds = ", ".join(f"{label} {value:.3f}" for label, value in result["probabilities"].items())
-    words = [f"  {weight:+.3f}  {word}" for word, weight in result["words"]] or ["  no words: nothing to explain"]
-    return [f"{result['label']} ({odds})", *words, f"fit {result['fit']:.2f}, stability {result['stability']:.2f}"]
+    if "perturbations" in result:
+        return [
+            f"version {result['model_version']}: {result['texts']} texts, at most {result['perturbations']:,} "
+            f"perturbations; at the {result['rate']:g} a second just measured at most {result['at_most_seconds']:,g} s"
+        ]
+    doubtful = f", {result['unreliable']} of them not reliable" if result.get("unreliable") else ""
+    done = f"{result['explained']} explained in {result['seconds']} s{doubtful}"
+    pages = [f"words: {result['page']}"] if "page" in result else []
+    return [f"version {result['model_version']}: {done}{_unchanged(result)}", *pages]
 
 
 def _status(result: dict[str, Any]) -> list[str]:

@@ -155,12 +155,18 @@ class Explanation:
     text_id: str
     digest: str
     model_version: str
-    chosen: str  # why this text: call | uncertain | control
+    chosen: str  # why this text: call | uncertain | control | mismatch | where
     label: str
     words: str  # JSON: [[word, weight], ...], strongest first
     fit: float  # weighted R2 of the local model
     stability: float  # overlap of the top words of two independent halves, 0..1
     explained_at: datetime
+    way: str | None = None  # exact | adaptive | drawn | none; None, like all below, in rows of before this was kept
+    drawn: int | None = None  # perturbations taken; 0 where every variant was scored
+    scored: int | None = None  # distinct texts that the model had to score
+    certainty: float | None = None  # share of resamples that name the same words; None where nothing was resampled
+    faithfulness: float | None = None  # share of random words that matter less than the top words; None: not measured
+    unreliable: str | None = None  # why not to rely on it, "" where nothing speaks against it
 
 
 @dataclass(frozen=True)

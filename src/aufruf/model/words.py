@@ -13,9 +13,20 @@ _KEYCAP = r"[0-9#*]\ufe0f?\u20e3"
 _EMOJI = rf"{_EMOJI_BASE}{_EMOJI_TAIL}(?:\u200d{_EMOJI_BASE}{_EMOJI_TAIL})*"
 _LINK = r"(?:https?://|www\.)[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…]"
 _MENTION = r"@\w(?:[\w.]*\w)?"
+_SIGN = re.compile("|".join([_KEYCAP, _FLAG, _EMOJI]))
 _TOKEN = re.compile("|".join([_LINK, _MENTION, _KEYCAP, rf"#{_WORD}", _WORD, _FLAG, _EMOJI]), re.IGNORECASE)
 
 
 def tokens(text: str) -> list[str]:
     """The tokens of a text in order; what stands between them (spaces, punctuation) is never removed or named."""
     return _TOKEN.findall(text)
+
+
+def is_emoji(token: str) -> bool:
+    """Whether a token is an emoji, a flag or a keycap."""
+    return _SIGN.fullmatch(token) is not None
+
+
+def is_mention(token: str) -> bool:
+    """Whether a token names an account."""
+    return token.startswith("@")

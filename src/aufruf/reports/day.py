@@ -5,8 +5,6 @@ from typing import Literal
 
 from aufruf.reports import chart, filters, finding
 from aufruf.reports.facts import (
-    FIT_FLOOR,
-    STABILITY_FLOOR,
     DayReport,
     DecisionNote,
     Explained,
@@ -62,8 +60,6 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
         model=day.model,
         mask=mask,
         accounts=accounts,
-        fit_floor=FIT_FLOOR,
-        stability_floor=STABILITY_FLOOR,
         share=Interval(day.calls_total / day.scored_total if day.scored_total else 0.0, low, high),
         metrics=chart.metrics(day.model.metrics, day.model.baseline),
         party_bars=chart.parties(day.parties),

@@ -56,10 +56,13 @@ class Explained:
     words: list[tuple[str, float]]
     fit: float  # weighted R2 of the local model
     stability: float  # overlap of the top words of two independent halves, 0..1
+    unreliable: str | None = None  # why, as it was stored, "; " between reasons; None where that was not kept yet
 
     @property
     def doubts(self) -> list[str]:
         """Why the words are not reliable; empty when they are."""
+        if self.unreliable is not None:
+            return [reason for reason in self.unreliable.split("; ") if reason]
         found = []
         if not self.fit >= FIT_FLOOR:  # also true for NaN
             found.append(f"fit below {FIT_FLOOR}")
@@ -129,3 +132,6 @@ class DayReport:
     calls_shown_of: int  # ... of so many
     others: list[Finding]  # uncertain texts and the random control
     prevalence: Prevalence | None = None  # None: no text to count
+    fit_floor: float = FIT_FLOOR
+    stability_floor: float = STABILITY_FLOOR
+    words_page: str | None = None  # relative address of the page on words, where there is one

@@ -1,7 +1,8 @@
-"""The step ``explain``: why the champion said so, for a handful of new texts or for one text given by hand."""
+"""The step ``explain``: why the champion said so, for the texts that a policy or a filter chooses, or for one text."""
 
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,91 +11,138 @@ import pandas as pd
 from tqdm import tqdm
 
 from aufruf.classifier import Classifier
-from aufruf.model.explain import Explained, seed_of
-from aufruf.model.explain import explain as lime
+from aufruf.classifier import Explain as Policy
+from aufruf.model.explain import Effort, Explained, explain_many, seed_of
+from aufruf.model.explain_trust import faithfulness
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import Registry, Version
 from aufruf.schemas import Explanation
 from aufruf.settings import Settings
-from aufruf.steps import corpus, findings
 from aufruf.steps.champion import speaking
+from aufruf.steps.chosen import unexplained
+from aufruf.steps.estimate import estimate
+from aufruf.steps.words import write_words
 from aufruf.store import Store
+
+_PUBLISHED = 16  # explanations stored at a time: what a killed job loses
 
 
 def explain(
-    settings: Settings, classifier: Classifier, text: str | None = None, model: str | None = None
+    settings: Settings,
+    classifier: Classifier,
+    text: str | None = None,
+    model: str | None = None,
+    where: str | None = None,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Explain the chosen texts that have no explanation by this version yet, or ``text`` alone, which is not stored.
 
-    Raises NothingYet without a champion, BundleRefused when its files are not what was registered.
+    ``where`` chooses by a filter instead of the classifier's policy. ``dry_run`` only says what the job would cost.
+    Raises NothingYet without a champion, UsageError for a filter that cannot be read, BundleRefused when the version's
+    files are not what was registered.
     """
     registry = Registry(settings, classifier.name)
     version = speaking(settings, classifier, registry, model).version
     if text is not None:
         return _one(classifier, _predictor(registry, classifier, version), version, text)
     store, start = Store(settings.lake), time.perf_counter()
-    chosen = _unexplained(store, classifier, version)
+    chosen = unexplained(store, classifier, version, where)
+    result = {"model_version": version.version, "explained": 0, "seconds": 0.0}
     if chosen.empty:
-        return {"model_version": version.version, "explained": 0, "seconds": 0.0, "status": "nothing to do"}
+        return {**result, "status": "nothing to do"}
     predictor = _predictor(registry, classifier, version)
-    for row in tqdm(chosen.to_dict("records"), unit="text", desc="explain", mininterval=2):
-        found = _lime(classifier, predictor, version, row["text_id"], row["text"])
-        store.add("explanations", [_row(classifier, version, row, found)])
-    seconds = round(time.perf_counter() - start, 1)
-    return {"model_version": version.version, "explained": len(chosen), "seconds": seconds, "status": "new"}
+    if dry_run:
+        cost = estimate(chosen["text"].tolist(), predictor.positives, effort_of(classifier.explain))
+        return {**result, "status": "dry run", **cost}
+    rows = tqdm(_rows(classifier, predictor, version, chosen), total=len(chosen), unit="text", desc="explain")
+    unreliable = 0
+    for some in _several(rows):
+        store.add("explanations", some)
+        unreliable += sum(bool(one.unreliable) for one in some)
+    result |= {"explained": len(chosen), "unreliable": unreliable}
+    if model is None:  # the page is the champion's
+        result["page"] = str(write_words(settings, store, classifier, version, predictor))
+    return {**result, "seconds": round(time.perf_counter() - start, 1), "status": "new"}
 
 
-def _unexplained(store: Store, classifier: Classifier, version: Version) -> pd.DataFrame:
-    """Texts of the day last scored, chosen by the classifier's policy, that have no explanation yet."""
-    latest = findings.latest(findings.scored(store, classifier, version.version))
-    chosen = choose(latest, classifier, float(version.tags["aufruf.threshold"]))
-    key = ["text_id", "digest"]
-    done = store.read("explanations", {"classifier": classifier.name, "model_version": version.version}, key)
-    marked = chosen.merge(done, on=key, how="left", indicator="there")
-    return marked.loc[marked["there"] == "left_only"]
+def effort_of(policy: Policy) -> Effort:
+    """What the classifier file asks to be spent on one text."""
+    certainty = None if policy.certainty == "all" else policy.certainty
+    return Effort(policy.perturbations, policy.words, policy.exact, certainty, policy.fold_case)
 
 
-def choose(scored: pd.DataFrame, classifier: Classifier, threshold: float) -> pd.DataFrame:
-    """The surest calls, those nearest to the threshold, and a random control; column ``chosen`` says which."""
-    policy = classifier.explain
-    ranked = scored.sort_values(["probability", "text_id"], ascending=[False, True])
-    calls = ranked[corpus.calls(ranked["label"], classifier)].head(policy.calls).assign(chosen="call")
-    rest = ranked[~ranked["text_id"].isin(calls["text_id"])]
-    distance = (rest["probability"] - threshold).abs()
-    uncertain = rest.loc[distance.sort_values(kind="stable").index].head(policy.uncertain).assign(chosen="uncertain")
-    rest = rest[~rest["text_id"].isin(uncertain["text_id"])]
-    control = rest.sample(min(policy.control, len(rest)), random_state=policy.seed).assign(chosen="control")
-    return pd.concat([calls, uncertain, control], ignore_index=True)
+def doubts(policy: Policy, found: Explained, faithful: float | None) -> list[str]:
+    """Why an explanation is not to be relied on, in words; empty where nothing speaks against it."""
+    if found.way == "none":
+        return []
+    said = []
+    if not found.fit >= policy.fit_floor:
+        said.append(f"fit below {policy.fit_floor}")
+    if not found.stability >= policy.stability_floor:
+        said.append(f"stability below {policy.stability_floor}")
+    if found.certainty is not None and policy.certainty != "all" and found.certainty < policy.certainty:
+        said.append(f"words not settled after {found.drawn} perturbations")
+    if faithful is not None and faithful < policy.faithfulness_floor:
+        said.append("other words matter as much as those named")
+    return said
+
+
+def _several(rows: Iterator[Explanation]) -> Iterator[list[Explanation]]:
+    some: list[Explanation] = []
+    for row in rows:
+        some.append(row)
+        if len(some) == _PUBLISHED:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _rows(
+    classifier: Classifier, predictor: Predictor, version: Version, chosen: pd.DataFrame
+) -> Iterator[Explanation]:
+    """An explanation for each row, in order; of a random few it is also measured whether they are faithful."""
+    policy, rows = classifier.explain, chosen.to_dict("records")
+    seeds = [seed_of(policy.seed, row["text_id"], version.version) for row in rows]
+    checked = set(np.argsort(seeds)[: policy.faithfulness].tolist())  # seeds are digests: their order is random
+    texts = [(row["text"], seed) for row, seed in zip(rows, seeds, strict=True)]
+    for at, found in enumerate(explain_many(texts, predictor.positives, effort_of(policy))):
+        faithful = None
+        if at in checked:
+            faithful = faithfulness(rows[at]["text"], found, predictor.positives, seeds[at], policy.fold_case)
+        yield _row(classifier, version, rows[at], found, faithful)
 
 
 def _predictor(registry: Registry, classifier: Classifier, version: Version) -> Predictor:
     return Predictor.load(registry.fetch(version), version.manifest, classifier.scoring.tokens_per_batch)
 
 
-def _lime(classifier: Classifier, predictor: Predictor, version: Version, text_id: str, text: str) -> Explained:
-    policy = classifier.explain
-    seed = seed_of(policy.seed, text_id, version.version)
-    return lime(text, predictor.positives, policy.perturbations, policy.words, seed)
-
-
 def _one(classifier: Classifier, predictor: Predictor, version: Version, text: str) -> dict[str, Any]:
-    start = time.perf_counter()
+    start, policy = time.perf_counter(), classifier.explain
     probabilities = predictor.probabilities([text])
-    found = _lime(classifier, predictor, version, text, text)
-    labels = predictor.card.labels
+    seed = seed_of(policy.seed, text, version.version)
+    found = next(explain_many([(text, seed)], predictor.positives, effort_of(policy)))
+    faithful = faithfulness(text, found, predictor.positives, seed, policy.fold_case)
     return {
         "model_version": version.version,
         "label": classifier.value_of(predictor.said(probabilities)[0]),
-        "probabilities": dict(zip(labels, map(float, probabilities[0]), strict=True)),
+        "probabilities": dict(zip(predictor.card.labels, map(float, probabilities[0]), strict=True)),
         "words": [[word, weight] for word, weight in found.words],
+        "pieces": [[piece, weight] for piece, weight in found.pieces],
         "fit": found.fit,
         "stability": found.stability,
+        "faithfulness": faithful,
+        "unreliable": doubts(policy, found, faithful),
+        "way": found.way,
+        "scored": found.scored,
         "explained": 1,
         "seconds": round(time.perf_counter() - start, 1),
     }
 
 
-def _row(classifier: Classifier, version: Version, row: dict[Any, Any], found: Explained) -> Explanation:
+def _row(
+    classifier: Classifier, version: Version, row: dict[Any, Any], found: Explained, faithful: float | None
+) -> Explanation:
     return Explanation(
         classifier=classifier.name,
         text_id=row["text_id"],
@@ -106,4 +154,10 @@ def _row(classifier: Classifier, version: Version, row: dict[Any, Any], found: E
         fit=float(np.round(found.fit, 6)),
         stability=found.stability,
         explained_at=datetime.now(UTC),
+        way=found.way,
+        drawn=found.drawn,
+        scored=found.scored,
+        certainty=found.certainty,
+        faithfulness=faithful,
+        unreliable="; ".join(doubts(classifier.explain, found, faithful)),
     )

@@ -5,7 +5,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.store import Store
 
-_ABOUT = ["text_id", "digest", "text", "text_type", "party", "author", "posted_at"]
+_ABOUT = ["text_id", "digest", "text", "text_type", "post_type", "platform", "party", "author", "posted_at"]
 
 
 def scored(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
@@ -13,11 +13,15 @@ def scored(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
 
     Annotated texts are left out: people have said what they are, and a model is flattered by what it has learnt.
     """
-    mine = {"classifier": classifier.name}
-    said = store.read("predictions", {**mine, "model_version": version})
-    annotated = store.read("splits", mine, ["text_id"])["text_id"]
-    said = said[~said["text_id"].isin(annotated)]
-    frame = said.merge(store.read("texts", columns=_ABOUT), on=["text_id", "digest"])
+    annotated = store.read("splits", {"classifier": classifier.name}, ["text_id"])["text_id"]
+    frame = said(store, classifier, version)
+    return frame[~frame["text_id"].isin(annotated)].reset_index(drop=True)
+
+
+def said(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
+    """All predictions of a version, beside the text as it reads now, and the probability of the positive label."""
+    rows = store.read("predictions", {"classifier": classifier.name, "model_version": version})
+    frame = rows.merge(store.read("texts", columns=_ABOUT), on=["text_id", "digest"])
     return frame.assign(probability=[one[classifier.positive] for one in frame["probabilities"]])
 
 

@@ -40,6 +40,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     shown = pd.concat([calls_shown, others])
     found = _findings(settings, store, classifier, version.version, shown, explained)
     shares = prevalence(store, classifier, version.version) if len(scored) else None
+    folder = settings.reports / classifier.name
     page = pages.DayReport(
         classifier=classifier.name,
         positive=classifier.positive,
@@ -57,8 +58,10 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         calls_shown_of=len(calls),
         others=found[len(calls_shown) :],
         prevalence=shares,
+        fit_floor=classifier.explain.fit_floor,
+        stability_floor=classifier.explain.stability_floor,
+        words_page="../words/index.html" if (folder / "words" / "index.html").is_file() else None,
     )
-    folder = settings.reports / classifier.name
     path = pages.write(folder / today.isoformat(), page, classifier.report.mask, classifier.report.accounts)
     if shares is not None:
         about = {"classifier": classifier.name, "positive": classifier.positive, "model_version": version.version}
@@ -149,6 +152,13 @@ def _account(settings: Settings, classifier: Classifier) -> Callable[[str | None
     return lambda author: pseudonym(key, author) if author else None
 
 
+def _explained(why: dict[str, Any] | None, words: list[tuple[str, float]]) -> pages.Explained | None:
+    if why is None:
+        return None
+    kept = why["unreliable"]
+    return pages.Explained(words, float(why["fit"]), float(why["stability"]), None if pd.isna(kept) else str(kept))
+
+
 def _finding(row: dict[Any, Any], explained: dict[str, dict[str, Any]]) -> pages.Finding:
     why = explained.get(row["text_id"])
     why = why if why is not None and why["digest"] == row["digest"] else None
@@ -164,5 +174,5 @@ def _finding(row: dict[Any, Any], explained: dict[str, dict[str, Any]]) -> pages
         probability=float(row["probability"]),
         confident=bool(row["confident"]),
         chosen=why["chosen"] if why else None,
-        explained=pages.Explained(words, float(why["fit"]), float(why["stability"])) if why else None,
+        explained=_explained(why, words),
     )

@@ -19,6 +19,7 @@ CONTRACT = {
     ("score",): {"model_version", "scored", "already_scored", "refused"},
     ("explain",): {"model_version", "explained", "seconds"},
     ("explain", "Geht wählen!"): {"label", "probabilities", "words", "fit", "stability"},
+    ("explain", "--where", "party=none,label=call", "--dry-run"): {"model_version", "explained", "seconds", "status"},
     ("report",): {"path"},
     ("status",): {"champion", "challenger", "next"},
     ("monitor",): {"model_version", "texts", "moved"},

@@ -1,0 +1,221 @@
+"""Explaining, against the notebook's way with the same model, and both against a reference of 50,000 perturbations.
+
+The notebook's way: ``LimeTextExplainer`` hands all 5,000 perturbations to the model in one batch padded to its longest
+text; here cut into parts that memory holds. Times are CPU seconds of one thread, so that a busy machine tells the same.
+The model is a small BERT (2 layers of 64) whose embeddings are the stand-in's main components, fine-tuned on real
+comments: quick enough for references, and as sure of itself and as little linear as large ones.
+"""
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aufruf.model import bundle
+from aufruf.model.encoders import ResolvedEncoder
+from aufruf.model.explain import Effort, Explained, explain, explain_many
+from aufruf.model.explain_design import Cut
+from aufruf.model.predictor import Predictor
+from aufruf.model.recipe import Recipe
+from aufruf.model.stand_in import NAME, convert
+from aufruf.model.training import fine_tune
+from aufruf.model.words import tokens
+from benchmarks import material
+
+SAMPLES, REFERENCE, WORDS = 5000, 50_000, 6
+_PART = 250  # rows of the padded batch that go through the model at once
+_WIDTH = 64
+CERTAINTIES = (0.7, 0.8, 0.9)
+
+
+@dataclass
+class Measured:
+    """One text, and what each way made of it."""
+
+    distinct: int  # words
+    seconds: dict[str, float]  # CPU
+    agrees: dict[str, tuple[bool, int]]  # with the reference: on the top word, in so many words
+    drawn: dict[str, int]
+    doubtful: dict[str, bool]
+
+
+def main(tweets: int = 6, short: int = 4, long: int = 0, reference: int = REFERENCE, model: Path | None = None) -> None:
+    """Print a line a text, then medians and shares. ``model``: another sealed bundle; ``reference`` 0: only time."""
+    import torch
+
+    texts = _texts(tweets, short, long)
+    if not texts:
+        print("LIME: the real texts are absent, not measured")
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    predictor = Predictor.load(model) if model else _model(Path(tempfile.mkdtemp(prefix="aufruf-bench-")))
+    found = []
+    for at, text in enumerate(texts):
+        found.append(_measure(text, predictor, at, reference))
+        print(found[-1], flush=True)
+    jobs = [(text, at) for at, text in enumerate(texts)]
+    seconds, _ = _timed(lambda: list(explain_many(jobs, predictor.positives, Effort())))
+    alone = sum(one.seconds["ours"] for one in found)
+    print(f"LIME, all texts together: {seconds:.0f} CPU s, one by one {alone:.0f}")
+    _tell("exact (up to 12 distinct words)", [one for one in found if one.distinct <= Effort().exact])
+    _tell("adaptive", [one for one in found if one.distinct > Effort().exact])
+    torch.set_num_threads(before)
+
+
+def _tell(title: str, found: list[Measured]) -> None:
+    if not found:
+        return
+    words = sorted(one.distinct for one in found)
+    print(
+        f"LIME {title}: {len(found)} texts of {words[0]} to {words[-1]} distinct words, median {words[len(words) // 2]}"
+    )
+    for way in found[0].seconds:
+        speed = sorted(one.seconds["notebook"] / one.seconds[way] for one in found)
+        top, five = (
+            np.mean([test(one.agrees[way]) for one in found]) for test in (lambda a: a[0], lambda a: a[1] >= 5)
+        )
+        common, drawn = np.mean([one.agrees[way][1] for one in found]), np.median([one.drawn[way] for one in found])
+        doubtful = np.mean([one.doubtful[way] for one in found])
+        print(
+            f"  {way:10} {np.median(speed):6.1f} times as fast as the notebook at the median ({speed[0]:.1f} to "
+            f"{speed[-1]:.1f}); top word of the reference {top:.0%}, at least 5 of its top 6 {five:.0%}, "
+            f"in the mean {common:.2f}; median draws {drawn:.0f}; doubtful {doubtful:.0%}"
+        )
+
+
+def _measure(text: str, predictor: Predictor, seed: int, samples: int) -> Measured:
+    most = Effort(perturbations=samples or SAMPLES, words=WORDS, exact=0, certainty=None)
+    reference = explain(text, predictor.positives, most, seed + 1000).words if samples else []
+    ways: dict[str, Callable[[], Any]] = {
+        "notebook": lambda: _notebook(text, predictor, seed),
+        "all draws": lambda: explain(text, predictor.positives, Effort(exact=0, certainty=None), seed),
+        "ours": lambda: explain(text, predictor.positives, Effort(), seed),
+    }
+    for certainty in CERTAINTIES:
+        effort = Effort(exact=0, certainty=certainty)
+        ways[f"at {certainty}"] = lambda effort=effort: explain(text, predictor.positives, effort, seed)
+    one = Measured(len(Cut(text)), {}, {}, {}, {})
+    for name, way in ways.items():
+        one.seconds[name], answer = _timed(way)
+        words = answer.words if isinstance(answer, Explained) else answer
+        one.agrees[name] = _agreement(words, reference)
+        one.drawn[name] = answer.drawn if isinstance(answer, Explained) else SAMPLES
+        one.doubtful[name] = isinstance(answer, Explained) and (answer.fit < 0.3 or answer.stability < 0.5)
+    return one
+
+
+def _agreement(words: list[tuple[str, float]], reference: list[tuple[str, float]]) -> tuple[bool, int]:
+    """Whether the top word is the same, sign included, and how many words are common; of fewer than 6 words, of 6."""
+    if not reference:
+        return False, 0
+    mine, theirs = ([(word, weight > 0) for word, weight in some] for some in (words, reference))
+    return mine[0] == theirs[0], len({word for word, _ in mine} & {word for word, _ in theirs}) + WORDS - len(theirs)
+
+
+def _notebook(text: str, predictor: Predictor, seed: int) -> list[tuple[str, float]]:
+    from lime.lime_text import LimeTextExplainer
+
+    explainer = LimeTextExplainer(class_names=list(material.LABELS), split_expression=tokens, random_state=seed)
+    answer = lambda texts: _padded(predictor, texts)  # noqa: E731
+    found = explainer.explain_instance(text, answer, num_features=WORDS, num_samples=SAMPLES)
+    return [(str(word), float(weight)) for word, weight in found.as_list()]
+
+
+def _padded(predictor: Predictor, texts: list[str]) -> np.ndarray:
+    """Probabilities from one batch padded to the longest text, in parts that memory holds."""
+    import torch
+
+    inner = predictor.tokenizer.inner
+    batch = inner(list(texts), padding=True, truncation=True, max_length=predictor.card.max_tokens, return_tensors="pt")
+    logits = []
+    with torch.inference_mode():
+        for at in range(0, len(texts), _PART):
+            part = {name: batch[name][at : at + _PART] for name in ("input_ids", "attention_mask")}
+            logits.append(predictor.model(**part).logits)
+    return np.asarray(torch.softmax(torch.cat(logits).double(), dim=1).numpy())
+
+
+def _texts(tweets: int, short: int, long: int) -> list[str]:
+    """Real tweets over all lengths, short comments, and long ones of up to 200 words."""
+    posts = [text for text in material.tweets(600) if 5 <= len(tokens(text)) <= 200]
+    comments = [text for text, _ in material.comments(3000)]
+    few = [text for text in comments if len(tokens(text)) >= 5 and len(Cut(text)) <= 12]
+    many = sorted((text for text in comments if 90 <= len(tokens(text)) <= 200), key=lambda text: len(tokens(text)))
+    spread = sorted(posts, key=lambda text: len(Cut(text)))
+    chosen = [spread[(2 * at + 1) * len(spread) // (2 * tweets)] for at in range(tweets) if spread]
+    random.Random(5460).shuffle(chosen)  # so that the first lines of a long run are a sample too
+    return [
+        *(few[:: max(1, len(few) // max(short, 1))][:short]),
+        *chosen,
+        *(many[(2 * at + 1) * len(many) // (2 * long)] for at in range(long) if many),
+    ]
+
+
+def _model(home: Path) -> Predictor:
+    """The small BERT, fine-tuned; raises ValueError where the comments are not there."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+
+    whole, start = convert(home / NAME), home / "small"
+    encoder = AutoModel.from_pretrained(whole)
+    pieces = encoder.embeddings.word_embeddings.weight.detach()
+    about = pieces - pieces.mean(dim=0)
+    components = torch.linalg.eigh(torch.cov(about.T)).eigenvectors[:, -_WIDTH:]
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=_WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=2 * _WIDTH,
+        pad_token_id=encoder.config.pad_token_id,
+    )
+    small, projected = BertModel(config), about @ components
+    small.embeddings.word_embeddings.weight.data[:] = projected / projected.std() * 0.05
+    small.save_pretrained(start)
+    AutoTokenizer.from_pretrained(whole).save_pretrained(start)
+    train, validation = material.enriched(1200, 300)
+    trained = fine_tune(
+        ResolvedEncoder(start, "small", None, None), material.LABELS, 1, train, validation, _recipe(), home / "run"
+    )
+    print(f"model: {trained.history[-1]}")
+    bundle.seal(trained.folder, bundle.Card(material.LABELS, "call", 0.5, 256, "head_tail", "small", None, {}, ""))
+    return Predictor.load(trained.folder)
+
+
+def _recipe() -> Recipe:
+    return Recipe(
+        epochs=6,
+        batch_size=16,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        warmup=0.1,
+        patience=6,
+        class_weights="balanced",
+        frozen_layers=0,
+        seed=5460,
+        max_tokens=96,
+        truncation="head_tail",
+        metric="macro_f1",
+    )
+
+
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    for name, default in (("tweets", 6), ("short", 4), ("long", 0), ("reference", REFERENCE)):
+        options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--model", type=Path)
+    main(**vars(options.parse_args()))

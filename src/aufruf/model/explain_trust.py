@@ -1,0 +1,63 @@
+"""Whether an explanation can be believed: do the words that it names move the model more than any other words do?"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from aufruf.model.explain import Explained, Positives
+from aufruf.model.explain_design import Cut
+from aufruf.model.words import is_emoji, is_mention
+
+_DELETED, _AGAINST = 3, 20  # words deleted at once; random sets of as many words that they are held against
+
+
+def faithfulness(text: str, found: Explained, positives: Positives, seed: int, fold_case: bool = False) -> float | None:
+    """The share of random sets of words whose deletion changes the prediction less than that of the strongest words.
+
+    Up to three words that pull the way the strongest does; ties count half; 0.5 is chance. None for a text that has no
+    other words. After "comprehensiveness" (DeYoung et al. 2020, arXiv 1911.03429), against chance instead of zero.
+    """
+    cut = Cut(text, fold_case=fold_case)
+    pulling = [cut.number(word) for word, weight in found.words if weight * found.words[0][1] > 0]
+    named = [number for number in pulling if number is not None][:_DELETED]
+    if not named or len(cut) <= len(named):
+        return None
+    random = np.random.RandomState(seed)
+    drawn = [random.permutation(len(cut))[: len(named)].tolist() for _ in range(_AGAINST)]
+    moved = np.abs(positives([cut.without(_kept(len(cut), gone)) for gone in [named, *drawn]]) - found.probability)
+    top, others = moved[0], moved[1:]
+    equal = np.isclose(others, top, rtol=1e-6, atol=1e-9)
+    return float(np.mean(np.where(equal, 0.5, others < top)))
+
+
+def kind_of(word: str, parties: Iterable[str]) -> str | None:
+    """Why a word should not matter to a call: a ``party`` name, an ``emoji``, a ``handle``; None for any other."""
+    if is_mention(word):
+        return "handle"
+    if word.lstrip("#").casefold() in {name.casefold() for name in parties}:
+        return "party"
+    return "emoji" if is_emoji(word) else None
+
+
+def swapped(text: str, word: str, parties: Sequence[str], fold_case: bool = False) -> str:
+    """The text with a suspected word replaced everywhere: a party by the next, a handle by nobody's, an emoji by ""."""
+    by: dict[str | None, Callable[[], str]] = {"party": lambda: _next_party(word, parties), "handle": lambda: "@konto"}
+    instead = by.get(kind_of(word, parties), str)()
+    cut = Cut(text, fold_case=fold_case)
+    number = cut.number(word)
+    return "".join(instead if at == number else piece for piece, at in cut.pieces)
+
+
+def _next_party(word: str, parties: Sequence[str]) -> str:
+    """The party that follows in the list, leaving out other forms of the same name; a hash sign stays."""
+    bare = word.lstrip("#")
+    folded = [name.casefold() for name in parties]
+    start = folded.index(bare.casefold())
+    order = [*parties[start + 1 :], *parties[:start]]
+    other = next((name for name in order if name.casefold()[:4] != bare.casefold()[:4]), "")
+    return word[: len(word) - len(bare)] + other
+
+
+def _kept(count: int, gone: Iterable[int]) -> list[bool]:
+    out = set(gone)
+    return [number not in out for number in range(count)]

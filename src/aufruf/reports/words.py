@@ -1,0 +1,108 @@
+"""The page on words: which drive calls, overall and by party, and which of them should not matter."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from aufruf.reports.inert import inert
+from aufruf.reports.page import fill, write_whole
+from aufruf.reports.privacy import masked
+
+_LONG = 240  # characters of an example
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text in which a word weighed much."""
+
+    text_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A word that speaks for the positive label."""
+
+    word: str
+    texts: int  # calls whose explanation names it
+    weight: float  # mean over these
+    share: float  # sum of its weights over all explained calls: what it adds to the mean call
+    examples: Sequence[Example]
+
+
+@dataclass(frozen=True)
+class PartyWords:
+    """The words that drive one party's calls."""
+
+    party: str
+    calls: int
+    words: Sequence[Driver]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A word that should not matter, and what happens when it is swapped."""
+
+    word: str  # "" for all handles together
+    kind: str  # party | emoji | handle
+    texts: int  # explanations that name it
+    weight: float  # mean over these, signed
+    tried: int  # texts in which it was swapped
+    flipped: int  # ... whose label changed
+    moved: float  # mean absolute change of the probability
+    examples: Sequence[Example]  # texts whose label changed
+
+
+@dataclass(frozen=True)
+class WordsReport:
+    """Everything that the page says."""
+
+    classifier: str
+    positive: str
+    version: str
+    written_at: datetime
+    explained: int
+    calls: int
+    unreliable: int
+    overall: Sequence[Driver]
+    by_party: Sequence[PartyWords]
+    suspects: Sequence[Suspect]
+
+
+def render(report: WordsReport, mask: bool = True) -> str:
+    """The page: no script, no request. With ``mask`` handles, addresses, numbers and links are replaced."""
+    top = max((one.share for one in report.overall), default=0.0)
+    return fill("words.html", report=_masked(report) if mask else report, mask=mask, top=top or 1.0)
+
+
+def write(folder: Path, report: WordsReport, mask: bool = True) -> Path:
+    """Write ``folder``/index.html and words.json, both masked alike; returns the page.
+
+    Raises AufrufError when the folder cannot be written.
+    """
+    shown: dict[str, Any] = asdict(_masked(report) if mask else report)
+    told = json.dumps(shown, ensure_ascii=True, indent=1, default=lambda at: at.isoformat())
+    write_whole(folder / "words.json", told)
+    return write_whole(folder / "index.html", render(report, mask))
+
+
+def _masked(report: WordsReport) -> WordsReport:
+    return replace(
+        report,
+        overall=[_driver(one) for one in report.overall],
+        by_party=[replace(one, words=[_driver(word) for word in one.words]) for one in report.by_party],
+        suspects=[replace(one, examples=[_example(text) for text in one.examples]) for one in report.suspects],
+    )
+
+
+def _driver(one: Driver) -> Driver:
+    return replace(one, word=masked(one.word), examples=[_example(text) for text in one.examples])
+
+
+def _example(one: Example) -> Example:
+    text = masked(one.text)
+    short = text if len(text) <= _LONG else text[: _LONG - 1] + "…"
+    return Example(masked(one.text_id, numbers=False), inert(short))

@@ -1,0 +1,137 @@
+"""Which words drive calls, over all explanations of a version, and which of them should not."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.model.explain_trust import kind_of, swapped
+from aufruf.model.predictor import Predictor
+from aufruf.release.registry import Version
+from aufruf.reports import words as page
+from aufruf.settings import Settings
+from aufruf.steps.findings import said
+from aufruf.store import Store
+
+_SHOWN, _SHOWN_OF_PARTY, _EXAMPLES = 30, 10, 3
+_SWAPPED = 20  # texts of a suspect in which it is swapped
+_KEY = ["text_id", "digest"]
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A word as one explanation names it."""
+
+    word: str
+    weight: float
+    text_id: str
+    text: str
+    party: str | None
+    call: bool
+
+
+def write_words(
+    settings: Settings, store: Store, classifier: Classifier, version: Version, predictor: Predictor
+) -> Path:
+    """Write ``reports/NAME/words``: a page and JSON on all explanations of a version. Returns the page.
+
+    Of each suspect up to 20 texts are scored again with the word swapped.
+    """
+    mine = {"classifier": classifier.name, "model_version": version.version}
+    rows = store.read("explanations", mine)
+    texts = said(store, classifier, version.version)[[*_KEY, "text", "party"]]
+    frame = rows.merge(texts, on=_KEY)
+    named = [one for row in frame.to_dict("records") for one in _words_of(row, classifier)]
+    calls = frame[[classifier.is_call(label) for label in frame["label"]]]
+    report = page.WordsReport(
+        classifier=classifier.name,
+        positive=classifier.positive,
+        version=version.version,
+        written_at=datetime.now(UTC),
+        explained=len(frame),
+        calls=len(calls),
+        unreliable=int((frame["unreliable"].fillna("") != "").sum()),
+        overall=_drivers(named, len(calls), _SHOWN),
+        by_party=_by_party(named, calls),
+        suspects=_suspects(named, classifier, predictor),
+    )
+    return page.write(settings.reports / classifier.name / "words", report)
+
+
+def _words_of(row: dict[Any, Any], classifier: Classifier) -> list[_Named]:
+    party = None if pd.isna(row["party"]) else str(row["party"])
+    about = (row["text_id"], row["text"], party, classifier.is_call(row["label"]))
+    return [_Named(str(word), float(weight), *about) for word, weight in json.loads(row["words"])]
+
+
+def _drivers(named: Iterable[_Named], calls: int, most: int) -> list[page.Driver]:
+    """Words that spoke for the positive label in calls, by what they add to the mean call; case is folded."""
+    alike: dict[str, list[_Named]] = defaultdict(list)
+    for one in named:
+        if one.call and one.weight > 0:
+            alike[one.word.casefold()].append(one)
+    found = [
+        page.Driver(
+            word=some[0].word,
+            texts=len(some),
+            weight=sum(one.weight for one in some) / len(some),
+            share=sum(one.weight for one in some) / calls,
+            examples=[page.Example(one.text_id, one.text) for one in _strongest(some)],
+        )
+        for some in alike.values()
+    ]
+    return sorted(found, key=lambda one: (-one.share, one.word))[:most]
+
+
+def _by_party(named: list[_Named], calls: pd.DataFrame) -> list[page.PartyWords]:
+    counts = calls["party"].dropna().value_counts()
+    return [
+        page.PartyWords(
+            str(party), int(count), _drivers((one for one in named if one.party == party), int(count), _SHOWN_OF_PARTY)
+        )
+        for party, count in sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    ]
+
+
+def _suspects(named: list[_Named], classifier: Classifier, predictor: Predictor) -> list[page.Suspect]:
+    """Words that should not matter and were named; handles count as one, so that no account is singled out."""
+    alike: dict[tuple[str, str], list[_Named]] = defaultdict(list)
+    for one in named:
+        kind = kind_of(one.word, classifier.explain.parties)
+        if kind is not None:
+            alike[kind, "" if kind == "handle" else one.word.lstrip("#").casefold()].append(one)
+    found = [_suspect(kind, some, classifier, predictor) for (kind, _), some in alike.items()]
+    return sorted(found, key=lambda one: (-one.flipped, -one.moved, -one.texts, one.word))
+
+
+def _suspect(kind: str, some: list[_Named], classifier: Classifier, predictor: Predictor) -> page.Suspect:
+    tried = _strongest(some, _SWAPPED)
+    policy = classifier.explain
+    others = [swapped(one.text, one.word, policy.parties, policy.fold_case) for one in tried]
+    probabilities = predictor.probabilities([*(one.text for one in tried), *others])
+    labels = predictor.said(probabilities)
+    positive = probabilities[:, predictor.positive]
+    count = len(tried)
+    flips = [labels[at] != labels[count + at] for at in range(count)]
+    return page.Suspect(
+        word=some[0].word.lstrip("#") if kind != "handle" else "",
+        kind=kind,
+        texts=len(some),
+        weight=sum(one.weight for one in some) / len(some),
+        tried=count,
+        flipped=sum(flips),
+        moved=float(abs(positive[:count] - positive[count:]).mean()),
+        examples=[page.Example(tried[at].text_id, tried[at].text) for at in range(count) if flips[at]][:_EXAMPLES],
+    )
+
+
+def _strongest(some: list[_Named], most: int = _EXAMPLES) -> list[_Named]:
+    """The texts in which a word weighs most, each once."""
+    once = {one.text_id: one for one in sorted(some, key=lambda one: (abs(one.weight), one.text_id))}
+    return sorted(once.values(), key=lambda one: (-abs(one.weight), one.text_id))[:most]

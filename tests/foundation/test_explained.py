@@ -1,0 +1,58 @@
+"""One explained text as lines of a terminal and as a cell of a notebook."""
+
+from aufruf.explained import Shown, told
+from aufruf.phrases import told as phrase
+
+HOSTILE = "<script>alert(1)</script> & \x1b[2Jx \u202egnp"
+RESULT = {
+    "label": "call",
+    "probabilities": {"no_call": 0.1, "call": 0.9},
+    "words": [["Kommt", 0.3], ["heute", -0.1], [HOSTILE, 0.05]],
+    "pieces": [["Kommt", 0.3], [" ", None], ["heute", -0.1], [" zum 👩‍👩‍👧! ", None], [HOSTILE, 0.05]],
+    "fit": 0.812,
+    "stability": 1.0,
+    "faithfulness": 0.95,
+    "unreliable": [],
+}
+
+
+def test_a_terminal_with_colours_shows_the_text():
+    """Words are painted where they stand, by the side that they speak for, and each painting ends."""
+    lines = told(RESULT, colour=True)
+    assert lines[0] == "call (no_call 0.100, call 0.900)"
+    assert lines[1].startswith("\x1b[1;34mKommt\x1b[0m \x1b[4;33mheute\x1b[0m zum 👩‍👩‍👧! ")
+    assert lines[2] == "  +0.300  \x1b[1;34mKommt\x1b[0m"
+    assert lines[-1] == "fit 0.81, stability 1.00, faithfulness 0.95"
+
+
+def test_without_colours_there_is_no_escape():
+    """What goes to a file has no sign that steers a terminal; the words and weights are there."""
+    lines = told(RESULT)
+    assert "\x1b" not in "\n".join(lines)
+    assert "  -0.100  heute" in lines
+    assert phrase("explain", RESULT) == lines
+
+
+def test_a_text_cannot_steer_the_terminal():
+    """Escapes and signs that turn the line around are shown by their code."""
+    shown = "\n".join(told(RESULT, colour=True))
+    assert "\\x1b[2Jx" in shown
+    assert "\\u202egnp" in shown
+    assert "\u202e" not in shown
+
+
+def test_what_is_doubtful_is_said():
+    """The reasons stand below the words, in the terminal and in the notebook."""
+    doubtful = {**RESULT, "unreliable": ["fit below 0.3", "stability below 0.5"]}
+    assert told(doubtful)[-1] == "not reliable: fit below 0.3; stability below 0.5"
+    assert "<b>Not reliable:</b> fit below 0.3; stability below 0.5" in Shown(doubtful)._repr_html_()
+
+
+def test_a_notebook_shows_words_and_runs_nothing():
+    """The cell has the words in their colours, numbers beside them, and every character of the text escaped."""
+    html = Shown(RESULT)._repr_html_()
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; \\x1b[2Jx \\u202egnp" in html
+    assert 'title="+0.300">Kommt</span>' in html
+    assert "<td>-0.100</td>" in html
+    assert str(Shown(RESULT)) == "\n".join(told(RESULT))

@@ -1,0 +1,87 @@
+"""Whether an explanation is faithful, and what is suspected of being a shortcut."""
+
+import numpy as np
+import pytest
+
+from aufruf.model.explain import Effort, Explained, explain
+from aufruf.model.explain_trust import faithfulness, kind_of, swapped
+
+TEXT = "Kommt heute alle zum großen Infostand auf den Marktplatz, wir freuen uns sehr auf euch"
+PARTIES = ("CDU", "CSU", "Grüne", "Grünen", "SPD")
+
+
+def one_word(texts) -> np.ndarray:
+    """A model for which one word decides."""
+    return np.array([0.9 if "Infostand" in text else 0.1 for text in texts])
+
+
+def named(*words: tuple[str, float]) -> Explained:
+    return Explained(list(words), 0.9, 1.0, 0.9, 1, "drawn")
+
+
+def test_a_faithful_explanation_beats_random_words():
+    """Deleting the word that decides changes the prediction more than nearly any random word does."""
+    found = explain(TEXT, one_word, Effort(words=1), 1)
+    assert found.words[0][0] == "Infostand"
+    assert faithfulness(TEXT, found, one_word, 1) > 0.9
+
+
+def test_an_unfaithful_explanation_is_worse_than_chance():
+    """An explanation that names words which do nothing is no better than random ones."""
+    assert faithfulness(TEXT, named(("heute", 0.5), ("alle", 0.4)), one_word, 1) <= 0.5
+
+
+def test_words_that_pull_the_other_way_are_not_deleted_with_them():
+    """Only words that pull the way the strongest does are deleted, so that two errors cannot hide each other."""
+    both = named(("Infostand", 0.5), ("heute", -0.4))
+    assert faithfulness(TEXT, both, one_word, 1) == faithfulness(TEXT, named(("Infostand", 0.5)), one_word, 1)
+
+
+@pytest.mark.parametrize("found", [named(), named(("Kommt", 0.5))])
+def test_without_other_words_it_is_not_measured(found):
+    """A text without words, or with none but those named, has nothing to be held against."""
+    assert faithfulness("Kommt", found, one_word, 1) is None
+
+
+def test_a_model_that_does_not_care_is_at_chance():
+    """Where nothing changes the prediction, ties count half."""
+    assert faithfulness(TEXT, named(("heute", 0.1)), lambda texts: np.full(len(texts), 0.9), 1) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("CDU", "party"),
+        ("#cdu", "party"),
+        ("grüne", "party"),
+        ("🗳️", "emoji"),
+        ("🇩🇪", "emoji"),
+        ("1️⃣", "emoji"),
+        ("@cdu", "handle"),
+        ("wählen", None),
+        ("#Wahl", None),
+        ("18", None),
+    ],
+)
+def test_what_should_not_matter(word, kind):
+    """Party names and their hashtags, emoji and handles are suspects; other words are not."""
+    assert kind_of(word, PARTIES) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "other"),
+    [
+        ("Wählt #CDU, wählt #CDU!", "#CDU", "Wählt #CSU, wählt #CSU!"),
+        ("Grünen wählen", "Grünen", "SPD wählen"),
+        ("Folgt @ada.l jetzt", "@ada.l", "Folgt @konto jetzt"),
+        ("Jetzt 🗳️ wählen", "🗳️", "Jetzt  wählen"),
+    ],
+)
+def test_a_suspect_is_swapped_everywhere(text, word, other):
+    """A party becomes another party (and no other form of itself), a handle nobody's, and an emoji nothing."""
+    assert swapped(text, word, PARTIES) == other
+
+
+def test_an_only_party_is_left_out():
+    """Where the list has no other name, the name goes."""
+    assert swapped("Wählt CSU", "CSU", ("CSU",)) == "Wählt "

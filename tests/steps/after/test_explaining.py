@@ -1,0 +1,173 @@
+"""Which texts are explained, what it costs, how far it can be trusted, and the page on words."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aufruf.errors import UsageError
+from aufruf.notebook import explain as in_notebook
+from aufruf.phrases import told
+from aufruf.steps.chosen import choose, mismatches
+from aufruf.steps.explain import doubts, explain
+from aufruf.steps.findings import scored
+from aufruf.steps.report import report
+from aufruf.steps.score import score
+
+
+def rows(after, **where: str) -> list[dict]:
+    found = after.store.read("explanations", {"classifier": after.classifier.name, **where})
+    return found.sort_values("text_id").to_dict("records")
+
+
+def policy(after, **changed):
+    section = after.classifier.explain.model_copy(update=changed)
+    return after.classifier.model_copy(update={"explain": section})
+
+
+def test_all_calls_can_be_chosen(after):
+    """With ``calls = "all"`` every new call is explained, beside the uncertain and the control."""
+    frame = scored(after.store, after.classifier, "1")
+    frame = frame.assign(label=["call"] * (len(frame) - 5) + ["no_call"] * 5)
+    found = choose(frame, policy(after, calls="all"), 0.5)
+    assert (found["chosen"] == "call").sum() == len(frame) - 5
+    assert len(found) == len(frame) - 3
+
+
+def test_mismatches_are_test_texts_that_the_model_got_wrong(after, turned):
+    """A model that says the opposite of the champion is wrong on other test texts; the surest errors come first."""
+    classifier = policy(after, mismatches=3)
+    version = after.register_again(turned)
+    score(after.settings, classifier, model=version.version)
+    found = mismatches(after.store, classifier, version.version)
+    labels = after.store.read("labels", {"classifier": classifier.name}, ["text_id", "label"])
+    decided = dict(labels.itertuples(index=False))
+    ledger = dict(after.store.read("splits", columns=["text_id", "split"]).itertuples(index=False))
+    assert 0 < len(found) <= 3
+    for row in found.to_dict("records"):
+        assert ledger[row["text_id"]] == "test"
+        assert decided[row["text_id"]] != row["label"]
+    assert found["sure"].is_monotonic_decreasing
+    explain(after.settings, classifier, model=version.version)
+    kept = [row for row in rows(after, model_version=version.version) if row["chosen"] == "mismatch"]
+    assert {row["text_id"] for row in kept} == set(found["text_id"])
+
+
+def test_a_filter_chooses(after):
+    """Whatever ``where`` selects is explained once, and says so; a filter that cannot be read is wrong usage."""
+    ids = after.posts(*(f"Kommt am Sonntag zum Infostand Nummer {n}!" for n in range(3)))
+    score(after.settings, after.classifier)
+    where = f"party=grüne,text_id={ids[1]}"
+    assert explain(after.settings, after.classifier, where=where)["explained"] == 1
+    [row] = [row for row in rows(after) if row["chosen"] == "where"]
+    assert row["text_id"] == ids[1]
+    assert explain(after.settings, after.classifier, where=where)["status"] == "nothing to do"
+    with pytest.raises(UsageError, match="Did you mean 'party'"):
+        explain(after.settings, after.classifier, where="partei=SPD")
+
+
+def test_a_dry_run_counts_and_changes_nothing(after):
+    """What a job costs at most is told before it starts: texts, perturbations, seconds; nothing is stored."""
+    after.posts("Geht jetzt", "Kommt am Sonntag alle zum Infostand am Markt in der Stadt")
+    score(after.settings, after.classifier)
+    before = after.store.version("explanations")
+    found = explain(after.settings, policy(after, mismatches=0), where="party=grüne,text_id!=x", dry_run=True)
+    wanted = scored(after.store, after.classifier, "1")
+    wanted = wanted[(wanted["party"].str.casefold() == "grüne")]
+    assert (found["explained"], found["status"]) == (0, "dry run")
+    assert found["texts"] <= len(wanted)
+    assert found["texts"] * 60 >= found["perturbations"] > found["texts"]
+    assert found["at_most_seconds"] == pytest.approx(found["perturbations"] / found["rate"], rel=0.01, abs=0.1)
+    assert after.store.version("explanations") == before
+    assert "at most" in told("explain", found)[0]
+
+
+def test_each_explanation_says_how_it_was_found(after):
+    """How, from how many draws and texts, how certain, and why not to rely on it; faithfulness of a few."""
+    after.posts("Geht wählen", "Kommt am Sonntag alle zum Infostand am Markt, wir freuen uns auf euch und eure Fragen!")
+    score(after.settings, after.classifier)
+    found = explain(after.settings, policy(after, faithfulness=1), where="author=Ada")
+    fresh = [row for row in rows(after) if row["text_id"].startswith("new:")]
+    assert len(fresh) == found["explained"] == 2
+    few, many = sorted(fresh, key=lambda row: row["scored"])
+    assert (few["way"], few["scored"], few["drawn"], few["stability"]) == ("exact", 4, 0, 1.0)
+    assert (many["way"], many["drawn"]) == ("drawn", 60)
+    assert sum(row["faithfulness"] == row["faithfulness"] for row in fresh) == 1
+    assert found["unreliable"] == sum(bool(row["unreliable"]) for row in fresh)
+
+
+def test_what_is_not_reliable_is_marked_and_shown(after):
+    """Below a floor of the classifier file an explanation is stored with the reason, and the day's page shows it."""
+    after.posts("Kommt am Sonntag alle zum Infostand am Markt, wir freuen uns auf euch und eure Fragen!")
+    strict = policy(after, fit_floor=1.0)
+    score(after.settings, strict)
+    assert explain(after.settings, strict, where="author=Ada")["unreliable"] == 1
+    [row] = [row for row in rows(after) if row["text_id"].startswith("new:")]
+    assert "fit below 1.0" in row["unreliable"]
+    surest = next(row for row in rows(after) if row["chosen"] == "call")
+    after.store.put("explanations", pd.DataFrame([{**surest, "unreliable": "fit below 0.9; and more"}]))
+    page = Path(report(after.settings, after.classifier)["path"]).read_text("utf-8")
+    assert "<b>Not reliable:</b> fit below 0.9, and more</p>" in page
+    assert 'href="../words/index.html"' in page
+
+
+def test_the_reasons_for_doubt(classifier):
+    """Fit, stability, words that had not settled, and words no better than others: each has its sentence."""
+    from aufruf.model.explain import Explained
+
+    def found(**changed):
+        return Explained(
+            **{"words": [("ja", 0.1)], "fit": 0.9, "stability": 0.9, "probability": 0.5, "scored": 9, **changed}
+        )
+
+    section = classifier.explain
+    assert doubts(section, found(way="exact"), 0.9) == []
+    assert doubts(section, found(way="none", fit=0.0, stability=0.0), None) == []
+    assert doubts(section, found(way="drawn", fit=float("nan"), stability=0.4), None) == [
+        "fit below 0.3",
+        "stability below 0.5",
+    ]
+    assert doubts(section, found(way="adaptive", certainty=0.7, drawn=5000), 0.2) == [
+        "words not settled after 5000 perturbations",
+        "other words matter as much as those named",
+    ]
+
+
+def test_the_page_on_words(after):
+    """Words that drive calls, overall and by party, with examples; shortcuts, swapped; handles masked, text escaped."""
+    after.posts(
+        "Kommt alle <b>zum</b> Infostand der CDU @ada.l",
+        "Kommt mit der CDU 🗳️ @ada.l",
+        "Die CDU hat getagt 🗳️",
+    )
+    score(after.settings, after.classifier)
+    found = explain(after.settings, policy(after, words=10), where="author=Ada")
+    page = Path(found["page"])
+    assert page == after.settings.reports / after.classifier.name / "words" / "index.html"
+    html, listed = page.read_text("utf-8"), json.loads((page.parent / "words.json").read_text("utf-8"))
+    suspects = {(one["kind"], one["word"]): one for one in listed["suspects"]}
+    assert suspects["party", "CDU"]["texts"] >= 3
+    assert suspects["party", "CDU"]["tried"] >= 3
+    assert suspects["emoji", "🗳️"]["tried"] >= 2
+    assert suspects["handle", ""]["texts"] >= 2
+    assert all(0 <= one["flipped"] <= one["tried"] and 0 <= one["moved"] <= 1 for one in suspects.values())
+    shares = [one["share"] for one in listed["overall"]]
+    assert shares == sorted(shares, reverse=True)
+    assert all(one["weight"] > 0 and one["examples"] for one in listed["overall"])
+    assert sum(one["calls"] for one in listed["by_party"]) == listed["calls"] > 0
+    assert all(one["words"] for one in listed["by_party"])
+    assert "ada.l" not in html + json.dumps(listed)
+    assert "<b>zum" not in html
+    assert f"<b>{listed['explained']}</b> explanations by version" in html
+    assert "Suspected shortcuts" in html
+
+
+def test_in_a_notebook(after, monkeypatch):
+    """``aufruf.notebook.explain`` gives the command's answer as something that a notebook shows."""
+    monkeypatch.setenv("AUFRUF_CLASSIFIERS", str(after.settings.classifiers))
+    shown = in_notebook("Geht am Sonntag wählen", home=after.settings.home)
+    direct = explain(after.settings, after.classifier, "Geht am Sonntag wählen")
+    assert shown.result["words"] == direct["words"]
+    assert "".join(piece for piece, _ in shown.result["pieces"]) == "Geht am Sonntag wählen"
+    assert ">Sonntag</span>" in shown._repr_html_()
