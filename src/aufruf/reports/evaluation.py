@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from aufruf.reports import chart
-from aufruf.reports.facts import Interval
+from aufruf.reports.intervals import Interval
 from aufruf.reports.page import fill, write_whole
 from aufruf.reports.privacy import masked
 

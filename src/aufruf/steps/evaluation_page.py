@@ -10,7 +10,8 @@ from aufruf.model.evaluation import Interval, Judged
 from aufruf.model.evaluation_slices import Slice
 from aufruf.release.registry import Version
 from aufruf.reports import evaluation as pages
-from aufruf.reports import facts, figures
+from aufruf.reports import figures
+from aufruf.reports import intervals as shown
 from aufruf.steps.evidence import Evidence
 
 
@@ -112,9 +113,9 @@ def behaviours(outcomes: Sequence[behaviour.Outcome], positive: str) -> list[pag
     ]
 
 
-def intervals(found: dict[str, dict[str, float]]) -> dict[str, facts.Interval]:
+def intervals(found: dict[str, dict[str, float]]) -> dict[str, shown.Interval]:
     """Metrics as a tag holds them, as the page takes them."""
-    return {name: facts.Interval(**one) for name, one in found.items()}
+    return {name: shown.Interval(**one) for name, one in found.items()}
 
 
 def now() -> datetime:
@@ -122,8 +123,8 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def _fact(one: Interval) -> facts.Interval:
-    return facts.Interval(one.value, one.low, one.high)
+def _fact(one: Interval) -> shown.Interval:
+    return shown.Interval(one.value, one.low, one.high)
 
 
 def _counted(counts: list[list[int]], names: Sequence[str]) -> str:
