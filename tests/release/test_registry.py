@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 import pytest
 
 from aufruf.errors import BundleRefused, NothingYet, UsageError
-from aufruf.release.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from aufruf.release.registry import CHALLENGER, CHAMPION, Registry
 
 
 def test_a_registered_version_is_the_challenger(registry, register):
@@ -66,23 +66,12 @@ def test_a_description_is_kept_and_replaced(registry, tracker, tmp_path):
     assert registry.get(made.version).description == "measured"
 
 
-def test_crowning_remembers_who_was_before(registry, register):
-    """The version crowned is the champion, the one before is previous; crowning it again changes nothing."""
-    for _ in range(3):
-        register()
-    registry.crown("1")
-    assert registry.by_alias(PREVIOUS) is None
-    for version in ("2", "3", "3"):
-        registry.crown(version)
-    assert (registry.champion().version, registry.by_alias(PREVIOUS).version) == ("3", "2")
-
-
 def test_without_a_champion_it_is_said(registry, register):
     """No model, no version, or an alias that was deleted: there is no champion yet, and the way to one is named."""
     with pytest.raises(NothingYet, match=r"has no champion yet.*aufruf promote"):
         registry.champion()
     register()
-    registry.crown("1")
+    registry.point(CHAMPION, "1")
     registry.client.delete_registered_model_alias(registry.name, CHAMPION)
     with pytest.raises(NothingYet, match="has no champion yet"):
         registry.champion()
@@ -99,7 +88,7 @@ def test_an_unknown_version_is_wrong_usage(registry, register, version):
 def test_a_deleted_version_is_unknown(registry, register):
     """A version deleted in MLflow is gone, by number and by alias."""
     register()
-    registry.crown("1")
+    registry.point(CHAMPION, "1")
     registry.client.delete_model_version(registry.name, "1")
     with pytest.raises(UsageError, match="has no version '1'"):
         registry.get("1")

@@ -138,15 +138,6 @@ class Registry:
         same = [v for v in self.versions() if v.tags.get("aufruf.fingerprint") == fingerprint]
         return max(same, key=lambda v: int(v.version), default=None)
 
-    def crown(self, version: str) -> None:
-        """Make a version the champion; the one before becomes ``previous``."""
-        before = self.by_alias(CHAMPION)
-        if before is not None and before.version == version:
-            return
-        if before is not None:
-            self.point(PREVIOUS, before.version)
-        self.point(CHAMPION, version)
-
     def fetch(self, version: Version) -> Path:
         """A local copy of a version's files. Raises BundleRefused when the store has lost them."""
         folder = self.settings.bundles / self.name / f"{version.version}-{version.run_id[:8]}"

@@ -109,7 +109,7 @@ def _decide(
         behaviour=behaviour_of(measured.get("aufruf.behaviour")),
         looks=_looks(settings, classifier, challenger, len(test)),
     )
-    rule = Rule(**gate.model_dump(exclude={"metric", "resamples"}))
+    rule = Rule(**gate.model_dump(exclude={"metric", "resamples", "answer_hours"}))
     found_verdict = judge(evidence, rule)
     value, low, high = gap or (None, None, None)
     return Decision(
