@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,8 +36,8 @@ from aufruf.settings import Settings
 from aufruf.steps import score
 from aufruf.store import Store
 
-home, classifiers, kills = sys.argv[1], sys.argv[2], int(sys.argv[3])
-settings = Settings.load(home, env={"AUFRUF_CLASSIFIERS": classifiers})
+home, classifiers, lake, kills = *sys.argv[1:4], int(sys.argv[4])
+settings = Settings.load(home, env={"AUFRUF_CLASSIFIERS": classifiers, "AUFRUF_LAKE": lake})
 classifier = choose(settings, None)
 
 def dying(at, delay):
@@ -106,15 +107,23 @@ def put(store: Store, numbers: range) -> None:
     store.put("texts", rows)
 
 
-@pytest.fixture
-def scored_home(tmp_path, classifier_toml, tiny_bert) -> Settings:
-    """A home with two versions, the first champion, and texts that nobody has scored."""
-    (tmp_path / "classifiers").mkdir()
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory, classifier_toml, tiny_bert) -> Settings:
+    """A home with two versions."""
+    folder = tmp_path_factory.mktemp("registered")
+    (folder / "classifiers").mkdir()
     toml = classifier_toml + "[scoring]\nshard_size = 5\n"
-    (tmp_path / "classifiers" / "call_to_action.toml").write_text(toml)
-    settings = Settings.load(tmp_path / "home", env={"AUFRUF_CLASSIFIERS": str(tmp_path / "classifiers")})
+    (folder / "classifiers" / "call_to_action.toml").write_text(toml)
+    settings = Settings.load(folder / "home", env={"AUFRUF_CLASSIFIERS": str(folder / "classifiers")})
     for threshold in (0.5, 0.4):
         register(settings, tiny_bert, threshold)
+    return settings
+
+
+@pytest.fixture
+def scored_home(tmp_path, registered) -> Settings:
+    """That home with a lake of its own: the first version is champion, and nobody has scored the texts."""
+    settings = replace(registered, lake=str(tmp_path / "lake"))
     Registry(settings, "call_to_action").point(CHAMPION, "1")
     put(Store(settings.lake), range(TEXTS))
     return settings
@@ -143,7 +152,7 @@ def test_30_random_kills_lose_and_double_nothing(scored_home, classifier):
 
     Some die with nothing published, some with all, and some in between: else the test would prove nothing.
     """
-    arguments = [str(scored_home.home), str(scored_home.classifiers), str(KILLS)]
+    arguments = [str(scored_home.home), str(scored_home.classifiers), scored_home.lake, str(KILLS)]
     killer = subprocess.Popen(
         [sys.executable, "-c", KILLER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
