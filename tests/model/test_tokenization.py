@@ -71,3 +71,12 @@ def test_the_stand_in_is_cut_by_the_same_rule(stand_in_folder):
     """A tokenizer of another family keeps its own special tokens at both ends."""
     found = Tokenizer(stand_in_folder, 12, "head_tail")(["Das war ein langer Tag. " * 10 + "Geht jetzt wählen!"])
     assert (len(found.ids[0]), found.ids[0][0], found.ids[0][-1], found.truncated) == (12, 0, 2, 1)
+
+
+def test_ids_are_those_of_the_tokenizer_whatever_it_was_asked_before(cutter):
+    """Many at once have the ids that the tokenizer itself gives one by one, also when it was told to cut and pad."""
+    texts = ["geht am sonntag wählen", "", "🗳️ #wahl2025 @partei", "ü" * 50]
+    tokenizer = cutter(100_000)
+    alone = [tokenizer.inner(text)["input_ids"] for text in texts]
+    tokenizer.inner(texts, padding=True, truncation=True, max_length=8)
+    assert tokenizer(texts).ids == alone

@@ -65,7 +65,7 @@ killed, round_ = 0, 0
 random.seed(5460)
 while killed < kills and round_ < 60:
     round_ += 1
-    pair = [fork(random.randint(1, 1500), random.choice([0, 0, 0.002, 0.02])) for _ in range(2)]
+    pair = [fork(random.randint(1, 700), random.choice([0, 0, 0.002, 0.02])) for _ in range(2)]
     killed += sum(os.waitpid(child, 0)[1] == 9 for child in pair)
     print("ROUND", flush=True)
     if sys.stdin.readline() == "":

@@ -25,9 +25,6 @@ class Tokenizer:
         self.inner: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         self.inner.model_max_length = int(1e9)  # we cut, and count what we cut
         self._quick: Any = getattr(self.inner, "backend_tokenizer", None)  # all texts at once, on all cores
-        if self._quick is not None:
-            self._quick.no_truncation()
-            self._quick.no_padding()
         self.truncation = truncation
         empty = self.inner("")["input_ids"]
         around = self.inner("a")["input_ids"]
@@ -48,6 +45,8 @@ class Tokenizer:
 
     def _whole(self, texts: list[str]) -> list[list[int]]:
         if self._quick is not None:
+            self._quick.no_truncation()  # whoever called the tokenizer itself has left its wishes behind
+            self._quick.no_padding()
             return [found.ids for found in self._quick.encode_batch_fast(texts)]
         ids: list[list[int]] = self.inner(texts, add_special_tokens=True, padding=False, truncation=False)["input_ids"]
         return ids
