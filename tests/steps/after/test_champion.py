@@ -9,6 +9,7 @@ import pytest
 
 from aufruf.errors import BundleRefused, NothingYet, UsageError
 from aufruf.release.registry import CHAMPION, PREVIOUS, Version
+from aufruf.steps import backlog
 from aufruf.steps.champion import CROWNED, REFUSED, champion
 from aufruf.steps.explain import explain
 from aufruf.steps.promote import promote
@@ -16,7 +17,6 @@ from aufruf.steps.report import report
 from aufruf.steps.rollback import rollback
 from aufruf.steps.score import score
 from aufruf.steps.status import status
-from aufruf.store import Store
 
 
 def reigns(after) -> list[tuple]:
@@ -147,18 +147,18 @@ def test_an_alias_that_changes_during_a_scoring_changes_nothing_of_it(after, tur
     after.register_again(turned)
     texts = after.posts("Kommt!", "Geht wählen!", "Das war ein Fest.", "Danke.")
     small = after.classifier.scoring.model_copy(update={"shard_size": 2})
-    reading = Store.shards
+    reading = backlog.texts
 
-    def shards(self, frame, size):
-        for shard in reading(self, frame, size):
-            yield shard
+    def texts_of(*of):
+        for rows in reading(*of):
+            yield rows
             client = after.registry.client
             if how == "moved":
                 client.set_registered_model_alias(after.classifier.name, CHAMPION, "2")
             elif alias(after, CHAMPION):
                 client.delete_registered_model_alias(after.classifier.name, CHAMPION)
 
-    monkeypatch.setattr(Store, "shards", shards)
+    monkeypatch.setattr(backlog, "texts", texts_of)
     found = score(after.settings, after.classifier.model_copy(update={"scoring": small}))
     assert (found["model_version"], found["scored"]) == ("1", 4)
     assert {row["model_version"] for text in texts for row in after.predictions(text_id=text)} == {"1"}

@@ -131,7 +131,7 @@ def test_a_crowning_that_broke_off_is_made_good(bad_champion):
 def test_a_baseline_that_is_better_keeps_a_first_challenger_back(after):
     """A model that answers NaN-free nonsense does not become the first champion where the baseline must be beaten."""
     after.registry.client.delete_registered_model_alias("call_to_action", CHAMPION)
-    after.register_again(lambda weights: weights.update({"classifier.weight": weights["classifier.weight"] * 0}))
+    after.register_again(lambda weights, _: weights.update({"classifier.weight": weights["classifier.weight"] * 0}))
     found = promote(after.settings, after.gate(beat_baseline=True))
     assert (found["verdict"], found["champion"]) == ("kept", None)
     assert "the baseline is as good or better" in found["reasons"][-1]
