@@ -32,7 +32,7 @@ lint: install
 	$(BIN)/lint-imports
 
 # Two lanes, and lint beside them: many tests wait for processes, and tiny models gain nothing from a second thread.
-BESIDE := tests/airflow tests/ingest tests/corpus
+BESIDE := tests/airflow tests/ingest tests/corpus tests/release tests/reports
 test: install
 	@export OMP_NUM_THREADS=1; log=$$(mktemp); \
 	$(MAKE) --no-print-directory lint & lint=$$!; \

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,9 @@ def test_an_interrupted_start_leaves_nothing(
 ) -> None:
     """Ctrl-C while components start ends them all, and the state file goes."""
     home = tmp_path / "home"
-    starting = subprocess.Popen([sys.executable, "-c", UP], env=environment(home))
+    heard = partial(signal.signal, which, signal.SIG_DFL)
+    # a shell that runs the tests in the background lets them ignore Ctrl-C, and what they start as well
+    starting = subprocess.Popen([sys.executable, "-c", UP], env=environment(home), preexec_fn=heard)
     end = time.monotonic() + 60
     while not processes.marked(home):
         assert starting.poll() is None, "it ended before it started anything"

@@ -71,6 +71,7 @@ beat_baseline = false
 calls = 2
 uncertain = 1
 control = 1
+mismatches = 0
 perturbations = 50
 [monitor]
 minimum = 10
