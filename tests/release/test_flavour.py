@@ -20,8 +20,11 @@ def folder(tracker, tmp_path):
 
 @pytest.fixture
 def by_name(settings):
+    """MLflow told where everything is; else it makes a database of its own where the tests run."""
+    mlflow.set_tracking_uri(settings.tracking_uri)
     mlflow.set_registry_uri(settings.tracking_uri)
     yield
+    mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
 
 
