@@ -108,6 +108,20 @@ def calm_bert(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path
 
 
 @pytest.fixture(scope="session")
+def full_precision() -> Iterator[Callable[[], object]]:
+    """No bf16, also where the processor has it: what a tiny model learns and says is compared to the last digit.
+
+    Gives the function that finds what this machine really computes with.
+    """
+    from aufruf.model import device
+
+    found = device.find
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "find", lambda: replace(found(), bf16=False))
+        yield found
+
+
+@pytest.fixture(scope="session")
 def classifier_toml(tiny_bert: Path) -> str:
     """A classifier file for the tiny BERT."""
     return CLASSIFIER.format(encoder=tiny_bert.as_posix(), minimum=1)

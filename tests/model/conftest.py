@@ -14,6 +14,11 @@ from aufruf.model.recipe import Examples, Recipe
 LABELS = ("no_call", "call")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _the_same_on_every_machine(full_precision: object) -> None:
+    """Tests of what models say do not depend on the processor."""
+
+
 def make_examples(count: int, seed: int, classes: int = 2) -> Examples:
     """Texts whose first words give the label away, in all lengths a batch can hold."""
     draw = random.Random(seed)

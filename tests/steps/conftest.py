@@ -11,6 +11,11 @@ from aufruf.classifier import Classifier, choose
 from aufruf.settings import Settings
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _the_same_on_every_machine(full_precision: object) -> None:
+    """Tests of what models say do not depend on the processor."""
+
+
 @dataclass(frozen=True)
 class Nights:
     """Where it happened, and what each night returned."""
