@@ -26,6 +26,9 @@ Spent = list[tuple[int, float]]  # after each trial: epochs so far, best value s
 def main(trials: int = 20, repeats: int = 40) -> None:
     """Print the epochs of both and their ratio, for each pruner."""
     logging.getLogger("aufruf").setLevel(logging.ERROR)
+    if not _TABLE.exists():
+        print(f"sweep: {_TABLE.name} is not there, not measured; `python -m benchmarks.sweep_table FOLDER` makes it")
+        return
     curves = {tuple(row["config"]): row["macro_f1"] for row in json.loads(_TABLE.read_text("utf-8"))}
     plain = [_random(curves, trials, seed) for seed in range(repeats)]
     goal = statistics.fmean(run[-1][1] for run in plain)
