@@ -99,8 +99,7 @@ class Gate(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     resamples: Annotated[int, Field(ge=100)] = 2000
     beat_baseline: bool = True  # TF-IDF + logistic regression on the same split
-    floors: dict[str, Share] = {}  # lowest F1 of a slice of the test texts: "party=X", "text_type=ocr"
-    floor_positives: Count = 10  # texts with the label below which the F1 of a slice is mostly luck
+    floors: dict[str, Share] = {}  # lowest F1 of a slice of the test texts: "text_type=ocr", "party=*" (each party)
     behaviour: dict[str, Share] = {}  # lowest share of a capability's behaviour tests that must hold
     mode: Literal["auto", "approve", "manual"] = "auto"
     answer_hours: Annotated[float, Field(gt=0)] = 16.0  # a person's time to approve; over before the next night
@@ -109,7 +108,7 @@ class Gate(Section):
     def _floors_name_slices(self) -> "Gate":
         for name in self.floors:
             if not all(name.partition("=")):
-                raise ValueError(f'floors: {name!r} is no slice; write "DIMENSION=VALUE", as in "text_type=ocr"')
+                raise ValueError(f'floors: {name!r} is no slice; write "DIMENSION=VALUE", "text_type=ocr", or "party=*"')
         return self
 
 

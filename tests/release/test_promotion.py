@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from aufruf.release.promotion import Evidence, Rule, Slice, behaviour_of, judge, looks, sentence, slices_of, step
+from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, looks, sentence, slices_of, step
 
 AUTO = Rule(margin=0.02, beat_baseline=True, mode="auto")
 FIRST = Evidence("f1", "1", None, 0.80, None, 0.70, None)
 BETTER = Evidence("f1", "9", "7", 0.85, 0.80, 0.70, (0.05, 0.01, 0.09))
-FLOORS = replace(AUTO, floors={"party=X": 0.4}, floor_positives=10, behaviour={"negation": 0.8})
+FLOORS = replace(AUTO, floors={"party=X": 0.4}, behaviour={"negation": 0.8})
+EACH = replace(AUTO, floors={"party=*": 0.2, "party=X": 0.1})
 
 CASES = {
     "no champion, beats the baseline": (FIRST, AUTO, "first"),
@@ -32,11 +33,13 @@ CASES = {
         AUTO,
         "promoted",
     ),
-    "a slice below its floor": (replace(BETTER, slices={"party=X": Slice(10, 0.39)}), FLOORS, "kept"),
-    "a slice at its floor": (replace(BETTER, slices={"party=X": Slice(10, 0.4)}), FLOORS, "promoted"),
-    "a slice with too few positives to fail": (replace(BETTER, slices={"party=X": Slice(9, 0.0)}), FLOORS, "promoted"),
-    "a slice that has no floor": (replace(BETTER, slices={"party=Y": Slice(99, 0.0)}), FLOORS, "promoted"),
-    "first, with a slice below its floor": (replace(FIRST, slices={"party=X": Slice(10, 0.39)}), FLOORS, "kept"),
+    "a slice below its floor": (replace(BETTER, slices={"party=X": 0.39}), FLOORS, "kept"),
+    "a slice at its floor": (replace(BETTER, slices={"party=X": 0.4}), FLOORS, "promoted"),
+    "a slice below the floor of each": (replace(BETTER, slices={"party=X": 0.5, "party=Y": 0.19}), EACH, "kept"),
+    "a slice with a floor of its own": (replace(BETTER, slices={"party=X": 0.1, "party=Y": 0.2}), EACH, "promoted"),
+    "a slice of a dimension without floors": (replace(BETTER, slices={"month=2025-02": 0.0}), EACH, "promoted"),
+    "a slice that has no floor": (replace(BETTER, slices={"party=Y": 0.0}), FLOORS, "promoted"),
+    "first, with a slice below its floor": (replace(FIRST, slices={"party=X": 0.39}), FLOORS, "kept"),
     "behaviour below its share": (replace(BETTER, behaviour={"negation": (7, 10)}), FLOORS, "kept"),
     "behaviour at its share": (replace(BETTER, behaviour={"negation": (8, 10)}), FLOORS, "promoted"),
     "no behaviour test": (replace(BETTER, behaviour={"negation": (0, 0)}), FLOORS, "promoted"),
@@ -88,7 +91,7 @@ def test_objections_of_floors_and_looks_have_figures():
         BETTER,
         difference=(0.01, 0.001, 0.019),
         looks=30,
-        slices={"party=X": Slice(12, 0.35)},
+        slices={"party=X": 0.35},
         behaviour={"negation": (7, 10)},
     )
     assert judge(evidence, FLOORS).reasons == [
@@ -104,8 +107,9 @@ def test_what_was_not_measured_is_said():
         "not checked: party=X has no test texts, or too few",
         "not checked: no tests of negation",
     ]
-    few = replace(BETTER, slices={"party=X": Slice(3, 0.0)}, behaviour={"negation": (10, 10)})
-    assert judge(few, FLOORS).reasons[1:] == ["not checked: party=X has 3 positives; 10 are needed"]
+    others = replace(BETTER, slices={"party=Y": 0.5}, behaviour={"negation": (10, 10)})
+    for rule in (FLOORS, EACH):
+        assert judge(others, rule).reasons[1:] == ["not checked: party=X has no test texts, or too few"]
 
 
 @pytest.mark.parametrize(("number", "errors"), [(1, 1.0), (2, 1.1774), (7, 1.9728), (30, 2.6082), (365, 3.4351)])
@@ -126,7 +130,7 @@ def test_a_look_at_half_of_the_rows_is_half_a_look():
 def test_what_an_evaluation_has_written_is_read():
     """Slices are named DIMENSION=VALUE; without tags there is nothing to check."""
     slices = '{"party": {"X": {"n": 40, "positives": 12, "f1": {"value": 0.5, "low": 0.3, "high": 0.7}}}}'
-    assert slices_of(slices) == {"party=X": Slice(12, 0.5)}
+    assert slices_of(slices) == {"party=X": 0.5}
     assert behaviour_of('{"negation": {"passed": 7, "of": 10}}') == {"negation": (7, 10)}
     assert (slices_of(None), behaviour_of(None)) == ({}, {})
 

@@ -11,14 +11,6 @@ Verdict = Literal["first", "promoted", "kept", "waiting"]
 
 
 @dataclass(frozen=True)
-class Slice:
-    """A part of the test rows: how many have the label that counts, and its F1 there."""
-
-    positives: int
-    f1: float
-
-
-@dataclass(frozen=True)
 class Evidence:
     """What the gate may look at. Values are shares (0..1) of the gate's metric on the same frozen test rows."""
 
@@ -29,7 +21,7 @@ class Evidence:
     champion_value: float | None
     baseline_value: float | None
     difference: tuple[float, float, float] | None  # value, low, high of challenger - champion; None without champion
-    slices: Mapping[str, Slice] = field(default_factory=dict)  # "party=X", of the challenger
+    slices: Mapping[str, float] = field(default_factory=dict)  # F1 of "party=X", of the challenger
     behaviour: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # capability: tests passed, of so many
     looks: int = 1  # challengers that were judged on these test rows, this one included
 
@@ -42,8 +34,7 @@ class Rule:
     beat_baseline: bool
     mode: Literal["auto", "approve", "manual"]
     confidence: float = 0.95  # of the interval of the difference
-    floors: Mapping[str, float] = field(default_factory=dict)  # lowest F1 of a slice
-    floor_positives: int = 1  # in a slice with fewer, F1 is luck
+    floors: Mapping[str, float] = field(default_factory=dict)  # lowest F1: of "party=X"; "party=*" of any other party
     behaviour: Mapping[str, float] = field(default_factory=dict)  # lowest share of a capability's tests that hold
 
 
@@ -98,13 +89,17 @@ def looks(judged: Iterable[tuple[str, int]], challenger: str, rows: int) -> int:
     return 1 + ceil(round(sum(seen.values()), 6))
 
 
-def slices_of(tag: str | None) -> dict[str, Slice]:
-    """The slices that an evaluation has written on a version: JSON {dimension: {value: {positives, f1: {value}}}}."""
-    found: dict[str, dict[str, dict[str, object]]] = json.loads(tag or "{}")
+def slices_of(tag: str | None) -> dict[str, float]:
+    """F1 of the slices that an evaluation has written on a version, where there is one.
+
+    The tag is JSON: {dimension: {value: {f1: {value}}}}; small slices are not in it.
+    """
+    found: dict[str, dict[str, dict[str, dict[str, float] | None]]] = json.loads(tag or "{}")
     return {
-        f"{dimension}={value}": Slice(int(str(one["positives"])), _f1(one["f1"]))
+        f"{dimension}={value}": f1["value"]
         for dimension, values in found.items()
         for value, one in values.items()
+        if (f1 := one["f1"])
     }
 
 
@@ -178,10 +173,10 @@ def _in_favour(evidence: Evidence) -> str:
 
 def _floors(evidence: Evidence, rule: Rule) -> list[str]:
     found = []
-    for name, floor in rule.floors.items():
-        part = evidence.slices.get(name)
-        if part is not None and part.positives >= rule.floor_positives and part.f1 < floor:
-            found.append(f"{name} falls to F1 {100 * part.f1:.1f}; its floor is {100 * floor:.1f}")
+    for name, f1 in evidence.slices.items():
+        floor = rule.floors.get(name, rule.floors.get(_any_like(name), 0.0))
+        if f1 < floor:
+            found.append(f"{name} falls to F1 {100 * f1:.1f}; its floor is {100 * floor:.1f}")
     for name, least in rule.behaviour.items():
         passed, of = evidence.behaviour.get(name, (0, 0))
         if of and passed < least * of:
@@ -191,15 +186,11 @@ def _floors(evidence: Evidence, rule: Rule) -> list[str]:
 
 def _unchecked(evidence: Evidence, rule: Rule) -> list[str]:
     """What [gate] names but nothing was measured of: a floor that was misspelt must not look as if it held."""
-    found = []
-    for name in rule.floors:
-        part = evidence.slices.get(name)
-        if part is None:
-            found.append(f"not checked: {name} has no test texts, or too few")
-        elif part.positives < rule.floor_positives:
-            found.append(f"not checked: {name} has {part.positives} positives; {rule.floor_positives} are needed")
-    return [*found, *(f"not checked: no tests of {name}" for name in rule.behaviour if name not in evidence.behaviour)]
+    measured = {*evidence.slices, *map(_any_like, evidence.slices)}
+    floors = [f"not checked: {name} has no test texts, or too few" for name in rule.floors if name not in measured]
+    return [*floors, *(f"not checked: no tests of {name}" for name in rule.behaviour if name not in evidence.behaviour)]
 
 
-def _f1(interval: object) -> float:
-    return float(interval["value"]) if isinstance(interval, dict) else 0.0
+def _any_like(name: str) -> str:
+    """ "party=X" -> "party=*"."""
+    return f"{name.partition('=')[0]}=*"

@@ -90,7 +90,6 @@ def _is(path: Path, served, version: str) -> bool:
     return served.registry.get(version).run_id in path.parts
 
 
-@pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # what lies behind a server that is down is no matter
 def test_a_server_that_is_down_is_waited_for_and_nothing_is_guessed(served, server, monkeypatch):
     """Without the registry nobody knows who is champion: scoring fails after its patience, and later goes on."""
     monkeypatch.setattr(release_server, "PATIENCE", 1.0)

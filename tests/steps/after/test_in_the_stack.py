@@ -1,7 +1,8 @@
 """One running stack and one real browser: a person's click, and a person's answer, lead to newly scored posts.
 
 The tests run in the order in which they stand: version 2, the opposite of version 1, is made champion in MLflow's UI;
-then version 3, which is version 1 again, waits for approval in Airflow; then it is rolled back on the command line.
+then version 3, which is version 1 again, waits for approval in Airflow; then it is rolled back on the command line;
+then version 4 waits for an answer that nobody gives.
 """
 
 import json
@@ -116,13 +117,28 @@ def test_a_click_in_mlflow_scores_the_posts(up, page) -> None:
     assert rows[["version", "how"]].values.tolist() == [["1", "gate"], ["2", "hand"]]
 
 
+def _promoting(up) -> str:
+    """A train run that starts with ``promote``: nothing is new for the tasks before, and they would cost a minute."""
+    airflow = Airflow(up.settings)
+    run = f"dags/call_to_action.train/dagRuns/{airflow.trigger('call_to_action.train')}"
+    done = {"new_state": "success", "include_upstream": True}
+    url = f"{airflow.url}/api/v2/{run}/taskInstances/evaluate"
+    _until("the tasks to be skipped over", lambda: fetch(url, done, airflow._login(), method="PATCH"))
+    return run
+
+
+def _ended(up, run: str) -> dict[str, str]:
+    """The state of each task when the run has ended."""
+    airflow = Airflow(up.settings)
+    _until("the end of the run", lambda: airflow.get(run)["state"] in {"success", "failed"})
+    tasks = airflow.get(f"{run}/taskInstances", limit=100)["task_instances"]
+    return {task["task_id"]: task["state"] for task in tasks}
+
+
 def test_a_run_waits_for_a_person_and_takes_the_answer(up) -> None:
     """The train run parks without a worker, shows the evidence, and approval makes version 3 champion and score."""
     [text_id] = up.posts("Spendet jetzt für die Kampagne!", start=10)
-    airflow = Airflow(up.settings)
-    run = f"dags/call_to_action.train/dagRuns/{airflow.trigger('call_to_action.train')}"
-    done = {"new_state": "success", "include_upstream": True}  # nothing is new for them, and they cost a minute
-    assert fetch(f"{airflow.url}/api/v2/{run}/taskInstances/evaluate", done, airflow._login(), method="PATCH")
+    airflow, run = Airflow(up.settings), _promoting(up)
     ask = f"{run}/taskInstances/approval.ask"
     _until("the question", lambda: (airflow.get(ask) or {}).get("state") == "awaiting_input")
     asked = airflow.get(f"{ask}/-1/hitlDetails")
@@ -131,12 +147,10 @@ def test_a_run_waits_for_a_person_and_takes_the_answer(up) -> None:
     assert "/runs/" in asked["body"]
     assert airflow.get("pools/gpu")["occupied_slots"] == 0
     answer = {"chosen_options": ["Promote"], "params_input": {}}
-    url = f"{airflow.url}/api/v2/{ask}/-1/hitlDetails"
-    assert fetch(url, answer, airflow._login(), method="PATCH"), "the answer was not taken"
+    fetch(f"{airflow.url}/api/v2/{ask}/-1/hitlDetails", answer, airflow._login(), method="PATCH")
+    assert _until("the answer", lambda: airflow.get(f"{ask}/-1/hitlDetails")["response_received"])
     _until("the scoring by version 3", _scored(up, text_id, "3"))
-    _until("the end of the run", lambda: airflow.get(run)["state"] in {"success", "failed"})
-    tasks = airflow.get(f"{run}/taskInstances", limit=100)["task_instances"]
-    states = {task["task_id"]: task["state"] for task in tasks}
+    states = _ended(up, run)
     assert (states["approval.settled"], states["new_champion"], states["report"]) == ("success", "skipped", "success")
     assert _announced(up) == ["2", "3"], "once by the webhook, and not again by the run"
     rows = up.store.read("decisions", {"challenger": "3"}).sort_values("at")
@@ -158,6 +172,19 @@ def test_a_rollback_on_the_command_line_is_noticed(up, capfd, monkeypatch) -> No
     assert main(["rollback", "--json", "--home", str(up.settings.home)]) == 0
     assert json.loads(capfd.readouterr().out) == {"champion": "2", "replaced": "3", "status": "new"}
     _until("the event", lambda: _announced(up) == ["2", "3", "2"])
+    assert _aliases(up) == {CHAMPION: "2", PREVIOUS: "3"}
+
+
+def test_nobody_answers_and_the_champion_stays(up) -> None:
+    """When the time of the file is up the scheduler goes on: version 4 is kept, and nobody is said to have decided."""
+    file = up.settings.classifiers / "call_to_action.toml"
+    file.write_text(file.read_text("utf-8").replace("[gate]\n", "[gate]\nanswer_hours = 0.003\n"), "utf-8")
+    up.register_again()
+    states = _ended(up, _promoting(up))
+    assert (states["approval.ask"], states["approval.settled"], states["report"]) == ("success",) * 3
+    rows = up.store.read("decisions", {"challenger": "4"}).sort_values("at")
+    assert rows[["verdict", "decided_by"]].values.tolist() == [["waiting", None], ["kept", "nobody"]]
+    assert json.loads(rows.iloc[-1]["reasons"])[0] == "nobody answered in time about version 4"
     assert _aliases(up) == {CHAMPION: "2", PREVIOUS: "3"}
 
 
