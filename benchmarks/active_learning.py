@@ -19,39 +19,40 @@ from aufruf.sections import Teach
 from benchmarks.material import comments
 
 START, BATCH, ROUNDS = 200, 100, 14
+FARTHER = 18  # rounds by chance, of twice the labels each: as many as it takes to catch up
 VALIDATION, TEST = 800, 1600
 SEEDS = 8
+CHANCE = "by chance"
 WAYS: dict[str, Mapping[str, float]] = {
-    "by chance": {"random": 1.0},
+    CHANCE: {"random": 1.0},
     "uncertain only": {"uncertain": 1.0},
     "queue": Teach().mix,
 }
+_RESAMPLES = 2000
 Floats = npt.NDArray[np.float64]
 
 
 def main(seeds: int = SEEDS, draw: Path | None = None) -> None:
-    """Print F1 by number of labels for each way, and where the queue is as good as chance is at the end."""
+    """Print F1 by number of labels for each way, and how many labels chance needs for the same F1."""
     texts, truth, groups = _material()
     if not texts:
         print("active learning: GermEval C2A is not there")
         return
     features = _features(texts)
-    curves = {name: np.stack([run(texts, truth, groups, features, mix, seed) for seed in range(seeds)])
-              for name, mix in WAYS.items()}  # fmt: skip
-    counts = START + BATCH * np.arange(ROUNDS + 1)
+    counts, curves = dict[str, npt.NDArray[np.int64]](), dict[str, Floats]()
+    for name, mix in WAYS.items():
+        batch, rounds = (2 * BATCH, FARTHER) if name == CHANCE else (BATCH, ROUNDS)
+        counts[name] = START + batch * np.arange(rounds + 1)
+        found = [run(texts, truth, groups, features, mix, seed, batch, rounds) for seed in range(seeds)]
+        curves[name] = np.stack(found)
     print(f"active learning on {len(texts):,} comments, {truth.mean():.1%} calls, {seeds} seeds; F1 on {TEST:,} others")
     for name, found in curves.items():
-        row = "  ".join(f"{n}: {f.mean():.3f}" for n, f in list(zip(counts, found.T, strict=True))[::2])
-        print(f"  {name:15} {row}")
+        every = slice(None, None, 1 if name == CHANCE else 2)
+        told = "  ".join(f"{n}: {f:.3f}" for n, f in zip(counts[name][every], found.mean(axis=0)[every], strict=True))
+        print(f"  {name:15} {told}")
     for name in list(WAYS)[1:]:
-        gain = curves[name] - curves["by chance"]
-        told = "  ".join(
-            f"{n}: {g.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
-            for n, g, (low, high) in list(zip(counts, gain.T, map(_interval, gain.T), strict=True))[2::4]
-        )
-        print(f"  {name} - by chance, paired over seeds: {told}")
-        for target in (0.40, 0.45):
-            print(f"  {_needed(name, curves, counts, target)}")
+        for labels in (600, 1000, 1400):
+            print(f"  {_compared(name, labels, curves, counts)}")
     if draw is not None:
         _draw(draw, curves, counts)
 
@@ -63,6 +64,8 @@ def run(
     features: Any,
     mix: Mapping[str, float],
     seed: int,
+    batch: int = BATCH,
+    rounds: int = ROUNDS,
 ) -> Floats:
     """F1 on test texts after each round, (rounds + 1,). The same seed has the same first labels, whatever the mix."""
     order = np.random.default_rng(seed).permutation(len(texts))
@@ -70,13 +73,13 @@ def run(
     held = {groups[at] for at in (*test, *validation)}
     pool = np.array([at for at in pool if groups[at] not in held])
     labelled, rest, scores = list(pool[:START]), list(pool[START:]), []
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         model = _fit(features[labelled], truth[labelled])
         threshold = best_threshold(truth[validation], _says(model, features[validation]))
         said = _says(model, features[test]) >= threshold
         scores.append(2 * (said & truth[test]).sum() / max(1, said.sum() + truth[test].sum()))
         odds, open_ = _says(model, features[rest]), [texts[at] for at in rest]
-        picks = chosen(odds, threshold, open_, [texts[at] for at in labelled], BATCH, mix, seed * 100 + number)
+        picks = chosen(odds, threshold, open_, [texts[at] for at in labelled], batch, mix, seed * 100 + number)
         taken = {pick.row for pick in picks}
         labelled += [rest[at] for at in sorted(taken)]
         rest = [one for at, one in enumerate(rest) if at not in taken]
@@ -124,28 +127,39 @@ def _interval(values: Floats) -> tuple[float, float]:
     return float(values.mean() - half), float(values.mean() + half)
 
 
-def _needed(name: str, curves: Mapping[str, Floats], counts: npt.NDArray[np.int64], target: float) -> str:
-    """Labels until F1 reaches the target and stays there, the mean curve."""
-
-    def first(curve: Floats) -> float:
-        below = np.flatnonzero(curve < target)
-        after = int(below[-1]) + 1 if len(below) else 0
-        return float(counts[after]) if after < len(counts) else np.inf
-
-    pairs = [(first(a), first(b)) for a, b in zip(curves[name], curves["by chance"], strict=True)]
-    mine, chance = (float(np.median([pair[at] for pair in pairs])) for at in (0, 1))
-    spread = [np.percentile([pair[at] for pair in pairs], [25, 75], method="nearest") for at in (0, 1)]
+def _compared(name: str, labels: int, curves: Mapping[str, Floats], counts: Mapping[str, npt.NDArray[np.int64]]) -> str:
+    """How far ahead a way is at so many labels, and where chance is as good; intervals from resampled seeds."""
+    mine = curves[name][:, list(counts[name]).index(labels)]
+    gain = mine - curves[CHANCE][:, list(counts[CHANCE]).index(labels)]
+    low, high = _interval(gain)
+    draw, seeds = np.random.default_rng(5460), len(mine)
+    drawn = [draw.integers(0, seeds, seeds) for _ in range(_RESAMPLES)]
+    needed = [_reached(curves[CHANCE][at].mean(axis=0), counts[CHANCE], float(mine[at].mean())) for at in drawn]
+    ends = np.percentile(needed, [2.5, 97.5], method="nearest")
+    whole = _reached(curves[CHANCE].mean(axis=0), counts[CHANCE], float(mine.mean()))
     return (
-        f"F1 {target:.2f}: {name} {_count(mine)} labels (quartiles {_count(spread[0][0])}-{_count(spread[0][1])}), "
-        f"by chance {_count(chance)} ({_count(spread[1][0])}-{_count(spread[1][1])})"
+        f"{name}, {labels} labels: F1 {mine.mean():.3f}, {gain.mean():+.3f} [{low:+.3f}, {high:+.3f}] to chance, "
+        f"which needs {_count(whole)} [{_count(ends[0])}, {_count(ends[1])}] labels for it"
     )
 
 
+def _reached(curve: Floats, counts: npt.NDArray[np.int64], target: float) -> float:
+    """The labels at which a mean curve comes to the target, between its points in a straight line; inf: never."""
+    rising = np.maximum.accumulate(curve)
+    at = int(np.searchsorted(rising, target))
+    if at == 0:
+        return float(counts[0])
+    if at == len(rising):
+        return np.inf
+    part = (target - rising[at - 1]) / (rising[at] - rising[at - 1])
+    return float(counts[at - 1] + part * (counts[at] - counts[at - 1]))
+
+
 def _count(value: float) -> str:
-    return f"{value:.0f}" if np.isfinite(value) else f"more than {START + BATCH * ROUNDS}"
+    return f"{value:.0f}" if np.isfinite(value) else f"more than {START + 2 * BATCH * FARTHER}"
 
 
-def _draw(path: Path, curves: Mapping[str, Floats], counts: npt.NDArray[np.int64]) -> None:
+def _draw(path: Path, curves: Mapping[str, Floats], counts: Mapping[str, npt.NDArray[np.int64]]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -155,8 +169,8 @@ def _draw(path: Path, curves: Mapping[str, Floats], counts: npt.NDArray[np.int64
     for (name, found), colour, style in zip(curves.items(), ("#000000", "#E69F00", "#0072B2"), (":", "--", "-"),
                                             strict=True):  # fmt: skip
         ends = np.array([_interval(one) for one in found.T])
-        axes.plot(counts, found.mean(axis=0), color=colour, ls=style, label=name)
-        axes.fill_between(counts, ends[:, 0], ends[:, 1], color=colour, alpha=0.12, lw=0)
+        axes.plot(counts[name], found.mean(axis=0), color=colour, ls=style, label=name)
+        axes.fill_between(counts[name], ends[:, 0], ends[:, 1], color=colour, alpha=0.12, lw=0)
     axes.set(xlabel="labels", ylabel="F1 on test", title="GermEval C2A, TF-IDF with logistic regression")
     axes.grid(visible=True, alpha=0.3)
     axes.legend()

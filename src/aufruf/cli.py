@@ -110,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
     splits.add_argument("--folds", type=int, metavar="K", help="deal train and validation into K folds")
     splits.add_argument("--as-of", metavar="RUN", help="write what this run was trained on; adds nothing")
     splits.add_argument("--out", type=Path, metavar="FILE", help="with --folds or --as-of: where to write")
+    made["monitor"].add_argument("--check", action="store_true", help="exit with 1 when something has moved")
     made["queue"].add_argument("--texts", type=int, metavar="N", help="how many (default: as the classifier file asks)")
     made["queue"].add_argument("--out", type=Path, metavar="FILE", help="default: reports/NAME/queue/tasks.json")
     made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
@@ -191,7 +192,8 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | Non
     if extra.get("trials", 1) < 1:
         raise UsageError("--trials must be at least 1")
     result = _step(command)(settings, chosen, **extra)
-    return result, _refusals(result, command) if command in {"label", "night", "monitor"} else None
+    checked = command in {"label", "night"} or getattr(options, "check", False)
+    return result, _refusals(result, command) if checked else None
 
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> tuple[dict[str, Any], AufrufError | None]:

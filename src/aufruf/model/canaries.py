@@ -42,8 +42,8 @@ def keep(folder: Path, predictor: Predictor) -> None:
     odds = predictor.probabilities(texts)
     sound = np.flatnonzero(np.isfinite(odds).all(axis=1))
     ordered = [at for at in sound[np.argsort(odds[sound, predictor.positive], kind="stable")] if at < len(_texts())]
-    spread = np.unique(np.linspace(0, len(ordered) - 1, COUNT - len(_SHAPES)).round().astype(int)) if ordered else []
-    kept = [*(int(ordered[at]) for at in spread), *(int(at) for at in sound if at >= len(_texts()))]
+    places = np.linspace(0, len(ordered) - 1, COUNT - len(_SHAPES) if ordered else 0).round().astype(int)
+    kept = [*(int(ordered[at]) for at in np.unique(places)), *(int(at) for at in sound if at >= len(_texts()))]
     said, names = predictor.said(odds), predictor.card.labels
     rows = [Canary(texts[at], said[at], dict(zip(names, map(float, odds[at]), strict=True))) for at in kept]
     written = {"precision": "bf16" if predictor.device.bf16 else "fp32", "canaries": [asdict(one) for one in rows]}

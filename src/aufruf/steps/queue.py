@@ -78,9 +78,7 @@ def _candidates(store: Store, classifier: Classifier, version: Version, most: in
     return _apart(store, classifier, frame.drop_duplicates("group_id"), known).sort_values("digest", ignore_index=True)
 
 
-def _scored(
-    store: Store, classifier: Classifier, version: Version, odds: str, order: str, size: int
-) -> pd.DataFrame:
+def _scored(store: Store, classifier: Classifier, version: Version, odds: str, order: str, size: int) -> pd.DataFrame:
     """The first texts of an order that the version has scored and nobody has voted on."""
     mine = f"classifier = {quoted(classifier.name)}"
     about = ", ".join(f"t.{name}" for name in (*FACTS, "text"))
@@ -118,9 +116,7 @@ def _apart(store: Store, classifier: Classifier, frame: pd.DataFrame, known: pd.
     return frame[~frame["group_id"].isin(taken) & ~group.duplicated()]
 
 
-def _picked(
-    store: Store, classifier: Classifier, version: Version, frame: pd.DataFrame, most: int
-) -> pd.DataFrame:
+def _picked(store: Store, classifier: Classifier, version: Version, frame: pd.DataFrame, most: int) -> pd.DataFrame:
     """The chosen candidates, and why, in an order that tells nothing."""
     ledger = store.read("splits", {"classifier": classifier.name, "split": "train"}, ["text_id"])
     learnt = store.read("texts", {"text_id": ledger["text_id"].tolist()}, ["text"])["text"].tolist()

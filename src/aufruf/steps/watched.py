@@ -99,8 +99,10 @@ def _window(store: Store, classifier: Classifier, version: str, since: date, bef
         f"and {_FOUND} >= timestamp '{since}' and {_FOUND} < timestamp '{before}' order by t.digest limit {_MOST}"
     )
     rows = [row for batch in store.query(sql, "texts", "files", "splits", "predictions") for row in batch.to_pylist()]
-    frame = pd.DataFrame(rows, columns=["text", "label", "probabilities"], dtype=object)
-    return frame.assign(probabilities=[dict(one) for one in frame["probabilities"]])
+    said = [dict(row["probabilities"]) for row in rows]
+    return pd.DataFrame(rows, columns=["text", "label"], dtype=object).assign(
+        probabilities=pd.Series(said, dtype=object)
+    )
 
 
 def _outside(classifier: Classifier, scored_by: str | None = None) -> str:
