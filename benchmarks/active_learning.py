@@ -174,7 +174,7 @@ def _draw(path: Path, curves: Mapping[str, Floats], counts: Mapping[str, npt.NDA
     axes.set(xlabel="labels", ylabel="F1 on test", title="GermEval C2A, TF-IDF with logistic regression")
     axes.grid(visible=True, alpha=0.3)
     axes.legend()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":

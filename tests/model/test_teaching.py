@@ -7,7 +7,7 @@ import numpy as np
 from aufruf.model.teaching import chosen
 
 MIX = {"uncertain": 0.4, "positive": 0.4, "diverse": 0.1, "random": 0.1}
-WORDS = "haus baum wald berg fluss meer stadt dorf feld wiese himmel stern".split()
+WORDS = ["haus", "baum", "wald", "berg", "fluss", "meer", "stadt", "dorf", "feld", "wiese", "himmel", "stern"]
 
 
 def _texts(count: int) -> list[str]:

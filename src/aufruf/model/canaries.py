@@ -57,7 +57,7 @@ def read(folder: Path) -> list[Canary]:
     return [Canary(**one) for one in json.loads((folder / NAME).read_text("utf-8"))["canaries"]]
 
 
-def ask(folder: Path, predictor: Predictor, version: str) -> int:
+def ask(folder: Path, predictor: Predictor, version: str, where: str = "") -> int:
     """How many canaries were asked; all gave the answers on record.
 
     A probability may differ by ``TOLERANCE``, a label where that decides it. Raises BundleRefused where one differs.
@@ -73,7 +73,7 @@ def ask(folder: Path, predictor: Predictor, version: str) -> int:
         raise BundleRefused(
             f"{len(changed)} of {len(known)} canary texts are no longer answered as when version {version} was "
             f"registered: {said}",
-            where=folder.name,
+            where=where,
             next="No post was scored. A stale process or cache, another library or a faulty device gives other "
             "answers: restart the worker, delete the folder under `bundles` and install the pinned packages.",
         )

@@ -24,7 +24,7 @@ EDGES: dict[str, list[float]] = {  # of the bins, the lower edge in each
     NEW_WORDS: [0, 1e-9, 0.1, 0.2, 0.3, 0.5, 0.75, np.inf],  # share of the words
     PROBABILITIES: [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, np.inf],
 }
-FIGURES = (*(LENGTHS, UNKNOWN, NEW_WORDS), LABELS, PROBABILITIES)
+FIGURES = (LENGTHS, UNKNOWN, NEW_WORDS, LABELS, PROBABILITIES)
 _DRAWS = 2000
 _CHANCE = 0.999  # of random draws that lie below what is called more than chance: ten distances are looked at a night
 

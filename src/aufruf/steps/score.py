@@ -220,8 +220,10 @@ def _asked_canaries(settings: Settings, classifier: Classifier, version: Version
     """The version as this process has loaded it, and how many canaries it has answered as when it was registered."""
     folder = Registry(settings, classifier.name).fetch(version)
     predictor = Predictor.load(folder, version.manifest, classifier.scoring.tokens_per_batch)
-    asked = canaries.ask(folder, predictor, version.version)
-    if not asked:
+    asked = canaries.ask(folder, predictor, version.version, classifier.name)
+    if asked:
+        log.info("version %s answers its %d canary texts as when it was registered", version.version, asked)
+    else:
         log.info("version %s was registered without canary texts: its answers cannot be checked", version.version)
     return predictor, asked
 
