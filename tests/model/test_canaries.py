@@ -39,7 +39,7 @@ def test_a_version_answers_as_before(kept):
 
 @pytest.mark.parametrize(("by", "passes"), [(0.015, True), (0.03, False)])
 def test_a_probability_may_differ_by_the_tolerance(kept, predictor, by, passes):
-    """Half precision is forgiven, another model is not; the error quotes text, answer and record, and says what next."""
+    """Half precision is forgiven, another model is not; the error quotes text, answer and record."""
 
     def shift(one):
         up = by if one["probabilities"]["call"] < 0.5 else -by
