@@ -17,6 +17,7 @@ from aufruf.model.teaching import chosen
 from aufruf.release.registry import Registry, Version
 from aufruf.reports.index import write_index
 from aufruf.settings import Settings
+from aufruf.steps import backlog
 from aufruf.steps.champion import speaking
 from aufruf.steps.wordings import alike
 from aufruf.store import Store, quoted
@@ -82,15 +83,20 @@ def _scored(store: Store, classifier: Classifier, version: Version, odds: str, o
     """The first texts of an order that the version has scored and nobody has voted on."""
     mine = f"classifier = {quoted(classifier.name)}"
     about = ", ".join(f"t.{name}" for name in (*FACTS, "text"))
-    sql = (
-        f"select {about}, {odds} as probability from texts t "  # noqa: S608 - names are ours, values are quoted
-        f"join (select text_id, digest, probabilities from predictions where {mine} "
-        f"and model_version = {quoted(version.version)}) p on p.text_id = t.text_id and p.digest = t.digest "
-        f"where t.text_id not in (select text_id from annotations where {mine}) "
-        f"and t.text_id not in (select text_id from splits where {mine}) order by {order} limit {size}"
-    )
-    tables = ("texts", "predictions", "annotations", "splits")
-    rows = [row for batch in store.query(sql, *tables) for row in batch.to_pylist()]
+    tables, rows = ("texts", "predictions", "annotations", "splits"), list[dict[str, Any]]()
+    for low, high in backlog.parts(store):  # the first of each part of the digests, and of these the first
+        sql = (
+            f"select {about}, {odds} as probability, {order.removesuffix(' desc')} as rank from texts t "  # noqa: S608 - quoted
+            f"join (select text_id, digest, probabilities from predictions where {mine} "
+            f"and model_version = {quoted(version.version)}) p on p.text_id = t.text_id and p.digest = t.digest "
+            f"where t.text_id not in (select text_id from annotations where {mine}) "
+            f"and t.text_id not in (select text_id from splits where {mine}) "
+            f"and {backlog.within('t', low, high)} and {backlog.within('p', low, high)} "
+            f"order by {order} limit {size}"
+        )
+        rows += [row for batch in store.query(sql, *tables) for row in batch.to_pylist()]
+        rows.sort(key=lambda row: row["rank"], reverse=order.endswith(" desc"))
+        del rows[size:]
     frame = pd.DataFrame(rows, columns=[*FACTS, "text", "probability"], dtype=object)
     return frame.astype({"probability": float})
 

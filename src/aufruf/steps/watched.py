@@ -11,6 +11,7 @@ from aufruf.classifier import Classifier
 from aufruf.model import drift
 from aufruf.model.drift import Floats
 from aufruf.model.tokenization import Tokenizer
+from aufruf.steps import backlog
 from aufruf.store import Store, quoted
 
 _MOST = 20_000  # texts of a sample: more would say nothing new, and memory stays flat
@@ -94,12 +95,18 @@ def corpus_frame(store: Store, classifier: Classifier, version: str) -> pd.DataF
 
 def _window(store: Store, classifier: Classifier, version: str, since: date, before: date) -> pd.DataFrame:
     """Scored texts outside the ledger that arrived from ``since`` to just before ``before``: text, label, odds."""
-    sql = (
-        f"select t.text, p.label, p.probabilities {_outside(classifier, scored_by=version)} "
-        f"and {_FOUND} >= timestamp '{since}' and {_FOUND} < timestamp '{before}' order by t.digest limit {_MOST}"
-    )
-    rows = [row for batch in store.query(sql, "texts", "files", "splits", "predictions") for row in batch.to_pylist()]
-    said = [dict(row["probabilities"]) for row in rows]
+    tables, rows = ("texts", "files", "splits", "predictions"), list[dict[str, object]]()
+    for low, high in backlog.parts(store):  # a part of the digests at a time, the lowest first
+        sql = (
+            f"select t.text, p.label, p.probabilities {_outside(classifier, scored_by=version)} "
+            f"and {_FOUND} >= timestamp '{since}' and {_FOUND} < timestamp '{before}' "
+            f"and {backlog.within('t', low, high)} and {backlog.within('p', low, high)} "
+            f"order by t.digest limit {_MOST - len(rows)}"
+        )
+        rows += [row for batch in store.query(sql, *tables) for row in batch.to_pylist()]
+        if len(rows) >= _MOST:
+            break
+    said = [dict(pairs) for row in rows if isinstance(pairs := row["probabilities"], list)]
     return pd.DataFrame(rows, columns=["text", "label"], dtype=object).assign(
         probabilities=pd.Series(said, dtype=object)
     )
