@@ -1,4 +1,4 @@
-"""A ``classifiers/*.toml`` as a frozen, validated object. Every default is written once, here."""
+"""A ``classifiers/*.toml`` as a frozen, validated object. Every default is written once, here and in ``sections``."""
 
 import tomllib
 from datetime import date
@@ -6,20 +6,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from aufruf.errors import UsageError, nearest
 from aufruf.question import Question
+from aufruf.sections import Count, Monitor, Section, Share, Teach
 from aufruf.settings import Settings
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Whole = Annotated[int, Field(ge=0)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Votes(Section):
@@ -99,8 +94,9 @@ class Gate(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     resamples: Annotated[int, Field(ge=100)] = 2000
     beat_baseline: bool = True  # TF-IDF + logistic regression on the same split
-    floors: dict[str, Share] = {}  # lowest F1 of a slice of the test texts: "text_type=ocr", "party=*" (each party)
-    behaviour: dict[str, Share] = {}  # lowest share of a capability's behaviour tests that must hold
+    floors: dict[str, Share] = Field(default={})  # lowest F1 of a slice of the test texts: "party=X", "text_type=ocr"
+    floor_positives: Count = 10  # texts with the label below which the F1 of a slice is mostly luck
+    behaviour: dict[str, Share] = Field(default={})  # lowest share of a capability's behaviour tests that must hold
     mode: Literal["auto", "approve", "manual"] = "auto"
     answer_hours: Annotated[float, Field(gt=0)] = 16.0  # a person's time to approve; over before the next night
 
@@ -153,11 +149,6 @@ class Schedule(Section):
     train_on_labels: bool = False  # train as soon as new labels are decided, not only at night
 
 
-class Monitor(Section):
-    drift: Share = 0.2  # Jensen-Shannon distance of text lengths or labels that is worth a look
-    minimum: Count = 100  # texts below which a distance is noise
-
-
 class Energy(Section):
     """What a training's time is turned into, for the model card: assumptions, to be replaced by what you know."""
 
@@ -182,6 +173,7 @@ class Classifier(Question):
     report: Report = Report()
     schedule: Schedule = Schedule()
     monitor: Monitor = Monitor()
+    teach: Teach = Teach()
     energy: Energy = Energy()
 
 

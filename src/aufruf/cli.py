@@ -110,6 +110,9 @@ def parser() -> argparse.ArgumentParser:
     splits.add_argument("--folds", type=int, metavar="K", help="deal train and validation into K folds")
     splits.add_argument("--as-of", metavar="RUN", help="write what this run was trained on; adds nothing")
     splits.add_argument("--out", type=Path, metavar="FILE", help="with --folds or --as-of: where to write")
+    made["monitor"].add_argument("--check", action="store_true", help="exit with 1 when something has moved")
+    made["queue"].add_argument("--texts", type=int, metavar="N", help="how many (default: as the classifier file asks)")
+    made["queue"].add_argument("--out", type=Path, metavar="FILE", help="default: reports/NAME/queue/tasks.json")
     made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
     made["promote"].add_argument("--version", metavar="VERSION", help="make this version champion: a person decides")
     for name in ("evaluate", "score", "explain", "export"):
@@ -151,7 +154,8 @@ _PLAIN = {
     "export": "write predictions to CSV or Parquet",
     "report": "write the page of the day",
     "forget": "remove everything of one author",
-    "monitor": "compare new posts with the training data",
+    "monitor": "compare the posts that arrived last with those before",
+    "queue": "write the texts that would teach most, for annotators",
     "status": "what is where, and what is next",
     "down": "stop the embedded stack",
     "sample": "write sample exports of an invented campaign",
@@ -161,7 +165,7 @@ _PLAIN = {
 
 _OPTIONS = (  # passed on to the step, where given
     *("trials", "model", "version", "text", "where", "dry_run", "reader", "unmasked"),
-    *("queue", "audit", "folds", "as_of", "out"),
+    *("queue", "audit", "folds", "as_of", "out", "texts"),
 )
 
 
@@ -188,7 +192,8 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | Non
     if extra.get("trials", 1) < 1:
         raise UsageError("--trials must be at least 1")
     result = _step(command)(settings, chosen, **extra)
-    return result, _refusals(result, command) if command in {"label", "night"} else None
+    checked = command in {"label", "night"} or getattr(options, "check", False)
+    return result, _refusals(result, command) if checked else None
 
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> tuple[dict[str, Any], AufrufError | None]:

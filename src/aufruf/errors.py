@@ -6,6 +6,7 @@ AufrufError             exit 1
 │   └── LeakFound       exit 3   two splits share a text, a post or a near-duplicate group
 ├── NothingYet          exit 1   an earlier step has not been run
 ├── BundleRefused       exit 1   a model folder is not what was registered
+├── Drifted             exit 1   texts or answers have moved further than the classifier file allows
 ├── TrainingFailed      exit 1   a run or a sweep ended without a usable model
 └── StackError          exit 1   the embedded stack did not start, or is not there
 """
@@ -55,6 +56,10 @@ class NothingYet(AufrufError):
 
 class BundleRefused(AufrufError):
     """A model bundle fails its verification."""
+
+
+class Drifted(AufrufError):
+    """Texts or answers have moved: a check has failed, and nothing is broken."""
 
 
 class TrainingFailed(AufrufError):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from aufruf import explained
+from aufruf import explained, watching
 
 _ASIDES = {
     "ignored": "files in it are no tables",
@@ -275,6 +275,8 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "ingest": _ingest,
     "why": _why,
     "export": _export,
+    "monitor": watching.monitor,
+    "queue": watching.queue,
     "quarantine": _quarantine,
     "label": _label,
     "split": _split,

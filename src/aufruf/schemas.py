@@ -216,6 +216,27 @@ class Champion:
     refused: str | None  # why the version may not speak, and the one before goes on; None: it speaks
 
 
+@dataclass(frozen=True)
+class Shift:
+    """How far one figure of the posts that arrived last lies from what it is compared with."""
+
+    KEY: ClassVar = ("classifier", "day", "figure", "against")
+    classifier: str
+    day: str  # of the last arrival, YYYY-MM-DD, UTC
+    figure: str  # lengths | unknown_tokens | new_words | labels | probabilities
+    against: str  # training | weeks
+    model_version: str
+    texts: int  # of the last days
+    compared: int  # texts that they are compared with
+    mean_before: float  # of these; of labels the share of the positive; NaN where there is none
+    mean_now: float
+    distance: float  # Jensen-Shannon, base 2, 0..1
+    noise: float  # what chance stays below, 999 times of 1,000
+    allowed: float  # by the classifier file
+    moved: bool  # further than both
+    measured_at: datetime
+
+
 def names_in(value: str) -> tuple[str, ...]:
     """The names that a value of a column ``label`` is made of: one, or the labels of a text that has several."""
     return tuple(value.split(JOINT))
@@ -235,4 +256,5 @@ TABLES: dict[str, Any] = {
     "decisions": Decision,
     "champions": Champion,
     "tombstones": Tombstone,
+    "shifts": Shift,
 }

@@ -25,7 +25,7 @@ VERBS = {
     "explain": "Find the words that spoke for a decision, for a sample of the decisions.",
     "report": "Write the page that people read.",
     "champion": "See who may speak; fails when the champion is refused, while the version before it goes on scoring.",
-    "monitor": "Compare what arrives with what was learned.",
+    "queue": "Write the unlabelled texts that would teach most as Label Studio tasks.",
 }
 
 log = logging.getLogger(__name__)

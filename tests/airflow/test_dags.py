@@ -121,6 +121,16 @@ def test_the_chain_of_the_scoring(bag: dict[str, Any]) -> None:
     assert [name for name, task in tasks.items() if task["mapped"]] == ["score.shard"]
 
 
+def test_the_chain_of_the_monitoring(bag: dict[str, Any]) -> None:
+    """Figures first, then the check that fails, and beside it the queue, which a drift does not hold back."""
+    tasks = bag["dags"]["second.monitor"]["tasks"]
+    assert {name: task["upstream"] for name, task in tasks.items()} == {
+        "monitor": [],
+        "drift": ["monitor"],
+        "queue": ["monitor"],
+    }
+
+
 def test_what_starts_what(bag: dict[str, Any]) -> None:
     """New posts or a new champion start scoring; only the classifier's own labels and champion count."""
     dags = bag["dags"]

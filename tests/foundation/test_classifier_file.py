@@ -52,6 +52,8 @@ def read(tmp_path: Path):
         ("[training]\nlearning_rat = 1e-4\n", "training.learning_rat", "learning_rate"),
         ("[gate]\nmargins = 0.1\n", "gate.margins", "margin"),
         ("[explain]\nperturbation = 100\n", "explain.perturbation", "perturbations"),
+        ("[monitor.limits]\nlength = 0.1\n", "monitor.limits.length", "lengths"),
+        ("[teach]\ntext = 10\n", "teach.text", "texts"),
     ],
 )
 def test_a_misspelt_key_is_named(read, added, key, meant):

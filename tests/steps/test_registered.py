@@ -33,6 +33,7 @@ FILES = {
     "MLmodel",
     "README.md",
     "aufruf.json",
+    "canaries.json",
     "config.json",
     "input_example.json",
     "manifest.json",

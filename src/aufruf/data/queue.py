@@ -1,4 +1,4 @@
-"""Texts that wait for another vote, as Label Studio tasks: what was undecided goes back to the annotators."""
+"""Texts that annotators shall see, as Label Studio tasks: undecided ones, doubted ones, and those that teach most."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from aufruf.errors import AufrufError, UsageError
 from aufruf.schemas import ABSTAIN
 
 MISMATCH = "mismatch"  # why a text that has a label waits for another look
+TEACH = "teach"  # ... and one that nobody has looked at
 WAITING = ("contradiction", "tie", "held_back", "edited", "too_few_votes")
 _WRITTEN = {"caption": "Caption", "ocr": "OCR", "transcript": "Transcription"}  # as the exports spell the types
 
@@ -45,6 +46,15 @@ def doubted(texts: pd.DataFrame, votes: pd.DataFrame) -> list[dict[str, Any]]:
     counted = _counts(votes[votes["text_id"].isin(texts["text_id"])])
     rows = texts.assign(how=MISMATCH).to_dict("records")
     return [{"data": _data(row, counted.get(row["text_id"], {}), {})} for row in rows]
+
+
+def teaching(texts: pd.DataFrame) -> list[dict[str, Any]]:
+    """One task for each text that nobody has labelled, in the order of ``texts``: text_id, post_id, text, text_type.
+
+    The text is whole: a vote belongs to a wording, and a masked text is another. Why it was chosen is not in a task,
+    because that tells what a model thinks of it.
+    """
+    return [{"data": _data(row, {}, {})} for row in texts.assign(how=TEACH).to_dict("records")]
 
 
 def write(path: Path, waiting: Sequence[dict[str, Any]]) -> None:

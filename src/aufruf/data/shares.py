@@ -46,6 +46,11 @@ def position(wordings: Sequence[str], seed: int) -> tuple[npt.NDArray[np.uint64]
     return halves[:, 0], (halves[:, 1] >> np.uint64(11)) / float(1 << 53)
 
 
+def side(wordings: Sequence[str], shares: SplitShares) -> npt.NDArray[np.object_]:
+    """The split of each wording, should it come alone and into a stratum that is not small."""
+    return _by_position(position(wordings, shares.seed)[1], shares)
+
+
 def hashed(name: str, seed: int) -> str:
     """A keyed BLAKE2b of a name: a number that nobody chose, the same on every machine."""
     return hashlib.blake2b(name.encode(), key=str(seed).encode(), digest_size=16).hexdigest()

@@ -43,6 +43,12 @@ class Tokenizer:
         whole = self._whole(list(texts))
         return Tokens([self._cut(ids) for ids in whole], sum(len(ids) > self.max_tokens for ids in whole))
 
+    def unknown(self, texts: Sequence[str]) -> list[float]:
+        """Of each text the share of tokens for which the vocabulary has no piece, 0..1; special tokens do not count."""
+        unknown, around = self.inner.unk_token_id, self._prefix + self._suffix
+        whole = self._whole(list(texts)) if texts else []
+        return [sum(one == unknown for one in ids) / max(1, len(ids) - around) for ids in whole]
+
     def _whole(self, texts: list[str]) -> list[list[int]]:
         if self._quick is not None:
             self._quick.no_truncation()  # whoever called the tokenizer itself has left its wishes behind

@@ -18,6 +18,7 @@ from aufruf.store import Store, quoted
 
 MOST = 100  # shards of one run: each may be a task
 _AT_ONCE = 250_000  # texts whose keys are compared at a time: bounds memory, not texts
+_JOINED = 100_000
 _DIGESTS = 1 << 16  # a digest is cut at its first four hexadecimal digits, which are as good as random
 _DAY = "date_trunc('day', coalesce(posted_at, collected_at, to_timestamp(0)))"  # an undated text counts as the oldest
 
@@ -126,6 +127,16 @@ def ranges(parts: int) -> list[tuple[str, str]]:
     """So many parts of all digests: from the first of each to just before the second, "" being no end."""
     ends = ["", *(f"{_DIGESTS * at // parts:04x}" for at in range(1, parts)), ""]
     return list(pairwise(ends))
+
+
+def parts(store: Store) -> list[tuple[str, str]]:
+    """As many parts of all digests as it takes to join 100,000 texts at a time."""
+    return ranges(max(1, ceil(store.count("texts") / _JOINED)))
+
+
+def within(table: str, low: str, high: str) -> str:
+    """The condition that a table's digest lies in a part."""
+    return f"{table}.digest >= {quoted(low)}" + (f" and {table}.digest < {quoted(high)}" if high else "")
 
 
 def _missing(asked: Asked, low: str, high: str) -> str:

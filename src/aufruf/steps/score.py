@@ -16,6 +16,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from aufruf.classifier import Classifier
+from aufruf.model import canaries
 from aufruf.model.leases import FileLeases
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHAMPION, Registry, Version
@@ -34,13 +35,12 @@ def score(settings: Settings, classifier: Classifier, model: str | None = None) 
     """Score all texts without a prediction by the champion, or by version ``model``.
 
     The alias is resolved once. A champion that is not what was registered is refused, and the version that spoke before
-    goes on: ``champion_refused`` says so. Raises NothingYet without a champion, BundleRefused when nobody may speak.
+    goes on: ``champion_refused`` says so. Raises NothingYet without a champion, BundleRefused when nobody may speak, or
+    when the canary texts are not answered as they were.
     """
-    run = opened(settings, classifier, model)
+    run, version, predictor = _opened(settings, classifier, model)
     scored = refused = 0
     if run["shards"]:
-        version = Registry(settings, classifier.name).get(run["model_version"])
-        predictor = _predictor(settings, classifier, version)
         leases = FileLeases(settings.runs)
         first = leases.take(f"score-{classifier.name}-{version.version}")
         # whoever comes second takes the shards as they fall: two that went in one order would do each of them twice
@@ -60,18 +60,26 @@ def opened(settings: Settings, classifier: Classifier, model: str | None = None)
     """Resolve the version, and cut what it has not scored into at most 100 shards, newest texts first.
 
     A champion scores again what others have scored, within the window of the classifier file; a version asked for by
-    name scores everything. Raises NothingYet without a champion, UsageError for an unknown version.
+    name scores everything. The canary texts come first. Raises NothingYet without a champion, UsageError for an unknown
+    version, BundleRefused when the version does not answer its canaries as it did when it was registered.
     """
+    return _opened(settings, classifier, model)[0]
+
+
+def _opened(settings: Settings, classifier: Classifier, model: str | None) -> tuple[dict[str, Any], Version, Predictor]:
+    """The run, its version, and the predictor that has answered the canaries."""
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
     speaker = speaking(settings, classifier, registry, model)
     version = speaker.version
+    predictor, asked_canaries = _asked_canaries(settings, classifier, version)
     since = None if model else window(classifier, datetime.now(UTC))
     asked = backlog.Asked(classifier.name, version.version, since)
     shards = backlog.cut(store, asked, classifier.scoring.shard_size)
     waiting = sum(one.texts for one in shards)
     everything = waiting if since is None else backlog.count(store, backlog.Asked(classifier.name, version.version))
-    return {
+    run = {
         "model_version": version.version,
+        "canaries": asked_canaries,
         "since": since,
         "asked": model is not None,
         "shards": [one.as_dict() for one in shards],
@@ -82,18 +90,20 @@ def opened(settings: Settings, classifier: Classifier, model: str | None = None)
         "at": datetime.now(UTC).isoformat(),
         **speaker.told(),
     }
+    return run, version, predictor
 
 
 def shard(
     settings: Settings, classifier: Classifier, run: Mapping[str, Any], bounds: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Score what is missing of one shard; how many texts were scored and refused. Raises BundleRefused."""
+    """Score what is missing of one shard, by a process that has answered the canaries; counts. Raises BundleRefused."""
     version = Registry(settings, classifier.name).get(run["model_version"])
     store, asked = Store(settings.lake), _asked(classifier, run)
     if next(backlog.texts(store, asked, backlog.Shard(**bounds), 1), None) is None:
         return {"scored": 0, "refused": 0, "status": "nothing to do"}
     with _bar({"waiting": bounds["texts"]}) as bar:
-        done = _shard(settings, classifier, version, _predictor(settings, classifier, version), run, bounds, bar)
+        predictor, _ = _asked_canaries(settings, classifier, version)
+        done = _shard(settings, classifier, version, predictor, run, bounds, bar)
     return {**done, "status": "new"}
 
 
@@ -190,7 +200,7 @@ def _shard(
 def _told(
     settings: Settings, classifier: Classifier, run: Mapping[str, Any], scored: int, refused: int
 ) -> dict[str, Any]:
-    found = {key: run[key] for key in ("model_version", "already_scored", "outside_window", "since")}
+    found = {key: run[key] for key in ("model_version", "canaries", "already_scored", "outside_window", "since")}
     told = {**found, "scored": scored, "refused": refused, "status": "new" if run["waiting"] else "nothing to do"}
     champion = None if run["asked"] else Registry(settings, classifier.name).by_alias(CHAMPION)
     before = run["model_version"]
@@ -206,9 +216,16 @@ def _asked(classifier: Classifier, run: Mapping[str, Any]) -> backlog.Asked:
     return backlog.Asked(classifier.name, run["model_version"], run["since"])
 
 
-def _predictor(settings: Settings, classifier: Classifier, version: Version) -> Predictor:
+def _asked_canaries(settings: Settings, classifier: Classifier, version: Version) -> tuple[Predictor, int]:
+    """The version as this process has loaded it, and how many canaries it has answered as when it was registered."""
     folder = Registry(settings, classifier.name).fetch(version)
-    return Predictor.load(folder, version.manifest, classifier.scoring.tokens_per_batch)
+    predictor = Predictor.load(folder, version.manifest, classifier.scoring.tokens_per_batch)
+    asked = canaries.ask(folder, predictor, version.version, classifier.name)
+    if asked:
+        log.info("version %s answers its %d canary texts as when it was registered", version.version, asked)
+    else:
+        log.info("version %s was registered without canary texts: its answers cannot be checked", version.version)
+    return predictor, asked
 
 
 def _published(store: Store, classifier: Classifier, version: str) -> int:

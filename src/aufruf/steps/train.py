@@ -13,7 +13,7 @@ import pandas as pd
 import aufruf
 from aufruf.classifier import Classifier
 from aufruf.errors import TrainingFailed
-from aufruf.model import bundle, calibration, device, evaluation
+from aufruf.model import bundle, calibration, canaries, device, evaluation
 from aufruf.model.encoders import ResolvedEncoder, resolve
 from aufruf.model.found import best_of
 from aufruf.model.predictor import Predictor
@@ -128,7 +128,7 @@ def _card(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe, mark
 def _tuned(
     classifier: Classifier, trained: Path, ready: Path, card: bundle.Card, validation: Examples, run: Run
 ) -> bundle.Card:
-    """The card with calibration and threshold, and the calibrated model in ``ready``.
+    """The card with calibration and threshold, and the calibrated model in ``ready``, its canary texts beside it.
 
     The threshold is the classifier's fixed one, or the one with the best F1 on validation. How the validation texts
     come out at it is drawn for the run. ``ready`` is a copy, made anew each time: what was trained stays as it is, so
@@ -144,7 +144,9 @@ def _tuned(
     said = predictor.decide(probabilities, threshold)
     counts, names = evaluation.confusion(truth, said, classifier.labels, at, validation.several)
     run.figure("validation_confusion.png", figures.confusion(counts, names))
-    return replace(card, threshold=threshold)
+    predictor.card = replace(card, threshold=threshold)
+    canaries.keep(ready, predictor)
+    return predictor.card
 
 
 def _calibrated(classifier: Classifier, ready: Path, card: bundle.Card, validation: Examples) -> bundle.Card:

@@ -12,7 +12,7 @@ import pytest
 
 from aufruf.classifier import Classifier
 from aufruf.data.identity import digest, group_id
-from aufruf.model import bundle
+from aufruf.model import bundle, canaries
 from aufruf.release.registry import Registry, Version
 from aufruf.release.tracking import Tracker
 from aufruf.schemas import Text
@@ -60,6 +60,7 @@ class After:
         shutil.copytree(self.registry.fetch(first), folder)
         card = bundle.verify(folder)
         if change:
+            (folder / canaries.NAME).unlink()  # they are what the first version said
             weights = load_file(folder / "model.safetensors")
             change(weights, card.threshold)
             save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})

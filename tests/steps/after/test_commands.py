@@ -23,6 +23,7 @@ CONTRACT = {
     ("report",): {"path"},
     ("status",): {"champion", "challenger", "next"},
     ("monitor",): {"model_version", "texts", "moved"},
+    ("queue", "--texts", "5"): {"model_version", "queued", "queue"},
 }
 
 

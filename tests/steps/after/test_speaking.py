@@ -18,7 +18,7 @@ from aufruf.steps.beside import neighbours, track_record
 from aufruf.steps.chosen import choose
 from aufruf.steps.explain import explain
 from aufruf.steps.findings import scored
-from aufruf.steps.monitor import distance, monitor
+from aufruf.steps.monitor import monitor
 from aufruf.steps.pseudonyms import KEY, pseudonym
 from aufruf.steps.pseudonyms import key_of as key_of_home
 from aufruf.steps.report import report
@@ -207,38 +207,6 @@ def test_status_follows_what_is_there(after):
     assert status(after.settings, after.classifier)["next"] == "Run `aufruf promote`."
     after.registry.client.delete_registered_model_alias("call_to_action", "challenger")
     assert "aufruf train" in status(after.settings, after.classifier)["next"]
-
-
-def test_monitoring_needs_enough_texts(after):
-    """Below the minimum a distance would be noise: nothing is measured, and that is said."""
-    texts, section = len(scored(after.store, after.classifier, "1")), after.classifier.monitor
-    enough, few = (
-        after.classifier.model_copy(update={"monitor": section.model_copy(update={"minimum": minimum})})
-        for minimum in (texts, texts + 1)
-    )
-    quiet = monitor(after.settings, few)
-    assert quiet == {"model_version": "1", "texts": texts, "moved": [], "status": "nothing to do"}
-    assert set(monitor(after.settings, enough)) == {*quiet, "lengths", "labels"}
-
-
-def test_monitoring_sees_what_moved(after):
-    """Posts much longer than anything in training move the lengths, and the result names them."""
-    after.posts(*(f"{n} " + "Die Partei hat gestern getagt und viel gesagt. " * 40 for n in range(200)))
-    score(after.settings, after.classifier)
-    limits = after.classifier.monitor.model_copy(update={"minimum": 10, "drift": 0.3})
-    found = monitor(after.settings, after.classifier.model_copy(update={"monitor": limits}))
-    assert found["lengths"] > 0.3
-    assert "lengths" in found["moved"]
-    assert 0 <= found["labels"] <= 1
-
-
-def test_the_distance_is_jensen_shannons():
-    """Equal shares are 0 apart, disjoint ones 1, and anything else is what scipy says."""
-    from scipy.spatial.distance import jensenshannon
-
-    assert distance([1, 2, 3], [2, 4, 6]) == pytest.approx(0, abs=1e-7)
-    assert distance([5, 0], [0, 9]) == pytest.approx(1)
-    assert distance([5, 1, 0], [1, 7, 2]) == pytest.approx(jensenshannon([5, 1, 0], [1, 7, 2], base=2))
 
 
 def test_every_object_has_its_sentences(nights, after):

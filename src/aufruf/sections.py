@@ -1,0 +1,56 @@
+"""Sections of a classifier file on what happens once a model speaks: what is watched, and what annotators get next."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(Section):
+    """Jensen-Shannon distances from which on a figure has moved: above those of ordinary weeks (docs/monitoring.md)."""
+
+    lengths: Share = 0.2  # one account against 31 others has 0.2 too
+    unknown_tokens: Share = 0.1  # nearly every text has none, so a small distance means much
+    new_words: Share = 0.2
+    labels: Share = 0.1  # calls doubling from 10 to 20 of 100 texts
+    probabilities: Share = 0.2
+
+
+class Monitor(Section):
+    limits: Limits = Limits()
+    drift: Share | None = None  # one limit for all figures, instead
+    minimum: Count = 100  # texts below which nothing is said
+    days: Count = 7  # up to the last arrival: the texts that are looked at
+    weeks: Count = 4  # before these days: what they are compared with, beside the labelled texts
+    against: tuple[Literal["training", "weeks"], ...] = ("training", "weeks")  # what a check may fail for
+
+    def limit(self, figure: str) -> float:
+        """The distance from which on the figure has moved."""
+        return self.drift if self.drift is not None else float(getattr(self.limits, figure))
+
+
+class Teach(Section):
+    """Which texts go out to be labelled next: shares of the reasons, as measured in docs/monitoring.md."""
+
+    texts: Count = 100  # an hour's work of one annotator
+    uncertain: Share = 0.35  # nearest to the threshold
+    positive: Share = 0.35  # a rare label teaches more
+    diverse: Share = 0.1  # unlike all that is labelled
+    random: Share = 0.2  # the only ones that reach validation and test, which must stay a random sample
+
+    @model_validator(mode="after")
+    def _some_reason(self) -> "Teach":
+        if not any(self.mix.values()):
+            raise ValueError("one of uncertain, positive, diverse and random must be above 0")
+        return self
+
+    @property
+    def mix(self) -> dict[str, float]:
+        """Share of each reason."""
+        return {name: getattr(self, name) for name in ("uncertain", "positive", "diverse", "random")}

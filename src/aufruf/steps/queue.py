@@ -1,0 +1,141 @@
+"""The step ``queue``: the unlabelled texts that would teach the model most, as Label Studio tasks for annotators."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.data import queue as queues
+from aufruf.data.linkage import FACTS
+from aufruf.data.shares import hashed, side
+from aufruf.errors import UsageError
+from aufruf.model.teaching import chosen
+from aufruf.release.registry import Registry, Version
+from aufruf.reports.index import write_index
+from aufruf.settings import Settings
+from aufruf.steps import backlog
+from aufruf.steps.champion import speaking
+from aufruf.steps.wordings import alike
+from aufruf.store import Store, quoted
+
+log = logging.getLogger(__name__)
+NAME = "queue/tasks.json"  # under reports/<classifier>
+_TIMES = 20  # as many candidates by each reason as texts are asked for
+_MOST = 2000  # ... and no more: each is compared with all labelled texts
+
+
+def queue(
+    settings: Settings, classifier: Classifier, texts: int | None = None, out: Path | None = None
+) -> dict[str, Any]:
+    """Write the ``texts`` (default: as the classifier file asks) that would teach most; returns counts and the path.
+
+    Candidates are texts that the champion has scored and that nobody has voted on, and that share no post, wording or
+    near-duplicate group with one that has a vote or a place in the ledger. All but the random ones are such that the
+    ledger will put them into train, so that validation and test stay what they are: a random sample. ``out``: a file
+    (default reports/<classifier>/queue/tasks.json). Raises NothingYet without a champion, UsageError for no texts.
+    """
+    most = classifier.teach.texts if texts is None else texts
+    if most < 1:
+        raise UsageError("--texts must be at least 1")
+    if out is not None:
+        queues.check(out)
+    registry, store = Registry(settings, classifier.name), Store(settings.lake)
+    version = speaking(settings, classifier, registry).version
+    candidates = _candidates(store, classifier, version, most)
+    picks = _picked(store, classifier, version, candidates, most)
+    path = out or settings.reports / classifier.name / NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    queues.write(path, queues.teaching(picks))
+    if out is None:
+        write_index(settings.reports / classifier.name, classifier.name)
+    log.info("%d texts written to %s", len(picks), path)
+    return {
+        "model_version": version.version,
+        "queued": len(picks),
+        "why": dict(sorted(Counter(picks["why"]).items())),
+        "queue": str(path),
+        "status": "new" if len(picks) else "nothing to do",
+    }
+
+
+def _candidates(store: Store, classifier: Classifier, version: Version, most: int) -> pd.DataFrame:
+    """Per reason the best unlabelled texts: the facts of linkage, text, probability; each wording and post once."""
+    size = min(most * _TIMES, _MOST)
+    threshold, odds = float(version.tags["aufruf.threshold"]), f"probabilities[{quoted(classifier.positive)}]"
+    parts = [
+        _scored(store, classifier, version, odds, order, size)
+        for order in (f"abs({odds} - {threshold!r})", f"{odds} desc", "t.digest")
+    ]
+    frame = pd.concat(parts, ignore_index=True).drop_duplicates("text_id")
+    frame["drawn"] = frame["text_id"].isin(parts[-1]["text_id"])  # by its digest, which no model has looked at
+    known = _annotated(store, classifier)
+    post = frame["platform"].fillna("") + "\0" + frame["post_id"]
+    seen = set(known["platform"].fillna("") + "\0" + known["post_id"])
+    frame = frame[~post.isin(seen) & ~(post.duplicated() & post.notna())]
+    return _apart(store, classifier, frame.drop_duplicates("group_id"), known).sort_values("digest", ignore_index=True)
+
+
+def _scored(store: Store, classifier: Classifier, version: Version, odds: str, order: str, size: int) -> pd.DataFrame:
+    """The first texts of an order that the version has scored and nobody has voted on."""
+    mine = f"classifier = {quoted(classifier.name)}"
+    about = ", ".join(f"t.{name}" for name in (*FACTS, "text"))
+    tables, rows = ("texts", "predictions", "annotations", "splits"), list[dict[str, Any]]()
+    for low, high in backlog.parts(store):  # the first of each part of the digests, and of these the first
+        sql = (
+            f"select {about}, {odds} as probability, {order.removesuffix(' desc')} as rank from texts t "  # noqa: S608 - quoted
+            f"join (select text_id, digest, probabilities from predictions where {mine} "
+            f"and model_version = {quoted(version.version)}) p on p.text_id = t.text_id and p.digest = t.digest "
+            f"where t.text_id not in (select text_id from annotations where {mine}) "
+            f"and t.text_id not in (select text_id from splits where {mine}) "
+            f"and {backlog.within('t', low, high)} and {backlog.within('p', low, high)} "
+            f"order by {order} limit {size}"
+        )
+        rows += [row for batch in store.query(sql, *tables) for row in batch.to_pylist()]
+        rows.sort(key=lambda row: row["rank"], reverse=order.endswith(" desc"))
+        del rows[size:]
+    frame = pd.DataFrame(rows, columns=[*FACTS, "text", "probability"], dtype=object)
+    return frame.astype({"probability": float})
+
+
+def _annotated(store: Store, classifier: Classifier) -> pd.DataFrame:
+    """The facts of the texts that have a vote or a place in the ledger."""
+    ids = {
+        text_id
+        for table in ("annotations", "splits")
+        for text_id in store.read(table, {"classifier": classifier.name}, ["text_id"])["text_id"]
+    }
+    return store.read("texts", {"text_id": sorted(ids)}, FACTS)
+
+
+def _apart(store: Store, classifier: Classifier, frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """One text of each group of near-duplicates, and none of a group that is annotated."""
+    if frame.empty:
+        return frame
+    near = alike(store, pd.concat([frame[list(FACTS)], known]), classifier.split.near_duplicate)
+    mine, theirs = frame["group_id"].tolist(), sorted(set(known["group_id"]))
+    taken = {new for new, _ in near.touching(mine, theirs, np.zeros(len(theirs), dtype=np.int64))} | set(theirs)
+    group = pd.Series(near.groups(mine), index=frame.index)
+    return frame[~frame["group_id"].isin(taken) & ~group.duplicated()]
+
+
+def _picked(store: Store, classifier: Classifier, version: Version, frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The chosen candidates, and why, in an order that tells nothing."""
+    ledger = store.read("splits", {"classifier": classifier.name, "split": "train"}, ["text_id"])
+    learnt = store.read("texts", {"text_id": ledger["text_id"].tolist()}, ["text"])["text"].tolist()
+    picks = chosen(
+        frame["probability"].to_numpy(dtype=float),
+        float(version.tags["aufruf.threshold"]),
+        frame["text"].tolist(),
+        learnt,
+        most,
+        classifier.teach.mix,
+        classifier.split.seed,
+        choosable=np.asarray(side(frame["group_id"].tolist(), classifier.split) == "train", dtype=np.bool_),
+        drawable=frame["drawn"].to_numpy(dtype=np.bool_),
+    )
+    found = frame.iloc[[pick.row for pick in picks]].assign(why=[pick.why for pick in picks])
+    return found.sort_values("text_id", key=lambda ids: ids.map(lambda one: hashed(one, 0)), ignore_index=True)

@@ -1,0 +1,44 @@
+"""A distance is Jensen and Shannon's, and only what chance does not explain is more than chance."""
+
+import numpy as np
+import pytest
+
+from aufruf.model import drift
+
+
+class Letters:
+    """A tokenizer that knows the letter a only."""
+
+    def unknown(self, texts):
+        return [sum(one != "a" for one in text) / max(1, len(text)) for text in texts]
+
+
+def test_the_distance_is_jensen_shannons():
+    """Equal shares are 0 apart, disjoint ones 1, and anything else is what scipy says."""
+    from scipy.spatial.distance import jensenshannon
+
+    assert drift.distance([1, 2, 3], [2, 4, 6]) == pytest.approx(0, abs=1e-7)
+    assert drift.distance([5, 0], [0, 9]) == pytest.approx(1)
+    assert drift.distance([5, 1, 0], [1, 7, 2]) == pytest.approx(jensenshannon([5, 1, 0], [1, 7, 2], base=2))
+
+
+def test_chance_is_not_called_a_drift():
+    """Of 300 pairs of samples from one distribution at most two lie above the noise; a real shift lies far above it."""
+    random, shares = np.random.default_rng(1), [0.4, 0.3, 0.2, 0.1]
+    pairs = [(random.multinomial(500, shares), random.multinomial(100, shares)) for _ in range(300)]
+    found = [drift.compared(*pair, seed) for seed, pair in enumerate(pairs)]
+    assert sum(one.value > one.noise for one in found) <= 2
+    moved = drift.compared(np.array([200, 150, 100, 50]), np.array([10, 20, 30, 40]), 1)
+    assert moved.value > 1.5 * moved.noise
+    assert moved.now == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_texts_become_figures():
+    """Characters, unknown tokens, and words that training has not; mentions and links are no words."""
+    texts = ["aaaa", "Wir wählen @ada https://a.example/x #Wahl", "!!!"]
+    found = drift.of_texts(texts, Letters(), {"wir", "wahl"})
+    assert found[drift.LENGTHS].tolist() == [4, 41, 3]
+    assert found[drift.UNKNOWN][0] == 0
+    assert found[drift.NEW_WORDS][:2].tolist() == [1.0, pytest.approx(1 / 3)]
+    assert np.isnan(found[drift.NEW_WORDS][2])
+    assert drift.binned(drift.NEW_WORDS, found[drift.NEW_WORDS]).sum() == 2

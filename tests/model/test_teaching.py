@@ -1,0 +1,46 @@
+"""The texts that teach most: for several reasons, none like another, and by chance only from those drawn by chance."""
+
+from collections import Counter
+
+import numpy as np
+
+from aufruf.model.teaching import chosen
+
+MIX = {"uncertain": 0.4, "positive": 0.4, "diverse": 0.1, "random": 0.1}
+WORDS = ["haus", "baum", "wald", "berg", "fluss", "meer", "stadt", "dorf", "feld", "wiese", "himmel", "stern"]
+
+
+def _texts(count: int) -> list[str]:
+    draw = np.random.default_rng(3)
+    return [" ".join(draw.choice(WORDS, 3)) + f" wort{n} ding{n} sache{n}" for n in range(count)]
+
+
+def test_each_reason_has_its_share():
+    """Of 20 texts as many for each reason as the mix says; the same call chooses the same ones."""
+    texts, odds = _texts(200), np.linspace(0, 1, 200)
+    found = chosen(odds, 0.3, texts, texts[:5], 20, MIX, 7)
+    assert Counter(one.why for one in found) == {"uncertain": 8, "positive": 8, "diverse": 2, "random": 2}
+    assert len({one.row for one in found}) == 20
+    assert found == chosen(odds, 0.3, texts, texts[:5], 20, MIX, 7)
+    uncertain = [odds[one.row] for one in found if one.why == "uncertain"]
+    assert max(abs(p - 0.3) for p in uncertain) < 0.05
+    assert min(odds[one.row] for one in found if one.why == "positive") > 0.9
+
+
+def test_texts_that_read_alike_are_taken_once():
+    """Of ten texts that differ in one word, one goes out."""
+    same = [f"Kommt morgen alle zum großen Fest auf dem Marktplatz Nummer {n}" for n in range(10)]
+    texts = [*same, *_texts(30)]
+    found = chosen(np.full(40, 0.5), 0.5, texts, [], 40, MIX, 7)
+    assert sum(one.row < 10 for one in found) == 1
+
+
+def test_what_may_only_be_drawn_is_not_chosen():
+    """The two masks hold, and when one reason has nothing left the others go on."""
+    texts, odds = _texts(60), np.linspace(0, 1, 60)
+    choosable, drawable = np.arange(60) % 2 == 0, np.arange(60) < 20
+    found = chosen(odds, 0.5, texts, [], 100, MIX, 7, choosable, drawable)
+    assert all(drawable[one.row] if one.why == "random" else choosable[one.row] for one in found)
+    assert {one.row for one in found} == set(np.flatnonzero(choosable | drawable))
+    assert chosen(odds[:0], 0.5, [], ["x"], 5, MIX, 7) == []
+    assert len(chosen(np.array([0.2, 0.9]), 0.5, ["!!!", "???"], [], 5, MIX, 7)) == 2
