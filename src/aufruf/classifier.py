@@ -94,8 +94,7 @@ class Gate(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     resamples: Annotated[int, Field(ge=100)] = 2000
     beat_baseline: bool = True  # TF-IDF + logistic regression on the same split
-    floors: dict[str, Share] = Field(default={})  # lowest F1 of a slice of the test texts: "party=X", "text_type=ocr"
-    floor_positives: Count = 10  # texts with the label below which the F1 of a slice is mostly luck
+    floors: dict[str, Share] = Field(default={})  # lowest F1 of a slice: "text_type=ocr", or "party=*" for each party
     behaviour: dict[str, Share] = Field(default={})  # lowest share of a capability's behaviour tests that must hold
     mode: Literal["auto", "approve", "manual"] = "auto"
     answer_hours: Annotated[float, Field(gt=0)] = 16.0  # a person's time to approve; over before the next night
