@@ -103,7 +103,9 @@ class Gate(Section):
     def _floors_name_slices(self) -> "Gate":
         for name in self.floors:
             if not all(name.partition("=")):
-                raise ValueError(f'floors: {name!r} is no slice; write "DIMENSION=VALUE", "text_type=ocr", or "party=*"')
+                raise ValueError(
+                    f'floors: {name!r} is no slice; write "DIMENSION=VALUE", as in "text_type=ocr", "party=*"'
+                )
         return self
 
 

@@ -15,7 +15,7 @@ from aufruf.classifier import Explain as Policy
 from aufruf.model.explain import Effort, Explained, explain_many, seed_of
 from aufruf.model.explain_trust import faithfulness
 from aufruf.model.predictor import Predictor
-from aufruf.release.registry import Registry, Version
+from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.schemas import Explanation
 from aufruf.settings import Settings
 from aufruf.steps.champion import speaking
@@ -38,6 +38,7 @@ def explain(
     """Explain the chosen texts that have no explanation by this version yet, or ``text`` alone, which is not stored.
 
     ``where`` chooses by a filter instead of the classifier's policy. ``dry_run`` only says what the job would cost.
+    When another version becomes champion meanwhile the job ends after the text at hand: its ``status`` says so.
     Raises NothingYet without a champion, UsageError for a filter that cannot be read, BundleRefused when the version's
     files are not what was registered.
     """
@@ -54,15 +55,18 @@ def explain(
     if dry_run:
         cost = estimate(chosen["text"].tolist(), predictor.positives, effort_of(classifier.explain))
         return {**result, "status": "dry run", **cost}
-    rows = tqdm(_rows(classifier, predictor, version, chosen), total=len(chosen), unit="text", desc="explain")
-    unreliable = 0
-    for some in _several(rows):
+    rows: Iterator[Explanation] = _rows(classifier, predictor, version, chosen)
+    rows = tqdm(rows, total=len(chosen), unit="text", desc="explain")
+    explained = unreliable = 0
+    for some in _several(rows if model else while_champion(registry, rows)):
         store.add("explanations", some)
+        explained += len(some)
         unreliable += sum(bool(one.unreliable) for one in some)
-    result |= {"explained": len(chosen), "unreliable": unreliable}
+    result |= {"explained": explained, "unreliable": unreliable}
     if model is None:  # the page is the champion's
         result["page"] = str(write_words(settings, store, classifier, version, predictor))
-    return {**result, "seconds": round(time.perf_counter() - start, 1), "status": "new"}
+    status = "new" if explained == len(chosen) else "stopped: the champion is another one"
+    return {**result, "seconds": round(time.perf_counter() - start, 1), "status": status}
 
 
 def effort_of(policy: Policy) -> Effort:
@@ -85,6 +89,16 @@ def doubts(policy: Policy, found: Explained, faithful: float | None) -> list[str
     if faithful is not None and faithful < policy.faithfulness_floor:
         said.append("other words matter as much as those named")
     return said
+
+
+def while_champion(registry: Registry, rows: Iterator[Explanation]) -> Iterator[Explanation]:
+    """The rows until somebody moves the alias: the texts then wait to be scored, behind this job."""
+    before = registry.by_alias(CHAMPION)
+    for row in rows:
+        yield row
+        now = registry.by_alias(CHAMPION)
+        if (now and now.version) != (before and before.version):
+            return
 
 
 def _several(rows: Iterator[Explanation]) -> Iterator[list[Explanation]]:

@@ -9,8 +9,9 @@ import pytest
 from aufruf.errors import UsageError
 from aufruf.notebook import explain as in_notebook
 from aufruf.phrases import told
+from aufruf.release.registry import CHAMPION
 from aufruf.steps.chosen import choose, mismatches
-from aufruf.steps.explain import doubts, explain
+from aufruf.steps.explain import doubts, explain, while_champion
 from aufruf.steps.findings import scored
 from aufruf.steps.report import report
 from aufruf.steps.score import score
@@ -52,6 +53,19 @@ def test_mismatches_are_test_texts_that_the_model_got_wrong(after, turned):
     explain(after.settings, classifier, model=version.version)
     kept = [row for row in rows(after, model_version=version.version) if row["chosen"] == "mismatch"]
     assert {row["text_id"] for row in kept} == set(found["text_id"])
+
+
+def test_a_champion_that_is_replaced_is_explained_no_further(after):
+    """When the alias moves, the explanation at hand is kept, and the texts behind it are left to the new champion."""
+    after.register_again()
+
+    def explanations():
+        yield "before"
+        after.registry.point(CHAMPION, "2")
+        yield "at hand"
+        yield "left"
+
+    assert list(while_champion(after.registry, explanations())) == ["before", "at hand"]
 
 
 def test_a_filter_chooses(after):
