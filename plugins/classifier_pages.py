@@ -146,9 +146,15 @@ def views() -> list[dict[str, Any]]:
     root, found = urlsplit(base_url()).path.rstrip("/"), names(Settings.load())
     place = {"category": "Classifiers"} if len(found) > 1 else {"nav_top_level": True}
     entry = {"destination": "nav", **place}
-    each = [{**entry, "name": name, "href": f"{root}{PREFIX}/{name}/", "url_route": name} for name in found]
+    each = [{**entry, "name": _shown(name), "href": f"{root}{PREFIX}/{name}/", "url_route": name} for name in found]
     list_of = {**entry, "name": "All classifiers", "href": f"{root}{PREFIX}/", "url_route": "classifiers"}
     return [list_of, *each] if len(found) > 1 else each
+
+
+def _shown(name: str) -> str:
+    """A name that the narrow menu can break into lines."""
+    spaced = name.replace("_", " ").replace("-", " ")
+    return spaced[:1].upper() + spaced[1:]
 
 
 class ClassifierPages(AirflowPlugin):
