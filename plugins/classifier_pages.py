@@ -15,8 +15,8 @@ from aufruf.settings import Settings
 from aufruf_airflow import runs
 from aufruf_airflow.files import KINDS, below
 from aufruf_airflow.guard import Guarded, base_url, may_read, user_of
+from aufruf_airflow.links import PAGES as PREFIX
 
-PREFIX = "/aufruf/classifiers"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'",  # of what is no page
     "X-Content-Type-Options": "nosniff",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aufruf.errors import UsageError, nearest
+from aufruf.notices import Notify
 from aufruf.question import Question
 from aufruf.settings import Settings
 
@@ -184,6 +185,7 @@ class Classifier(Question):
     schedule: Schedule = Schedule()
     monitor: Monitor = Monitor()
     energy: Energy = Energy()
+    notify: Notify = Notify()
 
 
 def preset_names() -> list[str]:

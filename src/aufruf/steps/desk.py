@@ -221,7 +221,11 @@ def _pages(folder: Path, version: str | None) -> list[pages.Link]:
     found = [pages.Link(f"Day {short_date(at)}", f"reports/{day}/index.html") for day, at in dated]
     if (folder / "index.html").is_file():
         found.append(pages.Link("All days", "reports/index.html"))
-    found += [pages.Link(title, f"reports/{path}") for path, title in STANDING.items() if (folder / path).is_file()]
+    found += [
+        pages.Link(title, f"reports/{path}", download=path.endswith(".json"))
+        for path, title in STANDING.items()
+        if (folder / path).is_file()
+    ]
     page = f"evaluation/{version}/index.html"
     return found + ([pages.Link("Evaluation of the champion", f"reports/{page}")] if (folder / page).is_file() else [])
 
@@ -235,11 +239,11 @@ def _day(name: str) -> date | None:
 
 def _checks(store: Store, settings: Settings, folder: Path) -> list[pages.Link]:
     """Drift where there is a page on it, then the files last taken in with their checks."""
-    drift = folder / "drift" / "index.html"
-    found = [pages.Link("Drift: do posts and labels still look like the training data?", "reports/drift/index.html")]
+    drift = "monitor/index.html"
+    found = [pages.Link("Drift: do posts and labels still look like the training data?", f"reports/{drift}")]
     files = store.read("files", columns=["digest", "name", "rows", "kept", "status", "ingested_at"])
     rows = files.sort_values("ingested_at", ascending=False).head(_CHECKS).to_dict("records")
-    return (found if drift.is_file() else []) + [_check(settings, row) for row in rows]
+    return (found if (folder / drift).is_file() else []) + [_check(settings, row) for row in rows]
 
 
 def _check(settings: Settings, row: Mapping[Any, Any]) -> pages.Link:

@@ -1,5 +1,6 @@
 """What waits for a person, and the task files that lead on from there. Looking changes nothing."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from aufruf.settings import Settings
 from aufruf.store import Store
 
 UNDECIDED, DOUBTS = "undecided", "doubts"
-_FILES = 5  # with rows in quarantine that are listed one by one
+TEACH = "queue/tasks.json"  # below a classifier's reports: unlabelled texts that would teach most
+_FILE = "Task file for Label Studio"
+_FILES = 4  # with rows in quarantine that are listed one by one
 _WHY = {
     "tie": "tied",
     "too_few_votes": "with too few votes",
@@ -37,6 +40,7 @@ def waiting(
         *_inbox(settings),
         *_undecided(store, classifier, folder),
         *_doubts(store, classifier, version, folder),
+        *_worth(folder),
         *_quarantined(store, settings.reports / "checks"),
     ]
     return [one for one in found if one.count]
@@ -94,7 +98,7 @@ def _undecided(store: Store, classifier: Classifier, folder: Path) -> list[Waiti
     rows = store.read("labels", {"classifier": classifier.name}, ["label", "how"])
     how = rows[rows["label"].isna()]["how"].value_counts()
     told = ", ".join(f"{count} {_WHY.get(str(why), str(why))}" for why, count in how.items())
-    links = [Link("Task file for Label Studio", f"queue/{UNDECIDED}.json", download=True)]
+    links = [Link(_FILE, f"queue/{UNDECIDED}.json", download=True)]
     links += _there(folder, "agreement.html", Link("Agreement", "reports/agreement.html"))
     return [Waiting("Texts to decide", int(how.sum()), f"{told}: another vote decides.", links)]
 
@@ -105,10 +109,19 @@ def _doubts(store: Store, classifier: Classifier, version: str | None, folder: P
     rows = disputed(store, classifier, version)
     count = int((rows["label"] != rows["label_said"]).sum())
     told = f"Test texts on which version {version} and the annotators differ, the likeliest wrong label first."
-    links = [Link("Task file for Label Studio", f"queue/{DOUBTS}.json", download=True)]
+    links = [Link(_FILE, f"queue/{DOUBTS}.json", download=True)]
     page = f"evaluation/{version}/index.html"
     links += _there(folder, page, Link("Evaluation", f"reports/{page}"))
     return [Waiting("Labels to look at again", count, told, links)]
+
+
+def _worth(folder: Path) -> list[Waiting]:
+    try:
+        count = len(json.loads((folder / TEACH).read_text("utf-8")))
+    except (FileNotFoundError, ValueError):
+        return []
+    told = "Unlabelled texts from which the next model would learn most."
+    return [Waiting("Texts worth annotating", count, told, [Link(_FILE, f"reports/{TEACH}", download=True)])]
 
 
 def _quarantined(store: Store, checks: Path) -> list[Waiting]:
