@@ -15,7 +15,9 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, get_current_context
+from airflow.sdk import get_current_context
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from airflow.sdk.exceptions import AirflowException
 
 from aufruf.classifier import Classifier, choose, names
