@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from aufruf.errors import UsageError
 from aufruf.schemas import Decision, QuarantinedRow
 from aufruf.steps import desk
+from aufruf.steps.evaluate import evaluate
 
 
 def words(page: str) -> str:
@@ -98,6 +100,17 @@ def test_the_downloads_are_tasks_for_label_studio(after):
     assert len(undecided) == count
     with pytest.raises(UsageError, match="no queue 'all'"):
         desk.queue(after.settings, "call_to_action", "all")
+
+
+def test_mlflow_leads_back_to_the_report(after):
+    """Where somebody says where the pages are served, the version names its evaluation there; else it names none."""
+    before = after.registry.get("1").tags
+    served = replace(after.settings, pages_url="http://airflow.example/aufruf/classifiers/")
+    evaluate(served, after.gate(margin=0.05), "1")
+    address = "http://airflow.example/aufruf/classifiers/call_to_action/reports/evaluation/1/index.html"
+    assert "aufruf.report" not in before
+    assert after.registry.get("1").tags["aufruf.report"] == address
+    assert after.registry.run_tags("1")[1]["aufruf.report"] == address
 
 
 def test_looking_changes_nothing(after):

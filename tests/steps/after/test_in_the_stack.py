@@ -161,6 +161,20 @@ def test_a_rollback_on_the_command_line_is_noticed(up, capfd, monkeypatch) -> No
     assert _aliases(up) == {CHAMPION: "2", PREVIOUS: "3"}
 
 
+def test_a_failed_run_says_what_to_do(up) -> None:
+    """A file that is refused fails its run of `ingest`, whose note says what was wrong with it and what comes next."""
+    (up.settings.inbox_posts / "shopping.csv").write_text("item,price\nbread,3\n", "utf-8")
+    airflow = Airflow(up.settings)
+
+    def failed() -> list[str]:
+        runs = (airflow.get("dags/ingest/dagRuns", state="failed", limit=10) or {"dag_runs": []})["dag_runs"]
+        return [run["note"] or "" for run in runs]
+
+    [note] = _until("the failed run", failed)
+    assert note.startswith("refusals: shopping.csv: no known format")
+    assert "Name its columns" in note
+
+
 def test_the_webhook_is_there_once(up) -> None:
     """Starting the stack again makes no second one."""
     api = f"http://127.0.0.1:{up.settings.mlflow_port}/api/2.0/mlflow/webhooks"
