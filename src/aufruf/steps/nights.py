@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,13 +17,16 @@ _JUDGED = 12  # versions of the learning curve
 _BY_PERSON = {"hand": "A person made version {} champion.", "rollback": "A person rolled back to version {}."}
 
 
-def events(store: Store, classifier: Classifier, decisions: pd.DataFrame) -> list[Event]:
-    """Everything the lake tells, in no order; times in UTC. ``decisions``: the classifier's rows."""
+def events(store: Store, classifier: Classifier, decisions: pd.DataFrame, checks: Path) -> list[Event]:
+    """Everything the lake tells, in no order; times in UTC.
+
+    ``decisions``: the classifier's rows. ``checks``: the folder of pages on what was taken in.
+    """
     return [
         *map(_judged, decisions.to_dict("records")),
         *_moved(store, classifier),
         *_scored(store, classifier),
-        *_taken(store),
+        *_taken(store, checks),
         *_held(store, classifier),
     ]
 
@@ -79,12 +83,13 @@ def _scored(store: Store, classifier: Classifier) -> Iterator[Event]:
             yield Event(row["at"], "scored", f"Version {row['model_version']} scored {row['n']:,} {noun}.")
 
 
-def _taken(store: Store) -> Iterator[Event]:
+def _taken(store: Store, checks: Path) -> Iterator[Event]:
     columns = ["digest", "name", "kind", "kept", "refused", "status", "reasons", "ingested_at"]
     files = store.read("files", columns=columns)
     for row in files[files["status"] == "refused"].to_dict("records"):
         why = row["reasons"].rstrip(".") or "it did not pass the checks"
-        links = [Link("Its checks", f"checks/{row['digest'][:12]}.html")]
+        page = f"{row['digest'][:12]}.html"
+        links = [Link("Its checks", f"checks/{page}")] if (checks / page).is_file() else []
         yield Event(row["ingested_at"].to_pydatetime(), "held", f"The file {row['name']} was held back: {why}.", links)
     good = files[files["status"] != "refused"]
     for at, rows in good.groupby(good["ingested_at"].dt.floor("min")):
