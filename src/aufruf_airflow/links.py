@@ -24,7 +24,11 @@ def report(base: str, classifier: str, task_id: str, said: dict[str, Any]) -> st
     if not classifier:
         return ""
     version = said.get("model_version") or said.get("challenger")
-    path = {"monitor": "monitor/index.html", "promote": "champions/index.html"}.get(task_id, "index.html")
+    path = {
+        "monitor": "monitor/index.html",
+        "drift": "monitor/index.html",
+        "promote": "champions/index.html",
+    }.get(task_id, "index.html")
     if task_id == "report" and "path" in said:
         path = "/".join(PurePath(str(said["path"])).parts[-2:])  # DAY/index.html
     elif task_id in {"evaluate", "approval.ask"} and version:
