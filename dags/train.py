@@ -18,13 +18,15 @@ from airflow.sdk import DAG
 from aufruf_airflow import assets
 from aufruf_airflow.approval import approval
 from aufruf_airflow.classifiers import train_params, train_schedule, working
+from aufruf_airflow.notify import deadline
 from aufruf_airflow.sweep import sweep
 from aufruf_airflow.task import announce, common, skip, step, take, verb
 
 
 def build(classifier):
     name = classifier.name
-    with DAG(f"{name}.train", schedule=train_schedule(classifier), params=train_params(), **common(__doc__, name)):
+    when = {"schedule": train_schedule(classifier), "deadline": deadline(classifier)}
+    with DAG(f"{name}.train", params=train_params(), **when, **common(__doc__, name)):
 
         @step(gpu=True, hours=2)
         def evaluate(trained, params=None):

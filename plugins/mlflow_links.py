@@ -7,6 +7,8 @@ from urllib.parse import quote
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 
+from aufruf_airflow import links
+
 
 def server() -> str:
     """The tracking server's address when a browser can open it, else nothing."""
@@ -25,9 +27,29 @@ class ModelsLink(BaseOperatorLink):
         return f"{server()}/#/models/{quote(classifier)}" if dot and server() else ""
 
 
+class VersionLink(BaseOperatorLink):
+    """The registered version that a task has made, measured, judged or asked."""
+
+    name = "Version in MLflow"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The page of the version; "" where the task named none."""
+        return links.version(server(), ti_key.dag_id.rpartition(".")[0], links.said_by(ti_key)) if server() else ""
+
+
+class RunLink(BaseOperatorLink):
+    """The run that a task has made."""
+
+    name = "Run in MLflow"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """The page of the run; "" where the task made none."""
+        return links.run(server(), links.said_by(ti_key)) if server() else ""
+
+
 class MlflowLinks(AirflowPlugin):
     name = "mlflow_links"
-    global_operator_extra_links: ClassVar[list[Any]] = [ModelsLink()]
+    global_operator_extra_links: ClassVar[list[Any]] = [ModelsLink(), VersionLink(), RunLink()]
     # no url_route: MLflow refuses to be framed, so the entry opens a page of its own
     external_views: ClassVar[list[Any]] = (
         [{"name": "MLflow", "href": server(), "destination": "nav"}] if server() else []

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from aufruf.errors import UsageError, nearest
+from aufruf.notices import Notify
 from aufruf.question import Question
 from aufruf.sections import Count, Monitor, Section, Share, Teach
 from aufruf.settings import Settings
@@ -176,6 +177,7 @@ class Classifier(Question):
     monitor: Monitor = Monitor()
     teach: Teach = Teach()
     energy: Energy = Energy()
+    notify: Notify = Notify()
 
 
 def preset_names() -> list[str]:

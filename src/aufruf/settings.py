@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlparse
+from urllib.parse import quote, urlparse
 
 from aufruf.errors import UsageError
 
@@ -22,6 +22,8 @@ class Settings:
     preset: str | None  # overlay used where no --preset is given
     encoder: str | None  # overrides the encoder of every classifier: a hub name or a folder
     studies_url: str | None = field(default=None, repr=False)  # AUFRUF_STUDIES: PostgreSQL; None: files under home
+    run_url: str | None = None  # AUFRUF_RUN_URL: where whoever started the command shows it
+    pages_url: str | None = None  # AUFRUF_PAGES_URL: where reports/ is served, NAME/reports/... below it
 
     @classmethod
     def load(cls, home: str | Path | None = None, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -37,7 +39,13 @@ class Settings:
             preset=env.get("AUFRUF_PRESET") or None,
             encoder=env.get("AUFRUF_ENCODER") or None,
             studies_url=_postgresql(env, "AUFRUF_STUDIES"),
+            run_url=env.get("AUFRUF_RUN_URL") or None,
+            pages_url=env.get("AUFRUF_PAGES_URL") or None,
         )
+
+    def served(self, classifier: str, page: str) -> str | None:
+        """Where a page below reports/<classifier>/ is served; None when nobody says that it is."""
+        return f"{self.pages_url.rstrip('/')}/{quote(classifier)}/reports/{quote(page)}" if self.pages_url else None
 
     @property
     def inbox_annotations(self) -> Path:

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import logging
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,9 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from aufruf.classifier import choose
-from aufruf.errors import BundleRefused, DataRefused, NothingYet, UsageError
+from aufruf.errors import AufrufError, BundleRefused, DataRefused, NothingYet, UsageError
 from aufruf.settings import Settings
+from aufruf_airflow import notify
 
 OWNER = "aufruf"
 _REFUSAL = "refusal"  # the key under which a task says what was refused, even where it is skipped itself
@@ -44,6 +46,7 @@ def common(doc: str | None, *tags: str) -> dict[str, Any]:
             "retry_delay": timedelta(seconds=30),
             "retry_exponential_backoff": True,
             "max_retry_delay": timedelta(minutes=10),
+            "on_failure_callback": notify.failed,
             "execution_timeout": timedelta(hours=1),
         },
     }
@@ -81,6 +84,7 @@ def skip(why: str) -> None:
 
 def fail(why: str) -> None:
     """Fail at once, without another try."""
+    notify.leave(why)
     raise AirflowFailException(why)
 
 
@@ -114,12 +118,14 @@ def take(verb: str, name: str, params: dict[str, Any] | None = None, **more: Any
     ``sweep.opened`` is the function ``opened`` of the step ``sweep``.
     The step's module is imported here, in the task's own process: it may load torch, and a DAG file must not.
     """
-    settings = Settings.load()
+    settings = Settings.load(env={**os.environ, **notify.addresses()})
     classifier = choose(settings, name, (params or {}).get("preset"))
     step, _, part = verb.partition(".")
     module = importlib.import_module(f"aufruf.steps.{step}")
     result = getattr(module, part or step)(settings, classifier, **more)
     log.info("%s: %s", verb, result)
+    if "verdict" in result:
+        notify.decided(name, result)
     return result
 
 
@@ -128,9 +134,12 @@ def _spoken(function: Callable[..., Any], waits: bool) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except HOPELESS as error:
+        except AufrufError as error:
             if waits and isinstance(error, NothingYet):
                 raise AirflowSkipException(error.sentence()) from None
-            raise AirflowFailException(error.sentence()) from error
+            notify.leave(error.sentence())
+            if isinstance(error, HOPELESS):
+                raise AirflowFailException(error.sentence()) from error
+            raise
 
     return run

@@ -58,6 +58,11 @@ def metrics(model: dict[str, Interval], baseline: dict[str, Interval]) -> list[M
     ]
 
 
+def name_of(metric: str) -> str:
+    """The usual name of a metric."""
+    return _METRICS.get(metric, metric)
+
+
 def parties(rows: Sequence[PartyCount]) -> PartyChart:
     """The parties with the largest number of calls first, on one axis that starts at zero."""
     top = axis_end(row.high for row in rows if row.texts)

@@ -58,6 +58,20 @@ def fill(template: str, *, rules: str = "", script: str = "", **values: Any) -> 
     )
 
 
+def style_of(name: str) -> str:
+    """A style sheet of this folder that only some pages need: ``rules`` for ``fill``."""
+    return _file(name)
+
+
+def header_policy(*scripts: str) -> str:
+    """What a server says beside a page's own policy: who may frame it, and that only these scripts of ours may run."""
+    hashes = " ".join(f"'sha256-{_digest(_file(name))}'" for name in scripts) or "'none'"
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    )
+
+
 @cache
 def _file(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")

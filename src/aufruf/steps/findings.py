@@ -1,8 +1,13 @@
 """What a version has said of the posts nobody annotated: the frame that explanations, reports and status start from."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.reports.facts import Explained, Finding
 from aufruf.store import Store
 
 _ABOUT = ["text_id", "digest", "text", "text_type", "post_type", "platform", "party", "author", "posted_at"]
@@ -31,3 +36,36 @@ def latest(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     days = frame["scored_at"].dt.date
     return frame[days == days.max()]
+
+
+def explanations(store: Store, classifier: Classifier, version: str) -> dict[str, dict[str, Any]]:
+    """The rows of the table ``explanations`` of a version, by text_id."""
+    rows = store.read("explanations", {"classifier": classifier.name, "model_version": version})
+    return {row["text_id"]: {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
+
+
+def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]]) -> Finding:
+    """A row of ``said`` as a page shows it, with its explanation where that is of the text as it reads now."""
+    why = explained.get(row["text_id"])
+    why = why if why is not None and why["digest"] == row["digest"] else None
+    words = [(str(word), float(weight)) for word, weight in json.loads(why["words"])] if why else []
+    return Finding(
+        text_id=row["text_id"],
+        text=row["text"],
+        party=row["party"],
+        author=row["author"],
+        text_type=row["text_type"],
+        posted_at=None if pd.isna(row["posted_at"]) else row["posted_at"].to_pydatetime(),
+        label=row["label"],
+        probability=float(row["probability"]),
+        confident=bool(row["confident"]),
+        chosen=why["chosen"] if why else None,
+        explained=_explained(why, words),
+    )
+
+
+def _explained(why: dict[str, Any] | None, words: list[tuple[str, float]]) -> Explained | None:
+    if why is None:
+        return None
+    kept = why["unreliable"]
+    return Explained(words, float(why["fit"]), float(why["stability"]), None if pd.isna(kept) else str(kept))

@@ -73,6 +73,13 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
     return {**result, "changed": written, "status": "new" if written else "nothing to do"}
 
 
+def undecided(settings: Settings, classifier: Classifier) -> list[dict[str, Any]]:
+    """The texts whose votes decide nothing as Label Studio tasks, the most disputed first; nothing is written."""
+    store = Store(settings.lake)
+    found = _decide(store, classifier, store.read("labels", {"classifier": classifier.name}))
+    return queues.tasks(found.rows, found.votes, found.standing, found.texts)
+
+
 def refused(result: Mapping[str, Any]) -> DataRefused | None:
     """The failure that a result with batches held out stands for; None when every batch counts."""
     held = result.get("held_back", ())

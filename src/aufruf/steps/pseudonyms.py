@@ -3,8 +3,10 @@
 import hmac
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
+from aufruf.classifier import Classifier
 from aufruf.errors import AufrufError
 from aufruf.settings import Settings
 
@@ -15,6 +17,14 @@ _BYTES = 32
 def pseudonym(key: bytes, author: str) -> str:
     """``author-`` and twelve hex digits: HMAC-SHA256 of the account's name, without @, case folded."""
     return f"author-{hmac.digest(key, folded(author).encode('utf-8', 'surrogatepass'), 'sha256').hex()[:12]}"
+
+
+def named(settings: Settings, classifier: Classifier) -> Callable[[str | None], str | None]:
+    """How an author is named: by a pseudonym where the classifier asks for it, else as the table has it."""
+    if classifier.report.accounts != "pseudonyms":
+        return lambda author: author
+    key = key_of(settings)
+    return lambda author: pseudonym(key, author) if author else None
 
 
 def folded(author: str) -> str:

@@ -1,7 +1,6 @@
 """The step ``report``: the page of the day."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +20,7 @@ from aufruf.steps import corpus, findings, history
 from aufruf.steps.beside import neighbours, track_record
 from aufruf.steps.champion import speaking
 from aufruf.steps.prevalence import as_json, prevalence
-from aufruf.steps.pseudonyms import key_of, pseudonym
+from aufruf.steps.pseudonyms import named
 from aufruf.store import Store
 
 
@@ -33,7 +32,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     scored = findings.scored(store, classifier, version.version)
     new = findings.latest(scored)
     calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
-    explained = _explanations(store, classifier, version.version)
+    explained = findings.explanations(store, classifier, version.version)
     others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]
     surest = np.arange(len(calls)) < classifier.report.shown
     calls_shown = calls[surest | calls["text_id"].isin(explained)]
@@ -102,11 +101,6 @@ def _decision(store: Store, classifier: Classifier) -> pages.DecisionNote | None
     return pages.DecisionNote(last["verdict"], said, reasons, last["at"].to_pydatetime())
 
 
-def _explanations(store: Store, classifier: Classifier, version: str) -> dict[str, dict[str, Any]]:
-    rows = store.read("explanations", {"classifier": classifier.name, "model_version": version})
-    return {row["text_id"]: {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
-
-
 def _ledger(store: Store, classifier: Classifier) -> dict[str, int]:
     counts = store.read("splits", {"classifier": classifier.name}, ["split"])["split"].value_counts()
     return {name: int(counts.get(name, 0)) for name in ("train", "validation", "test")}
@@ -132,47 +126,13 @@ def _findings(
     """The texts of the page, each with its explanation, what such a probability was worth, and its neighbours."""
     record = track_record(store, classifier, version)
     near = neighbours(store, classifier, shown["text"].tolist())
-    account = _account(settings, classifier)
+    account = named(settings, classifier)
     return [
         replace(
-            _finding(row, explained),
+            findings.finding(row, explained),
             author=account(row["author"]),
             record=record(row["probability"]),
             neighbours=beside,
         )
         for row, beside in zip(shown.to_dict("records"), near, strict=True)
     ]
-
-
-def _account(settings: Settings, classifier: Classifier) -> Callable[[str | None], str | None]:
-    """How an author is named: by a pseudonym where the classifier asks for it, else as the table has it."""
-    if classifier.report.accounts != "pseudonyms":
-        return lambda author: author
-    key = key_of(settings)
-    return lambda author: pseudonym(key, author) if author else None
-
-
-def _explained(why: dict[str, Any] | None, words: list[tuple[str, float]]) -> pages.Explained | None:
-    if why is None:
-        return None
-    kept = why["unreliable"]
-    return pages.Explained(words, float(why["fit"]), float(why["stability"]), None if pd.isna(kept) else str(kept))
-
-
-def _finding(row: dict[Any, Any], explained: dict[str, dict[str, Any]]) -> pages.Finding:
-    why = explained.get(row["text_id"])
-    why = why if why is not None and why["digest"] == row["digest"] else None
-    words = [(str(word), float(weight)) for word, weight in json.loads(why["words"])] if why else []
-    return pages.Finding(
-        text_id=row["text_id"],
-        text=row["text"],
-        party=row["party"],
-        author=row["author"],
-        text_type=row["text_type"],
-        posted_at=None if pd.isna(row["posted_at"]) else row["posted_at"].to_pydatetime(),
-        label=row["label"],
-        probability=float(row["probability"]),
-        confident=bool(row["confident"]),
-        chosen=why["chosen"] if why else None,
-        explained=_explained(why, words),
-    )

@@ -190,6 +190,7 @@ def _tags(settings: Settings, encoder: ResolvedEncoder, mark: str) -> dict[str, 
         "aufruf.version": aufruf.__version__,
         "aufruf.git_commit": _git_commit(),
         "aufruf.ledger_version": corpus.versions(settings).get("splits"),
+        "aufruf.run_url": settings.run_url,
         **corpus.data_seen(settings),
     }
 

@@ -58,6 +58,8 @@ def up(make_after, turned, tmp_path_factory) -> Iterator[Any]:
     after = replace(after, settings=settings, classifier=choose(settings, None))
     after.register_again(turned)
     after.register_again()
+    settings.inbox_posts.mkdir(parents=True, exist_ok=True)
+    (settings.inbox_posts / "shopping.csv").write_text("item,price\nbread,3\n", "utf-8")  # refused: see the last test
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUFRUF_DAGS", str(CHECKOUT / "dags"))
         try:
@@ -193,3 +195,16 @@ def test_the_webhook_is_there_once(up) -> None:
     api = f"http://127.0.0.1:{up.settings.mlflow_port}/api/2.0/mlflow/webhooks"
     assert stack.webhook.register(up.settings)
     assert [one["name"] for one in fetch(api)["webhooks"]] == ["aufruf"]
+
+
+def test_a_failed_run_says_what_to_do(up) -> None:
+    """The file that lay in the inbox failed its run of `ingest`, whose note says what was wrong and what comes next."""
+    airflow = Airflow(up.settings)
+
+    def failed() -> list[str]:
+        runs = (airflow.get("dags/ingest/dagRuns", state="failed", limit=10) or {"dag_runs": []})["dag_runs"]
+        return [run["note"] or "" for run in runs]
+
+    [note] = _until("the failed run", failed)
+    assert note.startswith("refusals: shopping.csv: no known format")
+    assert "Name its columns" in note

@@ -1,0 +1,254 @@
+"""The page on which a day starts, made of what the lake and the reports hold. It needs no registry and no model."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from aufruf.classifier import Classifier, choose
+from aufruf.errors import AufrufError
+from aufruf.reports import desk as pages
+from aufruf.reports.facts import DecisionNote, Finding
+from aufruf.reports.index import STANDING
+from aufruf.reports.inert import web_address
+from aufruf.reports.intervals import Interval
+from aufruf.reports.page import short_date
+from aufruf.settings import Settings
+from aufruf.steps import findings, nights, waiting
+from aufruf.steps.prevalence import prevalence
+from aufruf.steps.pseudonyms import named
+from aufruf.store import Store, quoted
+
+_CALLS = 8  # shown
+_DAYS, _CHECKS = 5, 6  # reports and files listed
+Run = Mapping[str, Any]  # verb, state, at, note, address: what somebody else's scheduler tells of a run
+
+
+def desk(settings: Settings, name: str, runs: Sequence[Run] = (), approve_at: str | None = None) -> str:
+    """The page of a classifier. ``runs``: of its chain, for the time line. Raises UsageError for an unknown name."""
+    classifier = choose(settings, name)
+    store, zone = Store(settings.lake), ZoneInfo(classifier.schedule.timezone)
+    decisions = store.read("decisions", {"classifier": name}).sort_values("at")
+    champion = _champion(settings, store, classifier, decisions, zone)
+    version = champion.version if champion else None
+    verdict = _verdict(decisions, zone)
+    counted = prevalence(store, classifier, version) if version else None
+    day, scored, of, calls = _calls(settings, store, classifier, version) if version else (None, 0, 0, [])
+    folder = settings.reports / name
+    texts_at, text_pages = _text_pages(folder)
+    checks = settings.reports / "checks"
+    happened = [*nights.events(store, classifier, decisions, checks), *map(_run, runs)]
+    page = pages.Desk(
+        classifier=name,
+        positive=classifier.positive,
+        metric=classifier.gate.metric,
+        at=datetime.now(zone),
+        champion=champion,
+        challenger=_challenger(settings, classifier, decisions, version),
+        verdict=verdict,
+        scored_on=day,
+        scored=scored,
+        calls=calls,
+        calls_of=of,
+        prevalence=counted if counted and counted.whole.texts else None,
+        events=[replace(event, at=event.at.astimezone(zone)) for event in happened],
+        learnt=nights.learnt(store, classifier, decisions),
+        waiting=waiting.waiting(settings, classifier, version, verdict, approve_at),
+        checks=_checks(store, settings, folder),
+        pages=_pages(folder, version),
+        texts_at=texts_at,
+        text_pages=text_pages,
+        mask=classifier.report.mask,
+        numbered=classifier.report.accounts == "numbers",
+    )
+    return pages.render(page)
+
+
+def front(settings: Settings, names: Sequence[str]) -> str:
+    """The list of these classifiers, with a sentence on who scores."""
+    return pages.render_front([(name, _sentence(settings, name)) for name in names])
+
+
+def queue(settings: Settings, name: str, which: str) -> list[dict[str, Any]]:
+    """The Label Studio tasks of a download. Raises UsageError for an unknown name, NothingYet without a version."""
+    classifier = choose(settings, name)
+    return waiting.tasks(settings, classifier, which, _speaks(Store(settings.lake), name)[0])
+
+
+def _sentence(settings: Settings, name: str) -> str:
+    try:
+        choose(settings, name)
+    except AufrufError as error:
+        return error.sentence()
+    version, since, _, _ = _speaks(Store(settings.lake), name)
+    return f"Version {version} scores since {short_date(since)}." if version else "No model scores yet."
+
+
+def _speaks(store: Store, name: str) -> tuple[str | None, datetime | None, str | None, str | None]:
+    """Who scores, since when, how it came into use, and what should score instead but may not."""
+    rows = store.read("champions", {"classifier": name}).sort_values("since", ascending=False).to_dict("records")
+    if not rows or rows[0]["version"] is None:
+        return None, None, None, None
+    last, refused = rows[0], None
+    if last["refused"]:
+        refused = f"Version {last['version']}: {last['refused']}."
+        sound = [row for row in rows if row["version"] == last["replaced"] and not row["refused"]]
+        if not sound:
+            return None, None, None, None
+        last = sound[0]
+    return last["version"], last["since"].to_pydatetime(), last["how"], refused
+
+
+def _champion(
+    settings: Settings, store: Store, classifier: Classifier, decisions: pd.DataFrame, zone: ZoneInfo
+) -> pages.Model | None:
+    version, since, how, refused = _speaks(store, classifier.name)
+    if version is None or since is None:
+        return None
+    metrics, rows = _measured(decisions, version)
+    links = _version_links(settings, classifier.name, version)
+    return pages.Model(version, metrics, rows, links, since.astimezone(zone), how, refused)
+
+
+def _challenger(
+    settings: Settings, classifier: Classifier, decisions: pd.DataFrame, champion: str | None
+) -> pages.Model | None:
+    """The version last judged, while it is not the one that scores."""
+    if decisions.empty or decisions.iloc[-1]["challenger"] == champion:
+        return None
+    version = str(decisions.iloc[-1]["challenger"])
+    return pages.Model(version, *_measured(decisions, version), _version_links(settings, classifier.name, version))
+
+
+def _measured(decisions: pd.DataFrame, version: str) -> tuple[dict[str, Interval], int]:
+    """The figures of a version as the newest decision has them, as champion or as challenger, and of how many texts."""
+    for row in decisions.iloc[::-1].to_dict("records"):
+        for role in ("champion", "challenger"):
+            if row[role] == version and (found := nights.intervals(row[f"{role}_metrics"])):
+                return found, int(row["test_rows"])
+    return {}, 0
+
+
+def _verdict(decisions: pd.DataFrame, zone: ZoneInfo) -> pages.Verdict | None:
+    if decisions.empty:
+        return None
+    row = decisions.iloc[-1]
+    said, *reasons = json.loads(row["reasons"]) or [""]
+    note = DecisionNote(
+        row["verdict"], said[:1].upper() + said[1:], reasons, row["at"].to_pydatetime().astimezone(zone)
+    )
+    gap = None if pd.isna(row["value"]) else Interval(float(row["value"]), float(row["low"]), float(row["high"]))
+    champion = None if pd.isna(row["champion"]) else str(row["champion"])
+    return pages.Verdict(str(row["challenger"]), champion, note, gap)
+
+
+def _version_links(settings: Settings, name: str, version: str) -> list[pages.Link]:
+    found = []
+    page = f"evaluation/{version}/index.html"
+    if (settings.reports / name / page).is_file():
+        found.append(pages.Link(f"Evaluation of version {version}", f"reports/{page}"))
+    if server := web_address(settings.tracking_uri.rstrip("/")):
+        found.append(pages.Link(f"Version {version} in MLflow", f"{server}/#/models/{name}/versions/{version}"))
+    return found
+
+
+def _calls(
+    settings: Settings, store: Store, classifier: Classifier, version: str
+) -> tuple[date | None, int, int, list[Finding]]:
+    """The day (UTC) on which posts were last scored, how many, the calls among them, and those to show."""
+    mine = f"classifier = {quoted(classifier.name)}"
+    posts = (
+        "from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest "
+        f"left anti join splits s on s.text_id = t.text_id and s.{mine} "
+        f"where p.{mine} and p.model_version = {quoted(version)}"
+    )
+    tables = ("predictions", "texts", "splits")
+    sql = f"select date_trunc('day', p.scored_at) as day, p.label, count(*) as n {posts} group by 1, 2"
+    counts = [row for batch in store.query(sql, *tables) for row in batch.to_pylist()]
+    if not counts:
+        return None, 0, 0, []
+    day = max(row["day"] for row in counts)
+    today = [row for row in counts if row["day"] == day]
+    labels = sorted({row["label"] for row in today if classifier.is_call(row["label"])})
+    of = sum(row["n"] for row in today if row["label"] in labels)
+    found = _shown(settings, store, classifier, version, posts, day, labels) if labels else []
+    return day.date(), sum(row["n"] for row in today), of, found
+
+
+def _shown(
+    settings: Settings, store: Store, classifier: Classifier, version: str, posts: str, day: datetime, labels: list[str]
+) -> list[Finding]:
+    """The surest calls of the day, the explained ones first."""
+    explained = findings.explanations(store, classifier, version)
+    known = ", ".join(map(quoted, sorted(explained))) or "''"
+    columns = "p.text_id, p.digest, p.label, p.confident, t.text, t.text_type, t.party, t.author, t.posted_at"
+    sql = (
+        f"select {columns}, p.probabilities[{quoted(classifier.positive)}] as probability, "
+        f"p.text_id in ({known}) as explained {posts} and p.scored_at >= timestamp '{day:%Y-%m-%d}' "
+        f"and p.scored_at < timestamp '{day + timedelta(days=1):%Y-%m-%d}' "
+        f"and p.label in ({', '.join(map(quoted, labels))}) order by explained desc, probability desc limit {_CALLS}"
+    )
+    rows = [row for batch in store.query(sql, "predictions", "texts", "splits") for row in batch.to_pylist()]
+    account = named(settings, classifier)
+    shown = ({**row, "posted_at": pd.Timestamp(row["posted_at"])} for row in rows)
+    return [replace(findings.finding(row, explained), author=account(row["author"])) for row in shown]
+
+
+def _run(run: Run) -> pages.Event:
+    """A run that failed or goes on; what one has done tells the lake."""
+    failed, note = run["state"] == "failed", str(run.get("note") or "").strip()
+    said = f"The run {run['verb']} failed{f': {note[:400]}' if note else ''}" if failed else f"{run['verb']} is running"
+    links = [pages.Link("In Airflow", run["address"])]
+    return pages.Event(run["at"].astimezone(UTC), "failed" if failed else "running", f"{said.rstrip('.')}.", links)
+
+
+def _text_pages(folder: Path) -> tuple[str | None, frozenset[str]]:
+    """Where the newest day has its pages of single texts, and their names."""
+    texts = max(folder.glob("????-??-??/texts"), default=None)
+    if texts is None:
+        return None, frozenset()
+    return f"reports/{texts.parent.name}/texts", frozenset(page.name for page in texts.glob("*.html"))
+
+
+def _pages(folder: Path, version: str | None) -> list[pages.Link]:
+    """The newest days, then the pages beside them that are there."""
+    days = sorted((page.parent.name for page in folder.glob("????-??-??/index.html")), reverse=True)
+    dated = [(day, at) for day in days[:_DAYS] if (at := _day(day))]
+    found = [pages.Link(f"Day {short_date(at)}", f"reports/{day}/index.html") for day, at in dated]
+    if (folder / "index.html").is_file():
+        found.append(pages.Link("All days", "reports/index.html"))
+    found += [
+        pages.Link(title, f"reports/{path}", download=path.endswith(".json"))
+        for path, title in STANDING.items()
+        if (folder / path).is_file()
+    ]
+    page = f"evaluation/{version}/index.html"
+    return found + ([pages.Link("Evaluation of the champion", f"reports/{page}")] if (folder / page).is_file() else [])
+
+
+def _day(name: str) -> date | None:
+    try:
+        return date.fromisoformat(name)
+    except ValueError:
+        return None
+
+
+def _checks(store: Store, settings: Settings, folder: Path) -> list[pages.Link]:
+    """Drift where there is a page on it, then the files last taken in with their checks."""
+    drift = "monitor/index.html"
+    found = [pages.Link("Drift: do posts and labels still look like the training data?", f"reports/{drift}")]
+    files = store.read("files", columns=["digest", "name", "rows", "kept", "status", "ingested_at"])
+    rows = files.sort_values("ingested_at", ascending=False).head(_CHECKS).to_dict("records")
+    return (found if (folder / drift).is_file() else []) + [_check(settings, row) for row in rows]
+
+
+def _check(settings: Settings, row: Mapping[Any, Any]) -> pages.Link:
+    page = f"checks/{row['digest'][:12]}.html"
+    held = "held back whole" if row["status"] == "refused" else f"{row['kept']:,} of {row['rows']:,} rows kept"
+    title = f"{row['name']}: {held}, {short_date(row['ingested_at'])}"
+    return pages.Link(title, page if (settings.reports / page).is_file() else "")

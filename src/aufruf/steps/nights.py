@@ -1,0 +1,109 @@
+"""What happened, night by night, read off the lake: judged, promoted, scored, taken in, held back and why."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.reports.desk import Event, Learnt, Link
+from aufruf.reports.intervals import Interval
+from aufruf.store import Store, quoted
+
+PROMOTED = ("first", "promoted")
+_JUDGED = 12  # versions of the learning curve
+_BY_PERSON = {"hand": "A person made version {} champion.", "rollback": "A person rolled back to version {}."}
+
+
+def events(store: Store, classifier: Classifier, decisions: pd.DataFrame, checks: Path) -> list[Event]:
+    """Everything the lake tells, in no order; times in UTC.
+
+    ``decisions``: the classifier's rows. ``checks``: the folder of pages on what was taken in.
+    """
+    return [
+        *map(_judged, decisions.to_dict("records")),
+        *_moved(store, classifier),
+        *_scored(store, classifier),
+        *_taken(store, checks),
+        *_held(store, classifier),
+    ]
+
+
+def learnt(store: Store, classifier: Classifier, decisions: pd.DataFrame) -> list[Learnt]:
+    """The versions that were judged, the newest first, by the gate's metric."""
+    ledger = store.read("splits", {"classifier": classifier.name}, ["split", "assigned_at"])
+    assigned = ledger[ledger["split"] != "none"]["assigned_at"]
+    first = decisions.sort_values("at").drop_duplicates("challenger")
+    won = set(decisions[decisions["verdict"].isin(PROMOTED)]["challenger"])
+    found = []
+    for row in first.to_dict("records"):
+        value = intervals(row["challenger_metrics"]).get(classifier.gate.metric)
+        if value is not None:
+            labels = int((assigned <= row["at"]).sum())
+            found.append(Learnt(row["challenger"], row["at"].to_pydatetime(), value, row["challenger"] in won, labels))
+    return found[::-1][:_JUDGED]
+
+
+def intervals(told: Any) -> dict[str, Interval]:
+    """The metrics that a row of ``decisions`` holds as JSON."""
+    return {name: Interval(**one) for name, one in json.loads(told if isinstance(told, str) else "{}").items()}
+
+
+def _judged(row: dict[Any, Any]) -> Event:
+    said = json.loads(row["reasons"])
+    why = f": {'; '.join(said)}" if said else ""
+    what = f"Version {row['challenger']} was trained and judged{why}."
+    if isinstance(row["decided_by"], str):  # the reasons say who, but for whose account that is
+        what = f"{said[0][:1].upper()}{said[0][1:]}." if said else f"A person decided on version {row['challenger']}."
+    return Event(row["at"].to_pydatetime(), row["verdict"], what)
+
+
+def _moved(store: Store, classifier: Classifier) -> Iterator[Event]:
+    for row in store.read("champions", {"classifier": classifier.name}).to_dict("records"):
+        at, version = row["since"].to_pydatetime(), row["version"]
+        if not version:
+            yield Event(at, "held", "A person took the alias champion away: nothing is scored.")
+        elif row["refused"]:
+            yield Event(at, "failed", f"Version {version} may not speak: {row['refused']}.")
+        elif row["how"] in _BY_PERSON:
+            yield Event(at, "promoted", _BY_PERSON[row["how"]].format(version))
+
+
+def _scored(store: Store, classifier: Classifier) -> Iterator[Event]:
+    """By day and version; texts that people annotated, scored to be measured, are among them."""
+    sql = (
+        "select date_trunc('day', scored_at) as day, model_version, count(*) as n, max(scored_at) as at "  # noqa: S608 - quoted
+        f"from predictions where classifier = {quoted(classifier.name)} group by 1, 2"
+    )
+    for batch in store.query(sql, "predictions"):
+        for row in batch.to_pylist():
+            noun = "text" if row["n"] == 1 else "texts"
+            yield Event(row["at"], "scored", f"Version {row['model_version']} scored {row['n']:,} {noun}.")
+
+
+def _taken(store: Store, checks: Path) -> Iterator[Event]:
+    columns = ["digest", "name", "kind", "kept", "refused", "status", "reasons", "ingested_at"]
+    files = store.read("files", columns=columns)
+    for row in files[files["status"] == "refused"].to_dict("records"):
+        why = row["reasons"].rstrip(".") or "it did not pass the checks"
+        page = f"{row['digest'][:12]}.html"
+        links = [Link("Its checks", f"checks/{page}")] if (checks / page).is_file() else []
+        yield Event(row["ingested_at"].to_pydatetime(), "held", f"The file {row['name']} was held back: {why}.", links)
+    good = files[files["status"] != "refused"]
+    for at, rows in good.groupby(good["ingested_at"].dt.floor("min")):
+        noun = "file was" if len(rows) == 1 else "files were"
+        parts = [f"{kept:,} {kind}" for kind, kept in rows.groupby("kind")["kept"].sum().items()]
+        refused = int(rows["refused"].sum())
+        aside = f"; {refused:,} rows went to quarantine" if refused else ""
+        told = f"{len(rows)} {noun} taken in: {', '.join(parts)}{aside}."
+        yield Event(pd.Timestamp(at).to_pydatetime(), "taken", told)
+
+
+def _held(store: Store, classifier: Classifier) -> Iterator[Event]:
+    rows = store.read("labels", {"classifier": classifier.name, "how": "held_back"}, ["decided_at"])
+    for _, some in rows.groupby(rows["decided_at"].dt.floor("D")):
+        last = pd.Timestamp(some["decided_at"].max()).to_pydatetime()
+        told = f"The votes on {len(some)} texts were held back: annotators agree too little."
+        yield Event(last, "held", told, [Link("Agreement", "reports/agreement.html")])

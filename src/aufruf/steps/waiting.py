@@ -1,0 +1,148 @@
+"""What waits for a person, and the task files that lead on from there. Looking changes nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aufruf.classifier import Classifier
+from aufruf.data import inbox
+from aufruf.errors import NothingYet, UsageError, nearest
+from aufruf.reports.desk import Link, Verdict, Waiting
+from aufruf.settings import Settings
+from aufruf.store import Store
+
+UNDECIDED, DOUBTS = "undecided", "doubts"
+TEACH = "queue/tasks.json"  # below a classifier's reports: unlabelled texts that would teach most
+_FILE = "Task file for Label Studio"
+_FILES = 4  # with rows in quarantine that are listed one by one
+_WHY = {
+    "tie": "tied",
+    "too_few_votes": "with too few votes",
+    "contradiction": "contradictory",
+    "held_back": "held back with their batch",
+    "edited": "edited since they were annotated",
+}
+
+
+def waiting(
+    settings: Settings,
+    classifier: Classifier,
+    version: str | None,
+    verdict: Verdict | None,
+    approve_at: str | None,
+) -> list[Waiting]:
+    """What waits, the most pressing first. ``approve_at``: where approvals are given."""
+    store, folder = Store(settings.lake), settings.reports / classifier.name
+    found = [
+        *_approval(classifier, verdict, approve_at),
+        *_inbox(settings),
+        *_undecided(store, classifier, folder),
+        *_doubts(store, classifier, version, folder),
+        *_worth(folder),
+        *_quarantined(store, settings.reports / "checks"),
+    ]
+    return [one for one in found if one.count]
+
+
+def tasks(settings: Settings, classifier: Classifier, which: str, version: str | None) -> list[dict[str, Any]]:
+    """Label Studio tasks: texts whose votes decide nothing, or test texts whose label ``version`` doubts.
+
+    Raises UsageError for another ``which``, NothingYet for doubts without a version.
+    """
+    if which == UNDECIDED:
+        from aufruf.steps.label import undecided
+
+        return undecided(settings, classifier)
+    if which != DOUBTS:
+        raise UsageError(f"there is no queue {which!r}", next=nearest(which, [UNDECIDED, DOUBTS]))
+    if version is None:
+        raise NothingYet("no version scores yet, so none doubts a label", where=classifier.name)
+    from aufruf.steps.mismatches import tasks as doubted
+
+    store = Store(settings.lake)
+    return doubted(store, classifier, disputed(store, classifier, version))
+
+
+def disputed(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
+    """The test rows that a version has scored: text_id, label, label_said, probabilities."""
+    mine = {"classifier": classifier.name}
+    test = store.read("splits", {**mine, "split": "test"}, ["text_id", "digest"])
+    labels = store.read("labels", mine, ["text_id", "label"]).dropna()
+    said = store.read("predictions", {**mine, "model_version": version, "text_id": test["text_id"].tolist()})
+    said = said[["text_id", "digest", "label", "probabilities"]]
+    return test.merge(labels, on="text_id").merge(said, on=["text_id", "digest"], suffixes=("", "_said"))
+
+
+def _approval(classifier: Classifier, verdict: Verdict | None, approve_at: str | None) -> list[Waiting]:
+    if verdict is None or verdict.note.verdict != "waiting":
+        return []
+    number = verdict.challenger
+    if classifier.gate.mode == "approve":
+        hours = f"{classifier.gate.answer_hours:g}"
+        told = f"Shall version {number} become champion? Without an answer within {hours} hours the champion stays."
+        links = [Link("Answer in Airflow", approve_at)] if approve_at else []
+    else:
+        told = f"Give version {number} the alias champion in MLflow, or run aufruf promote --version {number}."
+        links = []
+    return [Waiting("Approval of a challenger", 1, told, links)]
+
+
+def _inbox(settings: Settings) -> list[Waiting]:
+    files = inbox.waiting([settings.inbox_annotations, settings.inbox_posts], settled=False)
+    return [Waiting("Files in the inbox", len(files), "The DAG ingest takes them in as soon as nothing moves.", [])]
+
+
+def _undecided(store: Store, classifier: Classifier, folder: Path) -> list[Waiting]:
+    rows = store.read("labels", {"classifier": classifier.name}, ["label", "how"])
+    how = rows[rows["label"].isna()]["how"].value_counts()
+    told = ", ".join(f"{count} {_WHY.get(str(why), str(why))}" for why, count in how.items())
+    links = [Link(_FILE, f"queue/{UNDECIDED}.json", download=True)]
+    links += _there(folder, "agreement.html", Link("Agreement", "reports/agreement.html"))
+    return [Waiting("Texts to decide", int(how.sum()), f"{told}: another vote decides.", links)]
+
+
+def _doubts(store: Store, classifier: Classifier, version: str | None, folder: Path) -> list[Waiting]:
+    if version is None:
+        return []
+    rows = disputed(store, classifier, version)
+    count = int((rows["label"] != rows["label_said"]).sum())
+    told = f"Test texts on which version {version} and the annotators differ, the likeliest wrong label first."
+    links = [Link(_FILE, f"queue/{DOUBTS}.json", download=True)]
+    page = f"evaluation/{version}/index.html"
+    links += _there(folder, page, Link("Evaluation", f"reports/{page}"))
+    return [Waiting("Labels to look at again", count, told, links)]
+
+
+def _worth(folder: Path) -> list[Waiting]:
+    try:
+        count = len(json.loads((folder / TEACH).read_text("utf-8")))
+    except (FileNotFoundError, ValueError):
+        return []
+    told = "Unlabelled texts from which the next model would learn most."
+    return [Waiting("Texts worth annotating", count, told, [Link(_FILE, f"reports/{TEACH}", download=True)])]
+
+
+def _quarantined(store: Store, checks: Path) -> list[Waiting]:
+    rows = store.read("quarantine", columns=["file", "reasons", "rescued_at"])
+    rows = rows[rows["rescued_at"].isna()]
+    if rows.empty:
+        return []
+    names = store.read("files", columns=["digest", "name"]).drop_duplicates("digest").set_index("digest")["name"]
+    files = rows["file"].value_counts()
+    listed = [
+        (names.get(file, str(file)[:12]), f"{str(file)[:12]}.html", int(files[file])) for file in files.index[:_FILES]
+    ]
+    named = ", ".join(f"{name} ({count})" for name, _, count in listed)
+    more = f" and {len(files) - _FILES} more files" if len(files) > _FILES else ""
+    why = str(rows["reasons"].value_counts().index[0])[:200]
+    told = f"In {named}{more}; most often: {why}. List them with aufruf quarantine, mend them, take them in."
+    links = [
+        link for name, page, _ in listed for link in _there(checks, page, Link(f"Checks of {name}", f"checks/{page}"))
+    ]
+    return [Waiting("Rows in quarantine", len(rows), told, links)]
+
+
+def _there(folder: Path, page: str, link: Link) -> list[Link]:
+    return [link] if (folder / page).is_file() else []

@@ -1,0 +1,121 @@
+"""The page on which a day starts answers its questions in words, and shows hostile words as words."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from aufruf.reports.day import DayReport, DecisionNote
+from aufruf.reports.desk import Desk, Event, Learnt, Link, Model, Verdict, Waiting, render, render_front, render_problem
+from aufruf.reports.intervals import Interval
+from aufruf.reports.page import header_policy
+
+AT = datetime(2025, 2, 17, 5, 12, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script>\"'\u202e"
+
+
+@pytest.fixture
+def desk(day: DayReport) -> Desk:
+    """A morning on which version 3 scores, and version 4 was not promoted."""
+    ours, theirs = Interval(0.71, 0.65, 0.77), Interval(0.70, 0.64, 0.76)
+    metrics = {"f1": ours, "precision": Interval(0.8, 0.7, 0.9), "recall": Interval(0.6, 0.5, 0.7)}
+    mlflow = Link("Version 3 in MLflow", "http://127.0.0.1:5000/#/models/c/versions/3")
+    note = DecisionNote("kept", "Version 4 is not better than version 3", ["F1 70.1 against 71.0"], AT)
+    return Desk(
+        classifier="call_to_action",
+        positive="call",
+        metric="f1",
+        at=AT,
+        champion=Model(
+            "3",
+            metrics,
+            129,
+            [mlflow],
+            AT,
+            "approval",
+        ),
+        challenger=Model("4", {"f1": theirs}, 129, []),
+        verdict=Verdict("4", "3", note, Interval(-0.009, -0.03, 0.012)),
+        scored_on=date(2025, 2, 16),
+        scored=408,
+        calls=day.calls,
+        calls_of=200,
+        prevalence=None,
+        events=[
+            Event(AT, "kept", "Version 4 was trained and judged."),
+            Event(AT, "failed", "The run failed."),
+        ],
+        learnt=[
+            Learnt("4", AT, Interval(0.70, 0.64, 0.76), False, 800),
+            Learnt("3", AT, Interval(0.71, 0.65, 0.77), True, 700),
+        ],
+        waiting=[Waiting("Texts to decide", 15, "5 tied.", [Link("Task file", "queue/undecided.json", download=True)])],
+        checks=[],
+        pages=[],
+        texts_at=None,
+        text_pages=frozenset(),
+    )
+
+
+def words(page: str) -> str:
+    """What a reader sees: no style, no script, no tags."""
+    seen = re.sub(r"<(style|script).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", seen).split())
+
+
+def test_the_five_questions_are_answered_in_words(desk: Desk) -> None:
+    """Which model since when, why not promoted, how sure, which posts and words, what to annotate: without a script."""
+    seen = words(render(desk))
+    assert "Version 3 scores the posts since 17 February 2025, 05:12 UTC: a person approved it" in seen
+    assert "Not promoted. Version 4 is not better than version 3. F1 70.1 against 71.0" in seen
+    assert "-0.9 points (-3.0 to 1.2)" in seen
+    assert "F1 0.71 0.65–0.77" in seen
+    assert "Because of Geht +0.31, wählen +0.27" in seen
+    assert "15 Texts to decide 5 tied. Task file" in seen
+
+
+def test_hostile_words_stay_words(desk: Desk) -> None:
+    """Whatever comes from outside - texts, names of files, reasons, notes - is escaped, and links lead nowhere odd."""
+    bad = [Link(HOSTILE, "javascript:alert(1)"), Link(HOSTILE, "//evil.example/"), Link(HOSTILE, "../../up")]
+    page = render(
+        replace(
+            desk,
+            calls=[replace(call, text=HOSTILE, party=HOSTILE, author=HOSTILE) for call in desk.calls],
+            events=[Event(AT, "held", HOSTILE, bad)],
+            waiting=[Waiting(HOSTILE, 1, HOSTILE, bad)],
+            verdict=replace(desk.verdict, note=DecisionNote("kept", HOSTILE, [HOSTILE], AT)),
+            pages=bad,
+            checks=bad,
+        )
+    )
+    assert page.count("<script>") == 1, "our own"
+    assert "alert(1)&lt;/script&gt;" in page
+    assert "\u202e" not in page
+    addresses = re.findall(r'href="([^"]*)"', page)
+    assert [one for one in addresses if one.startswith(("javascript:", "//", "../.."))] == []
+
+
+def test_a_page_runs_nothing_but_what_the_server_admits(desk: Desk) -> None:
+    """The page's own policy and the one that a server sends name the same script, and no address."""
+    [own] = re.findall(r"script-src ('sha256-[^']+')", render(desk))
+    assert own in header_policy("frame.js")
+    assert "http" not in header_policy("frame.js")
+
+
+def test_before_the_first_night_the_page_says_what_comes_first(desk: Desk) -> None:
+    """Nobody scores yet: no empty tables, a sentence on what makes the first model."""
+    nothing = replace(
+        desk, champion=None, challenger=None, verdict=None, calls=[], events=[], learnt=[], waiting=[], scored_on=None
+    )
+    seen = words(render(nothing))
+    assert "No model scores the posts yet. The first one comes out of the DAG call_to_action.train" in seen
+    assert "Nothing waits for a person." in seen
+
+
+def test_the_list_and_a_refusal_are_pages_too() -> None:
+    """With names escaped, and a way on."""
+    assert '<a href="call_to_action/">' in render_front([("call_to_action", "Version 3 scores.")])
+    assert "There is no classifier that you may see" in render_front([])
+    page = render_problem("Log in first", "Not authenticated.", "Log in.", Link("Go to Airflow", "/"))
+    assert '<a href="/" target="_top">Go to Airflow</a>' in page
