@@ -7,13 +7,20 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export DO_NOT_TRACK := 1
 export OMP_WAIT_POLICY := PASSIVE
 
+# uv installs in seconds what takes pip minutes, from the places that pip was told of.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+UV  := $(BIN)/uv pip install --quiet -c constraints.txt \
+    $${PIP_INDEX_URL:+--default-index "$$PIP_INDEX_URL"} $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"}
+
 .PHONY: install demo test up down bench clean lint
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(PIP) uv || true
+	@if test -x $(BIN)/uv && VIRTUAL_ENV=$(VENV) $(UV) -e ".[dev]"; then :; else \
+	    echo "uv could not install it; pip takes some minutes."; $(PIP) -e ".[dev]"; fi
 	@touch $(STAMP)
 
 demo: install

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
+from tests.steps.after.browsing import SIZES, dead, focus, log_in, serious, shot
 
 from aufruf import stack
 from aufruf.classifier import choose
@@ -78,7 +80,7 @@ def page(up) -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = browser.new_page()
+        opened = browser.new_page(bypass_csp=True)  # axe-core is a script of the test's; a policy is tested elsewhere
         opened.set_default_timeout(PATIENCE * 1000)
         yield opened
         browser.close()
@@ -119,10 +121,49 @@ def test_a_click_in_mlflow_scores_the_posts(up, page) -> None:
     assert rows[["version", "how"]].values.tolist() == [["1", "gate"], ["2", "hand"]]
 
 
-def _promoting(up) -> str:
-    """A train run that starts with ``promote``: nothing is new for the tasks before, and they would cost a minute."""
+def test_a_day_starts_on_the_classifiers_page(up, page) -> None:
+    """Found in the menu by keyboard; whole wide and narrow, light and dark; no link is dead, nothing hard to use."""
+    airflow = stack.environment.urls(up.settings)["airflow"]
+    log_in(page, airflow, stack.environment.password(up.settings))
+    focus(page, "Call to action")
+    page.keyboard.press("Enter")
+    framed = page.frame_locator("iframe")
+    framed.get_by_role("heading", level=1).wait_for()
+    shot(page, "classifier-in-airflow")
+    page.goto(f"{airflow}/aufruf/classifiers/call_to_action/")
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert serious(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{size} pages do not overflow"
+            shot(page, f"classifier-{size}-{scheme}")
+    assert "Version 2" in page.locator("main").inner_text()
+    assert dead(page) == []
+    focus(page, "Task file for Label Studio")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert {"data"} <= set(json.loads(Path(download.value.path()).read_text("utf-8"))[0])
+
+
+def _from_the_form(up, page) -> str:
+    """A train run, started with Airflow's form; the run's id."""
+    page.goto(f"{stack.environment.urls(up.settings)['airflow']}/dags/call_to_action.train")
+    page.get_by_role("button", name="Trigger").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("preset").first.wait_for()
+    shot(page, "trigger-form")
+    dialog.get_by_role("button", name="Trigger").click()
+    dialog.wait_for(state="hidden")
+    runs = "dags/call_to_action.train/dagRuns"
+    found = _until("the run", lambda: Airflow(up.settings).get(runs, order_by="-run_after")["dag_runs"])
+    return found[0]["dag_run_id"]
+
+
+def _promoting(up, run_id: str) -> str:
+    """The train run starts with ``promote``: nothing is new for the tasks before, and they would cost a minute."""
     airflow = Airflow(up.settings)
-    run = f"dags/call_to_action.train/dagRuns/{airflow.trigger('call_to_action.train')}"
+    run = f"dags/call_to_action.train/dagRuns/{run_id}"
     done = {"new_state": "success", "include_upstream": True}
     url = f"{airflow.url}/api/v2/{run}/taskInstances/evaluate"
     _until("the tasks to be skipped over", lambda: fetch(url, done, airflow._login(), method="PATCH"))
@@ -137,10 +178,11 @@ def _ended(up, run: str) -> dict[str, str]:
     return {task["task_id"]: task["state"] for task in tasks}
 
 
-def test_a_run_waits_for_a_person_and_takes_the_answer(up) -> None:
-    """The train run parks without a worker, shows the evidence, and approval makes version 3 champion and score."""
+def test_a_run_waits_for_a_person_and_takes_the_answer(up, page) -> None:
+    """A run from the form parks without a worker and shows the evidence; a click makes version 3 champion and score."""
     [text_id] = up.posts("Spendet jetzt für die Kampagne!", start=10)
-    airflow, run = Airflow(up.settings), _promoting(up)
+    log_in(page, stack.environment.urls(up.settings)["airflow"], stack.environment.password(up.settings))
+    airflow, run = Airflow(up.settings), _promoting(up, _from_the_form(up, page))
     ask = f"{run}/taskInstances/approval.ask"
     _until("the question", lambda: (airflow.get(ask) or {}).get("state") == "awaiting_input")
     asked = airflow.get(f"{ask}/-1/hitlDetails")
@@ -148,8 +190,13 @@ def test_a_run_waits_for_a_person_and_takes_the_answer(up) -> None:
     assert "| f1 | " in asked["body"]
     assert "/runs/" in asked["body"]
     assert airflow.get("pools/gpu")["occupied_slots"] == 0
-    answer = {"chosen_options": ["Promote"], "params_input": {}}
-    fetch(f"{airflow.url}/api/v2/{ask}/-1/hitlDetails", answer, airflow._login(), method="PATCH")
+    page.goto(f"{airflow.url}/aufruf/classifiers/call_to_action/")
+    waiting = page.get_by_role("link", name="approval").first
+    page.goto(urljoin(page.url, waiting.get_attribute("href")))
+    page.get_by_role("link", name="shall version 3 become champion").first.click()
+    page.get_by_role("button", name="Promote").wait_for()
+    shot(page, "approval")
+    page.get_by_role("button", name="Promote").click()
     assert _until("the answer", lambda: airflow.get(f"{ask}/-1/hitlDetails")["response_received"])
     _until("the scoring by version 3", _scored(up, text_id, "3"))
     states = _ended(up, run)
@@ -182,7 +229,7 @@ def test_nobody_answers_and_the_champion_stays(up) -> None:
     file = up.settings.classifiers / "call_to_action.toml"
     file.write_text(file.read_text("utf-8").replace("[gate]\n", "[gate]\nanswer_hours = 0.003\n"), "utf-8")
     up.register_again()
-    states = _ended(up, _promoting(up))
+    states = _ended(up, _promoting(up, Airflow(up.settings).trigger("call_to_action.train")))
     assert (states["approval.ask"], states["approval.settled"], states["report"]) == ("success",) * 3
     rows = up.store.read("decisions", {"challenger": "4"}).sort_values("at")
     assert rows[["verdict", "decided_by"]].values.tolist() == [["waiting", None], ["kept", "nobody"]]
