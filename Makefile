@@ -39,7 +39,7 @@ lint: install
 	$(BIN)/lint-imports
 
 # Two lanes, and lint beside them: many tests wait for processes, and tiny models gain nothing from a second thread.
-BESIDE := tests/airflow tests/ingest tests/corpus tests/release tests/reports
+BESIDE := tests/airflow tests/ingest tests/corpus tests/release tests/reports $(wildcard tests/steps/test_*_survives.py)
 test: install
 	@export OMP_NUM_THREADS=1; log=$$(mktemp); \
 	$(MAKE) --no-print-directory lint & lint=$$!; \

@@ -1,6 +1,5 @@
 """Ways from Airflow to MLflow: an entry in the menu, and on every task of a classifier a link to its models."""
 
-import os
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -8,12 +7,7 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 
 from aufruf_airflow import links
-
-
-def server() -> str:
-    """The tracking server's address when a browser can open it, else nothing."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
-    return uri if uri.startswith(("http://", "https://")) else ""
+from aufruf_airflow.links import server
 
 
 class ModelsLink(BaseOperatorLink):

@@ -1,11 +1,18 @@
 """Addresses that the UIs of Airflow, MLflow and our pages have for one thing, and what a task has said of it."""
 
 import json
+import os
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
 PAGES = "/aufruf/classifiers"  # where plugins/classifier_pages.py is mounted
+
+
+def server() -> str:
+    """The tracking server's address when a browser can open it, else nothing."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
+    return uri if uri.startswith(("http://", "https://")) else ""
 
 
 def classifier_of(dag_id: str, task_id: str) -> str:

@@ -1,16 +1,62 @@
-"""The note on a failed run, made of what its tasks said when they failed."""
+"""The note on a run: what its tasks said when they failed, and the ways to what they made."""
 
 import json
 from typing import Any
 
+from aufruf.classifier import names
+from aufruf.settings import Settings
+from aufruf_airflow import links
 from aufruf_airflow.notify import CURE
 
 _LONGEST = 1000  # what Airflow keeps of a note
 _SPECIAL = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_{}[]<>#|~"})  # notes are Markdown
 
 
+_PAGES = {  # task: what its page is called
+    "report": "Report of the day",
+    "evaluate": "Evaluation",
+    "promote": "Champions",
+    "monitor": "What has moved",
+}
+
+
 def cures(dag_run: Any) -> list[tuple[str, str]]:
     """Task and sentence of each failed task that left one, in the session that the run belongs to."""
+    return [(task, _text(value)) for task, value, state in _said(dag_run, CURE) if state == "failed"]
+
+
+def ways(dag_run: Any, base: str, server: str) -> list[tuple[str, str]]:
+    """Name and address of what a run of ours made: pages below ``base``, and in MLflow at ``server``."""
+    classifier = links.classifier_of(dag_run.dag_id, "")
+    if classifier not in names(Settings.load()) and dag_run.dag_id != "ingest":
+        return []
+    said = {task: _object(value) for task, value, state in _said(dag_run, "return_value") if state == "success"}
+    made = [(name, links.report(base, classifier, task, said[task])) for task, name in _PAGES.items() if task in said]
+    models = [
+        found
+        for task in ("train", "evaluate", "score.opened")
+        for found in (
+            ("Run in MLflow", links.run(server, said.get(task, {}))),
+            ("Version in MLflow", links.version(server, classifier, said.get(task, {}))),
+        )
+    ]
+    found = [("Classifier" if classifier else "Classifiers", links.page(base, classifier)), *made, *models]
+    return list({name: (name, address) for name, address in reversed(found) if address}.values())[::-1]
+
+
+def note(said: list[tuple[str, str]], found: list[tuple[str, str]]) -> str:
+    """The sentences, each once, and behind them the ways as links, in at most 1,000 characters of Markdown."""
+    led = ""
+    for name, address in found:
+        more = f"{led} · [{name}]({address})" if led else f"[{name}]({address})"
+        led = more if len(more) <= _LONGEST // 2 else led
+    lines = dict.fromkeys(f"{task}: {' '.join(sentence.split())}".translate(_SPECIAL) for task, sentence in said)
+    text = "\n\n".join(lines)[: _LONGEST - len(led) - 2]
+    return f"{text}\n\n{led}" if text else led
+
+
+def _said(dag_run: Any, key: str) -> list[Any]:
+    """Task, value and state of the XComs of that key, in the session that the run belongs to."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from sqlalchemy import select
@@ -26,18 +72,20 @@ def cures(dag_run: Any) -> list[tuple[str, str]]:
         TaskInstance.map_index == XComModel.map_index,
     )
     asked = (
-        select(XComModel.task_id, XComModel.value)
-        .where(XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id, XComModel.key == CURE)
-        .where(*same, TaskInstance.state == "failed")
+        select(XComModel.task_id, XComModel.value, TaskInstance.state)
+        .where(XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id, XComModel.key == key)
+        .where(*same)
         .order_by(XComModel.task_id, XComModel.map_index)
     )
-    return [(row.task_id, _text(row.value)) for row in session.execute(asked)]
+    return [tuple(row) for row in session.execute(asked)]
 
 
-def note(said: list[tuple[str, str]]) -> str:
-    """The sentences as one text of at most 1,000 characters, each once."""
-    lines = [f"{task}: {' '.join(sentence.split())}".translate(_SPECIAL) for task, sentence in said]
-    return "\n\n".join(dict.fromkeys(lines))[:_LONGEST]
+def _object(value: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _text(value: Any) -> str:

@@ -135,7 +135,8 @@ alerts = {name: notify.deadline(choose(settings, name)) for name in ("mine", "qu
 print("\\n" + json.dumps({
     "got": got, "logged": logged,
     "late": {name: alert and alert.interval.total_seconds() for name, alert in alerts.items()},
-    "note": notes.note([("split", "a *star*\\nand more"), ("split", "a *star*\\nand more"), ("train", "x" * 2000)]),
+    "note": notes.note([("split", "a *star*\\nand more"), ("split", "a *star*\\nand more"), ("train", "x" * 2000)], [("Report", "/r")]),
+    "long": notes.note([], [("Report", "/r"), ("Long", "/" + "x" * 600)]),
 }))
 """
 
@@ -184,3 +185,5 @@ def test_a_note_is_plain_short_and_says_a_thing_once(told: dict[str, Any]) -> No
     """Notes are Markdown of at most 1,000 characters; what tasks said is neither."""
     assert told["note"].startswith("split: a \\*star\\* and more\n\ntrain: xxx")
     assert len(told["note"]) == 1000
+    assert told["note"].endswith("x\n\n[Report](/r)"), "what leads on is never cut off"
+    assert told["long"] == "[Report](/r)", "an address too long is left out, not cut"

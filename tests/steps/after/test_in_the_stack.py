@@ -81,7 +81,7 @@ def page(up) -> Iterator[Any]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         opened = browser.new_page(bypass_csp=True)  # axe-core is a script of the test's; a policy is tested elsewhere
-        opened.set_default_timeout(PATIENCE * 1000)
+        opened.set_default_timeout(120_000)
         yield opened
         browser.close()
 
@@ -191,7 +191,7 @@ def test_a_run_waits_for_a_person_and_takes_the_answer(up, page) -> None:
     assert "/runs/" in asked["body"]
     assert airflow.get("pools/gpu")["occupied_slots"] == 0
     page.goto(f"{airflow.url}/aufruf/classifiers/call_to_action/")
-    waiting = page.get_by_role("link", name="approval").first
+    waiting = page.get_by_role("link", name="Answer in Airflow")
     page.goto(urljoin(page.url, waiting.get_attribute("href")))
     page.get_by_role("link", name="shall version 3 become champion").first.click()
     page.get_by_role("button", name="Promote").wait_for()
@@ -205,6 +205,8 @@ def test_a_run_waits_for_a_person_and_takes_the_answer(up, page) -> None:
     rows = up.store.read("decisions", {"challenger": "3"}).sort_values("at")
     assert rows[["verdict", "decided_by"]].values.tolist() == [["waiting", None], ["promoted", "person:admin"]]
     assert up.store.read("champions").sort_values("since").iloc[-1][["version", "how"]].tolist() == ["3", "approval"]
+    note = airflow.get(run)["note"]
+    assert [name for name in ("Classifier", "Report of the day", "Champions") if f"[{name}](http" not in note] == []
     passed_on = airflow.get(f"{ask}/xcomEntries/return_value", deserialize="true")["value"]
     assert passed_on == {"approved": True, "by": "admin"}
 
@@ -255,3 +257,4 @@ def test_a_failed_run_says_what_to_do(up) -> None:
     [note] = _until("the failed run", failed)
     assert note.startswith("refusals: shopping.csv: no known format")
     assert "Name its columns" in note
+    assert note.endswith("/aufruf/classifiers/)"), "and leads to the list of classifiers"
