@@ -94,7 +94,7 @@ def test_only_files_below_the_folder_are_served(tmp_path: Path) -> None:
 
 
 TOLD = """
-import asyncio, http.server, json, logging, os, sys, threading, types
+import asyncio, email, http.server, json, logging, os, socketserver, sys, threading, types
 from airflow.sdk.exceptions import AirflowFailException
 from aufruf_airflow import notes, notify
 from aufruf.classifier import choose
@@ -111,6 +111,29 @@ class Chat(http.server.BaseHTTPRequestHandler):
 server = http.server.HTTPServer(("127.0.0.1", 0), Chat)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 os.environ["CHAT"] = f"http://127.0.0.1:{server.server_port}/s3cret"
+mails = []
+class Mail(socketserver.StreamRequestHandler):
+    def say(self, line):
+        self.wfile.write(line + b"\\r\\n")
+    def handle(self):
+        self.say(b"220 here")
+        for line in self.rfile:
+            verb = line[:4].upper()
+            self.say({b"DATA": b"354 go on", b"QUIT": b"221 bye"}.get(verb, b"250 fine"))
+            if verb == b"QUIT":
+                return
+            if verb == b"DATA":
+                read = email.message_from_bytes(b"".join(iter(self.rfile.readline, b".\\r\\n")))
+                parts = [part.get_payload(decode=True).decode() for part in read.walk() if not part.is_multipart()]
+                mails.append([read["To"], read["Subject"], "".join(parts)])
+                self.say(b"250 taken")
+post = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)
+threading.Thread(target=post.serve_forever, daemon=True).start()
+extra = {"disable_ssl": True, "disable_tls": True, "from_email": "aufruf@example.org"}
+os.environ["AIRFLOW_CONN_DESK"] = json.dumps(
+    {"conn_type": "smtp", "host": "127.0.0.1", "port": post.server_address[1], "extra": extra}
+)
+
 logged = []
 keep = types.SimpleNamespace(level=0, handle=lambda record: logged.append(record.getMessage()))
 logging.getLogger("aufruf_airflow.notify").addHandler(keep)
@@ -121,6 +144,7 @@ def context(dag, task, error):
 notify.failed(context("mine.train", "split", AirflowFailException("lake: it is dry <script>. Wait for rain.")))
 notify.failed(context("mine.train", "split", ValueError("a post's words")))
 notify.failed(context("ingest", "refusals", AirflowFailException("bad.csv: refused.")))
+notify.failed(context("mailed.train", "split", AirflowFailException("lake: it is dry <script>. Wait for rain.")))
 notify.failed(context("quiet.train", "split", AirflowFailException("nobody asked")))
 notify.failed(context("deaf.train", "split", AirflowFailException("to an address that is not there")))
 verdict = {"challenger": "4", "reasons": ["better"], "status": "new"}
@@ -133,9 +157,12 @@ notify.tell("drift", "moved", "", ["mine"])
 settings = Settings.load()
 alerts = {name: notify.deadline(choose(settings, name)) for name in ("mine", "quiet")}
 print("\\n" + json.dumps({
-    "got": got, "logged": logged,
+    "got": got, "logged": logged, "mails": mails,
     "late": {name: alert and alert.interval.total_seconds() for name, alert in alerts.items()},
-    "note": notes.note([("split", "a *star*\\nand more"), ("split", "a *star*\\nand more"), ("train", "x" * 2000)], [("Report", "/r")]),
+    "note": notes.note(
+        [("split", "a *star*\\nand more"), ("split", "a *star*\\nand more"), ("train", "x" * 2000)],
+        [("Report", "/r")],
+    ),
     "long": notes.note([], [("Report", "/r"), ("Long", "/" + "x" * 600)]),
 }))
 """
@@ -148,6 +175,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, recipe: str, make: Any) -> di
         tmp_path_factory.mktemp("told"),
         mine=f'{recipe}\n[notify]\nwebhook = "CHAT"\nlate_hours = 3\n',
         quiet=recipe,
+        mailed=f'{recipe}\n[notify]\nemail = ["desk@example.org"]\nconnection = "desk"\non = ["failure"]\n',
         deaf=f'{recipe}\n[notify]\nwebhook = "NOT_SET"\non = ["failure"]\n',
     )
     done = site.python("-c", TOLD, AIRFLOW__API__BASE_URL="http://airflow")
@@ -161,6 +189,15 @@ def test_a_failure_is_told_with_its_cure(told: dict[str, Any]) -> None:
     assert texts[0] == ("mine.train: split failed: lake: it is dry &lt;script&gt;. Wait for rain.\nhttp://airflow/log")
     assert texts[1] == "mine.train: split failed: ValueError; its log says more\nhttp://airflow/log"
     assert texts[2] == "Data was held back: bad.csv: refused.\nhttp://airflow/log", "once, though three could ask"
+
+
+def test_a_mailbox_is_told_as_a_chat_is(told: dict[str, Any]) -> None:
+    """Through Airflow's connection to a mail server: one line as the subject, and the body is escaped."""
+    [[to, subject, body]] = told["mails"]
+    assert to == "desk@example.org"
+    assert subject.startswith("mailed.train: split failed")
+    assert "it is dry &lt;script&gt;. Wait for rain." in body
+    assert "http://airflow/log" in body
 
 
 def test_decisions_and_late_nights_are_told(told: dict[str, Any]) -> None:
