@@ -14,8 +14,9 @@ from aufruf.errors import AufrufError
 from aufruf.settings import Settings
 from aufruf_airflow import runs
 from aufruf_airflow.files import KINDS, below
-from aufruf_airflow.guard import Guarded, base_url, may_read, user_of
+from aufruf_airflow.guard import Guarded, may_read, user_of
 from aufruf_airflow.links import PAGES as PREFIX
+from aufruf_airflow.links import base_url
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'",  # of what is no page
@@ -143,7 +144,7 @@ def _file(folder: Any, path: str) -> Response:
 
 def views() -> list[dict[str, Any]]:
     """An entry of the menu for each classifier, and where there are several one for their list."""
-    root, found = urlsplit(base_url()).path.rstrip("/"), names(Settings.load())
+    root, found = urlsplit(base_url()).path, names(Settings.load())
     place = {"category": "Classifiers"} if len(found) > 1 else {"nav_top_level": True}
     entry = {"destination": "nav", **place}
     each = [{**entry, "name": _shown(name), "href": f"{root}{PREFIX}/{name}/", "url_route": name} for name in found]

@@ -6,7 +6,6 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 
 from aufruf_airflow import links
-from aufruf_airflow.guard import base_url
 
 
 class PageLink(BaseOperatorLink):
@@ -16,7 +15,7 @@ class PageLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """An address below the configured one of Airflow."""
-        return links.page(base_url(), links.classifier_of(ti_key.dag_id, ti_key.task_id))
+        return links.page(links.base_url(), links.classifier_of(ti_key.dag_id, ti_key.task_id))
 
 
 class ReportLink(BaseOperatorLink):
@@ -27,7 +26,7 @@ class ReportLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Of the day for `report`, of the version for `evaluate`, else the list of reports; "" without a classifier."""
         classifier = links.classifier_of(ti_key.dag_id, ti_key.task_id)
-        return links.report(base_url(), classifier, ti_key.task_id, links.said_by(ti_key)) if classifier else ""
+        return links.report(links.base_url(), classifier, ti_key.task_id, links.said_by(ti_key)) if classifier else ""
 
 
 class ChecksLink(BaseOperatorLink):
@@ -38,7 +37,7 @@ class ChecksLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """A part of the classifier's page; "" without a classifier, whose page would have it."""
         classifier = links.classifier_of(ti_key.dag_id, ti_key.task_id)
-        return links.page(base_url(), classifier, "#data") if classifier else ""
+        return links.page(links.base_url(), classifier, "#data") if classifier else ""
 
 
 class PageLinks(AirflowPlugin):

@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
-from aufruf_airflow.guard import base_url
-from aufruf_airflow.links import server
+from aufruf_airflow.links import base_url, server
 from aufruf_airflow.notes import cures, note, ways
 
 

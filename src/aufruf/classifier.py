@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from aufruf.errors import UsageError, nearest
-from aufruf.notices import Notify
 from aufruf.question import Question
-from aufruf.sections import Count, Monitor, Section, Share, Teach
+from aufruf.sections import Count, Monitor, Notify, Section, Share, Teach
 from aufruf.settings import Settings
 
 Rate = Annotated[float, Field(gt=0, lt=1)]

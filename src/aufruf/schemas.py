@@ -12,6 +12,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 ABSTAIN = "abstain"  # the label of a vote that declines to decide
 NONE = "none"  # the label of a text to which none of several labels applies
 JOINT = "|"  # between the labels of a text that has several; no label's name holds it
+PROMOTED = ("first", "promoted")  # verdicts by which a challenger becomes champion
 DECIDED_ELSEWHERE = ""  # the annotator of a label that arrived decided
 
 

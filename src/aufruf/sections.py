@@ -1,11 +1,12 @@
-"""Sections of a classifier file on what happens once a model speaks: what is watched, and what annotators get next."""
+"""Sections of a classifier file on what happens once a model speaks: what is watched, annotated next, told whom."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Occasion = Literal["failure", "held_back", "promoted", "waiting", "drift", "late"]
 
 
 class Section(BaseModel):
@@ -54,3 +55,17 @@ class Teach(Section):
     def mix(self) -> dict[str, float]:
         """Share of each reason."""
         return {name: getattr(self, name) for name in ("uncertain", "positive", "diverse", "random")}
+
+
+class Notify(Section):
+    """Where notifications go, and on which occasions. Nothing is sent without an address."""
+
+    webhook: Annotated[str, Field(pattern=r"^([A-Z_][A-Z0-9_]*)?$")] = ""  # variable that holds the address: a secret
+    email: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = ()
+    connection: str = "smtp_default"  # Airflow's connection to the mail server
+    on: tuple[Occasion, ...] = get_args(Occasion)
+    late_hours: Annotated[float, Field(gt=0)] = 10.0  # from a night's start until it counts as late
+
+    def wants(self, occasion: Occasion) -> bool:
+        """Whether somebody is told of it."""
+        return bool(self.webhook or self.email) and occasion in self.on

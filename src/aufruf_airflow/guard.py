@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aufruf_airflow.links import base_url
+
 _LOOPBACK = "localhost"
 
 
@@ -35,13 +37,6 @@ def may_read(user: Any, *dag_ids: str) -> bool:
     teams = {dag_id: DagModel.get_team_name(dag_id) for dag_id in dag_ids}
     details = [DagDetails(id=dag_id, team_name=team) for dag_id, team in teams.items()]
     return all(manager.is_authorized_dag(method="GET", details=one, user=user) for one in details)
-
-
-def base_url() -> str:
-    """The address at which people open Airflow, as far as it is configured."""
-    from airflow.configuration import conf
-
-    return str(conf.get("api", "base_url", fallback="") or "")
 
 
 def asks_nobody() -> bool:

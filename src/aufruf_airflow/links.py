@@ -9,6 +9,13 @@ from urllib.parse import quote
 PAGES = "/aufruf/classifiers"  # where plugins/classifier_pages.py is mounted
 
 
+def base_url() -> str:
+    """The address at which people open Airflow, as far as it is configured, without a slash at its end."""
+    from airflow.configuration import conf
+
+    return str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+
+
 def server() -> str:
     """The tracking server's address when a browser can open it, else nothing."""
     uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")

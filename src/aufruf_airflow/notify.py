@@ -22,9 +22,9 @@ from airflow.sdk.exceptions import AirflowException
 
 from aufruf.classifier import Classifier, choose, names
 from aufruf.errors import AufrufError
-from aufruf.notices import Occasion
+from aufruf.sections import Occasion
 from aufruf.settings import Settings
-from aufruf_airflow.links import PAGES
+from aufruf_airflow.links import PAGES, base_url
 
 CURE = "cure"  # key under which a failing task leaves what to do: the note on its run is made of it
 _SECONDS = 10.0
@@ -43,9 +43,7 @@ def leave(sentence: str) -> None:
 
 def addresses() -> dict[str, str]:
     """Where people find this task's run and our pages, as the settings take it; empty outside of a task."""
-    from airflow.configuration import conf
-
-    base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    base = base_url()
     try:
         ti = get_current_context()["ti"]
     except RuntimeError:
@@ -89,10 +87,7 @@ def deadline(classifier: Classifier) -> DeadlineAlert | None:
 async def late(classifier: str, hours: float, context: Any = None) -> None:
     """What the triggerer calls when a night has passed its deadline."""
     run = (context or {}).get("dag_run", {})
-    from airflow.configuration import conf
-
-    base = str(conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    where = f"{base}/dags/{quote(classifier)}.train/runs/{quote(run.get('dag_run_id', ''))}"
+    where = f"{base_url()}/dags/{quote(classifier)}.train/runs/{quote(run.get('dag_run_id', ''))}"
     text = f"{classifier}: the night is late: not done {hours:g} hours after it began"
     await asyncio.to_thread(tell, "late", text, where, [classifier])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aufruf.reports.page import fill, write_whole
 
-_HOW = {
+HOW = {
     "gate": "the gate promoted it",
     "approval": "a person approved it in Airflow",
     "hand": "a person moved the alias",
@@ -28,7 +28,7 @@ class Reign:
 
 def render(classifier: str, reigns: Sequence[Reign], listed: bool = True) -> str:
     """The page: no script, no request, no text. ``reigns``: the newest first. ``listed``: the list of days is there."""
-    return fill("champions.html", classifier=classifier, reigns=reigns, how=_HOW, listed=listed)
+    return fill("champions.html", classifier=classifier, reigns=reigns, how=HOW, listed=listed)
 
 
 def write(folder: Path, classifier: str, reigns: Sequence[Reign]) -> Path:

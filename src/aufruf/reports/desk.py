@@ -6,6 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 
 from aufruf.reports import chart, finding
+from aufruf.reports.champions import HOW
 from aufruf.reports.facts import DecisionNote, Finding
 from aufruf.reports.inert import page_address, web_address
 from aufruf.reports.intervals import Interval
@@ -15,12 +16,6 @@ from aufruf.reports.prevalence import Contrast, Prevalence, Share
 _NIGHTS = 14
 _WEEKS = 8
 _MANY = 30  # texts from which a slice has a say in the length of the axis
-HOW = {
-    "gate": "the gate promoted it",
-    "approval": "a person approved it",
-    "hand": "a person moved the alias",
-    "rollback": "a person rolled back to it",
-}
 
 
 @dataclass(frozen=True)

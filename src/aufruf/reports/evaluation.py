@@ -135,6 +135,7 @@ def render(report: EvaluationReport) -> str:
     """The page: no script, no request; drawings are in it, persons in texts are masked."""
     return fill(
         "evaluation.html",
+        images=True,
         report=report,
         metrics=chart.metrics(report.metrics, report.baseline),
         pictures=[(one, Markup(b64encode(one.png).decode("ascii"))) for one in report.pictures],  # noqa: S704 - base64

@@ -11,11 +11,12 @@ from aufruf.reports.evaluation import FOLDER
 from aufruf.reports.inert import page_address
 from aufruf.reports.page import fill, write_whole
 
+TEACH = "queue/tasks.json"
 STANDING = {  # pages beside the days, and what a reader finds there
     "champions/index.html": "Which version was champion when",
     "words/index.html": "Words that drive calls",
     "monitor/index.html": "What has moved",
-    "queue/tasks.json": "Texts to annotate next (Label Studio)",
+    TEACH: "Texts to annotate next (Label Studio)",
     "agreement.html": "How far annotators agree",
     "audit.html": "The split ledger",
 }

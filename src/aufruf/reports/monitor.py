@@ -6,13 +6,13 @@ from datetime import date
 from itertools import pairwise
 from math import isfinite, isinf
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from aufruf.reports.chart import axis_end, percent
 from aufruf.reports.page import fill, write_whole
+from aufruf.schemas import Shift
 
 FOLDER = "monitor"
-PAST = ("day", "figure", "against", "distance", "allowed", "noise", "moved", "mean_before", "mean_now", "texts")
 AGAINST = {"training": "the labelled texts", "weeks": "the weeks before"}
 FIGURES = {  # and what its mean is called
     "lengths": ("Length", "characters on average"),
@@ -31,29 +31,6 @@ _ABOUT = {
 _SHORTEST = 2  # days of history that make a line
 
 
-class Measured(Protocol):
-    """A row of the table ``shifts``."""
-
-    @property
-    def figure(self) -> str: ...
-    @property
-    def against(self) -> str: ...
-    @property
-    def mean_before(self) -> float: ...
-    @property
-    def mean_now(self) -> float: ...
-    @property
-    def distance(self) -> float: ...
-    @property
-    def allowed(self) -> float: ...
-    @property
-    def noise(self) -> float: ...
-    @property
-    def compared(self) -> int: ...
-    @property
-    def moved(self) -> bool: ...
-
-
 @dataclass(frozen=True)
 class Bars:
     """Names of bins, and the share of texts (0..1) in each, before and now."""
@@ -61,22 +38,6 @@ class Bars:
     names: Sequence[str]
     before: Sequence[float]
     now: Sequence[float]
-
-
-@dataclass(frozen=True)
-class Past:
-    """One measurement of an earlier day."""
-
-    day: str
-    figure: str
-    against: str
-    distance: float
-    allowed: float
-    noise: float
-    moved: bool
-    mean_before: float
-    mean_now: float
-    texts: int
 
 
 @dataclass(frozen=True)
@@ -93,12 +54,12 @@ class MonitorReport:
     compared: Mapping[str, int]
     minimum: int
     told: Sequence[str]
-    shifts: Sequence[Measured]
+    shifts: Sequence[Shift]
     bars: Mapping[tuple[str, str], Bars]
-    history: Sequence[Past]
+    history: Sequence[Shift]  # of earlier days too, the first one first
 
 
-def sentence(shift: Measured, since: date) -> str:
+def sentence(shift: Shift, since: date) -> str:
     """What moved, from what to what, and since when."""
     title, unit = FIGURES[shift.figure]
     before, now = (amount(shift.figure, value) for value in (shift.mean_before, shift.mean_now))

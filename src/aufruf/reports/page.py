@@ -35,21 +35,21 @@ _MONTHS = [
 ]
 
 
-def fill(template: str, *, rules: str = "", script: str = "", **values: Any) -> str:
+def fill(template: str, *, rules: str = "", script: str = "", images: bool = False, **values: Any) -> str:
     """A template of this folder as a page with its one style sheet and a policy that admits nothing else.
 
     ``rules``: more style of our own making, as its own element. ``script``: a file of this folder that the page may
-    run. Both are admitted by their hash; neither may hold anything from outside.
+    run. Both are admitted by their hash; neither may hold anything from outside. ``images``: the page carries pictures.
     """
     style, code = _file("page.css"), _file(script) if script else ""
     styles = " ".join(f"'sha256-{_digest(one)}'" for one in (style, rules) if one)
     admitted = f"style-src {styles}; " + (f"script-src 'sha256-{_digest(code)}'; " if code else "")
+    admitted += "img-src data:; " if images else ""
     return (
         _engine()
         .get_template(template)
         .render(
             style=Markup(style),  # noqa: S704 - our own file
-            style_hash=_digest(style),
             rules=Markup(rules),  # noqa: S704 - made of numbers
             script=Markup(code),  # noqa: S704 - our own file
             policy=Markup(f"default-src 'none'; {admitted}base-uri 'none'; form-action 'none'"),  # noqa: S704 - as above

@@ -7,6 +7,7 @@ from typing import Any
 from aufruf.classifier import Classifier
 from aufruf.errors import NothingYet
 from aufruf.release.registry import Registry, Version
+from aufruf.schemas import PROMOTED
 from aufruf.settings import Settings
 from aufruf.steps import decisions
 from aufruf.steps.champion import CROWNED, crown, noticed, refusal, there
@@ -44,7 +45,7 @@ def settled(
         verdict, reason = _verdict(registry, row, wanted, before, approved, by)
         who = f"{decisions.PERSON}:{by}" if by else decisions.NOBODY
         row, status = decisions.close(store, row, verdict, who, [reason]), "new"
-    holds = row["verdict"] in decisions.PROMOTED and before in {row["champion"], challenger}
+    holds = row["verdict"] in PROMOTED and before in {row["champion"], challenger}
     if holds and wanted and (status == "new" or CROWNED not in wanted.tags):  # after a kill, never after a roll-back
         crown(settings, classifier, registry, wanted, "approval")
         before = challenger

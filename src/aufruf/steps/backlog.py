@@ -131,7 +131,7 @@ def ranges(parts: int) -> list[tuple[str, str]]:
 
 def parts(store: Store) -> list[tuple[str, str]]:
     """As many parts of all digests as it takes to join 100,000 texts at a time."""
-    return ranges(max(1, ceil(store.count("texts") / _JOINED)))
+    return ranges(ceil(store.count("texts") / _JOINED))
 
 
 def within(table: str, low: str, high: str) -> str:
@@ -141,13 +141,13 @@ def within(table: str, low: str, high: str) -> str:
 
 def _missing(asked: Asked, low: str, high: str) -> str:
     """FROM and WHERE: texts that have no prediction by the version, nor, before ``since``, by any other."""
-    within = f"digest >= {quoted(low)}" + (f" and digest < {quoted(high)}" if high else "")
+    some, others = within("texts", low, high), within("predictions", low, high)
     mine, its = quoted(asked.classifier), f"model_version = {quoted(asked.version)}"
     who, which = (
         (f" and {its}", "") if asked.since is None else ("", f" and ({its} or day < timestamp '{asked.since}')")
     )
     return (
-        f"from (select text_id, digest, text, {_DAY} as day from texts where {within}) t "  # noqa: S608
+        f"from (select text_id, digest, text, {_DAY} as day from texts where {some}) t "  # noqa: S608
         f"left anti join (select text_id as its_id, digest as its_digest, model_version from predictions "
-        f"where classifier = {mine} and {within}{who}) p on text_id = its_id and digest = its_digest{which} where true"
+        f"where classifier = {mine} and {others}{who}) p on text_id = its_id and digest = its_digest{which} where true"
     )

@@ -9,10 +9,9 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.release.registry import Version
-from aufruf.schemas import Decision
+from aufruf.schemas import PROMOTED, Decision
 from aufruf.store import Store
 
-PROMOTED = ("first", "promoted")
 PERSON, NOBODY = "person", "nobody"  # who decided, where it was not the gate
 Row = dict[str, Any]
 

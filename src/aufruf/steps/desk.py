@@ -19,7 +19,7 @@ from aufruf.reports.inert import web_address
 from aufruf.reports.intervals import Interval
 from aufruf.reports.page import short_date
 from aufruf.settings import Settings
-from aufruf.steps import findings, nights, waiting
+from aufruf.steps import findings, history, nights, waiting
 from aufruf.steps.prevalence import prevalence
 from aufruf.steps.pseudonyms import named
 from aufruf.store import Store, quoted
@@ -77,21 +77,21 @@ def front(settings: Settings, names: Sequence[str]) -> str:
 def queue(settings: Settings, name: str, which: str) -> list[dict[str, Any]]:
     """The Label Studio tasks of a download. Raises UsageError for an unknown name, NothingYet without a version."""
     classifier = choose(settings, name)
-    return waiting.tasks(settings, classifier, which, _speaks(Store(settings.lake), name)[0])
+    return waiting.tasks(settings, classifier, which, _speaks(Store(settings.lake), classifier)[0])
 
 
 def _sentence(settings: Settings, name: str) -> str:
     try:
-        choose(settings, name)
+        classifier = choose(settings, name)
     except AufrufError as error:
         return error.sentence()
-    version, since, _, _ = _speaks(Store(settings.lake), name)
+    version, since, _, _ = _speaks(Store(settings.lake), classifier)
     return f"Version {version} scores since {short_date(since)}." if version else "No model scores yet."
 
 
-def _speaks(store: Store, name: str) -> tuple[str | None, datetime | None, str | None, str | None]:
+def _speaks(store: Store, classifier: Classifier) -> tuple[str | None, datetime | None, str | None, str | None]:
     """Who scores, since when, how it came into use, and what should score instead but may not."""
-    rows = store.read("champions", {"classifier": name}).sort_values("since", ascending=False).to_dict("records")
+    rows = history.rows(store, classifier)
     if not rows or rows[0]["version"] is None:
         return None, None, None, None
     last, refused = rows[0], None
@@ -107,7 +107,7 @@ def _speaks(store: Store, name: str) -> tuple[str | None, datetime | None, str |
 def _champion(
     settings: Settings, store: Store, classifier: Classifier, decisions: pd.DataFrame, zone: ZoneInfo
 ) -> pages.Model | None:
-    version, since, how, refused = _speaks(store, classifier.name)
+    version, since, how, refused = _speaks(store, classifier)
     if version is None or since is None:
         return None
     metrics, rows = _measured(decisions, version)

@@ -105,7 +105,8 @@ def _measure(
     run = Tracker(settings, classifier.name).attach(version.run_id)
     run.metrics({f"test_{name}": one["value"] for name, one in found.metrics.items()})
     run.metrics({f"baseline_{name}": one["value"] for name, one in found.baseline.items()})
-    run.tag({"aufruf.report": settings.served(classifier.name, f"{pages.FOLDER}/{version.version}/index.html")})
+    served = settings.served(classifier.name, f"{pages.FOLDER}/{version.version}/index.html")
+    run.tag({"aufruf.report": served})
     run.table("evaluation.json", found.as_dict(classifier))
     for name, picture in drawn.items():
         run.figure(name, picture.png)
@@ -121,12 +122,10 @@ def _measure(
     )
     pages.write(settings.reports, report, {"model_version": version.version, **found.as_dict(classifier)})
     write_index(settings.reports / classifier.name, classifier.name)
-    served = settings.served(classifier.name, f"{pages.FOLDER}/{version.version}/index.html")
-    shown = {"aufruf.report": served} if served else {}
     registry.tag(
         version.version,
         {
-            **shown,
+            **({"aufruf.report": served} if served else {}),
             **_tags(classifier, found),
             "aufruf.mismatches": report.doubts_of,
             "aufruf.evaluated_at": at.isoformat(timespec="seconds"),

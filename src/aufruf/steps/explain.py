@@ -18,7 +18,7 @@ from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.schemas import Explanation
 from aufruf.settings import Settings
-from aufruf.steps.champion import speaking
+from aufruf.steps.champion import Speaker, speaking
 from aufruf.steps.chosen import unexplained
 from aufruf.steps.estimate import estimate
 from aufruf.steps.words import write_words
@@ -43,7 +43,8 @@ def explain(
     files are not what was registered.
     """
     registry = Registry(settings, classifier.name)
-    version = speaking(settings, classifier, registry, model).version
+    speaker = speaking(settings, classifier, registry, model)
+    version = speaker.version
     if text is not None:
         return _one(classifier, _predictor(registry, classifier, version), version, text)
     store, start = Store(settings.lake), time.perf_counter()
@@ -58,7 +59,7 @@ def explain(
     rows: Iterator[Explanation] = _rows(classifier, predictor, version, chosen)
     rows = tqdm(rows, total=len(chosen), unit="text", desc="explain")
     explained = unreliable = 0
-    for some in _several(rows if model else while_champion(registry, rows)):
+    for some in _several(rows if model else while_champion(registry, speaker, rows)):
         store.add("explanations", some)
         explained += len(some)
         unreliable += sum(bool(one.unreliable) for one in some)
@@ -91,13 +92,12 @@ def doubts(policy: Policy, found: Explained, faithful: float | None) -> list[str
     return said
 
 
-def while_champion(registry: Registry, rows: Iterator[Explanation]) -> Iterator[Explanation]:
-    """The rows until somebody moves the alias: the texts then wait to be scored, behind this job."""
-    before = registry.by_alias(CHAMPION)
+def while_champion(registry: Registry, speaker: Speaker, rows: Iterator[Explanation]) -> Iterator[Explanation]:
+    """The rows until the alias is no longer where ``speaker`` found it: the texts then wait to be scored again."""
     for row in rows:
         yield row
         now = registry.by_alias(CHAMPION)
-        if (now and now.version) != (before and before.version):
+        if now is None or now.version != (speaker.instead_of or speaker.version.version):
             return
 
 

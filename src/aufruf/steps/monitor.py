@@ -190,7 +190,7 @@ def _page(
         told=result["told"],
         shifts=list(shifts),
         bars=dict(drawn),
-        history=[pages.Past(**{name: row[name] for name in pages.PAST}) for row in past.to_dict("records")],
+        history=[Shift(**{str(key): value for key, value in row.items()}) for row in past.to_dict("records")],
     )
     folder = settings.reports / classifier.name
     path = pages.write(folder, report, json.dumps(result, indent=2, ensure_ascii=False))

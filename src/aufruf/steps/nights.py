@@ -10,9 +10,10 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.reports.desk import Event, Learnt, Link
 from aufruf.reports.intervals import Interval
+from aufruf.schemas import PROMOTED
+from aufruf.steps import history
 from aufruf.store import Store, quoted
 
-PROMOTED = ("first", "promoted")
 _JUDGED = 12  # versions of the learning curve
 _BY_PERSON = {"hand": "A person made version {} champion.", "rollback": "A person rolled back to version {}."}
 
@@ -61,7 +62,7 @@ def _judged(row: dict[Any, Any]) -> Event:
 
 
 def _moved(store: Store, classifier: Classifier) -> Iterator[Event]:
-    for row in store.read("champions", {"classifier": classifier.name}).to_dict("records"):
+    for row in history.rows(store, classifier):
         at, version = row["since"].to_pydatetime(), row["version"]
         if not version:
             yield Event(at, "held", "A person took the alias champion away: nothing is scored.")

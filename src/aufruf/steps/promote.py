@@ -11,7 +11,7 @@ from aufruf.errors import NothingYet
 from aufruf.model.evaluation import difference
 from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, looks, sentence, slices_of, step
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
-from aufruf.schemas import Decision
+from aufruf.schemas import PROMOTED, Decision
 from aufruf.settings import Settings
 from aufruf.stack import served
 from aufruf.steps import corpus, decisions
@@ -48,11 +48,11 @@ def promote(settings: Settings, classifier: Classifier, version: str | None = No
         row, status = known, "unchanged"
     else:
         decision = _decide(settings, classifier, challenger, champion, test, mark)
-        if decision.verdict in decisions.PROMOTED:
+        if decision.verdict in PROMOTED:
             verify(registry, challenger)
         store.add("decisions", [decision])  # before the alias moves: a kill in between is made good by the next call
         row, status = vars(decision), "new"
-    if row["verdict"] in decisions.PROMOTED:
+    if row["verdict"] in PROMOTED:
         if CROWNED not in challenger.tags:
             crown(settings, classifier, registry, challenger, decisions.how(row))
         champion = challenger

@@ -15,7 +15,7 @@ from aufruf.data.shares import hashed, side
 from aufruf.errors import UsageError
 from aufruf.model.teaching import chosen
 from aufruf.release.registry import Registry, Version
-from aufruf.reports.index import write_index
+from aufruf.reports.index import TEACH, write_index
 from aufruf.settings import Settings
 from aufruf.steps import backlog
 from aufruf.steps.champion import speaking
@@ -23,7 +23,6 @@ from aufruf.steps.wordings import alike
 from aufruf.store import Store, quoted
 
 log = logging.getLogger(__name__)
-NAME = "queue/tasks.json"  # under reports/<classifier>
 _TIMES = 20  # as many candidates by each reason as texts are asked for
 _MOST = 2000  # ... and no more: each is compared with all labelled texts
 
@@ -47,7 +46,7 @@ def queue(
     version = speaking(settings, classifier, registry).version
     candidates = _candidates(store, classifier, version, most)
     picks = _picked(store, classifier, version, candidates, most)
-    path = out or settings.reports / classifier.name / NAME
+    path = out or settings.reports / classifier.name / TEACH
     path.parent.mkdir(parents=True, exist_ok=True)
     queues.write(path, queues.teaching(picks))
     if out is None:

@@ -10,11 +10,11 @@ from aufruf.classifier import Classifier
 from aufruf.data import inbox
 from aufruf.errors import NothingYet, UsageError, nearest
 from aufruf.reports.desk import Link, Verdict, Waiting
+from aufruf.reports.index import TEACH
 from aufruf.settings import Settings
 from aufruf.store import Store
 
 UNDECIDED, DOUBTS = "undecided", "doubts"
-TEACH = "queue/tasks.json"  # below a classifier's reports: unlabelled texts that would teach most
 _FILE = "Task file for Label Studio"
 _FILES = 4  # with rows in quarantine that are listed one by one
 _WHY = {

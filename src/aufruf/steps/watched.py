@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,7 @@ def corpus_frame(store: Store, classifier: Classifier, version: str) -> pd.DataF
 
 def _window(store: Store, classifier: Classifier, version: str, since: date, before: date) -> pd.DataFrame:
     """Scored texts outside the ledger that arrived from ``since`` to just before ``before``: text, label, odds."""
-    tables, rows = ("texts", "files", "splits", "predictions"), list[dict[str, object]]()
+    tables, rows = ("texts", "files", "splits", "predictions"), list[dict[str, Any]]()
     for low, high in backlog.parts(store):  # a part of the digests at a time, the lowest first
         sql = (
             f"select t.text, p.label, p.probabilities {_outside(classifier, scored_by=version)} "
@@ -106,10 +107,8 @@ def _window(store: Store, classifier: Classifier, version: str, since: date, bef
         rows += [row for batch in store.query(sql, *tables) for row in batch.to_pylist()]
         if len(rows) >= _MOST:
             break
-    said = [dict(pairs) for row in rows if isinstance(pairs := row["probabilities"], list)]
-    return pd.DataFrame(rows, columns=["text", "label"], dtype=object).assign(
-        probabilities=pd.Series(said, dtype=object)
-    )
+    said = pd.Series([dict(row["probabilities"]) for row in rows], dtype=object)
+    return pd.DataFrame(rows, columns=["text", "label"], dtype=object).assign(probabilities=said)
 
 
 def _outside(classifier: Classifier, scored_by: str | None = None) -> str:

@@ -10,6 +10,7 @@ from aufruf.errors import UsageError
 from aufruf.notebook import explain as in_notebook
 from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
+from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import choose, mismatches
 from aufruf.steps.explain import doubts, explain, while_champion
 from aufruf.steps.findings import scored
@@ -58,6 +59,7 @@ def test_mismatches_are_test_texts_that_the_model_got_wrong(after, turned):
 def test_a_champion_that_is_replaced_is_explained_no_further(after):
     """When the alias moves, the explanation at hand is kept, and the texts behind it are left to the new champion."""
     after.register_again()
+    before = speaking(after.settings, after.classifier, after.registry)
 
     def explanations():
         yield "before"
@@ -65,7 +67,7 @@ def test_a_champion_that_is_replaced_is_explained_no_further(after):
         yield "at hand"
         yield "left"
 
-    assert list(while_champion(after.registry, explanations())) == ["before", "at hand"]
+    assert list(while_champion(after.registry, before, explanations())) == ["before", "at hand"]
 
 
 def test_a_filter_chooses(after):
