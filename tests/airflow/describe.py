@@ -8,6 +8,7 @@ import sys
 
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
 
 HEAVY = ("torch", "transformers", "mlflow", "great_expectations", "deltalake", "pandas", "sklearn")
 
@@ -22,7 +23,10 @@ def describe(folder):
 
 
 def _dag(dag):
-    DagSerialization.to_dict(dag)  # what the DAG processor does with it; raises when it cannot be stored
+    # What the DAG processor does with it, raising when it cannot be stored, and what the scheduler reads.
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+    never_ran = {"last_automated_data_interval": None, "restriction": TimeRestriction(None, None, dag.catchup)}
+    first = stored.next_dagrun_info(**never_ran)
     return {
         "doc": dag.doc_md,
         "tags": sorted(dag.tags),
@@ -30,6 +34,7 @@ def _dag(dag):
         "max_active_runs": dag.max_active_runs,
         "start_date": dag.start_date and dag.start_date.isoformat(),
         "schedule": repr(dag.timetable),
+        "first": first and first.run_after.isoformat(),
         "params": {key: dag.params.get_param(key).dump() for key in dag.params},
         "tasks": {task.task_id: _task(task) for task in dag.tasks},
     }

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,16 @@ def test_what_starts_what(bag: dict[str, Any]) -> None:
     assert all(word in score for word in ("AssetAny", "'posts'", "'second.champion'", "0 5 * * *", "Europe/Berlin"))
     assert "call_to_action" not in score
     assert "Asset" not in dags["second.train"]["schedule"]
+
+
+def test_a_new_installation_waits_for_its_first_night(tmp_path: Path, recipe: str, make: Any) -> None:
+    """Set up a minute after the hour of the night, nothing is made up for: the first run is tomorrow's."""
+    missed = datetime.now(UTC) - timedelta(minutes=1)
+    due = f"{missed.minute} {missed.hour} * * *"
+    hours = f'{recipe}\n[schedule]\ntimezone = "UTC"\n' + "".join(f'{verb} = "{due}"\n' for verb in VERBS)
+    dags = make(tmp_path, late=hours, later=f"{hours}train_on_labels = true\n").describe()["dags"]
+    for name in ("late.train", "late.score", "late.monitor", "later.train"):
+        assert datetime.fromisoformat(dags[name]["first"]) > missed + timedelta(hours=23), name
 
 
 def test_training_on_labels_is_a_setting(tmp_path: Path, recipe: str, make: Any) -> None:
