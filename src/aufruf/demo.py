@@ -26,7 +26,7 @@ def demo(settings: Settings) -> dict[str, Any]:
     settings = replace(settings, preset=PRESET)
     known = names(settings)
     classifier = choose(settings, CLASSIFIER if CLASSIFIER in known or len(known) != 1 else None)
-    was_up = stack.running(settings) is not None
+    was_up = stack.state.running(settings) is not None
     with stack.interruptible():
         try:
             started = stack.up(settings, PRESET)

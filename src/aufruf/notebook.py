@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from aufruf import classifier as classifiers
-from aufruf.explained import Shown
+from aufruf.phrases.explained import Shown
 from aufruf.settings import Settings
 
 

@@ -62,7 +62,8 @@ def train_params() -> dict[str, Param]:
             None,
             type=["null", "string"],
             enum=presets,
-            description="Overlay on the classifier file; empty: the one the installation runs with.",
+            values_display={"null": "the one the installation runs with"},
+            description="Overlay on the classifier file.",
         ),
         "promote": Param(
             True,

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,6 @@ class Site:
         """Run the ``airflow`` command, such as ``airflow("dags", "test", "ingest")``."""
         return self.python("-P", "-m", "airflow", *arguments, timeout=timeout, **more)
 
-    def describe(self, **more: str) -> dict[str, Any]:
-        """What Airflow makes of the DAG folder: see ``describe.py``."""
-        done = self.python(str(Path(__file__).with_name("describe.py")), str(self.dags), **more)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
 
 def make_site(folder: Path, **classifiers: str) -> Site:
     """An installation in ``folder`` with the given classifier files: name -> TOML."""
@@ -98,6 +92,29 @@ def site(tmp_path: Path, recipe: str, empty_database: Path) -> Site:
     (made.home / "airflow").mkdir()
     shutil.copy(empty_database, made.home / "airflow" / "airflow.db")
     return made
+
+
+@pytest.fixture(scope="session")
+def describe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., dict[str, Any]]]:
+    """``describe(site, **environment)``: what Airflow makes of the DAG folder, as ``describe.py`` says it."""
+    home = make_site(tmp_path_factory.mktemp("described"))
+    command = [sys.executable, str(Path(__file__).with_name("describe.py")), str(ROOT / "dags")]
+    with (home.home / "errors.txt").open("w+", encoding="utf-8") as errors:
+        reader = subprocess.Popen(
+            command, env=home.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        assert reader.stdin
+        assert reader.stdout
+
+        def asked(site: Site, **more: str) -> dict[str, Any]:
+            print(json.dumps(site.environment(**more)), file=reader.stdin, flush=True)
+            answer = reader.stdout.readline()
+            assert answer, (home.home / "errors.txt").read_text("utf-8")
+            return json.loads(answer)
+
+        yield asked
+        reader.stdin.close()
+        assert reader.wait(timeout=60) == 0
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """One explained text as lines of a terminal and as a cell of a notebook."""
 
-from aufruf.explained import Shown, told
 from aufruf.phrases import told as phrase
+from aufruf.phrases.explained import Shown, told
 
 HOSTILE = "<script>alert(1)</script> & \x1b[2Jx \u202egnp"
 RESULT = {

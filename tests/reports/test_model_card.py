@@ -39,6 +39,7 @@ FACTS = {
 }
 ONE = {"value": 0.8, "low": 0.75, "high": 0.85}
 MEASURED = {
+    "pages": {},
     "positive": "call",
     "rows": 400,
     "confidence": 0.95,
@@ -97,6 +98,15 @@ def test_what_is_measured_takes_the_place_of_not_yet(card):
     assert "negation 7 of 10" in once
     assert card.partition("## Use")[2] == once.partition("## Use")[2]
     assert model_card.with_measured(once, **MEASURED, slices=slices(2)) == once
+
+
+def test_it_leads_to_its_pages(card):
+    """An address becomes a link and nothing else, whatever stands in it."""
+    run = "http://127.0.0.1:8080/dags/a.train/runs/manual__2026-11-26T01:00:00+00:00"
+    found = model_card.with_measured(card, **{**MEASURED, "pages": {"Evaluation": "http://a/b", "Run": run}})
+    assert f"[Evaluation](http://a/b) · [Run]({run})\n" in found
+    odd = model_card.with_measured(card, **{**MEASURED, "pages": {"Run": 'javascript:x) <b>"`[y](http://e'}})
+    assert "[Run](javascript:x%29%20%3Cb%3E%22%60%5By%5D%28http://e)" in odd
 
 
 def test_what_a_person_wrote_stays(card):

@@ -62,7 +62,7 @@ def test_a_state_left_by_a_crash_is_not_a_running_stack(place: Settings) -> None
     stale = {"pid": os.getpid(), "started": processes.created(os.getpid()) - 60}
     for text in (json.dumps({"ready": True, "preset": None, "components": {"scheduler": stale}}), '{"rea'):
         state.write_text(text, encoding="utf-8")
-        assert stack.running(place) is None
+        assert stack.state.running(place) is None
     assert stack.down(place) == {"status": "was not up", "processes": 0}
     assert not state.exists()
 

@@ -11,10 +11,13 @@ import psutil
 import pytest
 
 from aufruf import stack
+from aufruf.classifier import choose
 from aufruf.errors import StackError
+from aufruf.phrases import told
 from aufruf.settings import Settings
 from aufruf.stack import processes
 from aufruf.stack.api import Airflow, fetch
+from aufruf.steps.status import status
 
 COMPONENTS = {"mlflow", "api-server", "scheduler", "dag-processor", "triggerer"}
 
@@ -32,6 +35,19 @@ def test_up_answers_when_everything_is_well(settings: Settings, started: dict[st
     assert Airflow(settings).unwell() == []
     assert {"ingest", "call_to_action.train"} <= Airflow(settings).dags()
     assert started["import_errors"] == []
+
+
+def _standing(settings: Settings) -> str:
+    """The first line of `aufruf status`."""
+    return told("status", status(settings, choose(settings, None)))[0]
+
+
+def test_status_says_where_the_pages_are(settings: Settings, started: dict[str, Any]) -> None:
+    """Both addresses, and how to learn the password, which itself it does not print."""
+    line = _standing(settings)
+    assert line.startswith(f"stack     up: airflow {started['urls']['airflow']}, mlflow {started['urls']['mlflow']}")
+    assert "`aufruf up` prints user and password" in line
+    assert started["login"]["password"] not in line
 
 
 def test_it_listens_on_loopback_only(settings: Settings, started: dict[str, Any]) -> None:
@@ -91,7 +107,9 @@ def test_a_file_in_the_inbox_starts_a_run(settings: Settings, started: dict[str,
 def test_down_leaves_no_process(settings: Settings, started: dict[str, Any]) -> None:
     """With a task at work and one component killed, every process that carries the mark is gone afterwards."""
     os.kill(started["components"]["scheduler"], signal.SIGKILL)
+    assert "NOT WELL: scheduler; logs are in" in _standing(settings)
     assert stack.down(settings)["status"] == "down"
     assert processes.marked(settings.home) == []
-    assert stack.running(settings) is None
+    assert stack.state.running(settings) is None
     assert stack.down(settings) == {"status": "was not up", "processes": 0}
+    assert _standing(settings) == "stack     down (`aufruf up` starts Airflow and MLflow)"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -37,7 +38,7 @@ def with_measured(card: str, longest: int | None = None, **facts: Any) -> str:
     """The card, or what a person has made of it, with its section on the test split written anew.
 
     ``longest``: characters that it may have; the largest slices come first, and as many as fit are kept. A text without
-    that section, or without room for it, stays as it is.
+    that section, or without room for it, stays as it is. ``pages``: name to address of what a reader may want to see.
     """
     slices = sorted(_slices(facts.pop("slices", {})), key=lambda one: (-one["n"], one["name"]))
     section = _engine().get_template("measured.md")
@@ -71,13 +72,18 @@ def _engine() -> Environment:
         lstrip_blocks=True,
         finalize=_plain,
     )
-    engine.filters.update(count=lambda n: f"{n:,}", share=_share)
+    engine.filters.update(count=lambda n: f"{n:,}", share=_share, address=_address)
     return engine
 
 
 def _plain(value: Any) -> Any:
     """What a template prints is text: no table cell, link, picture or heading comes out of a party's name."""
     return _SIGNS.sub(r"\\\1", _BREAKS.sub(" ", inert(value))) if isinstance(value, str) else value
+
+
+def _address(url: str) -> str:
+    """An address as the target of a link, with nothing in it that could end the link."""
+    return quote(url, safe="/:?=&%+,")
 
 
 def _share(value: float | None) -> str:

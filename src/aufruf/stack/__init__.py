@@ -14,7 +14,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from aufruf.classifier import load, names
 from aufruf.errors import StackError, UsageError
 from aufruf.settings import Settings
 from aufruf.stack import environment, processes, webhook
-from aufruf.stack.api import Airflow, fetch
+from aufruf.stack.api import Airflow
+from aufruf.stack.state import running, state_file, unwell
 
 SECONDS_TO_START = 240.0  # four Python processes that import Airflow, on two busy cores
 
@@ -61,27 +61,8 @@ def down(settings: Settings) -> dict[str, Any]:
     """End every process of the stack, wherever it went, and say how many there were."""
     with _undisturbed():
         count = processes.end(settings.home)
-    _state_file(settings).unlink(missing_ok=True)
+    state_file(settings).unlink(missing_ok=True)
     return {"status": "down" if count else "was not up", "processes": count}
-
-
-def running(settings: Settings) -> dict[str, Any] | None:
-    """The state of a stack whose every component is alive; None otherwise."""
-    try:
-        state: dict[str, Any] = json.loads(_state_file(settings).read_text("utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    parts = state.get("components", {}).values()
-    complete = state.get("ready") and all(processes.alive(part["pid"], part["started"]) for part in parts)
-    return state if complete else None
-
-
-def served(settings: Settings) -> Settings:
-    """The settings with the embedded registry behind its server while the stack runs: only a server sends webhooks."""
-    straight = settings.tracking_uri.startswith("sqlite:") and settings.embedded_registry
-    if not straight or running(settings) is None:
-        return settings
-    return replace(settings, tracking_uri=environment.urls(settings)["mlflow"])
 
 
 @contextlib.contextmanager
@@ -180,12 +161,10 @@ class _Start:
 
     def _missing(self, airflow: Airflow, expected: set[str]) -> list[str]:
         """What is not well yet: components first, then DAGs not read."""
-        if self.settings.embedded_registry and fetch(f"{environment.urls(self.settings)['mlflow']}/health") is None:
-            return ["mlflow"]
-        return airflow.unwell() or sorted(f"DAG {name}" for name in expected - airflow.dags())
+        return unwell(self.settings, airflow) or sorted(f"DAG {name}" for name in expected - airflow.dags())
 
     def _save(self) -> None:
-        processes.write_private(_state_file(self.settings), json.dumps(self.state, indent=1))
+        processes.write_private(state_file(self.settings), json.dumps(self.state, indent=1))
 
 
 def _answer(settings: Settings, state: dict[str, Any], status: str) -> dict[str, Any]:
@@ -197,10 +176,6 @@ def _answer(settings: Settings, state: dict[str, Any], status: str) -> dict[str,
         "components": {name: part["pid"] for name, part in state["components"].items()},
         "import_errors": Airflow(settings).import_errors(),
     }
-
-
-def _state_file(settings: Settings) -> Path:
-    return settings.home / "stack.json"
 
 
 def _python(command: list[str]) -> list[str]:

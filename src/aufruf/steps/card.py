@@ -78,7 +78,9 @@ def complete(settings: Settings, classifier: Classifier, registry: Registry, ver
 
 def _measured(classifier: Classifier, version: Version) -> dict[str, Any]:
     tags = version.tags
+    pages = {"Evaluation": tags.get("aufruf.report"), "The run that trained it": tags.get("aufruf.run_url")}
     return {
+        "pages": {name: url for name, url in pages.items() if url},
         "positive": classifier.positive,
         "rows": int(tags["aufruf.test_rows"]),
         "confidence": classifier.gate.confidence,

@@ -13,7 +13,7 @@ from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, looks,
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.schemas import PROMOTED, Decision
 from aufruf.settings import Settings
-from aufruf.stack import served
+from aufruf.stack.state import served
 from aufruf.steps import corpus, decisions
 from aufruf.steps.champion import CROWNED, crown, noticed, verify
 from aufruf.steps.evaluate import evaluate, judged

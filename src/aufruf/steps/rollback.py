@@ -6,7 +6,7 @@ from aufruf.classifier import Classifier
 from aufruf.errors import NothingYet
 from aufruf.release.registry import PREVIOUS, Registry
 from aufruf.settings import Settings
-from aufruf.stack import served
+from aufruf.stack.state import served
 from aufruf.steps.champion import crown, noticed
 
 

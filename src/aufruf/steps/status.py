@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from aufruf import stack
 from aufruf.classifier import Classifier
 from aufruf.data import inbox
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
@@ -15,7 +16,7 @@ _PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at t
 
 
 def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
-    """Counts of every table, the versions in the registry, the last report, and the next command to run."""
+    """The state of the stack and of every table, the versions in the registry, the last report, the next command."""
     store, mine = Store(settings.lake), {"classifier": classifier.name}
     splits = store.read("splits", mine, ["split"])["split"].value_counts()
     labels = store.read("labels", mine, ["label"])["label"]
@@ -25,6 +26,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "classifier": classifier.name,
         "home": str(settings.home),
+        "stack": stack.state.standing(settings),
         "inbox": _waiting(settings),
         "texts": store.count("texts"),
         "votes": store.count("annotations", mine),

@@ -67,7 +67,7 @@ class After:
         manifest = bundle.seal(folder, replace(card, fingerprint=f"again-{change}"))
         tags = {"aufruf.manifest": manifest, "aufruf.threshold": card.threshold, "aufruf.fingerprint": str(change)}
         with Tracker(self.settings, self.classifier.name).run("train", {}, {}) as run:
-            made = self.registry.register(run, run.artifacts(folder, "model"), tags)
+            made = self.registry.register(run, run.artifacts(folder, "model"), tags, first.description)
         shutil.rmtree(folder)
         return made
 

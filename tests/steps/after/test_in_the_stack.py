@@ -27,6 +27,8 @@ from aufruf.cli import main
 from aufruf.release.registry import CHAMPION, PREVIOUS
 from aufruf.stack import processes
 from aufruf.stack.api import Airflow, fetch
+from aufruf.steps.evaluate import evaluate
+from aufruf_airflow.links import PAGES
 
 CHROMIUM = os.environ.get("AUFRUF_TEST_CHROMIUM") or "/usr/bin/chromium"
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -215,6 +217,22 @@ def test_a_run_waits_for_a_person_and_takes_the_answer(up, page) -> None:
     assert [name for name in ("Classifier", "Report of the day", "Champions") if f"[{name}](http" not in note] == []
     passed_on = airflow.get(f"{ask}/xcomEntries/return_value", deserialize="true")["value"]
     assert passed_on == {"approved": True, "by": "admin"}
+
+
+def test_from_the_page_to_mlflow_and_back(up, page) -> None:
+    """The new champion's page in MLflow shows its card, which leads to its evaluation, served by Airflow."""
+    airflow = stack.environment.urls(up.settings)["airflow"]
+    up.registry.tag("3", {"aufruf.run_url": f"{airflow}/dags/call_to_action.train"})  # as training in Airflow does
+    evaluate(replace(up.settings, pages_url=f"{airflow}{PAGES}"), up.gate(margin=0.05), "3")
+    log_in(page, airflow, stack.environment.password(up.settings))
+    page.goto(f"{airflow}{PAGES}/call_to_action/")
+    page.get_by_role("link", name="Version 3 in MLflow").click()
+    page.get_by_text("champion", exact=True).first.wait_for()
+    page.get_by_role("link", name="The run that trained it").wait_for()
+    shot(page, "version-in-mlflow")
+    page.get_by_role("link", name="Evaluation", exact=True).click()
+    page.get_by_role("heading", name="Version 3 on the test set").wait_for()
+    assert page.url.startswith(f"{airflow}{PAGES}/call_to_action/reports/")
 
 
 def test_a_rollback_on_the_command_line_is_noticed(up, capfd, monkeypatch) -> None:

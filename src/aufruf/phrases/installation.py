@@ -1,0 +1,86 @@
+"""What the commands about the installation as a whole tell a person."""
+
+from typing import Any
+
+
+def status(result: dict[str, Any]) -> list[str]:
+    """What is where, whether the two web UIs answer, and what is next."""
+    splits = ", ".join(f"{count} {name}" for name, count in result["splits"].items())
+    return [
+        f"stack     {_stack(result)}",
+        f"home      {result['home']}",
+        f"inbox     {result['inbox']} files",
+        f"texts     {result['texts']} ({result['quarantined']} rows in quarantine)",
+        f"labels    {result['labels']} of {result['votes']} votes, {result['undecided']} texts undecided",
+        f"splits    {splits}",
+        f"champion  {_version(result['champion'])}",
+        f"challenger {_version(result['challenger'])}",
+        f"scored    {result['scored']} posts, {result['calls']} calls",
+        f"report    {result['report'] or 'none yet'}",
+        f"next      {result['next']}",
+    ]
+
+
+def _stack(found: dict[str, Any]) -> str:
+    urls = ", ".join(f"{name} {url}" for name, url in found["urls"].items())
+    if found["status"] == "up":
+        return f"up: {urls} (`aufruf up` prints user and password again)"
+    if found["status"] == "down":
+        return "down (`aufruf up` starts Airflow and MLflow)"
+    return (
+        f"NOT WELL: {', '.join(found['unwell'])}; logs are in {found['logs']}. "
+        "`aufruf down`, then `aufruf up`, starts it anew"
+    )
+
+
+def _version(one: dict[str, Any] | None) -> str:
+    if one is None:
+        return "none yet"
+    f1 = one["metrics"].get("f1")
+    quality = f", test F1 {f1['value']:.3f} [{f1['low']:.3f}, {f1['high']:.3f}]" if f1 else ", not evaluated"
+    instead = f" (stands in for {one['stand_in_for']})" if one["stand_in_for"] else ""
+    refused = f"; REFUSED: {one['refused']}" if one.get("refused") else ""
+    return f"version {one['version']}{quality}; {one['encoder']}{instead}{refused}"
+
+
+def up(result: dict[str, Any]) -> list[str]:
+    """Where the web UIs are, and how to get in and out."""
+    login = result["login"]
+    return [
+        f"The stack is {result['status']}.",
+        f"  Airflow   {result['urls']['airflow']}  user {login['user']}, password {login['password']}",
+        f"  MLflow    {result['urls']['mlflow']}",
+        "  stop it   make down",
+    ]
+
+
+def down(result: dict[str, Any]) -> list[str]:
+    """How many processes there were."""
+    ended = f": {result['processes']} processes ended" if result["processes"] else ""
+    return [f"The stack {'is down' if result['processes'] else result['status']}{ended}."]
+
+
+def forget(result: dict[str, Any]) -> list[str]:
+    """What went, and what still stays."""
+    remains, gone = result["remains"], "would go" if result["status"] == "would be done" else "gone"
+    kinds = ("texts", "annotations", "labels", "predictions", "explanations", "signatures")
+    counts = ", ".join(
+        [f"{result[kind]} {kind}" for kind in kinds if result[kind]]
+        + ([f"{result['quarantine']} rows in quarantine"] if result["quarantine"] else [])
+    )
+    lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else ["nothing to do"]
+    for key, words in (("pages_rewritten", "pages written without them"), ("pages_deleted", "pages deleted")):
+        lines += [f"{len(result[key])} {words}"] if result[key] else []
+    lines += [f"original deleted: {path}" for path in result["originals_deleted"]]
+    lines += (
+        [f"stays: {remains['ledger_rows']} rows of the ledger, which hold ids only"] if remains["ledger_rows"] else []
+    )
+    for name, versions in remains["models"].items():
+        lines += [
+            f"stays: {name} version {one['version']} learnt from {one['train']} of the texts and was tuned on "
+            f"{one['validation']}"
+            for one in versions
+        ]
+    lines += [f"stays: {path} holds rows of the author; --raw deletes it" for path in remains["originals"]]
+    lines += [f"stays: {path} names a text" for path in remains["artifacts"]]
+    return lines + ([f"stays: {remains['copies']} texts of others say the same"] if remains["copies"] else [])

@@ -1,0 +1,65 @@
+"""What of the stack runs: its recorded processes, and whether the servers answer."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aufruf.settings import Settings
+from aufruf.stack import environment, processes
+from aufruf.stack.api import Airflow, fetch
+
+
+def running(settings: Settings) -> dict[str, Any] | None:
+    """The state of a stack whose every component is alive; None otherwise."""
+    state = _recorded(settings)
+    return state if state.get("ready") and not _dead(state) else None
+
+
+def standing(settings: Settings) -> dict[str, Any]:
+    """Whether the stack is ``up``, ``down`` or ``unwell``, what of it does not answer, and where it is to be found."""
+    state = _recorded(settings)
+    dead, parts = _dead(state), state.get("components", {})
+    if not parts or len(dead) == len(parts):
+        status, ill = "down", []
+    elif not state.get("ready"):
+        status, ill = "unwell", dead or ["still starting"]
+    else:
+        ill = dead or unwell(settings, Airflow(settings))
+        status = "unwell" if ill else "up"
+    return {"status": status, "unwell": ill, "urls": environment.urls(settings), "logs": str(settings.home / "logs")}
+
+
+def served(settings: Settings) -> Settings:
+    """The settings with the embedded registry behind its server while the stack runs: only a server sends webhooks."""
+    straight = settings.tracking_uri.startswith("sqlite:") and settings.embedded_registry
+    if not straight or running(settings) is None:
+        return settings
+    return replace(settings, tracking_uri=environment.urls(settings)["mlflow"])
+
+
+def _recorded(settings: Settings) -> dict[str, Any]:
+    """What the last start wrote down; empty when there was none."""
+    try:
+        state: dict[str, Any] = json.loads(state_file(settings).read_text("utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return state
+
+
+def _dead(state: dict[str, Any]) -> list[str]:
+    """The components whose process has ended."""
+    parts = state.get("components", {})
+    return [name for name, part in parts.items() if not processes.alive(part["pid"], part["started"])]
+
+
+def unwell(settings: Settings, airflow: Airflow) -> list[str]:
+    """The components that do not answer, or say that they are not well."""
+    if settings.embedded_registry and fetch(f"{environment.urls(settings)['mlflow']}/health") is None:
+        return ["mlflow"]
+    return airflow.unwell()
+
+
+def state_file(settings: Settings) -> Path:
+    """Where the start of a stack writes down what it started."""
+    return settings.home / "stack.json"
