@@ -57,6 +57,30 @@ class Site:
         return self.python("-P", "-m", "airflow", *arguments, timeout=timeout, **more)
 
 
+@dataclass(frozen=True)
+class Airflow:
+    """A process in which Airflow reads and runs the DAGs of one site after the other: see ``asked.py``."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def describe(self, site: Site, **more: str) -> dict[str, Any]:
+        """What Airflow makes of the DAG folder."""
+        return self._ask(environment=site.environment(**more))
+
+    def run(self, site: Site, dag: str, day: str = "2026-09-01") -> tuple[dict[str, str], str]:
+        """The state of each task after a run of the DAG, and what was logged."""
+        before = self.log.stat().st_size
+        states = self._ask(environment=site.environment(), dag=dag, day=day)
+        return states, self.log.read_bytes()[before:].decode("utf-8")
+
+    def _ask(self, **asked: Any) -> dict[str, Any]:
+        print(json.dumps(asked), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        assert answer, self.log.read_text("utf-8")
+        return json.loads(answer)
+
+
 def make_site(folder: Path, **classifiers: str) -> Site:
     """An installation in ``folder`` with the given classifier files: name -> TOML."""
     site = Site(folder / "home", folder / "classifiers")
@@ -88,33 +112,28 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(tmp_path: Path, recipe: str, empty_database: Path) -> Site:
     """An installation with the one classifier ``call_to_action`` and a migrated database, nothing ingested."""
-    made = make_site(tmp_path, call_to_action=recipe)
-    (made.home / "airflow").mkdir()
-    shutil.copy(empty_database, made.home / "airflow" / "airflow.db")
-    return made
+    return _with_database(make_site(tmp_path, call_to_action=recipe), empty_database)
+
+
+def _with_database(site: Site, database: Path) -> Site:
+    (site.home / "airflow").mkdir()
+    shutil.copy(database, site.home / "airflow" / "airflow.db")
+    return site
 
 
 @pytest.fixture(scope="session")
-def describe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., dict[str, Any]]]:
-    """``describe(site, **environment)``: what Airflow makes of the DAG folder, as ``describe.py`` says it."""
-    home = make_site(tmp_path_factory.mktemp("described"))
-    command = [sys.executable, str(Path(__file__).with_name("describe.py")), str(ROOT / "dags")]
-    with (home.home / "errors.txt").open("w+", encoding="utf-8") as errors:
-        reader = subprocess.Popen(
-            command, env=home.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+def airflow(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Airflow]:
+    """The one process with Airflow in it."""
+    home = _with_database(make_site(tmp_path_factory.mktemp("airflow")), empty_database)
+    command = [sys.executable, str(Path(__file__).with_name("asked.py")), str(home.dags)]
+    log = home.home / "log.txt"
+    with log.open("w", encoding="utf-8") as written:
+        process = subprocess.Popen(
+            command, env=home.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=written, text=True
         )
-        assert reader.stdin
-        assert reader.stdout
-
-        def asked(site: Site, **more: str) -> dict[str, Any]:
-            print(json.dumps(site.environment(**more)), file=reader.stdin, flush=True)
-            answer = reader.stdout.readline()
-            assert answer, (home.home / "errors.txt").read_text("utf-8")
-            return json.loads(answer)
-
-        yield asked
-        reader.stdin.close()
-        assert reader.wait(timeout=60) == 0
+        yield Airflow(process, log)
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="session")

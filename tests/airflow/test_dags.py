@@ -15,14 +15,14 @@ def _tasks(bag: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.fixture(scope="module")
-def bag(tmp_path_factory: pytest.TempPathFactory, recipe: str, make: Any, describe: Any) -> dict[str, Any]:
+def bag(tmp_path_factory: pytest.TempPathFactory, recipe: str, make: Any, airflow: Any) -> dict[str, Any]:
     """The DAG folder as Airflow reads it with two classifiers."""
-    return describe(make(tmp_path_factory.mktemp("two"), call_to_action=recipe, second=recipe))
+    return airflow.describe(make(tmp_path_factory.mktemp("two"), call_to_action=recipe, second=recipe))
 
 
-def test_a_classifier_file_makes_one_set_of_dags(tmp_path: Path, recipe: str, make: Any, describe: Any) -> None:
+def test_a_classifier_file_makes_one_set_of_dags(tmp_path: Path, recipe: str, make: Any, airflow: Any) -> None:
     """With one classifier there are exactly the four DAGs of the contract, and no import error."""
-    found = describe(make(tmp_path, call_to_action=recipe))
+    found = airflow.describe(make(tmp_path, call_to_action=recipe))
     assert found["errors"] == {}
     assert set(found["dags"]) == {"ingest", *(f"call_to_action.{verb}" for verb in VERBS)}
 
@@ -96,10 +96,10 @@ def test_the_chain_of_the_night(bag: dict[str, Any]) -> None:
     assert [name for name, task in tasks.items() if task["mapped"]] == ["sweep.trial"]
 
 
-def test_with_approval_the_night_waits_for_a_person(tmp_path: Path, recipe: str, make: Any, describe: Any) -> None:
+def test_with_approval_the_night_waits_for_a_person(tmp_path: Path, recipe: str, make: Any, airflow: Any) -> None:
     """`approve` puts a question and its answer between the gate and the announcement, outside the pool gpu."""
     approved = recipe.replace('mode = "auto"', 'mode = "approve"\nanswer_hours = 2.5')
-    tasks = describe(make(tmp_path, careful=approved))["dags"]["careful.train"]["tasks"]
+    tasks = airflow.describe(make(tmp_path, careful=approved))["dags"]["careful.train"]["tasks"]
     asked, settled = tasks["approval.ask"], tasks["approval.settled"]
     assert (asked["upstream"], asked["pool"], asked["waits"]) == (["promote"], "default_pool", 9000)
     assert (settled["upstream"], settled["pool"]) == (["approval.ask", "promote"], "default_pool")
@@ -144,22 +144,22 @@ def test_what_starts_what(bag: dict[str, Any]) -> None:
     assert "Asset" not in dags["second.train"]["schedule"]
 
 
-def test_a_new_installation_waits_for_its_first_night(tmp_path: Path, recipe: str, make: Any, describe: Any) -> None:
+def test_a_new_installation_waits_for_its_first_night(tmp_path: Path, recipe: str, make: Any, airflow: Any) -> None:
     """Set up a minute after the hour of the night, nothing is made up for: the first run is tomorrow's."""
     missed = datetime.now(UTC) - timedelta(minutes=1)
     due = f"{missed.minute} {missed.hour} * * *"
     hours = f'{recipe}\n[schedule]\ntimezone = "UTC"\n' + "".join(f'{verb} = "{due}"\n' for verb in VERBS)
-    dags = describe(make(tmp_path, late=hours, later=f"{hours}train_on_labels = true\n"))["dags"]
+    dags = airflow.describe(make(tmp_path, late=hours, later=f"{hours}train_on_labels = true\n"))["dags"]
     for name in ("late.train", "late.score", "late.monitor", "later.train"):
         assert datetime.fromisoformat(dags[name]["first"]) > missed + timedelta(hours=23), name
 
 
-def test_training_on_labels_is_a_setting(tmp_path: Path, recipe: str, make: Any, describe: Any) -> None:
+def test_training_on_labels_is_a_setting(tmp_path: Path, recipe: str, make: Any, airflow: Any) -> None:
     """With train_on_labels the training waits for labels and for the night; the demo preset sets it."""
     site = make(tmp_path, eager=f"{recipe}\n[schedule]\ntrain_on_labels = true\n", plain=recipe)
-    assert "'eager.labels'" in (dags := describe(site)["dags"])["eager.train"]["schedule"]
+    assert "'eager.labels'" in (dags := airflow.describe(site)["dags"])["eager.train"]["schedule"]
     assert "Asset" not in dags["plain.train"]["schedule"]
-    assert "'plain.labels'" in describe(site, AUFRUF_PRESET="demo")["dags"]["plain.train"]["schedule"]
+    assert "'plain.labels'" in airflow.describe(site, AUFRUF_PRESET="demo")["dags"]["plain.train"]["schedule"]
 
 
 @pytest.mark.parametrize(
@@ -204,11 +204,11 @@ def test_a_dag_file_is_a_table_of_contents(file: Path) -> None:
     ids=["key", "toml", "timezone", "cron"],
 )
 def test_a_broken_classifier_file_takes_no_other_dag_down(
-    tmp_path: Path, recipe: str, make: Any, describe: Any, broken: str, said: str
+    tmp_path: Path, recipe: str, make: Any, airflow: Any, broken: str, said: str
 ) -> None:
     """The good classifier keeps its DAGs, and one import error names the file and what is wrong with it."""
     toml = broken if "labels" in broken else f"{recipe}\n{broken}"
-    found = describe(make(tmp_path, broken=toml, call_to_action=recipe))
+    found = airflow.describe(make(tmp_path, broken=toml, call_to_action=recipe))
     assert set(found["dags"]) == {"ingest", *(f"call_to_action.{verb}" for verb in VERBS)}
     [error] = found["errors"].values()
     last = error.strip().splitlines()[-1]

@@ -30,25 +30,18 @@ def _export(path: Path, coder: int, says: Any, texts: range) -> None:
     os.utime(path, (1_790_000_000, 1_790_000_000))  # complete: nobody is writing it
 
 
-def _run(site: Any, day: str) -> tuple[dict[str, str], str]:
-    logged = site.airflow("dags", "test", "ingest", day)
-    listed = site.airflow("tasks", "states-for-dag-run", "ingest", day, "--output", "json")
-    states = {row["task_id"]: row["state"] for row in json.loads(listed.stdout[listed.stdout.index("[{") :])}
-    return states, logged.stdout + logged.stderr
-
-
-def test_votes_held_out_fail_visibly_and_the_other_labels_are_announced(site: Any) -> None:
+def test_votes_held_out_fail_visibly_and_the_other_labels_are_announced(airflow: Any, site: Any) -> None:
     """`label` succeeds while labels change and is skipped when none does; `refusals` fails both times, saying why."""
     inbox = site.home / "inbox" / "annotations"
     right, wrong = (lambda at: str(at % 2 == 0)), (lambda at: str(at % 2 == 1))
     for coder in (21, 22):
         _export(inbox / f"{coder}.json", coder, right, range(30))
     _export(inbox / "mallory.json", 66, wrong, range(30))
-    states, logged = _run(site, "2026-09-01")
+    states, logged = airflow.run(site, "ingest", "2026-09-01")
     assert states["label.call_to_action"] == "success", logged
     assert states["refusals"] == "failed", logged
     assert "Annotator '66' agrees least with the others" in logged
     _export(inbox / "mallory2.json", 66, wrong, range(29, -1, -1))
     _export(inbox / "oscar.json", 67, wrong, range(30))
-    states, logged = _run(site, "2026-09-02")
+    states, logged = airflow.run(site, "ingest", "2026-09-02")
     assert (states["label.call_to_action"], states["refusals"]) == ("skipped", "failed"), logged

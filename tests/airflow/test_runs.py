@@ -1,37 +1,24 @@
-import json
 import os
 from typing import Any
 
 import pytest
 
 
-def _states(output: str) -> dict[str, str]:
-    return {row["task_id"]: row["state"] for row in json.loads(output[output.index("[{") :])}
-
-
-def _run(site: Any, dag: str) -> tuple[dict[str, str], str]:
-    """Run a DAG in one process and return the state of each task, and what was logged."""
-    logged = site.airflow("dags", "test", dag, "2026-09-01")
-    listed = site.airflow("tasks", "states-for-dag-run", dag, "2026-09-01", "--output", "json")
-    assert listed.returncode == 0, logged.stdout + logged.stderr + listed.stderr
-    return _states(listed.stdout), logged.stdout + logged.stderr
-
-
 @pytest.mark.parametrize("dag", ["call_to_action.train", "call_to_action.score"])
-def test_a_night_with_nothing_to_work_on_is_skipped(site: Any, dag: str) -> None:
+def test_a_night_with_nothing_to_work_on_is_skipped(airflow: Any, site: Any, dag: str) -> None:
     """On an empty home the chain skips from its first task to its last, says why, and nothing fails."""
-    states, logged = _run(site, dag)
+    states, logged = airflow.run(site, dag)
     assert set(states.values()) == {"skipped"}, logged
     assert "there are no labels" in logged or "no champion" in logged
 
 
-def test_a_refused_file_is_seen_and_stops_no_other(site: Any) -> None:
+def test_a_refused_file_is_seen_and_stops_no_other(airflow: Any, site: Any) -> None:
     """`refusals` fails and names the file; `ingest` itself succeeds; there is nothing new behind it."""
     inbox = site.home / "inbox" / "posts"
     inbox.mkdir(parents=True)
     (inbox / "shopping.csv").write_text("item,price\nbread,3\n", encoding="utf-8")
     os.utime(inbox / "shopping.csv", (1_790_000_000, 1_790_000_000))  # complete: nobody is writing it
-    states, logged = _run(site, "ingest")
+    states, logged = airflow.run(site, "ingest")
     assert states == {
         "ingest": "success",
         "label.call_to_action": "skipped",
