@@ -7,7 +7,7 @@ def status(result: dict[str, Any]) -> list[str]:
     """What is where, whether the two web UIs answer, and what is next."""
     splits = ", ".join(f"{count} {name}" for name, count in result["splits"].items())
     return [
-        f"stack     {_stack(result)}",
+        f"stack     {_stack(result['stack'])}",
         f"home      {result['home']}",
         f"inbox     {result['inbox']} files",
         f"texts     {result['texts']} ({result['quarantined']} rows in quarantine)",
