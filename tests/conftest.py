@@ -18,6 +18,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from tests.forks import Forks
 
 hypothesis.settings.register_profile("aufruf", deadline=None)  # a busy machine is no defect
 hypothesis.settings.load_profile("aufruf")
@@ -58,6 +59,14 @@ uncertain = 1
 control = 1
 perturbations = 60
 """
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Makes processes that start at once: see ``tests.forks``."""
+    made = Forks()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -50,7 +48,7 @@ def rows(examples):
 
 
 @pytest.mark.parametrize("moment", ["after an epoch", "before a checkpoint is whole"])
-def test_a_killed_training_ends_in_the_same_weights(trained, tmp_path, encoder, recipe, rows, moment):
+def test_a_killed_training_ends_in_the_same_weights(trained, tmp_path, encoder, recipe, rows, moment, forks):
     """kill -9 in the third of four epochs; the second run begins with the last whole one, and tells of all four."""
     given = {
         "encoder": str(encoder.folder),
@@ -58,8 +56,7 @@ def test_a_killed_training_ends_in_the_same_weights(trained, tmp_path, encoder, 
         "rows": [asdict(part) for part in rows],
     }
     (tmp_path / "given.json").write_text(json.dumps(given))
-    arguments = [sys.executable, "-c", DYING, tmp_path / "given.json", tmp_path / "run", moment]
-    assert subprocess.run(arguments, check=False).returncode == -9
+    assert forks.run(DYING, tmp_path / "given.json", tmp_path / "run", moment) == -9
     told = []
     again = fine_tune(
         encoder, LABELS, 1, *rows, recipe, tmp_path / "run", lambda epoch, row: told.append(epoch), resumable=True

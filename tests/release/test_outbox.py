@@ -6,8 +6,6 @@ import os
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from threading import Thread, Timer
@@ -184,10 +182,9 @@ def test_a_server_that_comes_back_is_waited_for(behind_door, name, door):
     assert tracker.client.get_run(run.id).info.status == "FINISHED"
 
 
-def test_what_a_killed_process_had_to_tell_is_delivered(settings, name):
+def test_what_a_killed_process_had_to_tell_is_delivered(settings, name, forks):
     """kill -9 before anything went out: the next tracker delivers it all, and the orphan is ended."""
-    killed = subprocess.run([sys.executable, "-c", DYING, settings.home, name], check=False)
-    assert killed.returncode == -9
+    assert forks.run(DYING, settings.home, name) == -9
     tracker = Tracker(settings, name)
     tracker.end_orphans({"aufruf.step": "train"})
     [found] = tracker.find("")

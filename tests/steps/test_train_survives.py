@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -133,7 +131,7 @@ def test_a_server_stopped_in_the_middle_of_a_training(home, mlflow_server, outag
     assert list((served.mlflow / "outbox").iterdir()) == []
 
 
-def test_killed_at_every_moment_it_is_one_run_and_one_version(home):
+def test_killed_at_every_moment_it_is_one_run_and_one_version(home, forks):
     """kill -9 at an epoch, in tuning and upload, before version, alias and end, one after the other; then it is done.
 
     One run, FINISHED, each epoch once; one version, which is challenger; no file was uploaded twice; what was trained
@@ -143,8 +141,7 @@ def test_killed_at_every_moment_it_is_one_run_and_one_version(home):
     uploaded: dict[str, int] = {}
     needed = 0
     for moment in MOMENTS:
-        died = subprocess.run([sys.executable, "-c", DYING, moment, home.home, classifiers], check=False)
-        assert died.returncode == -9, moment
+        assert forks.run(DYING, moment, home.home, classifiers) == -9, moment
         needed = max(needed, size(home.runs))
         stamps = {
             path.name: path.stat().st_mtime_ns for path in (home.mlflow / "artifacts").glob("*/*/artifacts/model/*")

@@ -226,14 +226,16 @@ def test_from_the_page_to_mlflow_and_back(up, page) -> None:
     evaluate(replace(up.settings, pages_url=f"{airflow}{PAGES}"), up.gate(margin=0.05), "3")
     log_in(page, airflow, stack.environment.password(up.settings))
     page.goto(f"{airflow}{PAGES}/call_to_action/")
-    page.get_by_role("link", name="Version 3 in MLflow").click()
-    page.get_by_text("Aliases").first.wait_for()
-    assert page.url.endswith("/#/models/call_to_action/versions/3")
-    page.get_by_role("link", name="The run that trained it").wait_for()
-    shot(page, "version-in-mlflow")
-    page.get_by_role("link", name="Evaluation", exact=True).click()
-    page.get_by_role("heading", name="Version 3 on the test set").wait_for()
-    assert page.url.startswith(f"{airflow}{PAGES}/call_to_action/reports/")
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Version 3 in MLflow").click()
+    version = opened.value
+    version.get_by_role("link", name="The run that trained it").wait_for()
+    assert version.url.endswith("/#/models/call_to_action/versions/3")
+    shot(version, "version-in-mlflow")
+    with version.expect_popup() as opened:
+        version.get_by_role("link", name="Evaluation", exact=True).click()
+    opened.value.get_by_role("heading", name="Version 3 on the test set").wait_for()
+    assert opened.value.url.startswith(f"{airflow}{PAGES}/call_to_action/reports/")
 
 
 def test_a_rollback_on_the_command_line_is_noticed(up, capfd, monkeypatch) -> None:

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from urllib.parse import urlparse
@@ -152,12 +150,11 @@ def test_without_a_champion_nothing_is_scored(after):
         score(after.settings, after.classifier, "7")
 
 
-def test_two_at_once_score_each_text_once(after):
+def test_two_at_once_score_each_text_once(after, forks):
     """Two processes that score the same texts leave one prediction of each."""
     ids = after.posts(*(f"Kommt zum Infostand Nummer {n}" for n in range(40)))
     env = {**os.environ, "AUFRUF_CLASSIFIERS": str(after.settings.classifiers)}
-    command = [sys.executable, "-m", "aufruf.cli", "score", "--home", str(after.settings.home)]
-    both = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-    ends = [(one.communicate(timeout=600)[1], one.returncode) for one in both]
-    assert [code for _, code in ends] == [0, 0], ends
+    command = "import sys; from aufruf.cli import main; sys.exit(main(sys.argv[1:]))"
+    both = [forks.start(command, "score", "--home", after.settings.home, env=env) for _ in range(2)]
+    assert [forks.wait(one) for one in both] == [0, 0]
     assert Counter(row["text_id"] for row in after.predictions(text_id=ids)) == Counter(ids)

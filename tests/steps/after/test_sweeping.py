@@ -1,7 +1,5 @@
 """The sweep on a home where two nights have passed: in one process, in parts, killed, and with other data."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -88,12 +86,10 @@ def test_a_sweep_is_not_mixed_with_another(after):
     assert trial(after.settings, after.classifier, found["study"], found["at"])["state"] == "FINISHED"
 
 
-def test_a_killed_sweep_goes_on_from_its_checkpoint(after, monkeypatch):
+def test_a_killed_sweep_goes_on_from_its_checkpoint(after, forks, monkeypatch):
     """kill -9 of `aufruf sweep` after an epoch: called again it has the trials asked for, and no run stays open."""
     place = {"AUFRUF_CLASSIFIERS": str(after.settings.classifiers), "HF_HUB_OFFLINE": "1", "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-c", KILLED, str(after.settings.home)]
-    done = subprocess.run(command, env=place, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == -9, done.stderr
+    assert forks.run(KILLED, after.settings.home, env=place) == -9
     assert list(after.settings.runs.glob("*/trial-2/seed-0/checkpoints/*/aufruf.json"))
     assert states(after)["sweep"] == ["FINISHED", "RUNNING"]
     begun, epochs = [], resume.epochs
