@@ -44,7 +44,8 @@ class RunLink(BaseOperatorLink):
 class MlflowLinks(AirflowPlugin):
     name = "mlflow_links"
     global_operator_extra_links: ClassVar[list[Any]] = [ModelsLink(), VersionLink(), RunLink()]
-    # no url_route: MLflow refuses to be framed, so the entry opens a page of its own
+    # no url_route: MLflow refuses to be framed, so the entry opens a page of its own; under Browse, because what has
+    # none is a button without effect at the top level
     external_views: ClassVar[list[Any]] = (
-        [{"name": "MLflow", "href": server(), "destination": "nav"}] if server() else []
+        [{"name": "MLflow", "href": server(), "destination": "browse"}] if server() else []
     )

@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-LOADED = ("aufruf.cli", "aufruf.steps.sweep", "aufruf.steps.trial", "aufruf.steps.train", "aufruf.steps.score")
+STEPS = ("ingest", "sweep", "trial", "train", "score")
+LOADED = ("great_expectations", "aufruf.cli", *(f"aufruf.steps.{step}" for step in STEPS))
 
 
 class Forks:

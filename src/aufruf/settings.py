@@ -47,6 +47,10 @@ class Settings:
         """Where a page below reports/<classifier>/ is served; None when nobody says that it is."""
         return f"{self.pages_url.rstrip('/')}/{quote(classifier)}/reports/{quote(page)}" if self.pages_url else None
 
+    def front(self, classifier: str) -> str | None:
+        """Where the page of a classifier is served; None when nobody says that it is."""
+        return f"{self.pages_url.rstrip('/')}/{quote(classifier)}/" if self.pages_url else None
+
     @property
     def inbox_annotations(self) -> Path:
         return self.home / "inbox" / "annotations"

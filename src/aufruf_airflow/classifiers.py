@@ -56,19 +56,20 @@ def train_params() -> dict[str, Param]:
             type=["null", "integer"],
             minimum=1,
             maximum=200,
-            description="Most trials of the sweep; empty: what the classifier file says.",
+            description="Most trials of the sweep, 1 to 200; empty: as many as `[sweep]` of the classifier file says.",
         ),
         "preset": Param(
             None,
             type=["null", "string"],
             enum=presets,
             values_display={"null": "the one the installation runs with"},
-            description="Overlay on the classifier file.",
+            description="Smaller budgets laid over the classifier file: demo takes minutes, quick a small sweep.",
         ),
         "promote": Param(
             True,
             type="boolean",
-            description="Let the challenger meet the champion; off: it is only trained and measured.",
+            description="Let the challenger meet the champion: if it wins, it scores all posts from then on. "
+            "Off: it is only trained and measured.",
         ),
     }
 

@@ -1,5 +1,5 @@
-"""Answers each line of input, ``{"environment", "dag"?, "day"?}``, with a line of JSON: what Airflow makes of the DAG
-folder, or, where a DAG is named, the states of the tasks of its run for that day.
+"""Answers each line of input with a line of JSON. ``{"environment"}``: what Airflow makes of the DAG folder; with
+``dag`` and ``day`` the states of the tasks of that run; with ``code`` and ``arguments`` what a fork that runs it says.
 
 A script of its own, because importing Airflow changes the logging of the process that does it; one for all tests,
 because importing it takes longer than all that is asked.
@@ -66,6 +66,24 @@ def run(folder, dag, day):
     return {task.task_id: task.state for task in made.get_task_instances()}
 
 
+def fork(code, arguments):
+    """What this code prints at its end, one line of JSON, in a process that has loaded Airflow."""
+    ours, its = os.pipe()
+    if not (child := os.fork()):
+        try:
+            os.dup2(its, 1)
+            sys.argv = ["-c", *arguments]
+            exec(compile(code, "<asked>", "exec"), {"__name__": "__main__"})  # noqa: S102 - a test's own code
+        finally:
+            sys.stdout.flush()
+            os._exit(0)
+    os.close(its)
+    with os.fdopen(ours) as printed:
+        said = printed.read()
+    os.waitpid(child, 0)
+    return json.loads(said.splitlines()[-1])
+
+
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what Airflow prints is no answer
@@ -73,5 +91,5 @@ if __name__ == "__main__":
         asked = json.loads(line)
         os.environ.clear()
         os.environ.update(asked.pop("environment"))
-        answer = run(sys.argv[1], **asked) if asked else describe(sys.argv[1])
+        answer = fork(**asked) if "code" in asked else run(sys.argv[1], **asked) if asked else describe(sys.argv[1])
         print(json.dumps(answer), file=answers, flush=True)

@@ -74,7 +74,11 @@ class Airflow:
         states = self._ask(environment=site.environment(), dag=dag, day=day)
         return states, self.log.read_bytes()[before:].decode("utf-8")
 
-    def _ask(self, **asked: Any) -> dict[str, Any]:
+    def python(self, site: Site, code: str, *arguments: str, **more: str) -> Any:
+        """What code prints in a process of the site that has Airflow loaded; where it fails, the log says why."""
+        return self._ask(environment=site.environment(**more), code=code, arguments=arguments)
+
+    def _ask(self, **asked: Any) -> Any:
         print(json.dumps(asked), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         assert answer, self.log.read_text("utf-8")

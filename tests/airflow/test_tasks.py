@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +38,16 @@ except Exception as error:
     ],
 )
 def test_a_failure_that_another_try_cannot_mend_is_not_tried_again(
-    make: Any, tmp_path: Path, failure: str, waits: str, becomes: str
+    airflow: Any, make: Any, tmp_path: Path, failure: str, waits: str, becomes: str
 ) -> None:
     """Refusals and wrong settings fail at once, with their sentence; only the first step of a chain skips."""
-    done = make(tmp_path).python("-c", TRY, failure, waits or "-")
-    expected = [becomes, "lake: the lake is dry. Wait for rain."]
-    assert json.loads(done.stdout.splitlines()[-1]) == expected, done.stderr
+    found = airflow.python(make(tmp_path), TRY, failure, waits or "-")
+    assert found == [becomes, "lake: the lake is dry. Wait for rain."]
 
 
-def test_a_passing_trouble_is_tried_again(make: Any, tmp_path: Path) -> None:
+def test_a_passing_trouble_is_tried_again(airflow: Any, make: Any, tmp_path: Path) -> None:
     """An error that is not the library's reaches Airflow as it is, and Airflow retries."""
-    done = make(tmp_path).python("-c", TRY, "no failure of ours", "waits")
-    assert json.loads(done.stdout.splitlines()[-1]) == ["OSError", "the lake is dry"], done.stderr
+    assert airflow.python(make(tmp_path), TRY, "no failure of ours", "waits") == ["OSError", "the lake is dry"]
 
 
 LINK = """
@@ -62,18 +59,18 @@ print("\\n" + json.dumps([link("my.own.train"), link("ingest"), mlflow_links.Mlf
 """
 
 
-def test_tasks_link_to_their_models(make: Any, tmp_path: Path) -> None:
+def test_tasks_link_to_their_models(airflow: Any, make: Any, tmp_path: Path) -> None:
     """A classifier's tasks link to its registered model, `ingest` to none, the menu to the server."""
-    done = make(tmp_path).python("-c", LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI="http://127.0.0.1:5000/")
-    models, none, menu = json.loads(done.stdout.splitlines()[-1])
+    server = "http://127.0.0.1:5000/"
+    models, none, menu = airflow.python(make(tmp_path), LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI=server)
     assert (models, none) == ("http://127.0.0.1:5000/#/models/my.own", "")
     assert [(entry["name"], entry["href"]) for entry in menu] == [("MLflow", "http://127.0.0.1:5000")]
 
 
-def test_without_a_server_there_is_nothing_to_link_to(make: Any, tmp_path: Path) -> None:
+def test_without_a_server_there_is_nothing_to_link_to(airflow: Any, make: Any, tmp_path: Path) -> None:
     """A tracking store that is a file gives no links that lead nowhere."""
-    done = make(tmp_path).python("-c", LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI="sqlite:///mlflow.db")
-    assert json.loads(done.stdout.splitlines()[-1]) == ["", "", []], done.stderr
+    store = "sqlite:///mlflow.db"
+    assert airflow.python(make(tmp_path), LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI=store) == ["", "", []]
 
 
 @pytest.mark.parametrize("name", ["mlflow", "docker"])
@@ -109,15 +106,14 @@ print("\\n" + json.dumps([skipped, answered("Promote", ada), answered("Keep", ad
 """
 
 
-def test_an_answer_names_the_account_and_never_the_person(make: Any, tmp_path: Path) -> None:
+def test_an_answer_names_the_account_and_never_the_person(airflow: Any, make: Any, tmp_path: Path) -> None:
     """XCom gets yes or no and an account; the time being up is a no of nobody; a sure verdict asks nobody."""
-    done = make(tmp_path).python("-c", ASK)
-    assert json.loads(done.stdout.splitlines()[-1]) == [
+    assert airflow.python(make(tmp_path), ASK) == [
         "Nothing waits for a person.",
         {"approved": True, "by": "7"},
         {"approved": False, "by": "7"},
         {"approved": False, "by": None},
-    ], done.stderr
+    ]
 
 
 ANNOUNCE = """
@@ -146,8 +142,7 @@ print("\\n" + json.dumps(found))
 """
 
 
-def test_a_new_champion_is_announced_once(make: Any, tmp_path: Path) -> None:
+def test_a_new_champion_is_announced_once(airflow: Any, make: Any, tmp_path: Path) -> None:
     """Unless the asset's last event, as a rule the webhook's, names it already; a champion that stays is no news."""
-    done = make(tmp_path).python("-c", ANNOUNCE)
     new = {"version": "3"}
-    assert json.loads(done.stdout.splitlines()[-1]) == ["skipped", new, "skipped", new, new], done.stderr
+    assert airflow.python(make(tmp_path), ANNOUNCE) == ["skipped", new, "skipped", new, new]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.forks import Forks
 
 from aufruf.classifier import Classifier
 from aufruf.settings import Settings
@@ -101,15 +102,15 @@ ingest(Settings.load(home, {}), [load(toml)], files)
 
 
 def test_ingests_at_once_store_each_row_once(
-    settings: Settings, store: Store, zeeschuimer: Callable[..., str], written: Callable[..., Path]
+    settings: Settings, store: Store, zeeschuimer: Callable[..., str], written: Callable[..., Path], forks: Forks
 ) -> None:
     """Three processes with overlapping files: every text and every file is one row."""
     toml = written("calls.toml", CLASSIFIER)
     lines = [zeeschuimer(f"C{n}", f"Text {n}") for n in range(60)]
     files = [written(f"{n}.ndjson", "".join(lines[n * 10 : n * 10 + 40])) for n in range(3)]
     turns = [files, files[::-1], [files[1], files[0], files[2]]]
-    runs = [subprocess.Popen([sys.executable, "-c", INGEST, settings.home, toml, *turn]) for turn in turns]
-    assert [run.wait() for run in runs] == [0, 0, 0]
+    runs = [forks.start(INGEST, settings.home, toml, *turn) for turn in turns]
+    assert [forks.wait(run) for run in runs] == [0, 0, 0]
     texts = store.read("texts")
     assert (len(texts), texts["text_id"].nunique()) == (60, 60)
     assert store.count("files") == 3

@@ -114,6 +114,7 @@ class Desk:
     text_pages: frozenset[str]  # their names
     mask: bool = True
     numbered: bool = True
+    inbox: str = ""  # the folder that takes annotations in
 
 
 def render(desk: Desk) -> str:

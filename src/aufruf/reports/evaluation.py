@@ -124,6 +124,7 @@ class EvaluationReport:
     behaviours: Sequence[Behaviour]
     doubts: Sequence[Doubt]
     doubts_of: int
+    ways: Sequence[tuple[str, str]] = ()  # what the page leads to: name and address
 
 
 def place(reports: Path, classifier: str, version: str) -> Path:

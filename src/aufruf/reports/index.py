@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from aufruf.reports.evaluation import FOLDER
-from aufruf.reports.inert import page_address
+from aufruf.reports.inert import page_address, web_address
 from aufruf.reports.page import fill, write_whole
 
 TEACH = "queue/tasks.json"
@@ -34,14 +34,22 @@ class IndexEntry:
 
 
 def render_index(
-    entries: list[IndexEntry], classifier: str, standing: Sequence[str] = (), evaluated: Sequence[str] = ()
+    entries: list[IndexEntry],
+    classifier: str,
+    standing: Sequence[str] = (),
+    evaluated: Sequence[str] = (),
+    front: str | None = None,
 ) -> str:
-    """A page that lists the days, the last one first, the ``standing`` pages and the versions ``evaluated``."""
+    """A page that lists the days, the last one first, the ``standing`` pages and the versions ``evaluated``.
+
+    ``front``: the address of the classifier's page, where one is served.
+    """
     days = sorted(entries, key=lambda entry: entry.day, reverse=True)
     rows = [(entry, page_address(entry.path)) for entry in days]
     beside = [(STANDING[path], path) for path in STANDING if path in standing]
     versions = [(one, page_address(f"{FOLDER}/{one}/index.html")) for one in evaluated]
-    return fill("index.html", classifier=classifier, rows=rows, standing=beside, versions=versions)
+    front = web_address(front) if front else None
+    return fill("index.html", classifier=classifier, rows=rows, standing=beside, versions=versions, front=front)
 
 
 def entries(folder: Path) -> list[IndexEntry]:
@@ -50,13 +58,13 @@ def entries(folder: Path) -> list[IndexEntry]:
     return [entry for entry in found if entry is not None]
 
 
-def write_index(folder: Path, classifier: str) -> Path:
+def write_index(folder: Path, classifier: str, front: str | None = None) -> Path:
     """Write ``folder``/index.html for the days, standing pages and evaluations in it, and return its path.
 
     Raises AufrufError when the folder cannot be written.
     """
     standing = [path for path in STANDING if (folder / path).is_file()]
-    page = render_index(entries(folder), classifier, standing, evaluated(folder))
+    page = render_index(entries(folder), classifier, standing, evaluated(folder), front)
     return write_whole(folder / "index.html", page)
 
 

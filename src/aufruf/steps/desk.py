@@ -65,6 +65,7 @@ def desk(settings: Settings, name: str, runs: Sequence[Run] = (), approve_at: st
         text_pages=text_pages,
         mask=classifier.report.mask,
         numbered=classifier.report.accounts == "numbers",
+        inbox=str(settings.inbox_annotations),
     )
     return pages.render(page)
 

@@ -15,6 +15,7 @@ from aufruf.release.registry import CHALLENGER, Registry, Version
 from aufruf.release.tracking import Tracker
 from aufruf.reports import evaluation as pages
 from aufruf.reports.index import write_index
+from aufruf.reports.inert import web_address
 from aufruf.settings import Settings
 from aufruf.steps import card, corpus, evaluation_page, evidence, mismatches, slices
 from aufruf.steps.evidence import Evidence
@@ -111,7 +112,7 @@ def _measure(
     for name, picture in drawn.items():
         run.figure(name, picture.png)
     run.close()
-    at = evaluation_page.now()
+    at = evaluation_page.now(classifier)
     report = evaluation_page.report(
         classifier,
         version,
@@ -119,9 +120,10 @@ def _measure(
         list(drawn.values()),
         mismatches.doubts(Store(settings.lake), classifier, said, frame),
         at,
+        web_address(settings.tracking_uri.rstrip("/")),
     )
     pages.write(settings.reports, report, {"model_version": version.version, **found.as_dict(classifier)})
-    write_index(settings.reports / classifier.name, classifier.name)
+    write_index(settings.reports / classifier.name, classifier.name, settings.front(classifier.name))
     registry.tag(
         version.version,
         {

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from aufruf.classifier import Classifier
 from aufruf.model import behaviour, evaluation
@@ -12,6 +13,7 @@ from aufruf.release.registry import Version
 from aufruf.reports import evaluation as pages
 from aufruf.reports import figures
 from aufruf.reports import intervals as shown
+from aufruf.reports.inert import web_address
 from aufruf.steps.evidence import Evidence
 
 
@@ -52,9 +54,15 @@ def report(
     drawn: Sequence[pages.Picture],
     doubts: Sequence[pages.Doubt],
     at: datetime,
+    server: str | None = None,
 ) -> pages.EvaluationReport:
-    """All facts of the page on a version."""
+    """All facts of the page on a version; ``server``: the tracking server's address, if a browser can open it."""
     tags, asked = version.tags, classifier.evaluation
+    ways = {
+        f"Version {version.version} in MLflow": server
+        and f"{server}/#/models/{classifier.name}/versions/{version.version}",
+        "The run that trained it": web_address(tags.get("aufruf.run_url", "")),
+    }
     return pages.EvaluationReport(
         classifier=classifier.name,
         positive=classifier.positive,
@@ -77,6 +85,7 @@ def report(
         unknown=found.unknown,
         enough=(asked.slice_texts, asked.slice_positives),
         behaviours=behaviours(found.outcomes, classifier.positive),
+        ways=[(name, url) for name, url in ways.items() if url],
         doubts=doubts,
         doubts_of=int((found.model.truth != found.model.predicted).any(axis=1).sum()),
     )
@@ -118,9 +127,9 @@ def intervals(found: dict[str, dict[str, float]]) -> dict[str, shown.Interval]:
     return {name: shown.Interval(**one) for name, one in found.items()}
 
 
-def now() -> datetime:
+def now(classifier: Classifier) -> datetime:
     """This moment, to the second."""
-    return datetime.now(UTC).replace(microsecond=0)
+    return datetime.now(ZoneInfo(classifier.schedule.timezone)).replace(microsecond=0)
 
 
 def _fact(one: Interval) -> shown.Interval:

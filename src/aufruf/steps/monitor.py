@@ -194,5 +194,5 @@ def _page(
     )
     folder = settings.reports / classifier.name
     path = pages.write(folder, report, json.dumps(result, indent=2, ensure_ascii=False))
-    write_index(folder, classifier.name)
+    write_index(folder, classifier.name, settings.front(classifier.name))
     return path

@@ -50,7 +50,7 @@ def queue(
     path.parent.mkdir(parents=True, exist_ok=True)
     queues.write(path, queues.teaching(picks))
     if out is None:
-        write_index(settings.reports / classifier.name, classifier.name)
+        write_index(settings.reports / classifier.name, classifier.name, settings.front(classifier.name))
     log.info("%d texts written to %s", len(picks), path)
     return {
         "model_version": version.version,

@@ -44,7 +44,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         classifier=classifier.name,
         positive=classifier.positive,
         day=today,
-        generated_at=now,
+        generated_at=now.astimezone(ZoneInfo(classifier.schedule.timezone)),
         model=_card(registry, version),
         decision=_decision(store, classifier),
         scored_total=len(scored),
@@ -67,7 +67,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         facts = json.dumps({**about, "day": today.isoformat(), **as_json(shares)}, indent=2, ensure_ascii=False)
         write_whole(path.with_name("prevalence.json"), facts)
     history.write(settings, classifier)
-    write_index(folder, classifier.name)
+    write_index(folder, classifier.name, settings.front(classifier.name))
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
 
 

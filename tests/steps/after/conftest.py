@@ -2,21 +2,26 @@
 
 import math
 import shutil
+import socket
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from aufruf.classifier import Classifier
+from aufruf import stack
+from aufruf.classifier import Classifier, choose
 from aufruf.data.identity import digest, group_id
 from aufruf.model import bundle, canaries
 from aufruf.release.registry import Registry, Version
 from aufruf.release.tracking import Tracker
 from aufruf.schemas import Text
 from aufruf.settings import Settings
+from aufruf.stack import processes
 from aufruf.store import Store
 
 
@@ -121,3 +126,37 @@ def _move(database: Path, old: str, new: str) -> None:
             change = f'update "{table}" set "{column}" = replace("{column}", ?, ?) where "{column}" like ?'  # noqa: S608
             db.execute(change, (old, new, f"%{old}%"))
     db.close()
+
+
+def _free_ports() -> list[int]:
+    with socket.socket() as one, socket.socket() as other:
+        for free in (one, other):
+            free.bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in (one, other)]
+
+
+@pytest.fixture(scope="session")
+def up(make_after, turned, tmp_path_factory) -> Iterator[Any]:
+    """The stack on a home where version 1 is champion, 2 its opposite, and 3 the same as 1; people approve."""
+    folder = tmp_path_factory.mktemp("stack")
+    after = make_after(folder / "home")
+    classifiers = shutil.copytree(after.settings.classifiers, folder / "classifiers")
+    file = classifiers / "call_to_action.toml"
+    hour = (datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(hours=12)).hour  # no night comes between
+    away = f'[schedule]\ntrain = "0 {hour} * * *"\n'
+    file.write_text(file.read_text("utf-8").replace("[gate]\n", f'{away}[gate]\nmode = "approve"\n'), "utf-8")
+    airflow, mlflow = _free_ports()
+    settings = replace(after.settings, classifiers=classifiers, airflow_port=airflow, mlflow_port=mlflow)
+    after = replace(after, settings=settings, classifier=choose(settings, None))
+    after.register_again(turned)
+    after.register_again()
+    settings.inbox_posts.mkdir(parents=True, exist_ok=True)
+    refused = settings.inbox_posts / "shopping.csv"  # for test_a_failed_run_says_what_to_do
+    refused.write_text("item,price\nbread,3\n", "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUFRUF_DAGS", str(Path(__file__).resolve().parents[3] / "dags"))
+        try:
+            assert stack.up(settings)["status"] == "up"
+            yield after
+        finally:
+            processes.end(settings.home, patience=5)

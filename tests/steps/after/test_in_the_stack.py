@@ -1,38 +1,30 @@
 """One running stack and one real browser: a person's click, and a person's answer, lead to newly scored posts.
 
-The tests run in the order in which they stand: version 2, the opposite of version 1, is made champion in MLflow's UI;
-then version 3, which is version 1 again, waits for approval in Airflow; then it is rolled back on the command line;
-then version 4 waits for an answer that nobody gives.
+The tests run in the order in which they stand, and those of ``test_in_the_stack_itself`` after them: version 2, the
+opposite of version 1, is made champion in MLflow's UI; then version 3, which is version 1 again, waits for approval in
+Airflow; then it is rolled back on the command line; then version 4 waits for an answer that nobody gives.
 """
 
 import json
 import os
-import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
-from zoneinfo import ZoneInfo
 
 import pytest
 from tests.steps.after.browsing import SIZES, dead, focus, log_in, serious, shot
 
 from aufruf import stack
-from aufruf.classifier import choose
 from aufruf.cli import main
 from aufruf.release.registry import CHAMPION, PREVIOUS
-from aufruf.stack import processes
 from aufruf.stack.api import Airflow, fetch
 from aufruf.steps.evaluate import evaluate
 from aufruf_airflow.links import PAGES
 
 CHROMIUM = os.environ.get("AUFRUF_TEST_CHROMIUM") or "/usr/bin/chromium"
-CHECKOUT = Path(__file__).resolve().parents[3]
-BERLIN = ZoneInfo("Europe/Berlin")
 PATIENCE = 400.0  # seconds for anything to happen on two busy cores; what it takes is a fraction
 
 
@@ -43,40 +35,6 @@ def _until(what: str, look: Callable[[], Any]) -> Any:
         assert time.monotonic() < end, f"{what}: not within {PATIENCE:.0f} s"
         time.sleep(1)
     return found
-
-
-def _free_ports() -> list[int]:
-    with socket.socket() as one, socket.socket() as other:
-        for free in (one, other):
-            free.bind(("127.0.0.1", 0))
-        return [free.getsockname()[1] for free in (one, other)]
-
-
-@pytest.fixture(scope="module")
-def up(make_after, turned, tmp_path_factory) -> Iterator[Any]:
-    """The stack on a home where version 1 is champion, 2 its opposite, and 3 the same as 1; people approve."""
-    folder = tmp_path_factory.mktemp("stack")
-    after = make_after(folder / "home")
-    classifiers = shutil.copytree(after.settings.classifiers, folder / "classifiers")
-    file = classifiers / "call_to_action.toml"
-    away = (
-        f'[schedule]\ntrain = "0 {(datetime.now(BERLIN) + timedelta(hours=12)).hour} * * *"\n'  # no night comes between
-    )
-    file.write_text(file.read_text("utf-8").replace("[gate]\n", f'{away}[gate]\nmode = "approve"\n'), "utf-8")
-    airflow, mlflow = _free_ports()
-    settings = replace(after.settings, classifiers=classifiers, airflow_port=airflow, mlflow_port=mlflow)
-    after = replace(after, settings=settings, classifier=choose(settings, None))
-    after.register_again(turned)
-    after.register_again()
-    settings.inbox_posts.mkdir(parents=True, exist_ok=True)
-    (settings.inbox_posts / "shopping.csv").write_text("item,price\nbread,3\n", "utf-8")  # refused: see the last test
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUFRUF_DAGS", str(CHECKOUT / "dags"))
-        try:
-            stack.up(settings)
-            yield after
-        finally:
-            processes.end(settings.home, patience=5)
 
 
 @pytest.fixture
