@@ -1,8 +1,6 @@
 """The embedded stack itself, which ``test_in_the_stack`` has used: the tests run in the order in which they stand."""
 
 import json
-import os
-import signal
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +50,16 @@ def test_status_says_where_the_pages_are(settings: Settings, started: dict[str, 
     assert line.startswith(f"stack     up: airflow {started['urls']['airflow']}, mlflow {started['urls']['mlflow']}")
     assert "`aufruf up` prints user and password" in line
     assert started["login"]["password"] not in line
+
+
+def test_the_scheduler_has_loaded_what_tasks_need(started: dict[str, Any]) -> None:
+    """torch is in the process that tasks are forked from, and in no other."""
+
+    def has_torch(name: str) -> bool:
+        maps = psutil.Process(started["components"][name]).memory_maps()
+        return any("libtorch" in one.path for one in maps)
+
+    assert {name for name in COMPONENTS if has_torch(name)} == {"scheduler"}
 
 
 def test_it_listens_on_loopback_only(settings: Settings, started: dict[str, Any]) -> None:
@@ -106,7 +114,9 @@ def test_a_file_in_the_inbox_starts_a_run(settings: Settings, started: dict[str,
 
 def test_down_leaves_no_process(settings: Settings, started: dict[str, Any]) -> None:
     """With a task at work and one component killed, every process that carries the mark is gone afterwards."""
-    os.kill(started["components"]["scheduler"], signal.SIGKILL)
+    scheduler = psutil.Process(started["components"]["scheduler"])
+    scheduler.kill()
+    scheduler.wait(30)
     assert "NOT WELL: scheduler; logs are in" in _standing(settings)
     assert stack.down(settings)["status"] == "down"
     assert processes.marked(settings.home) == []
