@@ -9,8 +9,9 @@ seconds - and at `[schedule] score` of the classifier file, which makes up for a
 * `explain` finds the words that spoke for a decision, for a sample of the decisions.
 * `report` writes the page to read, cite and download from.
 
-**When it fails.** The failed task's log ends with what went wrong and what to do. Clearing is safe: what was
-scored stays, the rest follows. A shard that fails holds back no other shard, only what comes behind `score`.
+**When it fails.** The failed task's log ends with what went wrong and what to do. Running it again (*Clear*) is
+safe: what was scored stays, the rest follows. A shard that fails holds back no other shard, only what comes behind
+`score`.
 """
 
 from airflow.sdk import DAG, AssetOrTimeSchedule

@@ -1,16 +1,17 @@
 """Every night a challenger is trained, measured on the frozen test set, and meets the champion.
 
-Runs at `[schedule] train` of the classifier file; with `train_on_labels` also when labels were decided anew.
-Parameters: `trials` (most trials in a sweep), `preset` (overlay on the file), `promote` (off: measure only).
+**When it fails.** The failed task's log ends with what went wrong and what to do, and so does the note on the run.
+Every task can be run again (*Clear*): splits are append-only, a sweep goes on with its study, and a trial from its
+last checkpoint; the champion stays until a better one is proven.
+
+Runs at the hour of `[schedule] train` in the classifier file; with `train_on_labels` also when labels were decided
+anew. Parameters: `trials` (most trials in a sweep), `preset` (smaller budgets), `promote` (off: measure only).
 
 * `split` gives new labelled texts their side, for ever; while nothing is labelled it skips and says so.
 * `sweep` is a task a trial: as many at once as the pool `gpu` has slots. `train` and `evaluate` take one as well.
 * `promote` compares with the champion; with `mode = "approve"` the group `approval` then waits for a person.
-* `new_champion` starts the scoring when the champion changed and MLflow has not said so; `report` writes the page.
-
-**When it fails.** The failed task's log ends with what went wrong and what to do. Every task can be cleared:
-splits are append-only, a sweep goes on with its study, and a trial from its last checkpoint; the champion stays
-until a better one is proven.
+* `new_champion` starts the scoring. Skipped, it was not needed: the champion stays, or MLflow has started it already.
+* `report` writes the page.
 """
 
 from airflow.sdk import DAG

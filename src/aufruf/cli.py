@@ -130,6 +130,8 @@ def parser() -> argparse.ArgumentParser:
     made["export"].add_argument("--for", dest="reader", metavar="PROGRAM", help="4cat: the columns that 4CAT reads")
     unmasked = "leave accounts, mentions, addresses and numbers as they are"
     made["export"].add_argument("--unmasked", action="store_const", const=True, help=unmasked)
+    for name in ("backup", "restore"):
+        made[name].add_argument("archive", type=Path, metavar="FILE", help="a .tar file")
     made["sample"].add_argument("folder", type=Path, metavar="DIR")
     return top
 
@@ -157,6 +159,8 @@ _PLAIN = {
     "monitor": "compare the posts that arrived last with those before",
     "queue": "write the texts that would teach most, for annotators",
     "status": "what is where, and what is next",
+    "backup": "everything that cannot be made again, in one archive",
+    "restore": "put an archive back into an empty home",
     "down": "stop the embedded stack",
     "sample": "write sample exports of an invented campaign",
     "demo": "the whole system on the sample campaign",
@@ -174,10 +178,10 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | Non
     command, settings = options.command, Settings.load(options.home)
     if command == "sample":
         return _step("sample")(options.folder), None
-    if command == "down":
-        return _function("aufruf.stack", "down")(settings), None
-    if command == "demo":
-        return _function("aufruf.demo", "demo")(settings), None
+    if command in {"down", "demo"}:
+        return _function({"down": "aufruf.stack", "demo": "aufruf.demo"}[command], command)(settings), None
+    if command in {"backup", "restore"}:
+        return _step(command)(settings, options.archive), None
     if command == "up":
         return _function("aufruf.stack", "up")(settings, preset=options.preset or settings.preset), None
     if command == "ingest":

@@ -56,7 +56,7 @@ def train_params() -> dict[str, Param]:
             type=["null", "integer"],
             minimum=1,
             maximum=200,
-            description="Most trials of the sweep, 1 to 200; empty: as many as `[sweep]` of the classifier file says.",
+            description="Most trials of the sweep, 1 to 200; empty: as many as the classifier file says.",
         ),
         "preset": Param(
             None,

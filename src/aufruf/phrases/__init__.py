@@ -226,6 +226,8 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "report": _report,
     "forget": installation.forget,
     "demo": _demo,
+    "backup": installation.backup,
+    "restore": installation.restore,
     "up": installation.up,
     "down": installation.down,
     "sample": _sample,

@@ -43,6 +43,26 @@ def _version(one: dict[str, Any] | None) -> str:
     return f"version {one['version']}{quality}; {one['encoder']}{instead}{refused}"
 
 
+def backup(result: dict[str, Any]) -> list[str]:
+    """How much is in the archive, and what is not."""
+    tables = ", ".join(f"{name} at version {version}" for name, version in result["tables"].items())
+    return [
+        f"{result['archive']}: {result['files']} files, {result['bytes'] / 1e6:.1f} MB; it holds posts and secrets",
+        f"tables: {tables or 'none'}",
+        *(f"not in it: {one}" for one in result["outside"]),
+    ]
+
+
+def restore(result: dict[str, Any]) -> list[str]:
+    """What is there again, and what has to come from elsewhere."""
+    tables = ", ".join(f"{name} at version {version}" for name, version in result["tables"].items())
+    return [
+        f"{result['home']}: {result['files']} files, as of {result['made_at']}",
+        f"tables: {tables or 'none'}",
+        *(f"was not in it: {one}" for one in result["outside"]),
+    ]
+
+
 def up(result: dict[str, Any]) -> list[str]:
     """Where the web UIs are, and how to get in and out."""
     login = result["login"]

@@ -1,5 +1,6 @@
 """Homes to change: copies of the one in which two nights have passed, each at a place of its own."""
 
+import json
 import math
 import shutil
 import socket
@@ -7,7 +8,9 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -136,14 +139,37 @@ def _free_ports() -> list[int]:
 
 
 @pytest.fixture(scope="session")
-def up(make_after, turned, tmp_path_factory) -> Iterator[Any]:
-    """The stack on a home where version 1 is champion, 2 its opposite, and 3 the same as 1; people approve."""
+def chat() -> Iterator[list[str]]:
+    """What a chat was told: the environment variable CAMPAIGN_CHAT holds its address."""
+    told: list[str] = []
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
+    Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMPAIGN_CHAT", f"http://127.0.0.1:{server.server_port}/")
+        yield told
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def up(make_after, turned, chat, tmp_path_factory) -> Iterator[Any]:
+    """The stack on a home where version 1 is champion, 2 its opposite, and 3 the same as 1; people approve and chat."""
     folder = tmp_path_factory.mktemp("stack")
     after = make_after(folder / "home")
     classifiers = shutil.copytree(after.settings.classifiers, folder / "classifiers")
     file = classifiers / "call_to_action.toml"
     hour = (datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(hours=12)).hour  # no night comes between
-    away = f'[schedule]\ntrain = "0 {hour} * * *"\n'
+    away = f'[schedule]\ntrain = "0 {hour} * * *"\n[notify]\nwebhook = "CAMPAIGN_CHAT"\n'
     file.write_text(file.read_text("utf-8").replace("[gate]\n", f'{away}[gate]\nmode = "approve"\n'), "utf-8")
     airflow, mlflow = _free_ports()
     settings = replace(after.settings, classifiers=classifiers, airflow_port=airflow, mlflow_port=mlflow)

@@ -231,6 +231,18 @@ def test_the_webhook_is_there_once(up) -> None:
     assert [one["name"] for one in fetch(api)["webhooks"]] == ["aufruf"]
 
 
+def test_people_were_told(up, chat) -> None:
+    """The chat has heard of the file that was held back, of each version that waited, and of the one that was promoted.
+
+    Nothing of it came twice, and no post's text is in it.
+    """
+    kinds = ("Data was held back: ", "version 3 waits for approval: ", "version 3 was promoted: ", "version 4 waits ")
+    assert [sum(kind in one for one in chat) for kind in kinds] == [1, 1, 1, 1], chat
+    assert len(chat) == len(kinds), chat
+    assert all("http://127.0.0.1:" in one for one in chat), "each leads to where it happened"
+    assert not any("Spendet" in one or "Infostand" in one for one in chat)
+
+
 def test_a_failed_run_says_what_to_do(up) -> None:
     """The file that lay in the inbox failed its run of `ingest`, whose note says what was wrong and what comes next."""
     airflow = Airflow(up.settings)

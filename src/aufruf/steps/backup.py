@@ -1,0 +1,143 @@
+"""The step ``backup``: everything that an installation cannot make again, in one archive, while it goes on working."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aufruf
+from aufruf.errors import UsageError
+from aufruf.schemas import TABLES
+from aufruf.settings import Settings
+from aufruf.store import Store
+
+MANIFEST = "manifest.json"
+DATABASES = ("mlflow/mlflow.db", "airflow/airflow.db")
+# What is made again - copies of models, checkpoints, logs, what runs now - and what nobody may hold twice.
+_LEFT_OUT = {"bundles", "runs", "logs", "stack.json", "stack.lock", "airflow/logs", "airflow/airflow.cfg"}
+_LATER = ("-wal", "-shm", "-journal")  # beside a database: its copy holds what they hold
+
+
+def backup(settings: Settings, archive: Path) -> dict[str, Any]:
+    """Write ``archive``, a tar file that only its owner may read, and say what is in it, and what is not.
+
+    Tables come first, then databases, each as of one moment, then the other files: what one of them names is in what is
+    read after it. Raises UsageError where the archive exists, or lies under the home.
+    """
+    archive = archive.expanduser().resolve()
+    if archive.exists():
+        raise UsageError("there is a file already", where=str(archive), next="Choose another name.")
+    if archive.is_relative_to(settings.home):
+        raise UsageError("an archive does not lie in what it holds", where=str(archive), next="Write it elsewhere.")
+    if not settings.home.is_dir():
+        raise UsageError("there is nothing to keep", where=str(settings.home), next="Name another --home.")
+    part = archive.with_name(f".{archive.name}.part")
+    opened = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(opened, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
+            kept = _Kept(tar)
+            tables = {name: Store(settings.lake).version(name) for name in TABLES}
+            for path in _files(settings):
+                kept.add(path, path.relative_to(settings.home).as_posix())
+            about = {
+                "version": aufruf.__version__,
+                "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "home": str(settings.home),
+                "outside": _outside(settings),
+                "tables": {name: version for name, version in tables.items() if version is not None},
+                "files": kept.files,
+            }
+            kept.write(MANIFEST, json.dumps(about, indent=1).encode())
+            file.flush()
+        part.replace(archive)
+    finally:
+        part.unlink(missing_ok=True)
+    keys = ("outside", "tables")
+    return {
+        "archive": str(archive),
+        "files": len(kept.files),
+        "bytes": archive.stat().st_size,
+        **{key: about[key] for key in keys},
+    }
+
+
+def _outside(settings: Settings) -> list[str]:
+    """What this installation keeps elsewhere, whose own means must keep it."""
+    elsewhere = []
+    if not Path(settings.lake).is_relative_to(settings.home):
+        elsewhere.append(f"lake: {settings.lake}")
+    if not settings.tracking_uri.startswith("sqlite:") and not settings.embedded_registry:
+        elsewhere.append("models and runs: the MLflow server that MLFLOW_TRACKING_URI names")
+    if settings.studies_url:
+        elsewhere.append("studies: the database that AUFRUF_STUDIES names")
+    return [*elsewhere, f"classifier files: {settings.classifiers}"]
+
+
+def _files(settings: Settings) -> Iterator[Path]:
+    """Every file to keep. Who takes them one by one reads the logs of tables before it is looked which data there are.
+
+    What points to the last checkpoint is a hint only, and may be newer than the logs: it stays out.
+    """
+    yield from (path for path in _walk(settings.home) if _logged(path) and path.name != "_last_checkpoint")
+    lake = Path(settings.lake)
+    rest = [path for path in _walk(settings.home) if not _logged(path)]
+    yield from sorted(rest, key=lambda path: (not path.is_relative_to(lake), path.suffix != ".db", path))
+
+
+def _logged(path: Path) -> bool:
+    return "_delta_log" in path.parts
+
+
+def _walk(home: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(home):
+        here = Path(folder)
+        folders[:] = [name for name in folders if (here / name).relative_to(home).as_posix() not in _LEFT_OUT]
+        for name in names:
+            path = here / name
+            left_out = path.relative_to(home).as_posix() in _LEFT_OUT or name.endswith(_LATER)
+            if not left_out and path.is_file() and not path.is_symlink():
+                yield path
+
+
+class _Kept:
+    """What an archive holds so far: name -> length and SHA-256 of each file."""
+
+    def __init__(self, tar: tarfile.TarFile) -> None:
+        self.tar, self.files = tar, dict[str, dict[str, Any]]()
+
+    def add(self, path: Path, name: str) -> None:
+        """A file as it is now; a database as of one moment; a file that has gone meanwhile is not missed."""
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "copy"
+            try:
+                (_copy_database if name in DATABASES else shutil.copyfile)(path, copy)
+                changed = path.stat().st_mtime
+            except FileNotFoundError:
+                return
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.mtime = copy.stat().st_size, 0o600, int(changed)
+            with copy.open("rb") as file:
+                self.files[name] = {"bytes": entry.size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+                file.seek(0)
+                self.tar.addfile(entry, file)
+
+    def write(self, name: str, content: bytes) -> None:
+        """A file that is only in the archive; it is not one of ``files``."""
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode = len(content), 0o600
+        self.tar.addfile(entry, io.BytesIO(content))
+
+
+def _copy_database(path: Path, place: Path) -> None:
+    """A SQLite database as of one moment, whoever writes to it."""
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(place)) as copy:
+        source.backup(copy)

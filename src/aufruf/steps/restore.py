@@ -1,0 +1,94 @@
+"""The step ``restore``: an installation as an archive of ``backup`` holds it, where it was or elsewhere."""
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from aufruf.errors import DataRefused, UsageError
+from aufruf.settings import Settings
+from aufruf.steps.backup import DATABASES, MANIFEST
+from aufruf.store import Store
+
+
+def restore(settings: Settings, archive: Path) -> dict[str, Any]:
+    """Put everything into the home, which must be empty, and say what there is and what has to come from elsewhere.
+
+    All of it is unpacked beside the home and verified, and takes its place at once: there is no half restored home.
+    Raises UsageError where the home holds something or there is no archive, DataRefused where the archive is not whole.
+    """
+    archive = archive.expanduser().resolve()
+    home = settings.home
+    if home.exists() and any(home.iterdir()):
+        raise UsageError("the home is not empty", where=str(home), next="Name another --home, or move it away.")
+    if not archive.is_file():
+        raise UsageError("there is no such archive", where=str(archive), next="Name a file that `aufruf backup` wrote.")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    beside = home.with_name(f".{home.name}.restoring")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        beside.mkdir(mode=0o700)
+        about = _unpack(archive, beside)
+        for database in DATABASES:
+            if (beside / database).is_file():
+                _move(beside / database, about["home"], str(home))
+        if home.exists():
+            home.rmdir()
+        beside.rename(home)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    store = Store(settings.lake)
+    tables = {name: store.version(name) for name in about["tables"]}
+    return {
+        "home": str(home),
+        "made_at": about["made_at"],
+        "files": len(about["files"]),
+        "tables": {name: version for name, version in tables.items() if version is not None},
+        "outside": about["outside"],
+    }
+
+
+def _unpack(archive: Path, folder: Path) -> dict[str, Any]:
+    """Unpack and verify: exactly the files of the manifest, with their lengths and digests."""
+    try:
+        with tarfile.open(archive, mode="r:") as tar:
+            tar.extractall(folder, filter="data")
+        about: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
+        named = about["files"]
+    except (tarfile.TarError, FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise _refused(archive, f"it is not a whole archive of `aufruf backup` ({type(error).__name__})") from error
+    (folder / MANIFEST).unlink()
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    if odd := sorted(found.keys() ^ named.keys()):
+        raise _refused(archive, f"{len(odd)} files are missing or too many, {odd[0]} among them")
+    for name, path in found.items():
+        if _digest(path) != named[name]["sha256"]:
+            raise _refused(archive, f"{name} has been changed")
+    return about
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refused(archive: Path, what: str) -> DataRefused:
+    return DataRefused(what, where=str(archive), next="Nothing was restored; take another archive.")
+
+
+def _move(database: Path, old: str, new: str) -> None:
+    """MLflow writes absolute paths: let those below the old home point below the new one."""
+    if old == new:
+        return
+    with closing(sqlite3.connect(database)) as db, db:
+        columns = db.execute(
+            "select m.name, p.name from sqlite_master m, pragma_table_info(m.name) p where m.type = 'table'"
+        ).fetchall()
+        for was, will in {old: new, Path(old).as_uri(): Path(new).as_uri()}.items():
+            for table, column in columns:
+                change = f'update "{table}" set "{column}" = replace("{column}", ?, ?) where instr("{column}", ?) > 0'  # noqa: S608
+                db.execute(change, (f"{was}/", f"{will}/", f"{was}/"))

@@ -1,0 +1,169 @@
+"""An archive of a home, and homes made of it."""
+
+import io
+import json
+import shutil
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from aufruf.cli import main
+from aufruf.errors import DataRefused, UsageError
+from aufruf.release.registry import CHAMPION, Registry
+from aufruf.settings import Settings
+from aufruf.steps.backup import backup
+from aufruf.steps.restore import restore
+from aufruf.steps.score import score
+from aufruf.store import Store
+
+
+def elsewhere(after, home: Path) -> Settings:
+    return replace(Settings.load(home, env={}), classifiers=after.settings.classifiers)
+
+
+def members(archive: Path) -> dict[str, bytes]:
+    with tarfile.open(archive) as tar:
+        return {one.name: tar.extractfile(one).read() for one in tar.getmembers()}
+
+
+def written(archive: Path, content: dict[str, bytes]) -> Path:
+    with tarfile.open(archive, "w") as tar:
+        for name, data in content.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return archive
+
+
+def test_an_installation_lives_on_at_another_place(after, tmp_path):
+    """With the old home gone: every table as it was, the same champion, nothing to score anew, and new texts scored."""
+    archive, new = tmp_path / "night.tar", elsewhere(after, tmp_path / "moved" / "home")
+    tables = {name: after.store.read(name) for name in ("texts", "labels", "splits", "predictions", "decisions")}
+    made = backup(after.settings, archive)
+    shutil.rmtree(after.settings.home)
+    found = restore(new, archive)
+    assert (found["files"], found["tables"]) == (made["files"], made["tables"])
+    for name, rows in tables.items():
+        key = sorted(rows.columns)
+        as_it_is = Store(new.lake).read(name)[key].astype(str).sort_values(key).values.tolist()
+        assert as_it_is == rows[key].astype(str).sort_values(key).values.tolist(), name
+    champion = Registry(new, "call_to_action").by_alias(CHAMPION)
+    assert champion.version == "1"
+    assert str(new.home) in champion.source
+    moved = replace(after, settings=new)
+    assert score(new, after.classifier)["scored"] == 0
+    [text_id] = moved.posts("Kommt am Samstag alle zum Infostand!")
+    assert score(new, after.classifier)["scored"] == 1
+    assert [row["model_version"] for row in moved.predictions(text_id=text_id)] == ["1"]
+
+
+def test_what_can_be_made_again_stays_out(after, tmp_path):
+    """No copies of models, checkpoints, logs; only the owner reads it; what is kept elsewhere is named."""
+    for name in ("bundles/x/model.safetensors", "runs/x/a", "logs/scheduler.log", "airflow/logs/a.log", "stack.json"):
+        path = after.settings.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x", "utf-8")
+    made = backup(after.settings, tmp_path / "a.tar")
+    names = members(tmp_path / "a.tar")
+    assert {name.partition("/")[0] for name in names} & {"bundles", "runs", "logs", "stack.json"} == set()
+    assert not any(name.startswith("airflow/logs") for name in names)
+    assert {name for name in names if name.endswith(".db")} == {"mlflow/mlflow.db"}
+    assert (tmp_path / "a.tar").stat().st_mode & 0o777 == 0o600
+    assert made["outside"] == [f"classifier files: {after.settings.classifiers}"]
+    remote = replace(after.settings, lake="s3://campaign/lake", studies_url="postgresql://a@b/c")
+    assert [one.partition(":")[0] for one in remote_parts(remote)] == ["lake", "studies", "classifier files"]
+
+
+def remote_parts(settings: Settings) -> list[str]:
+    from aufruf.steps.backup import _outside
+
+    return _outside(settings)
+
+
+def test_it_is_made_while_others_write(after, tmp_path):
+    """Posts that arrive meanwhile are in it or not, each whole: the restored lake opens, and its log fits its data."""
+    stop, count = Event(), [0]
+
+    def arriving() -> None:
+        while not stop.is_set():
+            after.posts(f"Text {count[0]}", start=100 + count[0])
+            count[0] += 1
+
+    writer = Thread(target=arriving)
+    writer.start()
+    try:
+        while count[0] < 2:
+            pass
+        made = backup(after.settings, tmp_path / "a.tar")
+    finally:
+        stop.set()
+        writer.join()
+    new = elsewhere(after, tmp_path / "new")
+    found = restore(new, tmp_path / "a.tar")
+    texts = Store(new.lake).read("texts")
+    assert found["tables"]["texts"] >= made["tables"]["texts"]
+    arrived = int(texts["text_id"].str.startswith("new:").sum())
+    assert 2 <= arrived <= count[0]
+    assert len(texts) == texts["text_id"].nunique()
+
+
+@pytest.mark.parametrize("fault", ["changed", "missing", "too many", "cut", "outside", "no manifest", "no archive"])
+def test_an_archive_that_is_not_whole_restores_nothing(after, tmp_path, fault):
+    """One file changed, gone, added or outside of the home: it is refused, and the home is not there."""
+    archive = tmp_path / "a.tar"
+    backup(after.settings, archive)
+    content = members(archive)
+    model = next(name for name in content if name.endswith("model.safetensors"))
+    if fault == "cut":
+        archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    elif fault == "no archive":
+        archive.write_text("no tar", "utf-8")
+    else:
+        content |= {
+            "changed": {model: content[model][:-1] + b"?"},
+            "too many": {"airflow/more.py": b"x"},
+            "outside": {"../outside.txt": b"x"},
+        }.get(fault, {})
+        gone = {"missing": model, "no manifest": "manifest.json"}.get(fault)
+        written(archive, {name: data for name, data in content.items() if name != gone})
+    new = elsewhere(after, tmp_path / "new")
+    with pytest.raises(DataRefused, match="Nothing was restored"):
+        restore(new, archive)
+    assert not new.home.exists()
+    assert not (tmp_path / "outside.txt").exists()
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_nothing_is_overwritten(after, tmp_path):
+    """A home that holds something, an archive that is there already, one inside of the home: wrong usage, and why."""
+    archive = tmp_path / "a.tar"
+    backup(after.settings, archive)
+    with pytest.raises(UsageError, match="is a file already"):
+        backup(after.settings, archive)
+    with pytest.raises(UsageError, match="does not lie in what it holds"):
+        backup(after.settings, after.settings.home / "a.tar")
+    with pytest.raises(UsageError, match="home is not empty"):
+        restore(after.settings, archive)
+    with pytest.raises(UsageError, match="no such archive"):
+        restore(elsewhere(after, tmp_path / "new"), tmp_path / "b.tar")
+    with pytest.raises(UsageError, match="nothing to keep"):
+        backup(elsewhere(after, tmp_path / "none"), tmp_path / "c.tar")
+
+
+def test_the_commands_say_what_they_did(after, tmp_path, capfd, monkeypatch):
+    """Sentences for people, one object with --json; an empty folder may be the new home."""
+    monkeypatch.setenv("AUFRUF_CLASSIFIERS", str(after.settings.classifiers))
+    archive, new = str(tmp_path / "a.tar"), tmp_path / "new"
+    new.mkdir()
+    assert main(["backup", archive, "--home", str(after.settings.home)]) == 0
+    said = capfd.readouterr().out
+    assert said.startswith(f"{archive}: ")
+    assert "it holds posts and secrets" in said
+    assert "not in it: classifier files: " in said
+    assert main(["restore", archive, "--home", str(new), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["home"] == str(new)
+    assert main(["restore", archive, "--home", str(new)]) == 2
+    assert "not empty" in capfd.readouterr().err
