@@ -45,7 +45,8 @@ class Settings:
 
     def served(self, classifier: str, page: str) -> str | None:
         """Where a page below reports/<classifier>/ is served; None when nobody says that it is."""
-        return f"{self.pages_url.rstrip('/')}/{quote(classifier)}/reports/{quote(page)}" if self.pages_url else None
+        front = self.front(classifier)
+        return f"{front}reports/{quote(page)}" if front else None
 
     def front(self, classifier: str) -> str | None:
         """Where the page of a classifier is served; None when nobody says that it is."""

@@ -22,7 +22,7 @@ from aufruf.store import Store
 
 MANIFEST = "manifest.json"
 DATABASES = ("mlflow/mlflow.db", "airflow/airflow.db")
-# What is made again - copies of models, checkpoints, logs, what runs now - and what nobody may hold twice.
+# What is made again: copies of models, checkpoints, logs, and what says which processes run now.
 _LEFT_OUT = {"bundles", "runs", "logs", "stack.json", "stack.lock", "airflow/logs", "airflow/airflow.cfg"}
 _LATER = ("-wal", "-shm", "-journal")  # beside a database: its copy holds what they hold
 
@@ -61,12 +61,12 @@ def backup(settings: Settings, archive: Path) -> dict[str, Any]:
         part.replace(archive)
     finally:
         part.unlink(missing_ok=True)
-    keys = ("outside", "tables")
     return {
         "archive": str(archive),
         "files": len(kept.files),
         "bytes": archive.stat().st_size,
-        **{key: about[key] for key in keys},
+        "outside": about["outside"],
+        "tables": about["tables"],
     }
 
 

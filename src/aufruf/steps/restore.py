@@ -35,7 +35,7 @@ def restore(settings: Settings, archive: Path) -> dict[str, Any]:
         about = _unpack(archive, beside)
         for database in DATABASES:
             if (beside / database).is_file():
-                _move(beside / database, about["home"], str(home))
+                move(beside / database, about["home"], str(home))
         if home.exists():
             home.rmdir()
         beside.rename(home)
@@ -80,7 +80,7 @@ def _refused(archive: Path, what: str) -> DataRefused:
     return DataRefused(what, where=str(archive), next="Nothing was restored; take another archive.")
 
 
-def _move(database: Path, old: str, new: str) -> None:
+def move(database: Path, old: str, new: str) -> None:
     """MLflow writes absolute paths: let those below the old home point below the new one."""
     if old == new:
         return

@@ -4,7 +4,6 @@ import json
 import math
 import shutil
 import socket
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from aufruf.release.tracking import Tracker
 from aufruf.schemas import Text
 from aufruf.settings import Settings
 from aufruf.stack import processes
+from aufruf.steps.restore import move
 from aufruf.store import Store
 
 
@@ -108,7 +108,7 @@ def make_after(nights) -> Callable[[Path], After]:
 
     def make(home: Path) -> After:
         shutil.copytree(nights.settings.home, home)
-        _move(home / "mlflow" / "mlflow.db", str(nights.settings.home), str(home))
+        move(home / "mlflow" / "mlflow.db", str(nights.settings.home), str(home))
         settings = Settings.load(home, env={"AUFRUF_CLASSIFIERS": str(nights.settings.classifiers)})
         return After(settings, nights.classifier)
 
@@ -118,17 +118,6 @@ def make_after(nights) -> Callable[[Path], After]:
 @pytest.fixture
 def after(make_after, tmp_path: Path) -> After:
     return make_after(tmp_path / "home")
-
-
-def _move(database: Path, old: str, new: str) -> None:
-    """MLflow writes absolute paths: let those of the copy point into the copy."""
-    with sqlite3.connect(database) as db:
-        for table, column in db.execute(
-            "select m.name, p.name from sqlite_master m, pragma_table_info(m.name) p where m.type = 'table'"
-        ).fetchall():
-            change = f'update "{table}" set "{column}" = replace("{column}", ?, ?) where "{column}" like ?'  # noqa: S608
-            db.execute(change, (old, new, f"%{old}%"))
-    db.close()
 
 
 def _free_ports() -> list[int]:

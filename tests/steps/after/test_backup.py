@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
@@ -14,7 +15,7 @@ from aufruf.cli import main
 from aufruf.errors import DataRefused, UsageError
 from aufruf.release.registry import CHAMPION, Registry
 from aufruf.settings import Settings
-from aufruf.steps.backup import backup
+from aufruf.steps.backup import _outside, backup
 from aufruf.steps.restore import restore
 from aufruf.steps.score import score
 from aufruf.store import Store
@@ -74,13 +75,7 @@ def test_what_can_be_made_again_stays_out(after, tmp_path):
     assert (tmp_path / "a.tar").stat().st_mode & 0o777 == 0o600
     assert made["outside"] == [f"classifier files: {after.settings.classifiers}"]
     remote = replace(after.settings, lake="s3://campaign/lake", studies_url="postgresql://a@b/c")
-    assert [one.partition(":")[0] for one in remote_parts(remote)] == ["lake", "studies", "classifier files"]
-
-
-def remote_parts(settings: Settings) -> list[str]:
-    from aufruf.steps.backup import _outside
-
-    return _outside(settings)
+    assert [one.partition(":")[0] for one in _outside(remote)] == ["lake", "studies", "classifier files"]
 
 
 def test_it_is_made_while_others_write(after, tmp_path):
@@ -96,7 +91,7 @@ def test_it_is_made_while_others_write(after, tmp_path):
     writer.start()
     try:
         while count[0] < 2:
-            pass
+            time.sleep(0.01)
         made = backup(after.settings, tmp_path / "a.tar")
     finally:
         stop.set()
