@@ -47,5 +47,5 @@ class MlflowLinks(AirflowPlugin):
     # no url_route: MLflow refuses to be framed, so the entry opens a page of its own; under Browse, because what has
     # none is a button without effect at the top level
     external_views: ClassVar[list[Any]] = (
-        [{"name": "MLflow", "href": server(), "destination": "browse"}] if server() else []
+        [{"name": "MLflow", "href": server(), "destination": "nav", "category": "browse"}] if server() else []
     )

@@ -22,7 +22,7 @@ from aufruf.errors import StackError, UsageError
 from aufruf.settings import Settings
 from aufruf.stack import environment, processes, webhook
 from aufruf.stack.api import Airflow
-from aufruf.stack.state import running, state_file, unwell
+from aufruf.stack.state import as_started, running, state_file, unwell
 
 SECONDS_TO_START = 240.0  # four Python processes that import Airflow, on two busy cores
 
@@ -45,7 +45,7 @@ def up(settings: Settings, preset: str | None = None) -> dict[str, Any]:
         found = running(settings)
         if found:
             _same_preset(found, preset)
-            return _answer(settings, found, "already up")
+            return _answer(as_started(settings, found), found, "already up")
         processes.end(settings.home)  # what an earlier one left
         site = environment.Site(settings)
         _ports_free(settings)
@@ -97,7 +97,8 @@ class _Start:
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.began = time.monotonic()
         mark = uuid.uuid4().hex
-        self.state: dict[str, Any] = {"mark": mark, "preset": preset, "ready": False, "components": {}}
+        ports = {"airflow_port": settings.airflow_port, "mlflow_port": settings.mlflow_port}
+        self.state: dict[str, Any] = {"mark": mark, "preset": preset, "ports": ports, "ready": False, "components": {}}
         settings.home.mkdir(parents=True, exist_ok=True)
         settings.home.chmod(0o700)  # logs and databases hold what people wrote
         for folder in (settings.airflow, settings.mlflow, settings.inbox_annotations, settings.inbox_posts):

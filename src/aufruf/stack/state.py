@@ -19,7 +19,7 @@ def running(settings: Settings) -> dict[str, Any] | None:
 def standing(settings: Settings) -> dict[str, Any]:
     """Whether the stack is ``up``, ``down`` or ``unwell``, what of it does not answer, and where it is to be found."""
     state = _recorded(settings)
-    dead, parts = _dead(state), state.get("components", {})
+    settings, dead, parts = as_started(settings, state), _dead(state), state.get("components", {})
     if not parts or len(dead) == len(parts):
         status, ill = "down", []
     elif not state.get("ready"):
@@ -33,9 +33,15 @@ def standing(settings: Settings) -> dict[str, Any]:
 def served(settings: Settings) -> Settings:
     """The settings with the embedded registry behind its server while the stack runs: only a server sends webhooks."""
     straight = settings.tracking_uri.startswith("sqlite:") and settings.embedded_registry
-    if not straight or running(settings) is None:
+    if not straight or (state := running(settings)) is None:
         return settings
-    return replace(settings, tracking_uri=environment.urls(settings)["mlflow"])
+    started = as_started(settings, state)
+    return replace(started, tracking_uri=environment.urls(started)["mlflow"])
+
+
+def as_started(settings: Settings, state: dict[str, Any]) -> Settings:
+    """The settings with the ports on which the stack was started, whatever the environment says now."""
+    return replace(settings, **state.get("ports", {}))
 
 
 def _recorded(settings: Settings) -> dict[str, Any]:

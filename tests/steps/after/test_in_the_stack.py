@@ -91,6 +91,12 @@ def test_a_day_starts_on_the_classifiers_page(up, page) -> None:
     """Found in the menu by keyboard; whole wide and narrow, light and dark; no link is dead, nothing hard to use."""
     airflow = stack.environment.urls(up.settings)["airflow"]
     log_in(page, airflow, stack.environment.password(up.settings))
+    page.get_by_role("button", name="Browse").click()
+    with page.expect_popup() as opened:
+        page.get_by_label("MLflow").click()
+    opened.value.wait_for_url(f"http://127.0.0.1:{up.settings.mlflow_port}/**")
+    opened.value.close()
+    page.keyboard.press("Escape")
     focus(page, "Call to action")
     page.keyboard.press("Enter")
     framed = page.frame_locator("iframe")

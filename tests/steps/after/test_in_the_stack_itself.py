@@ -52,6 +52,14 @@ def test_status_says_where_the_pages_are(settings: Settings, started: dict[str, 
     assert started["login"]["password"] not in line
 
 
+def test_it_is_found_on_the_ports_it_was_started_with(settings: Settings, started: dict[str, Any]) -> None:
+    """Whoever does not name them again is not told that it is unwell, and is led to it all the same."""
+    forgot = replace(settings, airflow_port=8080, mlflow_port=5000)
+    assert _standing(forgot) == _standing(settings)
+    assert stack.up(forgot) == started
+    assert stack.state.served(forgot).tracking_uri == started["urls"]["mlflow"]
+
+
 def test_the_scheduler_has_loaded_what_tasks_need(started: dict[str, Any]) -> None:
     """torch is in the process that tasks are forked from, and in no other."""
 
