@@ -23,6 +23,7 @@ class Settings:
     encoder: str | None  # overrides the encoder of every classifier: a hub name or a folder
     studies_url: str | None = field(default=None, repr=False)  # AUFRUF_STUDIES: PostgreSQL; None: files under home
     run_url: str | None = None  # AUFRUF_RUN_URL: where whoever started the command shows it
+    mlflow_url: str | None = None  # AUFRUF_MLFLOW_URL: where a browser finds MLflow, if not at tracking_uri
     pages_url: str | None = None  # AUFRUF_PAGES_URL: where reports/ is served, NAME/reports/... below it
 
     @classmethod
@@ -40,6 +41,7 @@ class Settings:
             encoder=env.get("AUFRUF_ENCODER") or None,
             studies_url=_postgresql(env, "AUFRUF_STUDIES"),
             run_url=env.get("AUFRUF_RUN_URL") or None,
+            mlflow_url=env.get("AUFRUF_MLFLOW_URL") or None,
             pages_url=env.get("AUFRUF_PAGES_URL") or None,
         )
 
@@ -51,6 +53,11 @@ class Settings:
     def front(self, classifier: str) -> str | None:
         """Where the page of a classifier is served; None when nobody says that it is."""
         return f"{self.pages_url.rstrip('/')}/{quote(classifier)}/" if self.pages_url else None
+
+    @property
+    def registry_url(self) -> str:
+        """The address of the tracking server that people are shown, without a slash at its end."""
+        return (self.mlflow_url or self.tracking_uri).rstrip("/")
 
     @property
     def inbox_annotations(self) -> Path:

@@ -18,7 +18,7 @@ def base_url() -> str:
 
 def server() -> str:
     """The tracking server's address when a browser can open it, else nothing."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "").rstrip("/")
+    uri = (os.environ.get("AUFRUF_MLFLOW_URL") or os.environ.get("MLFLOW_TRACKING_URI", "")).rstrip("/")
     return uri if uri.startswith(("http://", "https://")) else ""
 
 

@@ -170,10 +170,10 @@ class Registry:
 
     def url(self, version: Version) -> str | None:
         """Where the run is shown, when the tracking server has pages."""
-        if not self.settings.tracking_uri.startswith("http"):
+        if not self.settings.registry_url.startswith("http"):
             return None
         experiment = self.client.get_run(version.run_id).info.experiment_id
-        return f"{self.settings.tracking_uri}/#/experiments/{experiment}/runs/{version.run_id}"
+        return f"{self.settings.registry_url}/#/experiments/{experiment}/runs/{version.run_id}"
 
 
 def _version(found: Any) -> Version:

@@ -118,7 +118,7 @@ class _Start:
         for name, arguments in _AIRFLOW.items():
             self._start(name, ["airflow", *arguments], self.airflow_env)
         self._wait()
-        if self.settings.embedded_registry and not webhook.register(self.settings):
+        if self.settings.embedded_registry and not self._registered():
             say("  MLflow took no webhook: a champion moved by hand is noticed by the next scoring.")
         self.state["ready"] = True
         self._save()
@@ -163,6 +163,10 @@ class _Start:
     def _missing(self, airflow: Airflow, expected: set[str]) -> list[str]:
         """What is not well yet: components first, then DAGs not read."""
         return unwell(self.settings, airflow) or sorted(f"DAG {name}" for name in expected - airflow.dags())
+
+    def _registered(self) -> bool:
+        urls = environment.urls(self.settings)
+        return webhook.register(urls["mlflow"], urls["airflow"], environment.webhook_secret(self.settings))
 
     def _save(self) -> None:
         processes.write_private(state_file(self.settings), json.dumps(self.state, indent=1))

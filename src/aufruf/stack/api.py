@@ -14,12 +14,15 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never 
 _TIMEOUT = 20.0  # seconds; two busy cores answer slowly
 
 
-def fetch(url: str, body: dict[str, Any] | None = None, token: str | None = None, method: str | None = None) -> Any:
-    """JSON (or text) of a GET, or of a POST when there is a ``body``; None when nobody answers with yes."""
+def fetch(url: str, body: dict[str, Any] | None = None, login: str | None = None, method: str | None = None) -> Any:
+    """JSON (or text) of a GET, or of a POST when there is a ``body``; None when nobody answers with yes.
+
+    ``login``: the value of the header Authorization.
+    """
     accept = {"Accept": "application/json"}
-    request = urllib.request.Request(url, headers=accept, method=method)  # noqa: S310 - our own loopback URLs
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
+    request = urllib.request.Request(url, headers=accept, method=method)  # noqa: S310 - our own servers' URLs
+    if login:
+        request.add_header("Authorization", login)
     if body is not None:
         request.data = json.dumps(body).encode()
         request.add_header("Content-Type", "application/json")
@@ -43,7 +46,7 @@ class Airflow:
 
     def get(self, path: str, **query: Any) -> Any:
         """What ``/api/v2/<path>`` says; None when it does not answer."""
-        return fetch(f"{self.url}/api/v2/{path}?{urlencode(query, doseq=True)}", token=self._login())
+        return fetch(f"{self.url}/api/v2/{path}?{urlencode(query, doseq=True)}", login=self._login())
 
     def trigger(self, dag: str, conf: dict[str, Any] | None = None) -> str:
         """Start a run of a DAG and return its id."""
@@ -70,8 +73,8 @@ class Airflow:
         found = self.get("importErrors", limit=50) or {"import_errors": []}
         return [error["stack_trace"].strip().splitlines()[-1] for error in found["import_errors"]]
 
-    def _login(self) -> str:
+    def _login(self) -> str | None:
         if not self._token:
             body = {"username": USER, "password": password(self.settings)}
             self._token = (fetch(f"{self.url}/auth/token", body) or {}).get("access_token", "")
-        return self._token
+        return f"Bearer {self._token}" if self._token else None

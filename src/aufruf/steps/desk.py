@@ -153,7 +153,7 @@ def _version_links(settings: Settings, name: str, version: str) -> list[pages.Li
     page = f"evaluation/{version}/index.html"
     if (settings.reports / name / page).is_file():
         found.append(pages.Link(f"Evaluation of version {version}", f"reports/{page}"))
-    if server := web_address(settings.tracking_uri.rstrip("/")):
+    if server := web_address(settings.registry_url):
         found.append(pages.Link(f"Version {version} in MLflow", f"{server}/#/models/{name}/versions/{version}"))
     return found
 

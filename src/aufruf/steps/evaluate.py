@@ -120,7 +120,7 @@ def _measure(
         list(drawn.values()),
         mismatches.doubts(Store(settings.lake), classifier, said, frame),
         at,
-        web_address(settings.tracking_uri.rstrip("/")),
+        web_address(settings.registry_url),
     )
     pages.write(settings.reports, report, {"model_version": version.version, **found.as_dict(classifier)})
     write_index(settings.reports / classifier.name, classifier.name, settings.front(classifier.name))

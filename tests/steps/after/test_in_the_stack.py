@@ -233,7 +233,8 @@ def test_nobody_answers_and_the_champion_stays(up) -> None:
 def test_the_webhook_is_there_once(up) -> None:
     """Starting the stack again makes no second one."""
     api = f"http://127.0.0.1:{up.settings.mlflow_port}/api/2.0/mlflow/webhooks"
-    assert stack.webhook.register(up.settings)
+    urls, secret = stack.environment.urls(up.settings), stack.environment.webhook_secret(up.settings)
+    assert stack.webhook.register(urls["mlflow"], urls["airflow"], secret)
     assert [one["name"] for one in fetch(api)["webhooks"]] == ["aufruf"]
 
 

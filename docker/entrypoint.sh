@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Puts secrets where %{name} stands in a variable of the environment, then becomes the command.
+# A secret is a file of that name in AUFRUF_SECRETS. A missing one, a short one and a sample are refused.
+set -euo pipefail
+secrets=${AUFRUF_SECRETS:-/run/secrets}
+
+refuse() { echo "aufruf: $1. Make secrets with docker/secrets.sh." >&2; exit 78; }
+
+secret() {
+    test -s "$secrets/$1" || refuse "there is no secret $1 in $secrets"
+    local value
+    value=$(< "$secrets/$1")
+    case ${value,,} in
+        *sample* | *change*me* | *example* | password* | admin* | airflow* | minioadmin*) refuse "the secret $1 is a sample" ;;
+    esac
+    test "${#value}" -ge 20 || refuse "the secret $1 is shorter than 20 characters"
+    found=$value
+}
+
+while IFS= read -r name; do
+    value=${!name}
+    while [[ $value =~ %\{([a-z0-9_]+)\} ]]; do
+        secret "${BASH_REMATCH[1]}"
+        value=${value//"${BASH_REMATCH[0]}"/$found}
+    done
+    if test "$value" != "${!name}"; then export "$name=$value"; fi
+done < <(compgen -e)
+if test -n "${AUFRUF_WEBHOOK_SECRET_FILE:-}"; then secret webhook_secret; fi   # Airflow's plugin reads it itself
+if test -n "${AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE:-}"; then      # Airflow wants to write to this one
+    secret airflow_passwords.json
+    file=$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE
+    mkdir -p "$(dirname "$file")"
+    install -m 600 "$secrets/airflow_passwords.json" "$file.$$" && mv "$file.$$" "$file"
+fi
+exec "$@"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Makes the secrets that are not there yet, each a file that only its owner can read: secrets.sh [FOLDER]
+set -euo pipefail
+folder=${1:-$(dirname "$0")/secrets}
+umask 077
+mkdir -p "$folder"
+random() { head -c 256 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | head -c 40; }  # letters and digits: it stands in URLs
+fernet() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }                      # 32 bytes, as Fernet wants its key
+keep() { test -s "$folder/$1" || printf '%s\n' "$2" > "$folder/$1"; }
+for name in postgres_password airflow_db_password mlflow_db_password studies_db_password redis_password \
+    s3_access_key s3_secret_key jwt_secret api_secret_key mlflow_admin_password mlflow_secret_key webhook_secret; do
+    keep "$name" "$(random)"
+done
+keep fernet_key "$(fernet)"
+keep mlflow_webhook_key "$(fernet)"
+keep airflow_passwords.json "{\"admin\": \"$(random)\"}"
+keep s3.json "{\"identities\": [{\"name\": \"aufruf\", \"credentials\": [{\"accessKey\": \"$(cat "$folder/s3_access_key")\",
+ \"secretKey\": \"$(cat "$folder/s3_secret_key")\"}], \"actions\": [\"Admin\", \"Read\", \"Write\", \"List\", \"Tagging\"]}]}"
+chmod 700 "$folder"
+chmod 600 "$folder"/*
+echo "Secrets are in $folder; Airflow's login is in airflow_passwords.json, MLflow's password of admin in mlflow_admin_password." >&2

@@ -1,0 +1,130 @@
+"""The whole system in the parts of a cluster, on this machine; one for all tests here."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.cluster.natively import DOCKER, Cluster, until
+
+from aufruf.classifier import Classifier, choose
+from aufruf.release.registry import CHAMPION, Registry
+from aufruf.settings import Settings
+from aufruf.stack.api import Airflow
+from aufruf.store import Store
+
+NAME = "call_to_action"
+ENDED = {"success", "failed"}
+
+
+@dataclass
+class System:
+    """A running cluster, and its parts as a client sees them."""
+
+    cluster: Cluster
+    settings: Settings
+    classifier: Classifier
+    store: Store
+    exports: Path
+
+    @property
+    def airflow(self) -> Airflow:
+        return Airflow(self.settings)
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.settings, NAME)
+
+    def drop(self, kind: str, name: str, text: str) -> None:
+        """A file in the inbox, complete at once."""
+        folder = {"annotations": self.settings.inbox_annotations, "posts": self.settings.inbox_posts}[kind]
+        hidden = folder / f".{name}"
+        hidden.write_text(text, "utf-8")
+        hidden.rename(folder / name)
+
+    def posts(self, start: int, count: int) -> list[str]:
+        """Drop new posts; their texts' ids."""
+        rows = [
+            {"id": f"p{n}", "text": f"Kommt am Sonntag zum Infostand Nummer {n}!"} for n in range(start, start + count)
+        ]
+        self.drop("posts", f"posts_{start}.ndjson", "\n".join(map(json.dumps, rows)))
+        return [row["id"] for row in rows]
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        """The runs of a DAG, newest first; none while Airflow does not answer."""
+        return (self.airflow.get(f"dags/{dag}/dagRuns", order_by="-run_after", limit=50) or {"dag_runs": []})[
+            "dag_runs"
+        ]
+
+    def tasks(self, dag: str, run: str) -> dict[str, str]:
+        found = self.airflow.get(f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100) or {"task_instances": []}
+        return {one["task_id"]: one["state"] for one in found["task_instances"]}
+
+    def ended(self, dag: str, run: str, seconds: float = 300.0) -> dict[str, str]:
+        """The states of a run's tasks once it has ended."""
+        until(
+            f"the end of {dag}",
+            lambda: {one["dag_run_id"]: one["state"] for one in self.runs(dag)}.get(run) in ENDED,
+            seconds,
+        )
+        return self.tasks(dag, run)
+
+    def calm(self, seconds: float = 300.0) -> None:
+        """Wait until nothing runs and nothing waits."""
+        dags = ("ingest", f"{NAME}.train", f"{NAME}.score")
+        until("nothing to run", lambda: all(one["state"] in ENDED for dag in dags for one in self.runs(dag)), seconds)
+
+    def unscored(self) -> list[str]:
+        """Ids of texts that the champion has not read once; raises AssertionError where it read one twice."""
+        champion = self.registry.by_alias(CHAMPION)
+        assert champion is not None
+        rows = self.store.read("predictions", {"classifier": NAME, "model_version": champion.version})
+        assert not rows.duplicated(["text_id", "digest"]).any()
+        return sorted(set(self.store.read("texts")["text_id"]) - set(rows["text_id"]))
+
+
+@pytest.fixture(scope="session")
+def system(
+    tmp_path_factory: pytest.TempPathFactory, classifier_toml: str, fill_inbox: Callable[[Path, int], None]
+) -> Iterator[System]:
+    """Everything that docker/compose.yaml has, started from its environment files; nothing ingested yet."""
+    folder = tmp_path_factory.mktemp("cluster")
+    classifiers = folder / "classifiers"
+    classifiers.mkdir()
+    hour = (datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(hours=12)).hour  # no night comes between
+    away = "".join(f'{verb} = "0 {hour} * * *"\n' for verb in ("train", "score", "monitor"))
+    (classifiers / f"{NAME}.toml").write_text(
+        classifier_toml.replace("[gate]\n", f"[schedule]\n{away}[gate]\n"), "utf-8"
+    )
+    cluster = Cluster(folder / "cluster", classifiers)
+    exports = folder / "exports"
+    fill_inbox(exports, 3)
+    try:
+        cluster.start()
+        env = expanded(cluster, "worker")
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in env.items():
+                if name.startswith(("AWS_", "MLFLOW_")):
+                    patch.setenv(name, value)
+            settings = Settings.load(env=env | {"AUFRUF_AIRFLOW_PORT": str(cluster.airflow)})
+            made = System(cluster, settings, choose(settings, NAME), Store(settings.lake), exports / "inbox")
+            until("the DAGs", lambda: f"{NAME}.score" in made.airflow.dags())
+            until("all components", lambda: made.airflow.unwell() == [])
+            yield made
+    finally:
+        cluster.stop()
+
+
+def expanded(cluster: Cluster, service: str) -> dict[str, str]:
+    """The environment in which a service's command runs, its secrets in their places."""
+    said = subprocess.run(
+        [DOCKER / "entrypoint.sh", "env", "-0"], env=cluster.env(service), check=True, capture_output=True
+    )
+    return dict(line.split("=", 1) for line in said.stdout.decode().split("\0") if line)

@@ -1,0 +1,219 @@
+"""The services of docker/compose.yaml as processes on this machine: the same commands, the same environment files.
+
+What compose would interpolate is interpolated here, with loopback addresses in the place of the services' names. What
+stands in for the foreign images: a PostgreSQL and a Redis of our own, and moto for S3.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCKER = CHECKOUT / "docker"
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on."""
+    with contextlib.ExitStack() as open_ones:
+        sockets = [open_ones.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def until(what: str, look: Callable[[], Any], seconds: float = 300.0) -> Any:
+    """What ``look`` finds, as soon as it finds something."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
+        time.sleep(0.5)
+    return found
+
+
+def interpolated(text: str, names: dict[str, str]) -> str:
+    """Text with ``${NAME:-default}`` as compose would write it."""
+    return _VARIABLE.sub(lambda found: names.get(found[1]) or found[2] or "", text).replace("$$", "$")
+
+
+def read_env(file: Path, names: dict[str, str]) -> dict[str, str]:
+    """An environment file as compose reads it."""
+    lines = [line for line in file.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+    return {name: interpolated(value, names) for name, value in (line.split("=", 1) for line in lines)}
+
+
+class Cluster:
+    """All services of one system; each can be ended and started again alone."""
+
+    def __init__(self, folder: Path, classifiers: Path) -> None:
+        self.folder, self.logs = folder, folder / "logs"
+        self.home, self.secrets, self.switch = folder / "home", folder / "secrets", folder / "s3-busy"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.logs.mkdir(parents=True)
+        (self.home / "airflow").mkdir(parents=True)
+        self.airflow, self.mlflow, self.postgres, self.redis, self.s3 = free_ports(5)
+        loopback = "127.0.0.1"
+        self.names = {
+            "AUFRUF_ROOT": str(CHECKOUT),
+            "AUFRUF_HOME": str(self.home),
+            "AUFRUF_CLASSIFIERS": str(classifiers),
+            "AUFRUF_SECRETS": str(self.secrets),
+            "AUFRUF_LISTEN": loopback,
+            "AUFRUF_AIRFLOW_PORT": str(self.airflow),
+            "AUFRUF_AIRFLOW_LISTEN": str(self.airflow),
+            "AUFRUF_MLFLOW_PORT": str(self.mlflow),
+            "AUFRUF_MLFLOW_LISTEN": str(self.mlflow),
+            "AUFRUF_HEARTBEAT_TIMEOUT": "30",
+            "POSTGRES": f"{loopback}:{self.postgres}",
+            "POSTGRES_HOST": loopback,
+            "POSTGRES_PORT": str(self.postgres),
+            "REDIS": f"{loopback}:{self.redis}",
+            "S3": f"http://{loopback}:{self.s3}",
+            "MLFLOW": f"http://{loopback}:{self.mlflow}",
+            "AIRFLOW": f"{loopback}:{self.airflow}",
+        }
+        self.services: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))["services"]
+
+    def start(self) -> None:
+        """Everything, in the order in which one needs the other, and until all is well."""
+        subprocess.run([DOCKER / "secrets.sh", self.secrets], check=True, capture_output=True)
+        for name in ("postgres", "redis", "s3", "mlflow"):
+            self.begin(name)
+        until("MLflow", lambda: self._answers(self.mlflow))
+        self.begin("setup")
+        assert self.processes.pop("setup").wait(timeout=300) == 0, self.log("setup")
+        for name in ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-gpu"):
+            self.begin(name)
+        until("Airflow", lambda: self._answers(self.airflow))
+
+    def begin(self, name: str) -> None:
+        """Start one service."""
+        if name == "postgres":
+            self._postgres()
+        elif name == "redis":
+            self._run(
+                name, ["sh", "-c", self._said("redis")[2].replace("/run/secrets", str(self.secrets))], self._bare()
+            )
+        elif name == "s3":
+            self._run(
+                name,
+                [sys.executable, str(Path(__file__).with_name("s3.py")), str(self.s3), str(self.switch)],
+                self._bare(),
+            )
+        else:
+            self._run(name, [str(DOCKER / "entrypoint.sh"), *self._said(name)], self.env(name))
+        if name in {"redis", "s3"}:
+            until(name, lambda: self._answers({"redis": self.redis, "s3": self.s3}[name]))
+
+    def end(self, name: str, hard: bool = True) -> None:
+        """End one service and all that it started: at once, or as it wants to be asked."""
+        process = self.processes.pop(name)
+        family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
+        if name == "postgres":
+            process.send_signal(2)  # fast shutdown
+        else:
+            process.kill() if hard else process.terminate()
+        if hard and name != "postgres":
+            for pid in family[1:]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    psutil.Process(pid).kill()
+        process.wait(timeout=60)
+
+    def stop(self) -> None:
+        """End everything, what needs others first."""
+        for name in reversed(list(self.processes)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.end(name)
+
+    def env(self, service: str) -> dict[str, str]:
+        """The environment of a service, with the machine's PATH and nothing of its Airflow or MLflow."""
+        env = self._bare()
+        for file in self.services[service]["env_file"]:
+            env |= read_env((DOCKER / file).resolve(), self.names)
+        return env
+
+    def log(self, name: str, lines: int = 30) -> str:
+        """The end of a service's log."""
+        return "\n".join((self.logs / f"{name}.log").read_text("utf-8", "replace").splitlines()[-lines:])
+
+    def _said(self, service: str) -> list[str]:
+        command = [interpolated(str(part), self.names) for part in self.services[service]["command"]]
+        if service == "redis":
+            command[2] = command[2].replace("dir /tmp", f"port {self.redis}\\nbind 127.0.0.1\\ndir /tmp")
+        return [sys.executable, *command[1:]] if command[0] == "python" else command
+
+    def _bare(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "HF_HUB_OFFLINE") if name in os.environ}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return kept | {"PATH": path, "AUFRUF_SECRETS": str(self.secrets), "OMP_NUM_THREADS": "1", "NO_PROXY": "*"}
+
+    def _run(self, name: str, command: list[str], env: dict[str, str], **options: Any) -> None:
+        with (self.logs / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command,
+                env=env,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.home,
+                start_new_session=True,
+                **options,
+            )
+
+    def _postgres(self) -> None:
+        [programs] = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+        data, first = self.folder / "postgres", not (self.folder / "postgres").exists()
+        who: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+        if first:
+            data.mkdir(mode=0o700)
+            for part in (self.folder, *self.folder.parents):
+                if who and not part.stat().st_mode & 0o001:
+                    part.chmod(part.stat().st_mode | 0o001)
+            if who:
+                shutil.chown(data, "postgres", "postgres")
+            word = self.folder / "superuser"
+            word.write_text((self.secrets / "postgres_password").read_text("utf-8"), "utf-8")
+            word.chmod(0o644)
+            subprocess.run(
+                [programs / "initdb", "-D", data, "-U", "postgres", "--auth", "scram-sha-256", "--pwfile", word],
+                check=True,
+                capture_output=True,
+                cwd="/",
+                **who,
+            )
+            word.unlink()
+        options = [
+            "-c",
+            f"port={self.postgres}",
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            f"unix_socket_directories={data}",
+        ]
+        self._run("postgres", [str(programs / "postgres"), "-D", str(data), *options], self._bare(), **who)
+        admin = self._bare() | {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.postgres),
+            "PGPASSWORD": (self.secrets / "postgres_password").read_text("utf-8").strip(),
+        }
+        until(
+            "PostgreSQL",
+            lambda: subprocess.run([programs / "pg_isready", "-q"], env=admin, check=False).returncode == 0,
+        )
+        if first:
+            subprocess.run([DOCKER / "postgres.sh"], env=admin, check=True, capture_output=True)
+
+    def _answers(self, port: int) -> bool:
+        with socket.socket() as asked:
+            return asked.connect_ex(("127.0.0.1", port)) == 0
