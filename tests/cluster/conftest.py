@@ -1,8 +1,9 @@
 """The whole system in the parts of a cluster, on this machine; one for all tests here."""
 
+import copy
+import csv
+import io
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,13 +50,31 @@ class System:
         hidden.write_text(text, "utf-8")
         hidden.rename(folder / name)
 
-    def posts(self, start: int, count: int) -> list[str]:
-        """Drop new posts; their texts' ids."""
-        rows = [
-            {"id": f"p{n}", "text": f"Kommt am Sonntag zum Infostand Nummer {n}!"} for n in range(start, start + count)
-        ]
-        self.drop("posts", f"posts_{start}.ndjson", "\n".join(map(json.dumps, rows)))
-        return [row["id"] for row in rows]
+    def deliver(self, round_: int, posts: int = 12, votes: int = 40) -> None:
+        """Drop a file of new posts and one of new texts with votes, as 4CAT and Label Studio write them."""
+        [table] = self.exports.glob("posts/posts_4cat.csv")
+        row = next(csv.DictReader(table.open(encoding="utf-8", newline="")))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(row))
+        writer.writeheader()
+        for n in range(posts):
+            name = f"FAULT{round_:03}p{n:03}"
+            body = f"Kommt am Sonntag zum Infostand Nummer {n} in Runde {round_}!"
+            writer.writerow(row | {"id": name, "thread_id": name, "body": body})
+        self.drop("posts", f"round_{round_}.csv", text.getvalue())
+        if not votes:
+            return
+        [first, *_] = json.loads((self.exports / "annotations" / "annotations_anna.json").read_text("utf-8"))
+        tasks = []
+        for n in range(votes):
+            task = copy.deepcopy(first)
+            name, call = f"FAULT{round_:03}v{n:03}", n % 2 == 0
+            words = ("Geht am Sonntag wählen", "Die Partei hat getagt")[n % 2]
+            task["id"] = 900_000 + 1_000 * round_ + n
+            task["data"] |= {"Text": f"{words}: {round_} und {n * 7919}.", "Identifier": f"{name}-Caption"}
+            task["annotations"][0]["result"][0]["value"]["choices"] = [str(call)]
+            tasks.append(task)
+        self.drop("annotations", f"round_{round_}.json", json.dumps(tasks))
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """The runs of a DAG, newest first; none while Airflow does not answer."""

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,8 @@ class Cluster:
         self.folder, self.logs = folder, folder / "logs"
         self.home, self.secrets, self.switch = folder / "home", folder / "secrets", folder / "s3-busy"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.restarts: list[str] = []  # services that ended by themselves and were started again
+        self._one_at_a_time, self._stopped = threading.RLock(), threading.Event()
         self.logs.mkdir(parents=True)
         (self.home / "airflow").mkdir(parents=True)
         self.airflow, self.mlflow, self.postgres, self.redis, self.s3 = free_ports(5)
@@ -96,6 +99,7 @@ class Cluster:
         for name in ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-gpu"):
             self.begin(name)
         until("Airflow", lambda: self._answers(self.airflow))
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def begin(self, name: str) -> None:
         """Start one service."""
@@ -116,9 +120,18 @@ class Cluster:
         if name in {"redis", "s3"}:
             until(name, lambda: self._answers({"redis": self.redis, "s3": self.s3}[name]))
 
+    def _watch(self) -> None:
+        """`restart: unless-stopped`: what ended by itself is started again."""
+        while not self._stopped.wait(1):
+            with self._one_at_a_time:
+                for name in [name for name, process in self.processes.items() if process.poll() is not None]:
+                    self.restarts.append(name)
+                    self.begin(name)
+
     def end(self, name: str, hard: bool = True) -> None:
         """End one service and all that it started: at once, or as it wants to be asked."""
-        process = self.processes.pop(name)
+        with self._one_at_a_time:
+            process = self.processes.pop(name)
         family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
         if name == "postgres":
             process.send_signal(2)  # fast shutdown
@@ -132,6 +145,7 @@ class Cluster:
 
     def stop(self) -> None:
         """End everything, what needs others first."""
+        self._stopped.set()
         for name in reversed(list(self.processes)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.end(name)

@@ -1,0 +1,205 @@
+"""Parts fail in the middle of a night, one at a time; afterwards nothing is lost, doubled, or left behind.
+
+A round is a night with new posts and new votes. In each of its four stages - ingest, training, promotion, scoring - one
+part fails while the stage's task runs, and comes back as compose would bring it back. With AUFRUF_FAULTS=all every
+fault meets every stage (about an hour), and the table of docs/cluster.md is written to var/faults.md.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.cluster.conftest import ENDED, NAME, System
+from tests.cluster.natively import CHECKOUT, until
+
+from aufruf.release.registry import CHAMPION
+
+STAGES = {
+    "ingest": ("ingest", "ingest"),
+    "training": (f"{NAME}.train", "train"),
+    "promotion": (f"{NAME}.train", "promote"),
+    "scoring": (f"{NAME}.score", "score.shard"),
+}
+AWAY = 30.0  # seconds that a service is not there
+
+
+def _killed(*services: str) -> Callable[[System, str], None]:
+    """kill -9, and started again at once, as `restart: unless-stopped` does."""
+
+    def fault(system: System, stage: str) -> None:
+        for service in services:
+            system.cluster.end(service)
+        for service in services:
+            system.cluster.begin(service)
+
+    return fault
+
+
+def _worker(system: System, stage: str) -> None:
+    """The worker that has the task."""
+    _killed("worker-gpu" if stage in {"training", "scoring"} else "worker")(system, stage)
+
+
+def _away(service: str, seconds: float = AWAY) -> Callable[[System, str], None]:
+    def fault(system: System, stage: str) -> None:
+        system.cluster.end(service)
+        time.sleep(seconds)
+        system.cluster.begin(service)
+
+    return fault
+
+
+def _busy(system: System, stage: str) -> None:
+    """S3 answers 503."""
+    system.cluster.switch.touch()
+    time.sleep(AWAY)
+    system.cluster.switch.unlink()
+
+
+def _full(system: System, stage: str) -> None:
+    """No byte is left on the volume that all share."""
+    filler = system.cluster.home / "filler"
+    with filler.open("wb") as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0" * 65_536)
+            file.flush()
+    time.sleep(AWAY)
+    filler.unlink()
+
+
+FAULTS: dict[str, Callable[[System, str], None]] = {
+    "worker killed": _worker,
+    "scheduler killed": _killed("scheduler"),
+    "triggerer killed": _killed("triggerer"),
+    "PostgreSQL restarted": _away("postgres", 2),
+    "Redis away for 30 s": _away("redis"),
+    "MLflow away for 30 s": _away("mlflow"),
+    "S3 answers 503 for 30 s": _busy,
+    "disk full for 30 s": _full,
+}
+ROUNDS = [
+    dict(
+        zip(STAGES, ("worker killed", "worker killed", "PostgreSQL restarted", "S3 answers 503 for 30 s"), strict=True)
+    ),
+]
+if os.environ.get("AUFRUF_FAULTS") == "all":
+    ROUNDS = [dict.fromkeys(STAGES, fault) for fault in FAULTS]
+
+
+@dataclass
+class Seen:
+    """One fault in one stage: seconds from it until the stage's run had ended, and the tasks that were tried again."""
+
+    fault: str
+    stage: str
+    seconds: float
+    again: list[str]
+
+
+@pytest.fixture(scope="session")
+def table() -> Iterator[list[Seen]]:
+    """What was seen, written down at the end."""
+    seen: list[Seen] = []
+    yield seen
+    if os.environ.get("AUFRUF_FAULTS") == "all":
+        lines = [
+            "| fault | in the middle of | what was tried again | seconds until well |",
+            "| --- | --- | --- | --- |",
+        ]
+        lines += [
+            f"| {one.fault} | {one.stage} | {', '.join(one.again) or 'nothing'} | {one.seconds:.0f} |" for one in seen
+        ]
+        (CHECKOUT / "var").mkdir(exist_ok=True)
+        (CHECKOUT / "var" / "faults.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+@pytest.mark.parametrize("number", range(len(ROUNDS)))
+def test_a_night_goes_on(system: System, table: list[Seen], number: int) -> None:
+    """Each stage ends well although a part failed in it; rows, champion, runs and files are as they should be."""
+    system.calm()
+    before = {name: system.store.count(name) for name in ("texts", "labels")}
+    at = {dag: {run["dag_run_id"] for run in system.runs(dag)} for dag, _ in STAGES.values()}
+    system.deliver(number)
+    for stage, fault in ROUNDS[number].items():
+        dag, task = STAGES[stage]
+        if stage == "training":
+            system.airflow.trigger(dag)
+        if stage == "scoring":  # of posts of its own, when nothing else is scored
+            system.calm()
+            at[dag] = {run["dag_run_id"] for run in system.runs(dag)}
+            system.deliver(500 + number, votes=0)
+        run = until(f"a run of {dag}", lambda dag=dag: _new(system, dag, at[dag]))
+        until(f"{task} to run", lambda dag=dag, run=run, task=task: _running(system, dag, run, task))
+        start = time.monotonic()
+        FAULTS[fault](system, stage)
+        if stage == "training":  # the run goes on to the next stage
+            until("the training", lambda dag=dag, run=run: system.tasks(dag, run).get("train") == "success")
+            states = {"train": "success"}
+        else:
+            states = system.ended(dag, run)
+        table.append(Seen(fault, stage, time.monotonic() - start, _again(system, dag, run)))
+        assert set(states.values()) <= {"success", "skipped"}, (stage, fault, states)
+    system.calm()
+    _as_it_should_be(system, before)
+
+
+def _new(system: System, dag: str, known: set[str]) -> str | None:
+    """The newest run that was not there before."""
+    return next((run["dag_run_id"] for run in system.runs(dag) if run["dag_run_id"] not in known), None)
+
+
+def _running(system: System, dag: str, run: str, task: str) -> bool:
+    return system.tasks(dag, run).get(task) in {"running", *ENDED}
+
+
+def _again(system: System, dag: str, run: str) -> list[str]:
+    """The tasks that needed more than one try."""
+    found = system.airflow.get(f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100) or {"task_instances": []}
+    return sorted({one["task_id"] for one in found["task_instances"] if one["try_number"] > 1})
+
+
+def _as_it_should_be(system: System, before: dict[str, int]) -> None:
+    """No row lost or doubled, one champion, nothing RUNNING, nothing left in work folders."""
+    assert {name: system.store.count(name) for name in before} == {
+        "texts": before["texts"] + 64,
+        "labels": before["labels"] + 40,
+    }
+    texts = system.store.read("texts", columns=["text_id"])
+    assert not texts["text_id"].duplicated().any()
+    until("each text to be read", lambda: not system.unscored())
+    champion = system.registry.by_alias(CHAMPION)
+    decisions = system.store.read("decisions").sort_values("at")
+    crowned = decisions[decisions["verdict"].isin(["first", "promoted"])]["challenger"]
+    assert champion is not None
+    assert crowned.iloc[-1] == champion.version
+    until("no run to be RUNNING", lambda: not _still_running(system), 60)
+    assert not list(system.settings.runs.glob("*"))
+    assert not [path for path in system.settings.home.rglob("*.tmp") if "airflow" not in path.parts]
+    ours = {
+        child.pid
+        for one in system.cluster.processes.values()
+        for child in psutil.Process(one.pid).children(recursive=True)
+    }
+    ours |= {one.pid for one in system.cluster.processes.values()}
+    assert not [one.pid for one in _of(system.cluster.home) if one.pid not in ours]
+
+
+def _still_running(system: System) -> list[str]:
+    client = system.registry.client
+    [experiment] = [one for one in client.search_experiments() if one.name == NAME]
+    return [run.info.run_id for run in client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")]
+
+
+def _of(home: Path) -> list[psutil.Process]:
+    """The processes that work in this home."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("AUFRUF_HOME") == str(home):
+                found.append(process)
+    return found
