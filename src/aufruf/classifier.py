@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from aufruf.errors import UsageError, nearest
 from aufruf.question import Question
-from aufruf.sections import Count, Monitor, Notify, Section, Share, Teach
+from aufruf.sections import Count, Monitor, Notify, Retention, Section, Share, Teach
 from aufruf.settings import Settings
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
@@ -173,6 +173,7 @@ class Classifier(Question):
     explain: Explain = Explain()
     report: Report = Report()
     schedule: Schedule = Schedule()
+    retention: Retention = Retention()
     monitor: Monitor = Monitor()
     teach: Teach = Teach()
     energy: Energy = Energy()

@@ -11,12 +11,11 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import aufruf
 from aufruf import classifier as classifiers
 from aufruf import phrases
+from aufruf.arguments import parser
 from aufruf.classifier import Classifier
 from aufruf.errors import AufrufError, UsageError
 from aufruf.settings import Settings
@@ -77,99 +76,9 @@ def _system(error: OSError) -> AufrufError:
     )
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line: one sub-command for each step."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--classifier", metavar="NAME", help="which classifier (default: the only one)")
-    common.add_argument("--home", metavar="DIR", help="where everything lives (default: AUFRUF_HOME, or ./var)")
-    common.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    common.add_argument("--verbose", action="store_true", help="more on standard error")
-    preset = argparse.ArgumentParser(add_help=False)
-    preset.add_argument("--preset", metavar="NAME", help="an overlay on the classifier file: demo, quick")
-    top = argparse.ArgumentParser(prog="aufruf", description=aufruf.__doc__)
-    top.add_argument("--version", action="version", version=aufruf.__version__)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    made = {name: commands.add_parser(name, help=text, parents=[common, preset]) for name, text in _PRESET.items()}
-    made |= {name: commands.add_parser(name, help=text, parents=[common]) for name, text in _PLAIN.items()}
-    files = made["ingest"]
-    files.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: everything in the inbox")
-    files.add_argument("--format", metavar="NAME", help="instead of finding it from the content")
-    files.add_argument("--columns", metavar="ROLE=COLUMN,...", help="which column holds what, for any table")
-    files.add_argument("--authors", type=Path, metavar="FILE", help="a CSV with author and party")
-    refused = made["quarantine"]
-    refused.add_argument("action", nargs="?", default="list", metavar="ACTION", help="list (default), show, ingest")
-    refused.add_argument("file", nargs="?", metavar="FILE", help="only this file: its name, or its first digits")
-    refused.add_argument("--out", type=Path, metavar="ROWS", help="with show: write the rows as JSON lines, to mend")
-    refused.add_argument("--mended", type=Path, metavar="ROWS", help="with ingest: take these mended rows")
-    made["label"].add_argument("--queue", type=Path, metavar="FILE", help="write undecided texts as Label Studio tasks")
-    made["evaluate"].add_argument(
-        "--queue", type=Path, metavar="FILE", help="write doubted labels as Label Studio tasks"
-    )
-    splits = made["split"]
-    splits.add_argument("--audit", action="store_const", const=True, help="write the page about the ledger")
-    splits.add_argument("--folds", type=int, metavar="K", help="deal train and validation into K folds")
-    splits.add_argument("--as-of", metavar="RUN", help="write what this run was trained on; adds nothing")
-    splits.add_argument("--out", type=Path, metavar="FILE", help="with --folds or --as-of: where to write")
-    made["monitor"].add_argument("--check", action="store_true", help="exit with 1 when something has moved")
-    made["queue"].add_argument("--texts", type=int, metavar="N", help="how many (default: as the classifier file asks)")
-    made["queue"].add_argument("--out", type=Path, metavar="FILE", help="default: reports/NAME/queue/tasks.json")
-    made["sweep"].add_argument("--trials", type=int, metavar="N", help="how many configurations to try")
-    made["promote"].add_argument("--version", metavar="VERSION", help="make this version champion: a person decides")
-    for name in ("evaluate", "score", "explain", "export"):
-        made[name].add_argument("--model", metavar="VERSION", help="a version number or alias")
-    explains = made["explain"]
-    explains.add_argument("text", nargs="?", metavar="TEXT", help="explain this text instead")
-    explains.add_argument("--where", metavar="CONDITIONS", help='scored texts to explain: "party=SPD,label=call"')
-    explains.add_argument("--dry-run", action="store_const", const=True, help="only say what it would cost")
-    forgotten = made["forget"]
-    forgotten.add_argument("author", metavar="AUTHOR", help="the account's name, or its pseudonym in reports")
-    forgotten.add_argument("--raw", action="store_true", help="also delete the originals that hold its rows")
-    forgotten.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
-    made["why"].add_argument("text", metavar="TEXT_ID", help="the text that is asked about")
-    made["export"].add_argument("--out", type=Path, metavar="FILE", help="a .csv or .parquet file")
-    made["export"].add_argument("--for", dest="reader", metavar="PROGRAM", help="4cat: the columns that 4CAT reads")
-    unmasked = "leave accounts, mentions, addresses and numbers as they are"
-    made["export"].add_argument("--unmasked", action="store_const", const=True, help=unmasked)
-    for name in ("backup", "restore"):
-        made[name].add_argument("archive", type=Path, metavar="FILE", help="a .tar file")
-    made["sample"].add_argument("folder", type=Path, metavar="DIR")
-    return top
-
-
-_PRESET = {
-    "sweep": "search for the best hyperparameters",
-    "train": "fine-tune, and register the model as challenger",
-    "explain": "explain new calls, or one TEXT",
-    "night": "the whole chain in one process",
-    "up": "start the embedded stack: Airflow and MLflow",
-}
-_PLAIN = {
-    "ingest": "take in annotations and posts",
-    "quarantine": "refused rows: list, show, and take in again",
-    "label": "decide labels from votes",
-    "split": "put new texts into train, validation or test",
-    "evaluate": "measure a version on the frozen test set",
-    "promote": "challenger against champion",
-    "rollback": "the champion before becomes champion again",
-    "score": "classify every text not scored yet",
-    "why": "when and by what a text was scored, or why not",
-    "export": "write predictions to CSV or Parquet",
-    "report": "write the page of the day",
-    "forget": "remove everything of one author",
-    "monitor": "compare the posts that arrived last with those before",
-    "queue": "write the texts that would teach most, for annotators",
-    "status": "what is where, and what is next",
-    "backup": "everything that cannot be made again, in one archive",
-    "restore": "put an archive back into an empty home",
-    "down": "stop the embedded stack",
-    "sample": "write sample exports of an invented campaign",
-    "demo": "the whole system on the sample campaign",
-}
-
-
 _OPTIONS = (  # passed on to the step, where given
     *("trials", "model", "version", "text", "where", "dry_run", "reader", "unmasked"),
-    *("queue", "audit", "folds", "as_of", "out", "texts"),
+    *("queue", "audit", "folds", "as_of", "out", "texts", "yes"),
 )
 
 

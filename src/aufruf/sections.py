@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Days = Annotated[float, Field(ge=0)]
 Occasion = Literal["failure", "held_back", "promoted", "waiting", "drift", "late"]
 
 
@@ -69,3 +70,13 @@ class Notify(Section):
     def wants(self, occasion: Occasion) -> bool:
         """Whether somebody is told of it."""
         return bool(self.webhook or self.email) and occasion in self.on
+
+
+class Retention(Section):
+    """What ``aufruf prune`` removes: days after which a thing goes; None: never."""
+
+    checkpoints: Days | None = 7.0  # work folders of trainings and trials that nobody has gone on with
+    runs: Days | None = 365.0  # runs in MLflow that have ended, but those of registered versions
+    versions: Count | None = 20  # how many of the newest registered versions stay, beside those with an alias
+    reports: Days | None = None  # pages are what papers cite
+    tables: Days | None = 365.0  # old versions of tables; the longest of all classifiers counts

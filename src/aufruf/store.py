@@ -11,15 +11,18 @@ import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
 from deltalake.table import TableMerger
+from pyarrow import fs
 
 from aufruf.arrow import as_arrow, as_frame, schema_of, selected
+from aufruf.conditions import split_lists, where_clause
 from aufruf.errors import AufrufError, DataRefused
 from aufruf.schemas import TABLES
 
-_LONG_LIST = 500  # values in one SQL list
 _ORPHANED = 24  # hours after which a file that no version names is of a writer that died
 _KEPT = {"delta.logRetentionDuration": "interval 30 days", "delta.deletedFileRetentionDuration": "interval 7 days"}
+_WHOLE = "aufruf.oldestWholeVersion"  # property of a table of which old files were deleted
 _ATTEMPTS = 12  # a merge that lost a race is tried again; twelve writers at once still all get through
 Result = TypeVar("Result")
 
@@ -50,11 +53,11 @@ class Store:
         names = list(columns or schema_of(table).names)
         if found is None:
             return as_frame(selected(table, names).empty_table())
-        short, long = _split_lists(where)
+        short, long = split_lists(where)
         wanted = selected(table, dict.fromkeys([*names, *long]))
         lists = {column: set(values) for column, values in long.items()}
         batches = []
-        for batch in self._select(found, wanted, _where(short, long)):
+        for batch in self._select(found, wanted, where_clause(short, long)):
             for column, values in lists.items():
                 batch = batch.filter(pa.array([value in values for value in batch[column].to_pylist()], pa.bool_()))
             batches.append(batch.select(names))
@@ -72,7 +75,7 @@ class Store:
         found = self._open(table)
         if found is None:
             return 0
-        return int(self._query(found, f"select count(*) as n from t {_where(where or {})}")["n"][0].as_py())  # noqa: S608
+        return int(self._query(found, f"select count(*) as n from t {where_clause(where or {})}")["n"][0].as_py())  # noqa: S608
 
     def query(self, sql: str, *tables: str) -> Iterator[pa.RecordBatch]:
         """The batches that a SELECT over these tables answers with, one at a time; an absent table has no rows.
@@ -152,6 +155,30 @@ class Store:
         if self._open(table) is not None:
             self._tried(table, purge)
 
+    def vacuum(self, table: str, days: float, *, dry_run: bool = False) -> int:
+        """Delete the data files that no version of the last ``days`` names; their bytes. Older versions are gone then.
+
+        The newest version stays whole, however old it is. ``dry_run``: only say how many bytes.
+        """
+        found, hours = self._open(table), round(days * 24)
+        if found is None:
+            return 0
+        named = found.vacuum(hours, dry_run=True, enforce_retention_duration=False)  # also those that went before
+        disk = fs.PyFileSystem(DeltaStorageHandler.from_table(found._table))
+        size = sum(file.size or 0 for file in disk.get_file_info(named) if file.is_file)
+        if dry_run or not size:
+            return size
+        cut = time.time() * 1000 - days * 86_400_000
+        whole = max((one["version"] for one in found.history() if one["timestamp"] < cut), default=0)
+
+        def vacuum() -> None:
+            target = DeltaTable(self._uri(table))
+            target.alter.set_table_properties({_WHOLE: str(whole)}, raise_if_not_exists=False)
+            target.vacuum(hours, dry_run=False, enforce_retention_duration=False)
+
+        self._tried(table, vacuum)
+        return size
+
     def _uri(self, table: str) -> str:
         if table not in TABLES:
             raise AufrufError(f"there is no table {table!r}", next=f"Tables: {', '.join(TABLES)}.")
@@ -159,15 +186,25 @@ class Store:
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
         try:
-            return DeltaTable(self._uri(table), version=version)
+            found = DeltaTable(self._uri(table), version=version)
         except TableNotFoundError:
             if version is None or self.version(table) is None:
                 return None
-            raise DataRefused(
-                f"version {version} of the table {table} is kept no longer",
-                where=self.uri,
-                next="`aufruf forget` makes an end of old versions; what they were cannot be rebuilt.",
-            ) from None
+            raise self._no_longer(table, version) from None
+        if version is not None and version < self._oldest(table):
+            raise self._no_longer(table, version)
+        return found
+
+    def _oldest(self, table: str) -> int:
+        """The oldest version that ``vacuum`` has left whole."""
+        return int(DeltaTable(self._uri(table)).metadata().configuration.get(_WHOLE, 0))
+
+    def _no_longer(self, table: str, version: int) -> DataRefused:
+        return DataRefused(
+            f"version {version} of the table {table} is kept no longer",
+            where=self.uri,
+            next="`aufruf forget` and `aufruf prune` make an end of old versions; what they were cannot be rebuilt.",
+        )
 
     def _select(
         self, found: DeltaTable, wanted: pa.Schema, where: str, *, distinct: bool = False
@@ -255,32 +292,3 @@ def _merger(target: DeltaTable, rows: pa.Table, table: str, *, alone: bool = Fal
 
 def _on_key(table: str) -> str:
     return " and ".join(f"t.{name} = s.{name}" for name in TABLES[table].KEY)
-
-
-def _split_lists(where: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """Conditions for SQL, and lists too long for it, which are matched afterwards."""
-    short: dict[str, Any] = {}
-    long: dict[str, list[str]] = {}
-    for column, value in (where or {}).items():
-        values = [value] if isinstance(value, str) else list(value)
-        if len(values) > _LONG_LIST:
-            long[column] = values
-        else:
-            short[column] = values
-    return short, long
-
-
-def _where(conditions: Mapping[str, Any], long: Mapping[str, list[str]] | None = None) -> str:
-    """The conditions as SQL; of a long list only its ends, which tell what files need not be read."""
-    parts = []
-    for column, value in conditions.items():
-        listed = ", ".join(map(quoted, [value] if isinstance(value, str) else value))
-        parts.append(f"{column} in ({listed})" if listed else "false")
-    for column, values in (long or {}).items():
-        parts.append(f"{column} >= {quoted(min(values))} and {column} <= {quoted(max(values))}")
-    return f"where {' and '.join(parts)}" if parts else ""
-
-
-def quoted(value: str) -> str:
-    """A value as SQL writes it."""
-    return "'" + str(value).replace("'", "''") + "'"

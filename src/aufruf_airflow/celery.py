@@ -1,4 +1,4 @@
-"""Celery's settings, named by ``[celery] celery_config_options``: Airflow's own, and workers that start with what tasks need."""
+"""Celery's settings, named by ``[celery] celery_config_options``: Airflow's own, and what a worker loads first."""
 
 from airflow.providers.celery.executors.default_celery import DEFAULT_CELERY_CONFIG
 

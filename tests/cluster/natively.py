@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -60,6 +61,8 @@ class Cluster:
     def __init__(self, folder: Path, classifiers: Path) -> None:
         self.folder, self.logs = folder, folder / "logs"
         self.home, self.secrets, self.switch = folder / "home", folder / "secrets", folder / "s3-busy"
+        self.data = Path(tempfile.mkdtemp(prefix="aufruf-pg-")) / "data"  # pytest closes its own folders to others
+        self.data.parent.chmod(0o711)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts: list[str] = []  # services that ended by themselves and were started again
         self._one_at_a_time, self._stopped = threading.RLock(), threading.Event()
@@ -149,6 +152,7 @@ class Cluster:
         for name in reversed(list(self.processes)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.end(name)
+        shutil.rmtree(self.data.parent, ignore_errors=True)
 
     def env(self, service: str) -> dict[str, str]:
         """The environment of a service, with the machine's PATH and nothing of its Airflow or MLflow."""
@@ -180,46 +184,37 @@ class Cluster:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                cwd=self.home,
+                cwd="/" if name == "postgres" else self.home,
                 start_new_session=True,
                 **options,
             )
 
     def _postgres(self) -> None:
         [programs] = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
-        data, first = self.folder / "postgres", not (self.folder / "postgres").exists()
+        first = not self.data.exists()
         who: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+        word = (self.secrets / "postgres_password").read_text("utf-8").strip()
         if first:
-            data.mkdir(mode=0o700)
-            for part in (self.folder, *self.folder.parents):
-                if who and not part.stat().st_mode & 0o001:
-                    part.chmod(part.stat().st_mode | 0o001)
+            self.data.mkdir(mode=0o700)
             if who:
-                shutil.chown(data, "postgres", "postgres")
-            word = self.folder / "superuser"
-            word.write_text((self.secrets / "postgres_password").read_text("utf-8"), "utf-8")
-            word.chmod(0o644)
+                shutil.chown(self.data, "postgres", "postgres")
+            options = ["-D", self.data, "-U", "postgres", "--auth", "scram-sha-256", "--pwfile", "/dev/stdin"]
             subprocess.run(
-                [programs / "initdb", "-D", data, "-U", "postgres", "--auth", "scram-sha-256", "--pwfile", word],
-                check=True,
-                capture_output=True,
-                cwd="/",
-                **who,
+                [programs / "initdb", *options], input=word.encode(), check=True, capture_output=True, cwd="/", **who
             )
-            word.unlink()
         options = [
             "-c",
             f"port={self.postgres}",
             "-c",
             "listen_addresses=127.0.0.1",
             "-c",
-            f"unix_socket_directories={data}",
+            f"unix_socket_directories={self.data}",
         ]
-        self._run("postgres", [str(programs / "postgres"), "-D", str(data), *options], self._bare(), **who)
+        self._run("postgres", [str(programs / "postgres"), "-D", str(self.data), *options], self._bare(), **who)
         admin = self._bare() | {
             "PGHOST": "127.0.0.1",
             "PGPORT": str(self.postgres),
-            "PGPASSWORD": (self.secrets / "postgres_password").read_text("utf-8").strip(),
+            "PGPASSWORD": word,
         }
         until(
             "PostgreSQL",

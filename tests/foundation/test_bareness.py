@@ -32,7 +32,7 @@ def loaded_by(statement: str) -> set[str]:
     "statement",
     [
         "import aufruf",
-        "import aufruf.cli; aufruf.cli.parser()",
+        "import aufruf.cli; aufruf.arguments.parser()",
         "import aufruf.classifier, aufruf.settings, aufruf.errors, aufruf.schemas, aufruf.phrases",
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aufruf.cli import parser
+from aufruf.arguments import parser
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]

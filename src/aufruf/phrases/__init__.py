@@ -228,6 +228,7 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "demo": _demo,
     "backup": installation.backup,
     "restore": installation.restore,
+    "prune": installation.prune,
     "up": installation.up,
     "down": installation.down,
     "sample": _sample,

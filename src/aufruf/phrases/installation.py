@@ -63,6 +63,23 @@ def restore(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def prune(result: dict[str, Any]) -> list[str]:
+    """What went, or would go."""
+    if result["status"] == "nothing to do":
+        return ["Nothing is older than [retention] of the classifier file allows."]
+    done = result["status"] == "done"
+    counts = [
+        (len(result["checkpoints"]), "work folders of trainings"),
+        (len(result["versions"]), f"registered versions ({', '.join(result['versions'])})"),
+        (result["runs"], "runs in MLflow"),
+        (len(result["reports"]), "days of reports"),
+        (len(result["tables"]), f"tables' old versions ({', '.join(result['tables'])})"),
+    ]
+    listed = [f"  {count} {what}" for count, what in counts if count]
+    end = [] if done else ["Nothing was removed yet: `aufruf prune --yes` does it."]
+    return [f"{'gone' if done else 'would go'}, {result['bytes'] / 1e6:.1f} MB:", *listed, *end]
+
+
 def up(result: dict[str, Any]) -> list[str]:
     """Where the web UIs are, and how to get in and out."""
     login = result["login"]

@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from aufruf.store import Store, quoted
+from aufruf.conditions import quoted
+from aufruf.store import Store
 
 MOST = 100  # shards of one run: each may be a task
 _AT_ONCE = 250_000  # texts whose keys are compared at a time: bounds memory, not texts

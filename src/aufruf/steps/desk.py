@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from aufruf.classifier import Classifier, choose
+from aufruf.conditions import quoted
 from aufruf.errors import AufrufError
 from aufruf.reports import desk as pages
 from aufruf.reports.facts import DecisionNote, Finding
@@ -22,7 +23,7 @@ from aufruf.settings import Settings
 from aufruf.steps import findings, history, nights, waiting
 from aufruf.steps.prevalence import prevalence
 from aufruf.steps.pseudonyms import named
-from aufruf.store import Store, quoted
+from aufruf.store import Store
 
 _CALLS = 8  # shown
 _DAYS, _CHECKS = 5, 6  # reports and files listed

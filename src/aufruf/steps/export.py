@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aufruf.classifier import Classifier
+from aufruf.conditions import quoted
 from aufruf.errors import UsageError
 from aufruf.release.registry import Registry
 from aufruf.reports.privacy import masked
 from aufruf.reports.spreadsheet import safe
 from aufruf.settings import Settings
 from aufruf.steps.backlog import ranges
-from aufruf.store import Store, quoted
+from aufruf.store import Store
 
 _SUFFIXES = (".csv", ".parquet")
 _AT_ONCE = 100_000  # predictions joined to their texts at a time: bounds memory, not texts

@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.conditions import quoted
 from aufruf.reports.desk import Event, Learnt, Link
 from aufruf.reports.intervals import Interval
 from aufruf.schemas import PROMOTED
 from aufruf.steps import history
-from aufruf.store import Store, quoted
+from aufruf.store import Store
 
 _JUDGED = 12  # versions of the learning curve
 _BY_PERSON = {"hand": "A person made version {} champion.", "rollback": "A person rolled back to version {}."}

@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.conditions import quoted
 from aufruf.reports.prevalence import Errors, Prevalence, Share, contrasts, share
 from aufruf.steps import corpus
-from aufruf.store import Store, quoted
+from aufruf.store import Store
 
 SLICES = ("party", "text_type", "post_type", "week")
 _MOST = 400  # rows of a slice; a campaign has some ten weeks and parties

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.conditions import quoted
 from aufruf.data import queue as queues
 from aufruf.data.linkage import FACTS
 from aufruf.data.shares import hashed, side
@@ -20,7 +21,7 @@ from aufruf.settings import Settings
 from aufruf.steps import backlog
 from aufruf.steps.champion import speaking
 from aufruf.steps.wordings import alike
-from aufruf.store import Store, quoted
+from aufruf.store import Store
 
 log = logging.getLogger(__name__)
 _TIMES = 20  # as many candidates by each reason as texts are asked for

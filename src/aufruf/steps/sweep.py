@@ -4,6 +4,7 @@
 for, ``closed`` - may as well be taken by as many workers as there are.
 """
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,8 @@ def closed(settings: Settings, classifier: Classifier, study: str) -> dict[str, 
     if run:
         _tell(run, found, search)
         search.study.set_user_attr(_RUN, None)
+        with contextlib.suppress(OSError):  # not there, or not empty: a trial that lost its worker goes on from there
+            (settings.runs / study).rmdir()
     status = "new" if run_id else "unchanged"
     return {
         "study": found.study,

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.conditions import quoted
 from aufruf.model import drift
 from aufruf.model.drift import Floats
 from aufruf.model.tokenization import Tokenizer
 from aufruf.steps import backlog
-from aufruf.store import Store, quoted
+from aufruf.store import Store
 
 _MOST = 20_000  # texts of a sample: more would say nothing new, and memory stays flat
 _FOUND = "coalesce(t.collected_at, f.ingested_at)"  # when a post was scraped, else when its file was ingested

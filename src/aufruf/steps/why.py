@@ -6,12 +6,13 @@ from typing import Any
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.conditions import quoted
 from aufruf.errors import UsageError
 from aufruf.model.predictor import NO_NUMBER
 from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.settings import Settings
 from aufruf.steps.score import item_of, quarantined_as, window
-from aufruf.store import Store, quoted
+from aufruf.store import Store
 
 _PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
 _SHORT = 4  # signs of an id below which half the quarantine would mention it

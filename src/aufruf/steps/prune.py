@@ -1,0 +1,104 @@
+"""The step ``prune``: what a classifier's ``[retention]`` says is old goes; first it only says what would."""
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aufruf.classifier import Classifier, choose, names
+from aufruf.release import retention
+from aufruf.release.registry import Registry
+from aufruf.reports.index import write_index
+from aufruf.schemas import TABLES
+from aufruf.settings import Settings
+from aufruf.store import Store
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> dict[str, Any]:
+    """Remove what is older than ``[retention]`` allows; without ``yes`` only say what that would be.
+
+    A version with an alias never goes, nor the run that made a registered version. Of tables, which all classifiers
+    share, the longest time that any of them asks for counts.
+    """
+    rules, registry, now = classifier.retention, Registry(settings, classifier.name), time.time()
+    gone: dict[str, Any] = {"checkpoints": [], "versions": [], "runs": 0, "reports": [], "tables": {}}
+    size = 0
+    for folder in _checkpoints(settings, classifier, now):
+        size += _size(folder)
+        gone["checkpoints"].append(folder.name)
+        if yes:
+            shutil.rmtree(folder)
+    for version in retention.spare_versions(registry, rules.versions) if rules.versions is not None else []:
+        size += retention.size_of(version.source)
+        if not yes or retention.delete_version(registry, version):
+            gone["versions"].append(version.version)
+            copies = (settings.bundles / classifier.name).glob(f"{version.version}-*")
+            places = [*copies, settings.reports / classifier.name / "evaluation" / version.version]
+            size += _cleared(places, yes)
+    for run in retention.old_runs(registry, int((now - rules.runs * 86_400) * 1000)) if rules.runs is not None else []:
+        size += run.size
+        gone["runs"] += 1
+        if yes:
+            retention.delete_run(registry, run)
+    for folder in _reports(settings, classifier):
+        gone["reports"].append(folder.name)
+        size += _cleared([folder], yes)
+    if yes and gone["reports"]:
+        write_index(settings.reports / classifier.name, classifier.name, settings.front(classifier.name))
+    gone["tables"] = _tables(settings, classifier, yes)
+    if not any(gone.values()):
+        return {**gone, "bytes": 0, "status": "nothing to do"}
+    size += sum(gone["tables"].values())
+    return {**gone, "bytes": size, "status": "done" if yes else "would be done"}
+
+
+def _checkpoints(settings: Settings, classifier: Classifier, now: float) -> Iterator[Path]:
+    """Work folders of this classifier in which nothing was written for so long."""
+    if classifier.retention.checkpoints is None:
+        return
+    for folder in sorted(settings.runs.glob(f"{classifier.name}-*")):
+        newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+        if folder.is_dir() and newest < now - classifier.retention.checkpoints * 86_400:
+            yield folder
+
+
+def _reports(settings: Settings, classifier: Classifier) -> list[Path]:
+    """Folders of days that are over for so long, but the last one."""
+    if classifier.retention.reports is None:
+        return []
+    days = sorted(one for one in (settings.reports / classifier.name).glob("*") if _DAY.fullmatch(one.name))
+    today = datetime.now(ZoneInfo(classifier.schedule.timezone)).date()
+    oldest = (today - timedelta(days=classifier.retention.reports)).isoformat()
+    return [one for one in days[:-1] if one.name < oldest]
+
+
+def _tables(settings: Settings, classifier: Classifier, yes: bool) -> dict[str, int]:
+    """Bytes of old versions, by table."""
+    others = [choose(settings, name) for name in names(settings) if name != classifier.name]
+    asked = [one.retention.tables for one in (classifier, *others)]
+    days = [one for one in asked if one is not None]
+    if len(days) < len(asked):
+        return {}
+    store = Store(settings.lake)
+    found = {table: store.vacuum(table, max(days), dry_run=not yes) for table in TABLES}
+    return {table: size for table, size in found.items() if size}
+
+
+def _cleared(folders: list[Path], yes: bool) -> int:
+    """Bytes of the folders that are there; they are deleted if ``yes``."""
+    there = [folder for folder in folders if folder.is_dir()]
+    size = sum(map(_size, there))
+    if yes:
+        for folder in there:
+            shutil.rmtree(folder)
+    return size
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

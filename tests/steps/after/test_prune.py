@@ -1,0 +1,143 @@
+"""What is old goes when a person says so: never what an alias names, and never more than was said before."""
+
+import os
+import time
+from datetime import date, timedelta
+
+import pytest
+
+from aufruf.cli import main
+from aufruf.errors import DataRefused, UsageError
+from aufruf.release import retention
+from aufruf.release.registry import CHAMPION
+from aufruf.release.tracking import Tracker
+from aufruf.sections import Retention
+from aufruf.steps.prune import prune
+from aufruf.steps.score import score
+
+EVERYTHING = {"checkpoints": 0, "runs": 0, "versions": 1, "reports": 0, "tables": 0}
+
+
+def asking(after, **rules):
+    """The classifier with these rules."""
+    return after.classifier.model_copy(update={"retention": Retention(**rules)})
+
+
+def test_it_first_says_what_would_go(after):
+    """Without --yes the answer is the same twice, and everything stays."""
+    after.register_again()
+    after.register_again()
+    rules = asking(after, **EVERYTHING)
+    said = prune(after.settings, rules)
+    assert said["status"] == "would be done"
+    assert prune(after.settings, rules) == said
+    assert [one.version for one in after.registry.versions()] == ["1", "2", "3"]
+    assert (said["versions"], said["runs"]) == (["2"], len(retention.old_runs(after.registry, _now())))
+    assert said["bytes"] > retention.size_of(after.registry.get("2").source) > 0
+
+
+def test_versions_with_an_alias_stay_and_go_on_speaking(after):
+    """The champion (1), the challenger (4) and one that a person named (2) stay; 3 and its files go."""
+    for _ in range(3):
+        after.register_again()
+    after.registry.point("for-the-paper", "2")
+    gone = after.registry.get("3")
+    done = prune(after.settings, asking(after, **EVERYTHING), yes=True)
+    assert done["versions"] == ["3"]
+    assert [one.version for one in after.registry.versions()] == ["1", "2", "4"]
+    assert retention.size_of(gone.source) == 0
+    assert after.registry.by_alias(CHAMPION).version == "1"
+    [text_id] = after.posts("Kommt am Samstag alle zum Infostand!")
+    assert score(after.settings, after.classifier)["scored"] == 1
+    assert after.predictions(text_id=text_id)[0]["model_version"] == "1"
+
+
+def test_an_alias_given_meanwhile_protects(after):
+    """Between looking and deleting somebody names the version: it stays."""
+    after.register_again()
+    after.register_again()
+    [spare] = retention.spare_versions(after.registry, 1)
+    after.registry.point("late", spare.version)
+    assert not retention.delete_version(after.registry, spare)
+    assert after.registry.get(spare.version).source == spare.source
+
+
+def test_runs_go_but_those_of_versions_and_those_at_work(after):
+    """Ended runs without a version go, with their files; a RUNNING one and the champion's stay."""
+    tracker = Tracker(after.settings, after.classifier.name)
+    at_work = tracker.start("train", {}, {})
+    before = {one.run_id for one in retention.old_runs(after.registry, _now())}
+    assert before
+    done = prune(after.settings, asking(after, **EVERYTHING), yes=True)
+    assert done["runs"] == len(before)
+    assert retention.old_runs(after.registry, _now()) == []
+    assert after.registry.client.get_run(at_work.id).info.status == "RUNNING"
+    assert after.registry.client.get_run(after.registry.get("1").run_id).info.lifecycle_stage == "active"
+
+
+def test_only_work_folders_that_lie_still_go(after):
+    """A training's folder in which a file was written today stays; one that lies still for eight days goes."""
+    runs, then = after.settings.runs, time.time() - 8 * 86_400
+    for name in ("call_to_action-train-old", "call_to_action-train-new", "other-train-old"):
+        (runs / name).mkdir(parents=True)
+        (runs / name / "checkpoint").write_bytes(b"0" * 1000)
+    for path in (runs / "call_to_action-train-old", runs / "other-train-old"):
+        os.utime(path / "checkpoint", (then, then))
+        os.utime(path, (then, then))
+    done = prune(after.settings, asking(after, runs=None, versions=None, tables=None), yes=True)
+    assert (done["checkpoints"], done["bytes"]) == (["call_to_action-train-old"], 1000)
+    assert sorted(one.name for one in runs.iterdir()) == ["call_to_action-train-new", "other-train-old"]
+
+
+def test_old_days_of_reports_go_from_the_index_too(after):
+    """The last day stays, however old; the index names no day that is gone."""
+    folder = after.settings.reports / after.classifier.name
+    [today] = folder.glob("????-??-??")
+    old = folder / (date.fromisoformat(today.name) - timedelta(days=40)).isoformat()
+    old.mkdir()
+    (old / "index.html").write_text((today / "index.html").read_text("utf-8"), "utf-8")
+    done = prune(after.settings, asking(after, runs=None, versions=None, tables=None, reports=30), yes=True)
+    assert done["reports"] == [old.name]
+    assert not old.exists()
+    assert old.name not in (folder / "index.html").read_text("utf-8")
+    assert today.name in (folder / "index.html").read_text("utf-8")
+
+
+def test_old_versions_of_tables_say_that_they_are_gone(after):
+    """After a rewrite the newest version reads as before; an older one is refused with a reason, never half read."""
+    rows, old = after.store.read("labels"), after.store.version("labels")
+    after.store.put("labels", rows.assign(margin=rows["margin"] / 2))
+    done = prune(after.settings, asking(after, runs=None, versions=None, tables=0), yes=True)
+    assert done["tables"]["labels"] > 0
+    assert len(after.store.read("labels")) == len(rows)
+    with pytest.raises(DataRefused, match="kept no longer"):
+        after.store.read("labels", version=old)
+    assert (
+        prune(after.settings, asking(after, runs=None, versions=None, tables=0), yes=True)["status"] == "nothing to do"
+    )
+
+
+def test_what_another_classifier_keeps_stays(after, tmp_path):
+    """Tables are shared: while one classifier keeps them for ever, none of their versions goes."""
+    [mine] = after.settings.classifiers.glob("*.toml")
+    rows = after.store.read("labels")
+    after.store.put("labels", rows.assign(margin=rows["margin"] / 2))
+    kept = mine.with_name("keeper.toml")
+    try:
+        kept.write_text(mine.read_text("utf-8") + "[retention]\ntables = 36500\n", "utf-8")
+        assert prune(after.settings, asking(after, runs=None, versions=None, tables=0))["status"] == "nothing to do"
+    finally:
+        kept.unlink()
+
+
+def test_the_command_says_it_in_sentences(after, capfd, monkeypatch):
+    """Without --yes a person is told how to go on."""
+    monkeypatch.setenv("AUFRUF_CLASSIFIERS", str(after.settings.classifiers))
+    assert main(["prune", "--home", str(after.settings.home)]) == 0
+    assert "older" in capfd.readouterr().out
+    with pytest.raises(UsageError):
+        after.registry.get("99")
+
+
+def _now() -> int:
+    return int(time.time() * 1000) + 1
