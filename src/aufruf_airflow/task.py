@@ -55,12 +55,15 @@ def common(doc: str | None, *tags: str) -> dict[str, Any]:
 def step(*, gpu: bool = False, waits: bool = False, hours: float = 1.0, **options: Any) -> Callable[..., Any]:
     """``@task`` for one step of the library.
 
-    ``gpu``: takes the one slot of the pool, and the queue, of that name. ``waits``: a step before it may not
+    ``gpu``: takes a slot of the pool, and the queue, of that name; on Kubernetes a pod of its own kind, made from the
+    file that AUFRUF_GPU_POD names. ``waits``: a step before it may not
     have had anything to do yet, so NothingYet skips it and what follows, with its sentence. ``hours``: its
     time limit. The docstring becomes the task's documentation.
     """
     if gpu:
         options |= {"pool": "gpu", "queue": "gpu"}
+        if pod := os.environ.get("AUFRUF_GPU_POD"):
+            options["executor_config"] = {"pod_template_file": pod}
     options["execution_timeout"] = timedelta(hours=hours)
     return lambda function: task(**options)(_spoken(function, waits))
 

@@ -191,37 +191,30 @@ class Cluster:
 
     def _postgres(self) -> None:
         [programs] = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
-        first = not self.data.exists()
         who: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
         word = (self.secrets / "postgres_password").read_text("utf-8").strip()
+        first = not self.data.exists()
         if first:
-            self.data.mkdir(mode=0o700)
-            if who:
-                shutil.chown(self.data, "postgres", "postgres")
-            options = ["-D", self.data, "-U", "postgres", "--auth", "scram-sha-256", "--pwfile", "/dev/stdin"]
-            subprocess.run(
-                [programs / "initdb", *options], input=word.encode(), check=True, capture_output=True, cwd="/", **who
-            )
-        options = [
-            "-c",
-            f"port={self.postgres}",
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            f"unix_socket_directories={self.data}",
-        ]
+            self._initialised(programs, who, word)
+        says = (f"port={self.postgres}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.data}")
+        options = [part for one in says for part in ("-c", one)]
         self._run("postgres", [str(programs / "postgres"), "-D", str(self.data), *options], self._bare(), **who)
-        admin = self._bare() | {
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(self.postgres),
-            "PGPASSWORD": word,
-        }
-        until(
-            "PostgreSQL",
-            lambda: subprocess.run([programs / "pg_isready", "-q"], env=admin, check=False).returncode == 0,
-        )
+        admin = self._bare() | {"PGHOST": "127.0.0.1", "PGPORT": str(self.postgres), "PGPASSWORD": word}
+        ready = [programs / "pg_isready", "-q"]
+        until("PostgreSQL", lambda: subprocess.run(ready, env=admin, check=False).returncode == 0)
         if first:
             subprocess.run([DOCKER / "postgres.sh"], env=admin, check=True, capture_output=True)
+
+    def _initialised(self, programs: Path, who: dict[str, Any], word: str) -> None:
+        """An empty PostgreSQL that asks for passwords."""
+        self.data.mkdir(mode=0o700)
+        file = self.data.parent / "word"
+        file.write_text(word, "utf-8")
+        for path in (self.data, file) if who else ():
+            shutil.chown(path, "postgres", "postgres")
+        options = ["-D", self.data, "-U", "postgres", "--auth", "scram-sha-256", "--pwfile", file]
+        subprocess.run([programs / "initdb", *options], check=True, capture_output=True, cwd="/", **who)
+        file.unlink()
 
     def _answers(self, port: int) -> bool:
         with socket.socket() as asked:

@@ -1,0 +1,181 @@
+"""Image, compose file, environment files and pods: valid by their schemas, and as closed as docs/security.md says."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCKER = CHECKOUT / "docker"
+PROGRAMS = Path(sys.executable).parent
+COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("aufruf:"))
+
+
+def run(*command: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **options)
+
+
+def environment(service: str) -> dict[str, str]:
+    """What compose hands to the service, names and templates as they are written."""
+    found = {}
+    for file in SERVICES[service]["env_file"]:
+        lines = (DOCKER / file).read_text("utf-8").splitlines()
+        found |= dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("deploy") / "secrets"
+    assert run(DOCKER / "secrets.sh", folder).returncode == 0
+    return folder
+
+
+def test_the_dockerfile_has_no_fault_that_a_linter_knows():
+    """hadolint, with all its rules."""
+    said = run(PROGRAMS / "hadolint", DOCKER / "Dockerfile")
+    assert said.stdout + said.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml"])
+def test_compose_files_are_valid(name):
+    """By the schema of the Compose specification."""
+    said = run(PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", DOCKER / name)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_pods_are_valid():
+    """By Kubernetes' own schema, no unknown field; the container is called as Airflow wants it, and is not root's."""
+    import kubernetes_validate
+
+    pod = yaml.safe_load((DOCKER / "gpu-pod.yaml").read_text("utf-8"))
+    kubernetes_validate.validate(pod, "1.31", strict=True)
+    [container] = pod["spec"]["containers"]
+    assert container["name"] == "base"
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert pod["spec"]["securityContext"]["runAsNonRoot"]
+
+
+def test_only_the_two_uis_can_be_reached_and_only_from_this_machine():
+    """Every published port is on loopback; what publishes none is in a network that leads nowhere."""
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert sorted(published) == ["api-server", "mlflow"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+    assert COMPOSE["networks"]["inside"]["internal"]
+    assert all(service["networks"] == ["inside"] for name, service in SERVICES.items() if name not in published)
+
+
+def test_nothing_runs_as_root_or_may_become_it():
+    """Ours have a user, no capability, and no way to new privileges."""
+    for name in OURS:
+        service = SERVICES[name]
+        assert service["user"].startswith("${AUFRUF_UID")
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+    image = (DOCKER / "Dockerfile").read_text("utf-8")
+    assert re.search(r"^USER \$\{UID\}$", image, re.MULTILINE)
+
+
+def test_foreign_images_are_pinned():
+    """To a patch release: the same tag is the same program."""
+    foreign = [service["image"] for name, service in SERVICES.items() if name not in OURS]
+    assert all(re.search(r":\d+\.\d+", image) for image in foreign), foreign
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_gets_the_secrets_that_it_uses_and_no_other(service):
+    """Each %{name} of its environment is one of its secrets, and each secret is used."""
+    written = "\n".join(environment(service).values())
+    used = set(re.findall(r"%\{(\w+)\}", written))
+    if "AUFRUF_WEBHOOK_SECRET_FILE" in environment(service):
+        used |= {"webhook_secret", "airflow_passwords.json"}
+    assert used == set(SERVICES[service]["secrets"])
+
+
+def test_workers_cannot_open_airflows_database():
+    """Neither its address nor its password is told to them."""
+    for service in ("worker", "worker-gpu"):
+        assert not [name for name in environment(service) if name.startswith("AIRFLOW__DATABASE")]
+        assert "airflow_db_password" not in SERVICES[service]["secrets"]
+
+
+def test_no_environment_file_holds_a_secret():
+    """What is called a key, a password or a secret is a placeholder or a path."""
+    for service in OURS:
+        for name, value in environment(service).items():
+            if re.search(r"KEY|PASSWORD|SECRET", name):
+                assert "%{" in value or "/" in value, name
+
+
+def test_made_secrets_are_their_owners_and_stay(secrets):
+    """Files of mode 0600 in a folder of 0700; making them again changes none."""
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    made = {path.name: path.read_text("utf-8") for path in secrets.iterdir()}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secrets.iterdir()} == {0o600}
+    assert set(made) == set(COMPOSE["secrets"])
+    words = [word for name, word in made.items() if not name.endswith(".json")]
+    assert len(set(words)) == len(words)
+    assert run(DOCKER / "secrets.sh", secrets).returncode == 0
+    assert {path.name: path.read_text("utf-8") for path in secrets.iterdir()} == made
+    assert json.loads(made["s3.json"])["identities"][0]["credentials"][0]["accessKey"] == made["s3_access_key"].strip()
+
+
+def test_the_entrypoint_puts_secrets_in_their_places(secrets):
+    """Several in one value too; the command takes over the process, and sees no placeholder."""
+    said = entered(secrets, {"URL": "x://%{s3_access_key}:%{redis_password}@y", "PLAIN": "%{ }"}, "env", "-0")
+    found = dict(line.split("=", 1) for line in said.stdout.split("\0") if line)
+    key, word = ((secrets / name).read_text("utf-8").strip() for name in ("s3_access_key", "redis_password"))
+    assert (found["URL"], found["PLAIN"]) == (f"x://{key}:{word}@y", "%{ }")
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        (None, "no secret"),
+        ("", "no secret"),
+        ("tiny", "shorter"),
+        ("change-me-change-me-change-me", "sample"),
+        ("sample-secret-of-forty-characters-length", "sample"),
+        ("password1234567890123456", "sample"),
+        ("minioadmin-minioadmin-minioadmin", "sample"),
+    ],
+)
+def test_the_entrypoint_refuses_what_is_no_secret(tmp_path, word, why):
+    """The command is not run; the refusal names the secret and how to make one, and does not print it."""
+    if word is not None:
+        (tmp_path / "redis_password").write_text(word, "utf-8")
+    said = entered(tmp_path, {"URL": "redis://:%{redis_password}@redis"}, "echo", "started")
+    assert said.returncode == 78
+    assert "started" not in said.stdout
+    assert "redis_password" in said.stderr
+    assert why in said.stderr
+    assert "docker/secrets.sh" in said.stderr
+    assert not word or word not in said.stderr
+
+
+def test_tasks_for_a_gpu_get_a_pod_of_their_own(monkeypatch):
+    """With AUFRUF_GPU_POD the template is named; without, nothing of Kubernetes is."""
+    from aufruf_airflow.task import step
+
+    monkeypatch.delenv("AUFRUF_GPU_POD", raising=False)
+    assert step(gpu=True)(lambda: None).kwargs.get("executor_config") is None
+    monkeypatch.setenv("AUFRUF_GPU_POD", "/opt/aufruf/docker/gpu-pod.yaml")
+    assert step(gpu=True)(lambda: None).kwargs["executor_config"] == {
+        "pod_template_file": "/opt/aufruf/docker/gpu-pod.yaml"
+    }
+    assert step()(lambda: None).kwargs.get("executor_config") is None
+
+
+def entered(secrets: Path, env: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    """What a command says that the entrypoint has become."""
+    return run(
+        DOCKER / "entrypoint.sh", *command, env={"PATH": os.environ["PATH"], "AUFRUF_SECRETS": str(secrets)} | env
+    )
