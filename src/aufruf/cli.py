@@ -9,9 +9,11 @@ import logging
 import os
 import re
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 from aufruf import classifier as classifiers
 from aufruf import phrases
@@ -27,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 the data was refused."""
     options = parser().parse_args(arguments)
     _logging(options.verbose)
+    _Json.about = {"command": options.command, "classifier": options.classifier or "", "run": uuid.uuid4().hex[:12]}
     told_of: dict[str, Any] = {}
     with _standard_output_is_ours() as out:
         try:
@@ -101,6 +104,7 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | Non
         asked = {"raw": options.raw, "dry_run": options.dry_run}
         return _step("forget")(settings, _every(settings), options.author, **asked), None
     chosen = classifiers.choose(settings, options.classifier, getattr(options, "preset", None))
+    _Json.about["classifier"] = chosen.name
     extra = {name: value for name in _OPTIONS if (value := getattr(options, name, None)) is not None}
     if extra.get("trials", 1) < 1:
         raise UsageError("--trials must be at least 1")
@@ -176,7 +180,12 @@ def _function(module: str, name: str) -> Any:
 
 def _logging(verbose: bool) -> None:
     form = "%(asctime)s %(message)s" if not verbose else "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form, datefmt="%H:%M:%S", force=True)
+    written: logging.Formatter = logging.Formatter(form, datefmt="%H:%M:%S")
+    if os.environ.get("AUFRUF_LOG") == "json":
+        written = _Json()
+    out = logging.StreamHandler(sys.stderr)
+    out.setFormatter(written)
+    logging.basicConfig(handlers=[out], level=logging.WARNING, force=True)
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
     for chatty in ("great_expectations", "mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -186,6 +195,19 @@ def _logging(verbose: bool) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+
+class _Json(logging.Formatter):
+    """One JSON object a line, with the command and classifier that it is about and an id of this run of it."""
+
+    about: ClassVar[dict[str, str]] = {}
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"timestamp": at, "level": record.levelname.lower(), "logger": record.name, "event": record.getMessage()}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps({**line, **self.about}, ensure_ascii=False)
 
 
 @contextmanager
