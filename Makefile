@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 UV  := $(BIN)/uv pip install --quiet -c constraints.txt \
     $${PIP_INDEX_URL:+--default-index "$$PIP_INDEX_URL"} $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"}
 
-.PHONY: install demo test up down bench clean lint
+.PHONY: install demo test up down bench clean lint audit compose-up compose-down
 
 install: $(STAMP)
 
@@ -38,19 +38,37 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two lanes, and lint beside them: many tests wait for processes, and tiny models gain nothing from a second thread.
+# Three lanes, and lint beside them: many tests wait for processes, and tiny models gain nothing from a second thread.
 BESIDE := tests/airflow tests/ingest tests/corpus tests/release tests/reports $(wildcard tests/steps/test_*_survives.py)
+WAITS := tests/cluster tests/deploy
 test: install
-	@export OMP_NUM_THREADS=1; log=$$(mktemp); \
-	$(MAKE) --no-print-directory lint & lint=$$!; \
-	$(BIN)/pytest $(BESIDE) > $$log 2>&1 & beside=$$!; \
-	$(BIN)/pytest $(BESIDE:%=--ignore=%); rest=$$?; \
-	wait $$beside; other=$$?; cat $$log; rm -f $$log; \
+	@export OMP_NUM_THREADS=1; log=$$(mktemp -d); \
+	$(MAKE) --no-print-directory lint audit & lint=$$!; \
+	$(BIN)/pytest $(BESIDE) > $$log/beside 2>&1 & beside=$$!; \
+	$(BIN)/pytest $(WAITS) > $$log/waits 2>&1 & waits=$$!; \
+	$(BIN)/pytest $(BESIDE:%=--ignore=%) $(WAITS:%=--ignore=%); rest=$$?; \
+	wait $$beside; other=$$?; wait $$waits; third=$$?; cat $$log/*; rm -rf $$log; \
 	wait $$lint; style=$$?; \
-	exit $$((rest || other || style))
+	exit $$((rest || other || third || style))
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# The parts of a cluster on one machine, in containers; GPU=1 gives the GPU worker a card. Volumes stay.
+COMPOSE := AUFRUF_UID=$$(id -u) docker compose -f docker/compose.yaml $(if $(GPU),-f docker/compose.gpu.yaml)
+compose-up:
+	@docker/secrets.sh
+	$(COMPOSE) up --build --detach --wait
+
+compose-down:
+	$(COMPOSE) down
+
+# What is installed: does it fit together, and a bill of materials (CycloneDX) in var/sbom.json.
+audit: install
+	$(BIN)/python -m pip check
+	@mkdir -p var
+	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o var/sbom.json
+	@echo "var/sbom.json lists $$(grep -c '"bom-ref"' var/sbom.json) packages"
 
 clean: down
 	rm -rf var $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info

@@ -80,7 +80,7 @@ class Cluster:
             "AUFRUF_AIRFLOW_LISTEN": str(self.airflow),
             "AUFRUF_MLFLOW_PORT": str(self.mlflow),
             "AUFRUF_MLFLOW_LISTEN": str(self.mlflow),
-            "AUFRUF_HEARTBEAT_TIMEOUT": "30",
+            "AUFRUF_HEARTBEAT_TIMEOUT": "15",
             "POSTGRES": f"{loopback}:{self.postgres}",
             "POSTGRES_HOST": loopback,
             "POSTGRES_PORT": str(self.postgres),

@@ -16,7 +16,7 @@ from aufruf.model import behaviour
 from aufruf.model.predictor import Floats, Predictor
 
 NAME = "canaries.json"  # in the bundle, and so in its manifest of digests
-TOLERANCE = 0.02  # of a probability; bf16 and fp32 differ by up to 0.005
+TOLERANCE = 0.02  # of a probability; bf16 and fp32 differed by up to 0.017
 COUNT = 24
 _NAMED = 3  # answers that an error quotes
 _SUITE = "call_to_action"  # its texts serve any classifier: what is compared is what the version itself said
