@@ -4,6 +4,7 @@ import copy
 import csv
 import io
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.cluster.natively import DOCKER, Cluster, until
+from tests.cluster.natively import DOCKER, Cluster, lacking, until
 
 from aufruf.classifier import Classifier, choose
 from aufruf.release.registry import CHAMPION, Registry
@@ -114,6 +115,8 @@ def system(
     tmp_path_factory: pytest.TempPathFactory, classifier_toml: str, fill_inbox: Callable[[Path, int], None]
 ) -> Iterator[System]:
     """Everything that docker/compose.yaml has, started from its environment files; nothing ingested yet."""
+    if not os.environ.get("CI") and (missing := lacking()):
+        pytest.skip(f"there is no {missing} on this machine")
     folder = tmp_path_factory.mktemp("cluster")
     classifiers = folder / "classifiers"
     classifiers.mkdir()

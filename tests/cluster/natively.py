@@ -35,6 +35,12 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def lacking() -> str:
+    """The first program that is needed and not there; "" when all are."""
+    there = {"PostgreSQL": any(Path("/usr/lib/postgresql").glob("*/bin/initdb")), "Redis": shutil.which("redis-server")}
+    return next((name for name, found in there.items() if not found), "")
+
+
 def until(what: str, look: Callable[[], Any], seconds: float = 300.0) -> Any:
     """What ``look`` finds, as soon as it finds something."""
     end = time.monotonic() + seconds

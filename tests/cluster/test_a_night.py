@@ -1,5 +1,7 @@
 """The night of the embedded stack, unchanged, in the parts of a cluster: PostgreSQL, Redis, S3, two workers."""
 
+import json
+
 from tests.cluster.conftest import NAME, System
 from tests.cluster.natively import until
 
@@ -22,3 +24,24 @@ def test_the_whole_night(system: System) -> None:
         lambda: any(one["state"] == "success" for one in system.runs(f"{NAME}.score")) and not system.unscored(),
     )
     assert list((system.settings.reports / NAME).glob("*/index.html"))
+
+
+def test_log_lines_say_whose_they_are(system: System) -> None:
+    """Each line that a step writes is an object with its classifier's DAG and run; no post's text is in any."""
+    logs = sorted((system.settings.airflow / "logs").glob("dag_id=*/**/*.log"))
+    lines = [line for log in logs for line in log.read_text("utf-8").splitlines()]
+    ours = [found for line in lines if (found := json.loads(line)).get("logger", "").startswith("aufruf")]
+    assert len(ours) > 20
+    assert all(line["dag_id"] and line["run_id"] and line["task_id"] for line in ours)
+    texts = [text for text in system.store.read("texts")["text"] if len(text) > 40]
+    whole = "\n".join(line["event"] for line in map(json.loads, lines) if isinstance(line.get("event"), str))
+    assert not [text for text in texts if text[:40] in whole]
+
+
+def test_workers_share_what_there_is_to_do(system: System) -> None:
+    """Steps that train or run a model were done by the worker of the queue gpu, all others by the other one."""
+    run = next(one for one in system.runs(f"{NAME}.train") if one["state"] == "success")["dag_run_id"]
+    found = system.airflow.get(f"dags/{NAME}.train/dagRuns/{run}/taskInstances", limit=100)["task_instances"]
+    queues = {one["task_id"]: one["queue"] for one in found if one["state"] == "success"}
+    assert {task for task, queue in queues.items() if queue == "gpu"} == {"sweep.trial", "train", "evaluate"}
+    assert {queues["split"], queues["promote"], queues["report"]} == {"default"}
