@@ -85,3 +85,16 @@ def test_the_bundles_threshold_decides(predictor):
     assert predictor.said(odds) == [["no_call"], ["call"], ["call"]]
     assert predictor.decide(odds).tolist() == [[True, False], [False, True], [False, True]]
     assert predictor.decide(odds, threshold=0.95).tolist() == [[True, False]] * 3
+
+
+def test_the_next_batch_is_begun_before_answers_are_fetched(predictor, texts, monkeypatch):
+    """A device that computes by itself never waits for the answers of the last batch; none is forgotten at the end."""
+    done: list[str] = []
+    for name in ("_begun", "_fetched"):
+        inner = getattr(predictor, name)
+        monkeypatch.setattr(predictor, name, lambda x, inner=inner, name=name: (done.append(name), inner(x))[1])
+    monkeypatch.setattr(predictor, "tokens_per_batch", 128)
+    assert np.isfinite(predictor.positives(texts)).all()
+    batches = done.count("_begun")
+    assert batches > 3
+    assert done == ["_begun", *["_begun", "_fetched"] * (batches - 1), "_fetched"]

@@ -108,29 +108,40 @@ class Predictor:
     def _rows(self, ids: Sequence[list[int]]) -> Iterator[tuple[list[int], list[Floats | None]]]:
         """Batch by batch the places of texts and their probabilities, (labels,); None of one that has no room alone.
 
-        Where the memory is full, the batch is cut in halves, and no later one is larger.
+        A GPU is given the next batch before the answers of the last are fetched, so that it never waits for padding or
+        copies. Where the memory is full, the batch is cut in halves, and no later one is larger.
         """
+        ahead: tuple[list[int], torch.Tensor] | None = None
         for batch in self._batches([len(row) for row in ids]):
             rows = [ids[at] for at in batch]
-            found = self._tried(rows)
-            if found is not None or len(rows) == 1:
-                yield batch, found or [None]
+            logits = self._begun(rows)
+            if ahead:
+                yield ahead[0], self._fetched(ahead[1])
+            ahead = None if logits is None else (batch, logits)
+            if logits is not None:
+                continue
+            if len(rows) == 1:
+                yield batch, [None]
                 continue
             self.tokens_per_batch = max(1, min(self.tokens_per_batch, len(rows) * len(rows[0])) // 2)
             log.warning("The memory of the device is full: batches now have at most %d tokens.", self.tokens_per_batch)
             for part, answers in self._rows(rows):
                 yield [batch[at] for at in part], answers
+        if ahead:
+            yield ahead[0], self._fetched(ahead[1])
 
-    def _tried(self, rows: list[list[int]]) -> list[Floats | None] | None:
-        """The probabilities of each row of token ids, or None for want of memory."""
+    def _begun(self, rows: list[list[int]]) -> torch.Tensor | None:
+        """The logits of each row of token ids, as the device computes them; None for want of memory."""
         try:
-            logits = self.model(**self._padded(rows)).logits.double().cpu().numpy()
-            return list(evaluation.probabilities_of(logits, self.card.multi_label))
+            return self.model(**self._padded(rows)).logits
         except torch.OutOfMemoryError:
             pass  # what the failure holds on to must be gone before the memory can be
         if self.device.kind == "cuda":
             torch.cuda.empty_cache()
         return None
+
+    def _fetched(self, logits: torch.Tensor) -> list[Floats | None]:
+        return list(evaluation.probabilities_of(logits.double().cpu().numpy(), self.card.multi_label))
 
     def _padded(self, rows: list[list[int]]) -> dict[str, torch.Tensor]:
         width = max(len(ids) for ids in rows)
@@ -139,8 +150,12 @@ class Predictor:
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
             mask[i, : len(row)] = 1
-        to = self.device.kind
-        return {"input_ids": torch.from_numpy(ids).to(to), "attention_mask": torch.from_numpy(mask).to(to)}
+        return {"input_ids": self._there(ids), "attention_mask": self._there(mask)}
+
+    def _there(self, array: npt.NDArray[np.int64]) -> torch.Tensor:
+        """The array on the device; to a GPU it is copied while that computes."""
+        tensor = torch.from_numpy(array)
+        return tensor.pin_memory().to("cuda", non_blocking=True) if self.device.kind == "cuda" else tensor
 
 
 def _alike(ids: Sequence[Sequence[int]]) -> list[list[int]]:
