@@ -179,3 +179,29 @@ def entered(secrets: Path, env: dict[str, str], *command: str) -> subprocess.Com
     return run(
         DOCKER / "entrypoint.sh", *command, env={"PATH": os.environ["PATH"], "AUFRUF_SECRETS": str(secrets)} | env
     )
+
+
+def test_environments_for_kubernetes_are_those_of_compose(tmp_path):
+    """environment.sh writes what compose would make of the same file with the same names."""
+    from tests.cluster.natively import read_env
+
+    names = {"POSTGRES": "db.example:5432", "AUFRUF_EXECUTOR": "KubernetesExecutor"}
+    for name in ("aufruf", "airflow", "airflow-core", "mlflow"):
+        said = run(DOCKER / "environment.sh", name, env={"PATH": os.environ["PATH"], **names})
+        written = dict(line.split("=", 1) for line in said.stdout.splitlines())
+        assert written == read_env(DOCKER / "env" / f"{name}.env", names), said.stderr
+
+
+def test_the_charts_values_fit_the_image_and_the_pod():
+    """One image, one user, the same volumes and secrets as the GPU pod; no server of the chart's own beside ours."""
+    values = yaml.safe_load((DOCKER / "helm-values.yaml").read_text("utf-8"))
+    pod = yaml.safe_load((DOCKER / "gpu-pod.yaml").read_text("utf-8"))["spec"]
+    image = values["images"]["airflow"]
+    assert SERVICES["worker"]["image"] == f"{image['repository']}:${{AUFRUF_TAG:-{image['tag']}}}"
+    assert pod["securityContext"]["runAsUser"] == values["uid"]
+    mounts = {one["name"]: one["mountPath"] for one in values["volumeMounts"]}
+    theirs = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    assert {name: theirs[name] for name in ("home", "secrets")} == {name: mounts[name] for name in ("home", "secrets")}
+    assert not any(values[server]["enabled"] for server in ("postgresql", "redis", "statsd"))
+    assert yaml.safe_load(values["extraEnvFrom"]) == pod["containers"][0]["envFrom"]
+    assert values["env"][0]["value"].startswith(mounts["gpu-pod"])
