@@ -54,8 +54,8 @@ test: install
 bench: install
 	$(BIN)/python -m benchmarks
 
-# The parts of a cluster on one machine, in containers; GPU=1 gives the GPU worker a card. Volumes stay.
-COMPOSE := AUFRUF_UID=$$(id -u) docker compose -f docker/compose.yaml $(if $(GPU),-f docker/compose.gpu.yaml)
+# The parts of a cluster on one machine, in containers; GPU=1 gives the GPU worker a card, METRICS=1 adds Grafana. Volumes stay.
+COMPOSE := AUFRUF_UID=$$(id -u) $(if $(METRICS),AUFRUF_METRICS=True) docker compose -f docker/compose.yaml $(if $(GPU),-f docker/compose.gpu.yaml) $(if $(METRICS),-f docker/compose.metrics.yaml)
 compose-up:
 	@docker/secrets.sh
 	$(COMPOSE) up --build --detach --wait

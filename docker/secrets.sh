@@ -13,6 +13,7 @@ for name in postgres_password airflow_db_password mlflow_db_password studies_db_
 done
 keep fernet_key "$(fernet)"
 keep mlflow_webhook_key "$(fernet)"
+keep grafana_password "$(random)"
 keep airflow_passwords.json "{\"admin\": \"$(random)\"}"
 keep s3.json "{\"identities\": [{\"name\": \"aufruf\", \"credentials\": [{\"accessKey\": \"$(cat "$folder/s3_access_key")\",
  \"secretKey\": \"$(cat "$folder/s3_secret_key")\"}], \"actions\": [\"Admin\", \"Read\", \"Write\", \"List\", \"Tagging\"]}]}"

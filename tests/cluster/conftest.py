@@ -2,18 +2,23 @@
 
 import copy
 import csv
+import gzip
 import io
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from tests.cluster.natively import DOCKER, Cluster, lacking, until
 
 from aufruf.classifier import Classifier, choose
@@ -111,8 +116,36 @@ class System:
 
 
 @pytest.fixture(scope="session")
+def metrics() -> Iterator[tuple[str, set[str]]]:
+    """Where metrics may be sent by OpenTelemetry, as to Prometheus, and the names of those that came."""
+    seen: set[str] = set()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                seen.update(as_prometheus(metric) for scope in resource.scope_metrics for metric in scope.metrics)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", seen
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
 def system(
-    tmp_path_factory: pytest.TempPathFactory, classifier_toml: str, fill_inbox: Callable[[Path, int], None]
+    metrics: tuple[str, set[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+    classifier_toml: str,
+    fill_inbox: Callable[[Path, int], None],
 ) -> Iterator[System]:
     """Everything that docker/compose.yaml has, started from its environment files; nothing ingested yet."""
     if not os.environ.get("CI") and (missing := lacking()):
@@ -125,7 +158,7 @@ def system(
     (classifiers / f"{NAME}.toml").write_text(
         classifier_toml.replace("[gate]\n", f"[schedule]\n{away}[gate]\n"), "utf-8"
     )
-    cluster = Cluster(folder / "cluster", classifiers)
+    cluster = Cluster(folder / "cluster", classifiers, metrics[0])
     exports = folder / "exports"
     fill_inbox(exports, 3)
     try:
@@ -150,3 +183,10 @@ def expanded(cluster: Cluster, service: str) -> dict[str, str]:
         [DOCKER / "entrypoint.sh", "env", "-0"], env=cluster.env(service), check=True, capture_output=True
     )
     return dict(line.split("=", 1) for line in said.stdout.decode().split("\0") if line)
+
+
+def as_prometheus(metric: Any) -> str:
+    """The name under which Prometheus keeps what comes by OpenTelemetry: its unit and its kind become suffixes."""
+    unit = {"": "", "1": "", "ms": "_milliseconds", "s": "_seconds", "By": "_bytes"}[metric.unit]
+    counter = "_total" if metric.HasField("sum") and metric.sum.is_monotonic else ""
+    return re.sub(r"\W", "_", metric.name) + unit + counter

@@ -64,7 +64,7 @@ def read_env(file: Path, names: dict[str, str]) -> dict[str, str]:
 class Cluster:
     """All services of one system; each can be ended and started again alone."""
 
-    def __init__(self, folder: Path, classifiers: Path) -> None:
+    def __init__(self, folder: Path, classifiers: Path, metrics: str = "") -> None:
         self.folder, self.logs = folder, folder / "logs"
         self.home, self.secrets, self.switch = folder / "home", folder / "secrets", folder / "s3-busy"
         self.data = Path(tempfile.mkdtemp(prefix="aufruf-pg-")) / "data"  # pytest closes its own folders to others
@@ -96,6 +96,8 @@ class Cluster:
             "S3": f"http://{loopback}:{self.s3}",
             "MLFLOW": f"http://{loopback}:{self.mlflow}",
             "AIRFLOW": f"{loopback}:{self.airflow}",
+            "AUFRUF_METRICS": "True" if metrics else "",
+            "AUFRUF_METRICS_AT": metrics,
         }
         self.services: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))["services"]
 
@@ -171,6 +173,14 @@ class Cluster:
             env |= read_env((DOCKER / file).resolve(), self.names)
         return env
 
+    def check(self, service: str) -> subprocess.CompletedProcess[bytes]:
+        """The health check of a service, as it stands in compose.yaml."""
+        ports = {":8080": f":{self.airflow}", ":5000": f":{self.mlflow}", "/opt/aufruf": str(CHECKOUT)}
+        command = [str(part) for part in self.services[service]["healthcheck"]["test"][1:]]
+        for here, there in ports.items():
+            command = [part.replace(here, there) for part in command]
+        return subprocess.run(command, env=self.env(service), capture_output=True, check=False)
+
     def log(self, name: str, lines: int = 30) -> str:
         """The end of a service's log."""
         return "\n".join((self.logs / f"{name}.log").read_text("utf-8", "replace").splitlines()[-lines:])
@@ -179,6 +189,8 @@ class Cluster:
         command = [interpolated(str(part), self.names) for part in self.services[service]["command"]]
         if service == "redis":
             command[2] = command[2].replace("dir /tmp", f"port {self.redis}\\nbind 127.0.0.1\\ndir /tmp")
+        if service == "mlflow":
+            command[-1] = str(self.folder / "metrics")
         return [sys.executable, *command[1:]] if command[0] == "python" else command
 
     def _bare(self) -> dict[str, str]:

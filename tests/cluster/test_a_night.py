@@ -1,11 +1,16 @@
 """The night of the embedded stack, unchanged, in the parts of a cluster: PostgreSQL, Redis, S3, two workers."""
 
 import json
+import os
+import re
 
+import requests
 from tests.cluster.conftest import NAME, System
-from tests.cluster.natively import until
+from tests.cluster.natively import DOCKER, until
 
 from aufruf.release.registry import CHAMPION
+
+FOREIGN = {"postgres", "redis", "s3"}
 
 
 def test_the_whole_night(system: System) -> None:
@@ -45,3 +50,27 @@ def test_workers_share_what_there_is_to_do(system: System) -> None:
     queues = {one["task_id"]: one["queue"] for one in found if one["state"] == "success"}
     assert {task for task, queue in queues.items() if queue == "gpu"} == {"sweep.trial", "train", "evaluate"}
     assert {queues["split"], queues["promote"], queues["report"]} == {"default"}
+
+
+def test_every_health_check_says_well(system: System) -> None:
+    """The commands that compose asks, with the environment that it hands to them."""
+    services = [name for name, service in system.cluster.services.items() if name in system.cluster.processes]
+    asked = [name for name in services if "healthcheck" in system.cluster.services[name] and name not in FOREIGN]
+    assert set(asked) == {"mlflow", "api-server", "scheduler", "dag-processor", "triggerer"}
+    for name in asked:
+        done = system.cluster.check(name)
+        assert done.returncode == 0, (name, done.stderr[-500:])
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(system: System, metrics: tuple[str, set[str]]) -> None:
+    """Each metric of Airflow's in docker/metrics/dashboard.json came; each of MLflow's is on its page."""
+    board = json.loads((DOCKER / "metrics" / "dashboard.json").read_text("utf-8"))
+    said = " ".join(one["expr"] for panel in board["panels"] for one in panel["targets"])
+    asked = set(re.findall(r"\b(?:airflow|mlflow)_\w+", said))
+    login = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])
+    page = requests.get(f"{system.settings.tracking_uri}/metrics", auth=login, timeout=10).text
+    mlflows = set(re.findall(r"^(\w+)(?:{| )", page, re.MULTILINE))
+    assert len(asked) > 6
+    _, came = metrics
+    unless = {"airflow_ti_failures_total", "airflow_task_instances_without_heartbeats_killed_total"}  # nothing failed
+    until("the metrics", lambda: asked - unless <= came | mlflows, 60)

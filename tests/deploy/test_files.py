@@ -46,23 +46,36 @@ def test_the_dockerfile_has_no_fault_that_a_linter_knows():
     assert said.stdout + said.stderr == ""
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml"])
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml", "compose.metrics.yaml"])
 def test_compose_files_are_valid(name):
     """By the schema of the Compose specification."""
     said = run(PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", DOCKER / name)
     assert said.returncode == 0, said.stdout + said.stderr
 
 
-def test_pods_are_valid():
-    """By Kubernetes' own schema, no unknown field; the container is called as Airflow wants it, and is not root's."""
+@pytest.mark.parametrize("name", ["pod.yaml", "gpu-pod.yaml"])
+def test_pods_are_valid(name):
+    """By Kubernetes' own schema, no unknown field; called as Airflow wants it, not root's, with a worker's secrets."""
     import kubernetes_validate
 
-    pod = yaml.safe_load((DOCKER / "gpu-pod.yaml").read_text("utf-8"))
+    pod = yaml.safe_load((DOCKER / name).read_text("utf-8"))
     kubernetes_validate.validate(pod, "1.31", strict=True)
     [container] = pod["spec"]["containers"]
     assert container["name"] == "base"
-    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert ("nvidia.com/gpu" in container["resources"]["limits"]) is (name == "gpu-pod.yaml")
     assert pod["spec"]["securityContext"]["runAsNonRoot"]
+    [secrets] = [volume["secret"] for volume in pod["spec"]["volumes"] if "secret" in volume]
+    assert {item["key"] for item in secrets["items"]} == set(SERVICES["worker"]["secrets"])
+
+
+def test_health_checks_see_what_the_service_sees():
+    """What needs Airflow's settings goes through the entrypoint: a check gets the placeholders, not the secrets."""
+    checks = [SERVICES[name]["healthcheck"]["test"] for name in ("scheduler", "dag-processor", "triggerer")]
+    values = yaml.safe_load((DOCKER / "helm-values.yaml").read_text("utf-8"))
+    checks += [
+        ["CMD", *values[part]["livenessProbe"]["command"]] for part in ("scheduler", "dagProcessor", "triggerer")
+    ]
+    assert all(check[1:3] == ["/opt/aufruf/docker/entrypoint.sh", "airflow"] for check in checks)
 
 
 def test_only_the_two_uis_can_be_reached_and_only_from_this_machine():
@@ -120,7 +133,8 @@ def test_made_secrets_are_their_owners_and_stay(secrets):
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
     made = {path.name: path.read_text("utf-8") for path in secrets.iterdir()}
     assert {stat.S_IMODE(path.stat().st_mode) for path in secrets.iterdir()} == {0o600}
-    assert set(made) == set(COMPOSE["secrets"])
+    more = yaml.safe_load((DOCKER / "compose.metrics.yaml").read_text("utf-8"))["secrets"]
+    assert set(made) == {*COMPOSE["secrets"], *more}
     words = [word for name, word in made.items() if not name.endswith(".json")]
     assert len(set(words)) == len(words)
     assert run(DOCKER / "secrets.sh", secrets).returncode == 0
@@ -203,5 +217,6 @@ def test_the_charts_values_fit_the_image_and_the_pod():
     theirs = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
     assert {name: theirs[name] for name in ("home", "secrets")} == {name: mounts[name] for name in ("home", "secrets")}
     assert not any(values[server]["enabled"] for server in ("postgresql", "redis", "statsd"))
-    assert yaml.safe_load(values["extraEnvFrom"]) == pod["containers"][0]["envFrom"]
-    assert values["env"][0]["value"].startswith(mounts["gpu-pod"])
+    assert pod["containers"][0]["envFrom"] == [{"configMapRef": {"name": "aufruf-worker"}}]
+    assert values["env"][0]["value"] == f"{mounts['pods']}/gpu-pod.yaml"
+    assert values["config"]["kubernetes_executor"]["pod_template_file"] == f"{mounts['pods']}/pod.yaml"
