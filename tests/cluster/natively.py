@@ -196,7 +196,13 @@ class Cluster:
     def _bare(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "HF_HUB_OFFLINE") if name in os.environ}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return kept | {"PATH": path, "AUFRUF_SECRETS": str(self.secrets), "OMP_NUM_THREADS": "1", "NO_PROXY": "*"}
+        return kept | {
+            "PATH": path,
+            "AUFRUF_SECRETS": str(self.secrets),
+            "OMP_NUM_THREADS": "1",
+            "NO_PROXY": "*",
+            "SPT_NOENV": "1",
+        }
 
     def _run(self, name: str, command: list[str], env: dict[str, str], **options: Any) -> None:
         with (self.logs / f"{name}.log").open("ab") as log:
