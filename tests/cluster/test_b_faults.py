@@ -110,7 +110,7 @@ def table() -> Iterator[list[Seen]]:
     yield seen
     if os.environ.get("AUFRUF_FAULTS") == "all":
         lines = [
-            "| fault | in the middle of | what was tried again | seconds until well |",
+            "| fault | in the middle of | what of the run was tried again | seconds until well |",
             "| --- | --- | --- | --- |",
         ]
         lines += [
