@@ -126,7 +126,8 @@ def metrics() -> Iterator[tuple[str, set[str]]]:
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
-                seen.update(as_prometheus(metric) for scope in resource.scope_metrics for metric in scope.metrics)
+                for scope in resource.scope_metrics:
+                    seen.update(*map(as_prometheus, scope.metrics))
             self.send_response(200)
             self.end_headers()
 
@@ -185,8 +186,10 @@ def expanded(cluster: Cluster, service: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in said.stdout.decode().split("\0") if line)
 
 
-def as_prometheus(metric: Any) -> str:
-    """The name under which Prometheus keeps what comes by OpenTelemetry: its unit and its kind become suffixes."""
+def as_prometheus(metric: Any) -> set[str]:
+    """The names under which Prometheus keeps what comes by OpenTelemetry: its unit and its kind become suffixes."""
     unit = {"": "", "1": "", "ms": "_milliseconds", "s": "_seconds", "By": "_bytes"}[metric.unit]
-    counter = "_total" if metric.HasField("sum") and metric.sum.is_monotonic else ""
-    return re.sub(r"\W", "_", metric.name) + unit + counter
+    name = re.sub(r"\W", "_", metric.name) + unit
+    if metric.HasField("histogram"):
+        return {f"{name}_sum", f"{name}_count", f"{name}_bucket"}
+    return {f"{name}_total" if metric.HasField("sum") and metric.sum.is_monotonic else name}

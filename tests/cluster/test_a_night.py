@@ -1,5 +1,6 @@
 """The night of the embedded stack, unchanged, in the parts of a cluster: PostgreSQL, Redis, S3, two workers."""
 
+import contextlib
 import json
 import os
 import re
@@ -48,7 +49,12 @@ def test_workers_share_what_there_is_to_do(system: System) -> None:
     run = next(one for one in system.runs(f"{NAME}.train") if one["state"] == "success")["dag_run_id"]
     found = system.airflow.get(f"dags/{NAME}.train/dagRuns/{run}/taskInstances", limit=100)["task_instances"]
     queues = {one["task_id"]: one["queue"] for one in found if one["state"] == "success"}
-    assert {task for task, queue in queues.items() if queue == "gpu"} == {"sweep.trial", "train", "evaluate"}
+    assert {task for task, queue in queues.items() if queue == "gpu"} == {
+        "sweep.opened",
+        "sweep.trial",
+        "train",
+        "evaluate",
+    }
     assert {queues["split"], queues["promote"], queues["report"]} == {"default"}
 
 
@@ -73,4 +79,6 @@ def test_the_dashboard_asks_for_metrics_that_there_are(system: System, metrics: 
     assert len(asked) > 6
     _, came = metrics
     unless = {"airflow_ti_failures_total", "airflow_task_instances_without_heartbeats_killed_total"}  # nothing failed
-    until("the metrics", lambda: asked - unless <= came | mlflows, 60)
+    with contextlib.suppress(AssertionError):
+        until("the metrics", lambda: asked - unless <= came | mlflows, 60)
+    assert asked - unless - came - mlflows == set(), sorted(came | mlflows)
