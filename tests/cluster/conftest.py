@@ -190,6 +190,6 @@ def as_prometheus(metric: Any) -> set[str]:
     """The names under which Prometheus keeps what comes by OpenTelemetry: its unit and its kind become suffixes."""
     unit = {"": "", "1": "", "ms": "_milliseconds", "s": "_seconds", "By": "_bytes"}[metric.unit]
     name = re.sub(r"\W", "_", metric.name) + unit
-    if metric.HasField("histogram"):
+    if metric.HasField("histogram"):  # an exponential one, as Airflow's are, keeps its name: a native histogram
         return {f"{name}_sum", f"{name}_count", f"{name}_bucket"}
     return {f"{name}_total" if metric.HasField("sum") and metric.sum.is_monotonic else name}
