@@ -3,12 +3,11 @@
 set -euo pipefail
 for name in airflow mlflow studies; do
     password=$(< "${AUFRUF_SECRETS:-/run/secrets}/${name}_db_password")
-    database=${AUFRUF_DB_PREFIX:-}$name
     psql -v ON_ERROR_STOP=1 --quiet --dbname postgres --username "${POSTGRES_USER:-postgres}" \
-        -v role="$name" -v database="$database" -v password="$password" <<'SQL'
+        -v role="$name" -v password="$password" <<'SQL'
 select format('create role %I', :'role') where not exists (select from pg_roles where rolname = :'role') \gexec
 alter role :"role" with login nosuperuser nocreatedb nocreaterole noreplication password :'password';
-create database :"database" owner :"role";
-revoke all on database :"database" from public;
+create database :"role" owner :"role";
+revoke all on database :"role" from public;
 SQL
 done

@@ -70,7 +70,6 @@ class Cluster:
         self.data = Path(tempfile.mkdtemp(prefix="aufruf-pg-")) / "data"  # pytest closes its own folders to others
         self.data.parent.chmod(0o711)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.restarts: list[str] = []  # services that ended by themselves and were started again
         self._one_at_a_time, self._stopped = threading.RLock(), threading.Event()
         self.logs.mkdir(parents=True)
         self.home.mkdir()
@@ -138,19 +137,17 @@ class Cluster:
         while not self._stopped.wait(1):
             with self._one_at_a_time:
                 for name in [name for name, process in self.processes.items() if process.poll() is not None]:
-                    self.restarts.append(name)
                     self.begin(name)
 
-    def end(self, name: str, hard: bool = True) -> None:
-        """End one service and all that it started: at once, or as it wants to be asked."""
+    def end(self, name: str) -> None:
+        """End one service and all that it started, at once; PostgreSQL as fast as it can."""
         with self._one_at_a_time:
             process = self.processes.pop(name)
         family = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
         if name == "postgres":
             process.send_signal(2)  # fast shutdown
         else:
-            process.kill() if hard else process.terminate()
-        if hard and name != "postgres":
+            process.kill()
             for pid in family[1:]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     psutil.Process(pid).kill()

@@ -38,8 +38,8 @@ def find() -> Device:
 def bf16_gain() -> float:
     """How many times as fast as in fp32 a product of matrices is in bf16 on this CPU, measured once a process.
 
-    Having the instructions says little: with AMX, and on AMD's processors with avx512_bf16, it is two to ten times; on
-    Intel's with avx512_bf16 alone it is half.
+    Having the instructions says little: on an AMD processor with avx512_bf16 it was four times, on an Intel one with
+    avx512_bf16 and no AMX half (docs/decisions/14-scoring-in-shards.md).
     """
     return _seconds(torch.float32) / _seconds(torch.bfloat16)
 

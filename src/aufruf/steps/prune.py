@@ -62,7 +62,10 @@ def _checkpoints(settings: Settings, classifier: Classifier, now: float) -> Iter
     """Work folders of this classifier in which nothing was written for so long."""
     if classifier.retention.checkpoints is None:
         return
+    others = tuple(f"{name}-" for name in names(settings) if name.startswith(f"{classifier.name}-"))
     for folder in sorted(settings.runs.glob(f"{classifier.name}-*")):
+        if folder.name.startswith(others):
+            continue
         newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
         if folder.is_dir() and newest < now - classifier.retention.checkpoints * 86_400:
             yield folder
