@@ -55,10 +55,11 @@ def main(tweets: int = 6, short: int = 4, long: int = 0, reference: int = REFERE
         return
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    predictor = Predictor.load(model) if model else _model(Path(tempfile.mkdtemp(prefix="aufruf-bench-")))
+    folder = model or _model(Path(tempfile.mkdtemp(prefix="aufruf-bench-")))
+    predictor, saved = Predictor.load(folder), material.as_saved(folder)
     found = []
     for at, text in enumerate(texts):
-        found.append(_measure(text, predictor, at, reference))
+        found.append(_measure(text, predictor, saved, at, reference))
         print(found[-1], flush=True)
     jobs = [(text, at) for at, text in enumerate(texts)]
     seconds, _ = _timed(lambda: list(explain_many(jobs, predictor.positives, Effort())))
@@ -90,11 +91,11 @@ def _tell(title: str, found: list[Measured]) -> None:
         )
 
 
-def _measure(text: str, predictor: Predictor, seed: int, samples: int) -> Measured:
+def _measure(text: str, predictor: Predictor, saved: Any, seed: int, samples: int) -> Measured:
     most = Effort(perturbations=samples or SAMPLES, words=WORDS, exact=0, certainty=None)
     reference = explain(text, predictor.positives, most, seed + 1000).words if samples else []
     ways: dict[str, Callable[[], Any]] = {
-        "notebook": lambda: _notebook(text, predictor, seed),
+        "notebook": lambda: _notebook(text, predictor, saved, seed),
         "all draws": lambda: explain(text, predictor.positives, Effort(exact=0, certainty=None), seed),
         "ours": lambda: explain(text, predictor.positives, Effort(), seed),
     }
@@ -119,16 +120,16 @@ def _agreement(words: list[tuple[str, float]], reference: list[tuple[str, float]
     return mine[0] == theirs[0], len({word for word, _ in mine} & {word for word, _ in theirs}) + WORDS - len(theirs)
 
 
-def _notebook(text: str, predictor: Predictor, seed: int) -> list[tuple[str, float]]:
+def _notebook(text: str, predictor: Predictor, saved: Any, seed: int) -> list[tuple[str, float]]:
     from lime.lime_text import LimeTextExplainer
 
     explainer = LimeTextExplainer(class_names=list(material.LABELS), split_expression=tokens, random_state=seed)
-    answer = lambda texts: _padded(predictor, texts)  # noqa: E731
+    answer = lambda texts: _padded(predictor, saved, texts)  # noqa: E731
     found = explainer.explain_instance(text, answer, num_features=WORDS, num_samples=SAMPLES)
     return [(str(word), float(weight)) for word, weight in found.as_list()]
 
 
-def _padded(predictor: Predictor, texts: list[str]) -> np.ndarray:
+def _padded(predictor: Predictor, saved: Any, texts: list[str]) -> np.ndarray:
     """Probabilities from one batch padded to the longest text, in parts that memory holds."""
     import torch
 
@@ -138,7 +139,7 @@ def _padded(predictor: Predictor, texts: list[str]) -> np.ndarray:
     with torch.inference_mode():
         for at in range(0, len(texts), _PART):
             part = {name: batch[name][at : at + _PART] for name in ("input_ids", "attention_mask")}
-            logits.append(predictor.model(**part).logits)
+            logits.append(saved(**part).logits)
     return np.asarray(torch.softmax(torch.cat(logits).double(), dim=1).numpy())
 
 
@@ -158,7 +159,7 @@ def _texts(tweets: int, short: int, long: int) -> list[str]:
     ]
 
 
-def _model(home: Path) -> Predictor:
+def _model(home: Path) -> Path:
     """The small BERT, fine-tuned; raises ValueError where the comments are not there."""
     import torch
     from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
@@ -187,7 +188,7 @@ def _model(home: Path) -> Predictor:
     )
     print(f"model: {trained.history[-1]}")
     bundle.seal(trained.folder, bundle.Card(material.LABELS, "call", 0.5, 256, "head_tail", "small", None, {}, ""))
-    return Predictor.load(trained.folder)
+    return trained.folder
 
 
 def _recipe() -> Recipe:

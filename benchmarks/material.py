@@ -5,6 +5,7 @@ import os
 import random
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from aufruf.model import bundle
 from aufruf.model.predictor import Predictor
@@ -82,3 +83,12 @@ def loaded() -> tuple[Path, Predictor]:
     """The bundle's folder and its predictor."""
     folder = model(Path(tempfile.mkdtemp(prefix="aufruf-bench-")))
     return folder, Predictor.load(folder)
+
+
+def as_saved(folder: Path) -> Any:
+    """The model of a bundle as transformers loads it, in fp32."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    where = "cuda" if torch.cuda.is_available() else "cpu"
+    return AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).to(where).eval()

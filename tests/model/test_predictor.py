@@ -13,9 +13,9 @@ TOLERANCE = 0.02  # bf16 products differ in the last digits with the width of a 
 @pytest.fixture
 def native(sealed, full_precision):
     """The predictor with half precision, where this machine has it."""
-    found = Predictor.load(*sealed)
-    found.device = full_precision()
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aufruf.model.device.find", full_precision)
+        return Predictor.load(*sealed)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from aufruf.model import bundle, device, evaluation
+from aufruf.model.packed import packed
 from aufruf.model.tokenization import Tokenizer
 
 Floats = npt.NDArray[np.float64]
@@ -35,7 +36,8 @@ class Predictor:
 
     def __init__(self, model: Any, tokenizer: Tokenizer, card: bundle.Card, tokens_per_batch: int) -> None:
         self.device = device.find()
-        self.model = model.to(self.device.kind).eval()
+        model = model.to(self.device.kind).eval()
+        self.model = packed(model) if self.device.kind == "cpu" and self.device.bf16 else model
         self.tokenizer, self.card, self.tokens_per_batch = tokenizer, card, tokens_per_batch
         self.positive = tuple(card.labels).index(card.positive)
 
