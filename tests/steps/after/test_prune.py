@@ -89,6 +89,23 @@ def test_only_work_folders_that_lie_still_go(after):
     assert sorted(one.name for one in runs.iterdir()) == ["call_to_action-train-new", "other-train-old"]
 
 
+def test_work_folders_of_a_classifier_with_a_longer_name_stay(after):
+    """`call_to_action` does not take `call_to_action-strict-train-old` for its own."""
+    [mine] = after.settings.classifiers.glob("*.toml")
+    other, then = mine.with_name(f"{mine.stem}-strict.toml"), time.time() - 8 * 86_400
+    folder = after.settings.runs / f"{other.stem}-train-old"
+    folder.mkdir(parents=True)
+    os.utime(folder, (then, then))
+    rules = asking(after, runs=None, versions=None, tables=None)
+    try:
+        other.write_text(mine.read_text("utf-8"), "utf-8")
+        assert folder.name not in prune(after.settings, rules)["checkpoints"]
+    finally:
+        other.unlink()
+    assert folder.name in prune(after.settings, rules)["checkpoints"]
+    folder.rmdir()
+
+
 def test_old_days_of_reports_go_from_the_index_too(after):
     """The last day stays, however old; the index names no day that is gone."""
     folder = after.settings.reports / after.classifier.name
