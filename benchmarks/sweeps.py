@@ -2,6 +2,10 @@
 
 Both are run many times over a table of measured trainings (``benchmarks.sweep_table`` makes it): a single sweep says
 little, because luck decides it. What is replayed is the learning curve of each configuration, epoch by epoch.
+
+The bound: a search without a pruner that is told a configuration's value after its first epochs, and stops there if it
+is not better than all before. A pruner that waits for as many epochs knows less, so with this sampler it is not to be
+expected to need fewer.
 """
 
 import json
@@ -23,8 +27,8 @@ Curves = Mapping[tuple[float, ...], list[float]]
 Spent = list[tuple[int, float]]  # after each trial: epochs so far, best value so far
 
 
-def main(trials: int = 20, repeats: int = 40) -> None:
-    """Print the epochs of both and their ratio, for each pruner."""
+def main(trials: int = 20, repeats: int = 100) -> None:
+    """Print the epochs of both and their ratio: for each pruner, and for the bounds."""
     logging.getLogger("aufruf").setLevel(logging.ERROR)
     if not _TABLE.exists():
         print(f"sweep: {_TABLE.name} is not there, not measured; `python -m benchmarks.sweep_table FOLDER` makes it")
@@ -33,37 +37,54 @@ def main(trials: int = 20, repeats: int = 40) -> None:
     plain = [_random(curves, trials, seed) for seed in range(repeats)]
     goal = statistics.fmean(run[-1][1] for run in plain)
     spent = statistics.fmean(run[-1][0] for run in plain)
-    best = max(max(curve) for curve in curves.values())
+    best = max(max(_until_stopped(curve)) for curve in curves.values())
     print(
         f"sweep: {trials} random trials reach macro-F1 {goal:.3f} (the best of all {len(curves)}: {best:.3f}) "
         f"in {spent:.0f} epochs; {repeats} times each"
     )
-    for pruner in ("median", "halving"):
-        ours = [_ours(curves, trials, seed, pruner) for seed in range(repeats)]
+    ways: list[tuple[str, Any, int | None]] = [(f"the {name} pruner", name, None) for name in ("median", "halving")]
+    ways += [("no pruner", "none", None)]
+    ways += [(f"no pruner, told the value after epoch {known} (bound)", "none", known) for known in (1, 2, 3)]
+    for name, pruner, known in ways:
+        ours = [_ours(curves, trials, seed, pruner, known) for seed in range(repeats)]
         needed = _epochs_to(goal, ours)
         end = statistics.fmean(run[-1][1] for run in ours)
         print(
-            f"sweep: TPE with the {pruner} pruner reaches it in {needed or 'more'} epochs"
+            f"sweep: TPE with {name} reaches it in {needed or 'more'} epochs"
             + (f", {needed / spent:.0%} of them" if needed else "")
             + f"; after {trials} trials {end:.3f} in {statistics.fmean(run[-1][0] for run in ours):.0f} epochs"
         )
 
 
-def _replayed(curves: Curves, spent: Callable[[], None]) -> Callable[..., float]:
-    """A training that takes a configuration's values from the table; ``spent`` is called for each epoch."""
+def _replayed(curves: Curves, spent: Callable[[], None], known: int | None = None) -> Callable[..., float]:
+    """A training that takes a configuration's values from the table; ``spent`` is called for each epoch.
+
+    ``known``: the epoch after which its value is known, so that only what is better than all before goes on.
+    """
+    record = 0.0
 
     def train(params: Mapping[str, Any], folder: Path, on_epoch: OnEpoch) -> float:
-        curve = curves[tuple(params[name] for name in SPACE)]
-        best, since = curve[0], 0
+        nonlocal record
+        curve = _until_stopped(curves[tuple(params[name] for name in SPACE)])
         for epoch, value in enumerate(curve, 1):
             spent()
-            best, since = (value, 0) if value > best or epoch == 1 else (best, since + 1)
             on_epoch(epoch, {"macro_f1": value})
-            if since >= _PATIENCE:
+            if epoch == known and max(curve) <= record:
                 break
-        return best
+        record = max(record, *curve)
+        return max(curve)
 
     return train
+
+
+def _until_stopped(curve: list[float]) -> list[float]:
+    """The epochs that early stopping lets happen."""
+    best, since = curve[0], 0
+    for epoch, value in enumerate(curve[1:], 2):
+        best, since = (value, 0) if value > best else (best, since + 1)
+        if since >= _PATIENCE:
+            return curve[:epoch]
+    return curve
 
 
 def _random(curves: Curves, trials: int, seed: int) -> Spent:
@@ -82,7 +103,8 @@ def _random(curves: Curves, trials: int, seed: int) -> Spent:
     return run
 
 
-def _ours(curves: Curves, trials: int, seed: int, pruner: Any) -> Spent:
+def _ours(curves: Curves, trials: int, seed: int, pruner: Any, known: int | None = None) -> Spent:
+    """The search of ``aufruf sweep``. ``known``: see ``_replayed``."""
     epochs, run = 0, Spent()
 
     def spent() -> None:
@@ -94,8 +116,9 @@ def _ours(curves: Curves, trials: int, seed: int, pruner: Any) -> Spent:
         sweep = Sweep(trials=trials, pruner=pruner, seed=seed)
         search = Search(Studies(home), "bench", sweep, "macro_f1", [seed], home / "runs")
         search.begin(trials)
+        train = _replayed(curves, spent, known)
         while taken := search.take(_Nobody()):
-            search.run(taken, _replayed(curves, spent), _Nobody())
+            search.run(taken, train, _Nobody())
             values = [
                 trial.value
                 for trial in search.study.trials

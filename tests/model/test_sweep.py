@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from aufruf.classifier import Sweep
 from aufruf.errors import TrainingFailed, UsageError
 from aufruf.model.found import Found, best_of, finished, shares, summary, table
+from aufruf.model.pruning import Halfway
 from aufruf.model.studies import Studies
 from aufruf.model.sweep import SPACE, Search
 from aufruf.settings import Settings
@@ -248,11 +249,31 @@ def test_what_breaks_a_trial_is_not_tried_again(night):
 
 
 def test_hopeless_trials_are_pruned_and_told(night):
-    """A trial that lies below half of the others is stopped at its second epoch: the first is still warm-up."""
-    found = night(constant(0.9, 0.8, 0.85, 0.1, 0.95), trials=5)
+    """A trial that lies below half of the others is stopped when half of its epochs are over, not before."""
+    found = night(constant(0.9, 0.8, 0.85, 0.1, 0.95), trials=5, sweep=Sweep(epochs=(4,)))
     assert night.told.states == ["FINISHED", "FINISHED", "FINISHED", "PRUNED", "FINISHED"]
     assert (found.pruned, found.best_value) == (1, 0.95)
     assert night.told.trials[3].epochs == [(1, 1), (1, 2)]
+
+
+def test_a_trial_is_compared_at_the_same_share_of_its_epochs():
+    """Epoch 2 of 4 is compared with epoch 4 of 8 and epoch 1 of 2, by the best value that was seen until then."""
+    study = optuna.create_study(direction="maximize")
+    epochs = optuna.distributions.CategoricalDistribution((2, 4, 8))
+
+    def trial(of, *values):
+        seen = dict(enumerate(values, 1))
+        rest = {"state": TrialState.COMPLETE, "value": values[-1], "intermediate_values": seen}
+        return optuna.trial.create_trial(params={"epochs": of}, distributions={"epochs": epochs}, **rest)
+
+    study.add_trials([trial(8, 0.1, 0.6, 0.1, 0.5, 0.9), trial(8, 0.0, 0.0, 0.0, 0.7), trial(2, 0.5, 0.9)])
+    assert Halfway().prune(study, trial(4, 0.1, 0.59)), "the others are at 0.5, 0.6 and 0.7"
+    assert not Halfway().prune(study, trial(4, 0.61, 0.1)), "what it had before counts"
+    assert not Halfway().prune(study, trial(4, 0.1)), "a quarter of its epochs"
+    assert not Halfway().prune(study, trial(4, 0.1, 0.1, 0.1, 0.1)), "nothing is left to save"
+    study = optuna.create_study(direction="maximize")
+    study.add_trials([trial(8, 0.9, 0.9, 0.9, 0.9), trial(2, 0.9)])
+    assert not Halfway().prune(study, trial(4, 0.1, 0.1)), "two are too few to compare with"
 
 
 def test_halving_stops_the_worse_half(night):

@@ -21,6 +21,7 @@ from aufruf.classifier import Sweep
 from aufruf.errors import TrainingFailed, UsageError
 from aufruf.model.found import ended, finished
 from aufruf.model.leases import Release
+from aufruf.model.pruning import OTHERS, pruner
 from aufruf.model.studies import Studies
 from aufruf.model.untried import Untried
 
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 SPACE = ("epochs", "learning_rate", "weight_decay", "warmup", "batch_size")
 _CARRIED = 0.25  # share of the budget that begins with what was good before; TPE starts after as many trials
 _TRIES = 3  # workers that may die over one trial before it counts as failed: it may be what kills them
-_OTHERS = 3  # trials to compare with before one is pruned
 OnEpoch = Callable[[int, dict[str, float]], None]
 Train = Callable[[Mapping[str, Any], Path, OnEpoch], float]
 
@@ -70,7 +70,7 @@ class Search:
         self.studies, self.name, self.metric, self.seeds, self.folder = studies, name, metric, seeds, folder
         self.space = {key: tuple(dict.fromkeys(getattr(sweep, key))) for key in SPACE}
         self.study = studies.open(name)
-        self.study.pruner = _pruner(sweep.pruner)
+        self.study.pruner = pruner(sweep.pruner)
         self.pruned = sweep.pruner != "none"
         self.seed, self.minutes = sweep.seed, sweep.minutes
 
@@ -230,7 +230,7 @@ class Search:
     def _is_behind(self, done: list[float]) -> bool:
         others = (trial.user_attrs.get("values", []) for trial in finished(self.study))
         means = [statistics.fmean(found[: len(done)]) for found in others if len(found) >= len(done)]
-        return self.pruned and len(means) >= _OTHERS and statistics.fmean(done) < statistics.median(means)
+        return self.pruned and len(means) >= OTHERS and statistics.fmean(done) < statistics.median(means)
 
     def _end(self, taken: Taken, state: TrialState, value: float | None, folder: Path, line: Line) -> str:
         said = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "PRUNED"}.get(state, "FAILED")
@@ -255,12 +255,3 @@ class Search:
 
 def _key(study: str, number: int) -> str:
     return f"{study}.trial-{number}"
-
-
-def _pruner(kind: str) -> optuna.pruners.BasePruner:
-    """``median``: worse than half of the trials at that epoch. ``halving``: among the better half at epochs 2, 4, 8."""
-    if kind == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=_OTHERS, n_warmup_steps=2)
-    if kind == "halving":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=2)
-    return optuna.pruners.NopPruner()
