@@ -50,17 +50,18 @@ def main(sizes: tuple[int, ...] = (100_000,)) -> None:
         with tempfile.TemporaryDirectory(prefix="aufruf-bench-", dir=os.environ.get("AUFRUF_BENCH_DIR")) as home:
             _apart("fill", home, size)
             print(f"lake of {size:,} texts, a night of {size // DAYS:,}: {_files(home)}", flush=True)
-            found = {name: _apart(name, home, size) for name in OPERATIONS}
-        for name, one in found.items():
-            slope = ""
-            if name in before:
-                ratio = one["seconds"] / before[name]["seconds"]
-                slope = f"; slope {log(ratio) / log(size / before['size']):.2f} (1 is linear)"
-            print(
-                f"  {name}: {one['seconds']:.2f} s, peak {one['peak_mb']:,} MB "
-                f"({one['before_mb']:,} before); {one['told']}{slope}",
-                flush=True,
-            )
+            found = {}
+            for name in OPERATIONS:
+                found[name] = one = _apart(name, home, size)
+                slope = ""
+                if name in before:
+                    ratio = one["seconds"] / before[name]["seconds"]
+                    slope = f"; slope {log(ratio) / log(size / before['size']):.2f} (1 is linear)"
+                print(
+                    f"  {name}: {one['seconds']:.2f} s, peak {one['peak_mb']:,} MB "
+                    f"({one['before_mb']:,} before); {one['told']}{slope}",
+                    flush=True,
+                )
         before = {**found, "size": size}
 
 
@@ -156,7 +157,10 @@ OPERATIONS: dict[str, Callable[[Settings, int], Any]] = {
 
 def _texts(start: int, end: int, size: int, wordings: list[str]) -> pa.Table:
     numbers = range(start, end)
-    when = [_BEGAN + timedelta(seconds=n * DAYS * 86_400 // size) for n in numbers]
+    began = int(_BEGAN.timestamp() * 1_000_000)
+    when = pa.array([began + n * DAYS * 86_400_000_000 // size for n in numbers]).cast(
+        schema_of("texts").field("posted_at").type
+    )
     columns = {
         "text_id": [_id(n) for n in numbers],
         "post_id": [str(n) for n in numbers],
@@ -165,8 +169,8 @@ def _texts(start: int, end: int, size: int, wordings: list[str]) -> pa.Table:
         "platform": [_PLATFORMS[n % 3] for n in numbers],
         "author": [f"account{n % 500}" for n in numbers],
         "posted_at": when,
-        "digest": [_digest(n) for n in numbers],
-        "group_id": [_digest(-n) for n in numbers],
+        "digest": (digests := [_digest(n) for n in numbers]),
+        "group_id": digests,
         "file": ["bench"] * len(numbers),
     }
     return _table("texts", columns, len(numbers))
@@ -192,9 +196,13 @@ def _said(n: int) -> list[Prediction]:
     return [Prediction("bench", _id(n), _digest(n), _VERSION, "call", {"call": 0.9, "no_call": 0.1}, True, _BEGAN, "r")]
 
 
-def _table(name: str, columns: dict[str, list[Any]], rows: int) -> pa.Table:
+def _table(name: str, columns: dict[str, Any], rows: int) -> pa.Table:
     schema = schema_of(name)
-    return pa.table({f.name: pa.array(columns.get(f.name, [None] * rows), f.type) for f in schema}, schema=schema)
+    none = pa.nulls(rows)
+    return pa.table(
+        {f.name: pa.array(columns[f.name], f.type) if f.name in columns else none.cast(f.type) for f in schema},
+        schema=schema,
+    )
 
 
 def _id(n: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.table import TableMerger
@@ -51,12 +52,13 @@ class Store:
             return as_frame(selected(table, names).empty_table())
         short, long = split_lists(where)
         wanted = selected(table, dict.fromkeys([*names, *long]))
-        lists = {column: set(values) for column, values in long.items()}
+        lists = {column: pa.array(dict.fromkeys(values), pa.string()) for column, values in long.items()}
         batches = []
         for batch in self._select(found, wanted, where_clause(short, long)):
             for column, values in lists.items():
-                batch = batch.filter(pa.array([value in values for value in batch[column].to_pylist()], pa.bool_()))
-            batches.append(batch.select(names))
+                batch = batch.filter(pc.is_in(batch[column], values))
+            if batch.num_rows:
+                batches.append(batch.select(names))
         return as_frame(pa.Table.from_batches(batches, selected(table, names)))
 
     def distinct(self, table: str, columns: Sequence[str]) -> pd.DataFrame:

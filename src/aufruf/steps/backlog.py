@@ -1,4 +1,4 @@
-"""What a version has still to score, cut into shards by day and digest. Finding it holds no text in memory.
+"""What a version has still to score, cut into shards by day and digest. Finding it holds hashes of texts in memory.
 
 A shard is a question, not a list: whoever works on it asks the lake what of it is still missing. So it may be tried
 again, worked on twice, or be left half done.
