@@ -141,7 +141,8 @@ def _covered(spans: list[tuple[float, float]]) -> float:
 
 
 def _rows(settings: Settings, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(f"file:{settings.airflow / 'airflow.db'}?mode=ro", uri=True, timeout=60) as database:
+    address = f"file:{settings.airflow / 'airflow.db'}?mode=ro"
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=60)) as database:
         return database.execute(sql, values).fetchall()
 
 
