@@ -9,20 +9,17 @@ from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
 from deltalake.table import TableMerger
-from pyarrow import fs
 
+from aufruf import upkeep
 from aufruf.arrow import as_arrow, as_frame, schema_of, selected
 from aufruf.conditions import split_lists, where_clause
 from aufruf.errors import AufrufError, DataRefused
 from aufruf.schemas import TABLES
 
-_ORPHANED = 24  # hours after which a file that no version names is of a writer that died
-_KEPT = {"delta.logRetentionDuration": "interval 30 days", "delta.deletedFileRetentionDuration": "interval 7 days"}
-_WHOLE = "aufruf.oldestWholeVersion"  # property of a table of which old files were deleted
 _ATTEMPTS = 12  # a merge that lost a race is tried again; twelve writers at once still all get through
 Result = TypeVar("Result")
 
@@ -55,12 +52,13 @@ class Store:
             return as_frame(selected(table, names).empty_table())
         short, long = split_lists(where)
         wanted = selected(table, dict.fromkeys([*names, *long]))
-        lists = {column: set(values) for column, values in long.items()}
+        lists = {column: pa.array(dict.fromkeys(values), pa.string()) for column, values in long.items()}
         batches = []
         for batch in self._select(found, wanted, where_clause(short, long)):
             for column, values in lists.items():
-                batch = batch.filter(pa.array([value in values for value in batch[column].to_pylist()], pa.bool_()))
-            batches.append(batch.select(names))
+                batch = batch.filter(pc.is_in(batch[column], values))
+            if batch.num_rows:
+                batches.append(batch.select(names))
         return as_frame(pa.Table.from_batches(batches, selected(table, names)))
 
     def distinct(self, table: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -142,18 +140,8 @@ class Store:
         an old version meanwhile fails; a writer at work is not disturbed.
         """
 
-        def purge() -> None:
-            found = DeltaTable(self._uri(table))
-            found.vacuum(0, dry_run=False, enforce_retention_duration=False)
-            found.vacuum(_ORPHANED, dry_run=False, enforce_retention_duration=False, full=True)
-            found.alter.set_table_properties(dict.fromkeys(_KEPT, "interval 0 days"))
-            found = DeltaTable(self._uri(table))
-            found.create_checkpoint()
-            found.cleanup_metadata()
-            found.alter.set_table_properties(_KEPT)
-
         if self._open(table) is not None:
-            self._tried(table, purge)
+            self._tried(table, lambda: upkeep.purge(self._uri(table)))
 
     def vacuum(self, table: str, days: float, *, dry_run: bool = False) -> int:
         """Delete the data files that no version of the last ``days`` names; their bytes. Older versions are gone then.
@@ -161,23 +149,21 @@ class Store:
         The newest version stays whole, however old it is. ``dry_run``: only say how many bytes.
         """
         found, hours = self._open(table), round(days * 24)
-        if found is None:
-            return 0
-        named = found.vacuum(hours, dry_run=True, enforce_retention_duration=False)  # also those that went before
-        disk = fs.PyFileSystem(DeltaStorageHandler.from_table(found._table))
-        size = sum(file.size or 0 for file in disk.get_file_info(named) if file.is_file)
-        if dry_run or not size:
-            return size
-        cut = time.time() * 1000 - days * 86_400_000
-        whole = max((one["version"] for one in found.history() if one["timestamp"] < cut), default=0)
-
-        def vacuum() -> None:
-            target = DeltaTable(self._uri(table))
-            target.alter.set_table_properties({_WHOLE: str(whole)}, raise_if_not_exists=False)
-            target.vacuum(hours, dry_run=False, enforce_retention_duration=False)
-
-        self._tried(table, vacuum)
+        size = upkeep.spare(found, hours) if found else 0
+        if size and not dry_run:
+            self._tried(table, lambda: upkeep.vacuum(self._uri(table), hours))
         return size
+
+    def compact(self, table: str, *, dry_run: bool = False) -> int:
+        """Write the small files of a table into large ones, once they are many; how many. ``dry_run``: only say that.
+
+        A version of its own with the same rows. The small files stay for the versions that name them, until ``vacuum``.
+        """
+        found = self._open(table)
+        small = upkeep.small_files(found) if found else 0
+        if small and not dry_run:
+            self._tried(table, lambda: upkeep.compact(self._uri(table)))
+        return small
 
     def _uri(self, table: str) -> str:
         if table not in TABLES:
@@ -197,7 +183,7 @@ class Store:
 
     def _oldest(self, table: str) -> int:
         """The oldest version that ``vacuum`` has left whole."""
-        return int(DeltaTable(self._uri(table)).metadata().configuration.get(_WHOLE, 0))
+        return int(DeltaTable(self._uri(table)).metadata().configuration.get(upkeep.WHOLE, 0))
 
     def _no_longer(self, table: str, version: int) -> DataRefused:
         return DataRefused(
@@ -265,7 +251,9 @@ class Store:
 
     def _create(self, table: str) -> DeltaTable:
         try:
-            return DeltaTable.create(self._uri(table), schema=schema_of(table), mode="ignore")
+            return DeltaTable.create(
+                self._uri(table), schema=schema_of(table), mode="ignore", configuration=upkeep.KEPT
+            )
         except DeltaError:
             found = self._open(table)  # another writer created it in the meantime
             if found is None:

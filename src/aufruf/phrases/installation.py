@@ -75,9 +75,12 @@ def prune(result: dict[str, Any]) -> list[str]:
         (len(result["reports"]), "days of reports"),
         (len(result["tables"]), f"tables' old versions ({', '.join(result['tables'])})"),
     ]
+    small = ", ".join(f"{files} of {table}" for table, files in result["compacted"].items())
+    verb = "were" if done else "would be"
     listed = [f"  {count} {what}" for count, what in counts if count]
-    end = [] if done else ["Nothing was removed yet: `aufruf prune --yes` does it."]
-    return [f"{'gone' if done else 'would go'}, {result['bytes'] / 1e6:.1f} MB:", *listed, *end]
+    end = [] if done else ["Nothing was done yet: `aufruf prune --yes` does it."]
+    gone = [f"{'gone' if done else 'would go'}, {result['bytes'] / 1e6:.1f} MB:", *listed] if listed else []
+    return [*gone, *([f"small files that {verb} written into large ones: {small}"] if small else []), *end]
 
 
 def up(result: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a version has still to score, cut into shards by day and digest. Finding it holds no text in memory.
+"""What a version has still to score, cut into shards by day and digest. Finding it holds hashes of texts in memory.
 
 A shard is a question, not a list: whoever works on it asks the lake what of it is still missing. So it may be tried
 again, worked on twice, or be left half done.
@@ -14,26 +14,17 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from aufruf.conditions import quoted
+from aufruf.steps import missing
+from aufruf.steps.missing import Asked, within
 from aufruf.store import Store
 
+__all__ = ["MOST", "Asked", "Shard", "count", "cut", "parts", "ranges", "texts", "within"]
+
 MOST = 100  # shards of one run: each may be a task
-_AT_ONCE = 250_000  # texts whose keys are compared at a time: bounds memory, not texts
+_AT_ONCE = 10_000_000  # texts whose hashes are compared at a time: bounds memory, not texts
 _JOINED = 100_000
+_EPOCH = date(1970, 1, 1)
 _DIGESTS = 1 << 16  # a digest is cut at its first four hexadecimal digits, which are as good as random
-_DAY = "date_trunc('day', coalesce(posted_at, collected_at, to_timestamp(0)))"  # an undated text counts as the oldest
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Whose backlog: a classifier's, for one version of its model.
-
-    ``since``: older texts are asked for only where no version has scored them; None: all are.
-    """
-
-    classifier: str
-    version: str
-    since: str | None = None  # a day, YYYY-MM-DD, UTC
 
 
 @dataclass(frozen=True)
@@ -66,10 +57,9 @@ def cut(store: Store, asked: Asked, size: int, most: int = MOST) -> list[Shard]:
 
 def texts(store: Store, asked: Asked, shard: Shard, size: int) -> Iterator[pd.DataFrame]:
     """What of a shard is missing now, in frames (text_id, digest, text) of at most ``size`` rows."""
-    within = f"day >= timestamp '{shard.since}' and day < timestamp '{shard.before}'"
-    sql = f"select text_id, digest, text {_missing(asked, shard.low, shard.high)} and {within}"
+    part = missing.Part(shard.low, shard.high, shard.since, shard.before)
     waiting: list[pa.RecordBatch] = []
-    for batch in store.query(sql, "texts", "predictions"):
+    for batch in missing.texts(store, missing.find(store, asked, part), part):
         waiting.append(batch)
         while sum(part.num_rows for part in waiting) >= size:
             table = pa.Table.from_batches(waiting)
@@ -84,14 +74,12 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 
 
 def _days(store: Store, asked: Asked) -> dict[date, int]:
-    """Missing texts per day, newest first; a part of the digests at a time."""
+    """Missing texts per day, newest first; of a huge lake a part of the digests at a time."""
     found: dict[date, int] = {}
-    for low, high in ranges(ceil(store.count("texts") / _AT_ONCE)):
-        sql = f"select day, count(*) as n {_missing(asked, low, high)} group by day"
-        for batch in store.query(sql, "texts", "predictions"):
-            for row in batch.to_pylist():
-                day = row["day"].date()
-                found[day] = found.get(day, 0) + row["n"]
+    for low, high in ranges(max(1, ceil(store.count("texts") / _AT_ONCE))):
+        for number, n in missing.find(store, asked, missing.Part(low, high)).per_day().items():
+            day = _EPOCH + timedelta(days=number)
+            found[day] = found.get(day, 0) + n
     return dict(sorted(found.items(), reverse=True))
 
 
@@ -133,22 +121,3 @@ def ranges(parts: int) -> list[tuple[str, str]]:
 def parts(store: Store) -> list[tuple[str, str]]:
     """As many parts of all digests as it takes to join 100,000 texts at a time."""
     return ranges(ceil(store.count("texts") / _JOINED))
-
-
-def within(table: str, low: str, high: str) -> str:
-    """The condition that a table's digest lies in a part."""
-    return f"{table}.digest >= {quoted(low)}" + (f" and {table}.digest < {quoted(high)}" if high else "")
-
-
-def _missing(asked: Asked, low: str, high: str) -> str:
-    """FROM and WHERE: texts that have no prediction by the version, nor, before ``since``, by any other."""
-    some, others = within("texts", low, high), within("predictions", low, high)
-    mine, its = quoted(asked.classifier), f"model_version = {quoted(asked.version)}"
-    who, which = (
-        (f" and {its}", "") if asked.since is None else ("", f" and ({its} or day < timestamp '{asked.since}')")
-    )
-    return (
-        f"from (select text_id, digest, text, {_DAY} as day from texts where {some}) t "  # noqa: S608
-        f"left anti join (select text_id as its_id, digest as its_digest, model_version from predictions "
-        f"where classifier = {mine} and {others}{who}) p on text_id = its_id and digest = its_digest{which} where true"
-    )

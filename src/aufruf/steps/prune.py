@@ -27,7 +27,7 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
     share, the longest time that any of them asks for counts.
     """
     rules, registry, now = classifier.retention, Registry(settings, classifier.name), time.time()
-    gone: dict[str, Any] = {"checkpoints": [], "versions": [], "runs": 0, "reports": [], "tables": {}}
+    gone: dict[str, Any] = {"checkpoints": [], "versions": [], "runs": 0, "reports": [], "tables": {}, "compacted": {}}
     size = 0
     for folder in _checkpoints(settings, classifier, now):
         size += _size(folder)
@@ -52,6 +52,7 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
     if yes and gone["reports"]:
         write_index(settings.reports / classifier.name, classifier.name, settings.front(classifier.name))
     gone["tables"] = _tables(settings, classifier, yes)
+    gone["compacted"] = _compacted(settings, yes)
     if not any(gone.values()):
         return {**gone, "bytes": 0, "status": "nothing to do"}
     size += sum(gone["tables"].values())
@@ -91,6 +92,13 @@ def _tables(settings: Settings, classifier: Classifier, yes: bool) -> dict[str, 
     store = Store(settings.lake)
     found = {table: store.vacuum(table, max(days), dry_run=not yes) for table in TABLES}
     return {table: size for table, size in found.items() if size}
+
+
+def _compacted(settings: Settings, yes: bool) -> dict[str, int]:
+    """Small files that become large ones, by table; no row and no version goes."""
+    store = Store(settings.lake)
+    found = {table: store.compact(table, dry_run=not yes) for table in TABLES}
+    return {table: files for table, files in found.items() if files}
 
 
 def _cleared(folders: list[Path], yes: bool) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from aufruf.cli import main
 from aufruf.errors import DataRefused
+from aufruf.phrases import installation
 from aufruf.release import retention
 from aufruf.release.registry import CHAMPION
 from aufruf.release.tracking import Tracker
@@ -156,3 +157,20 @@ def test_the_command_says_it_in_sentences(after, capfd, monkeypatch):
 
 def _now() -> int:
     return int(time.time() * 1000) + 1
+
+
+def test_many_small_files_become_large_ones(after):
+    """First it says how many; then the rows are the same, their versions too, and nothing is left to do."""
+    for n in range(21):
+        after.posts(f"Kommt am Samstag um {n} Uhr alle zum Infostand!", start=100 + n)
+    rules, version, before = asking(after, tables=None), after.store.version("texts"), after.store.read("texts")
+    said = prune(after.settings, rules)
+    assert said["status"] == "would be done"
+    assert said["compacted"]["texts"] > 20
+    assert "small files that would be written into large ones" in "".join(installation.prune(said))
+    assert after.store.version("texts") == version
+    assert prune(after.settings, rules, yes=True)["compacted"] == said["compacted"]
+    for at in (None, version):
+        rows = after.store.read("texts", version=at)
+        assert sorted(rows["text_id"]) == sorted(before["text_id"])
+    assert prune(after.settings, rules)["compacted"] == {}

@@ -1,0 +1,106 @@
+"""Small files become large ones and old versions go, and nothing else changes: on real tables, beside writers."""
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
+
+from aufruf import upkeep
+from aufruf.errors import DataRefused
+from aufruf.schemas import Label
+from aufruf.store import Store
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from aufruf.schemas import Label
+from aufruf.store import Store
+
+store, writer = Store(sys.argv[1]), sys.argv[2]
+for n in range(15):
+    names = [f"{writer}{n}", "t0"]
+    store.put("labels", [Label("calls", name, "call", n, 1.0, "majority", datetime.now(UTC)) for name in names])
+"""
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Labels that came in 25 commits."""
+    store = Store(str(tmp_path / "lake"))
+    for n in range(25):
+        store.add("labels", [label(f"t{n}")])
+    return store
+
+
+def label(text_id):
+    return Label("calls", text_id, "call", 2, 1.0, "majority", datetime.now(UTC))
+
+
+def files(store):
+    return DeltaTable(f"{store.uri}/labels").file_uris()
+
+
+def rows(store, version=None):
+    return store.read("labels", version=version).sort_values("text_id", ignore_index=True)
+
+
+def test_many_small_files_become_one(store):
+    """The same rows in one file; each version reads as it did; the next time there is nothing to do."""
+    before, version = rows(store), store.version("labels")
+    assert store.compact("labels", dry_run=True) == len(files(store)) == 25
+    assert store.version("labels") == version
+    assert store.compact("labels") == 25
+    assert len(files(store)) == 1
+    assert rows(store).equals(before)
+    assert rows(store, version).equals(before)
+    assert len(rows(store, 7)) == 7
+    assert store.compact("labels") == store.compact("texts") == 0
+
+
+def test_few_small_files_stay(tmp_path):
+    store = Store(str(tmp_path))
+    store.add("labels", [label("a")])
+    store.add("labels", [label("b")])
+    assert store.compact("labels") == 0
+    assert len(files(store)) == 2
+
+
+def test_writers_beside_it_lose_nothing(store):
+    """Two processes insert and overwrite while files are written anew; afterwards each row is there once."""
+    command = [sys.executable, "-c", WRITER, store.uri]
+    writers, before = [subprocess.Popen([*command, name]) for name in "ab"], store.version("labels")
+    compacted = 0
+    while any(writer.poll() is None for writer in writers):
+        with suppress(CommitFailedError):  # a writer was faster; nothing is lost by that either
+            upkeep.compact(f"{store.uri}/labels")
+            compacted += 1
+    assert compacted > 1
+    assert store.version("labels") > before + 30
+    assert [writer.wait() for writer in writers] == [0, 0]
+    wanted = sorted([*(f"t{n}" for n in range(25)), *(f"{name}{n}" for name in "ab" for n in range(15))])
+    assert rows(store)["text_id"].tolist() == wanted
+    assert store.read("labels", {"text_id": "t0"})["votes"].tolist() == [14]
+
+
+def test_what_versions_name_outlives_checkpoints(store):
+    """Sixty days later a checkpoint forgets neither the versions nor which files were removed."""
+    store.compact("labels")
+    then = time.time() - 60 * 86_400
+    for path in Path(store.uri, "labels").rglob("*"):
+        os.utime(path, (then, then))
+    found = DeltaTable(f"{store.uri}/labels")
+    found.create_checkpoint()
+    found.cleanup_metadata()
+    assert len(rows(store, 7)) == 7
+    assert store.vacuum("labels", 365, dry_run=True) == 0
+    assert store.vacuum("labels", 0) > 0
+    assert len(rows(store)) == 25
+    with pytest.raises(DataRefused, match="kept no longer"):
+        store.read("labels", version=7)
