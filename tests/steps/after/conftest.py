@@ -170,10 +170,8 @@ def up(make_after, turned, chat, tmp_path_factory) -> Iterator[Any]:
     refused.write_text("item,price\nbread,3\n", "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUFRUF_DAGS", str(Path(__file__).resolve().parents[3] / "dags"))
-        patch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")  # fp32: the tiny threshold is a matter of digits
         try:
             assert stack.up(settings)["status"] == "up"
-            patch.delenv("ONEDNN_MAX_CPU_ISA")
             yield after
         finally:
             processes.end(settings.home, patience=5)
