@@ -4,17 +4,20 @@ import random
 
 import numpy as np
 import pytest
+import torch
 
+from aufruf.model.device import Device
 from aufruf.model.predictor import Predictor
 
 TOLERANCE = 0.02  # bf16 products differ in the last digits with the width of a batch
 
 
 @pytest.fixture
-def native(sealed, full_precision):
-    """The predictor with half precision, where this machine has it."""
+def native(sealed):
+    """The predictor with half precision, where this machine multiplies in it, however fast."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aufruf.model.device.find", full_precision)
+        able = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        patch.setattr("aufruf.model.device.find", lambda: Device("cpu", "native", able))
         return Predictor.load(*sealed)
 
 
