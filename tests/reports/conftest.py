@@ -1,5 +1,6 @@
 """A day of an invented campaign: invented parties, persons and posts."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -135,6 +136,19 @@ OTHERS = [
         chosen="control",
     ),
 ]
+MISMATCHES = [
+    replace(
+        finding(
+            9,
+            "Bündnis Morgenrot",
+            "Alle Termine und der Link zur Spendenseite stehen in der Bio.",
+            0.12,
+            [("Spendenseite", 0.11), ("Termine", -0.09), ("Bio", -0.04)],
+            chosen="mismatch",
+        ),
+        decided="call",
+    )
+]
 
 
 def sample_day() -> DayReport:
@@ -193,6 +207,7 @@ def sample_day() -> DayReport:
         calls=CALLS,
         calls_shown_of=14,
         others=OTHERS,
+        mismatches=MISMATCHES,
     )
 
 

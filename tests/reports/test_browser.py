@@ -179,7 +179,7 @@ def test_filters_work_with_the_keyboard_and_no_script(day: DayReport, tmp_path: 
     """With JavaScript off, Tab and arrow keys choose a party, then a type; other texts disappear; search is hidden."""
     page = opened(write(tmp_path, day).as_uri(), javascript=False)
     shown = page.locator(".finding:visible")
-    assert shown.count() == 8
+    assert shown.count() == 9
     assert not page.locator("#search").is_visible()
     page.locator("nav a").last.focus()
     for _ in range(3):
@@ -188,7 +188,7 @@ def test_filters_work_with_the_keyboard_and_no_script(day: DayReport, tmp_path: 
         page.keyboard.press("Tab")
     page.keyboard.press("ArrowDown")
     assert page.locator("#by-party").input_value() == "1"
-    assert [one.count("Bündnis Morgenrot") for one in shown.all_inner_texts()] == [1, 1]
+    assert [one.count("Bündnis Morgenrot") for one in shown.all_inner_texts()] == [1, 1, 1]
     page.locator("#by-party").select_option("2")
     page.locator("#by-type").select_option(label="ocr (1)")
     assert [("TEILEN" in one, "Liste Flussufer" in one) for one in shown.all_inner_texts()] == [(True, True)]
@@ -228,7 +228,7 @@ def test_on_paper_all_texts_and_no_controls(day: DayReport, tmp_path: Path, open
     long = replace(day.calls[0], text="Geht wählen. " * 400)
     page = opened(write(tmp_path, replace(day, calls=[long, *day.calls[1:]])).as_uri(), scheme="dark")
     page.emulate_media(media="print")
-    assert page.locator(".finding:visible").count() == 8
+    assert page.locator(".finding:visible").count() == 9
     assert not page.locator(".filters").is_visible()
     box = page.locator(".text.long")
     assert box.evaluate("box => box.scrollHeight <= box.clientHeight")

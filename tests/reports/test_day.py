@@ -27,6 +27,7 @@ from aufruf.reports.day import (
     render_texts,
     write,
 )
+from aufruf.reports.finding import key_of
 from aufruf.reports.intervals import wilson
 
 ATTACKS = [
@@ -117,6 +118,7 @@ def poisoned(day: DayReport, bad: str) -> DayReport:
         parties=[PartyCount(bad, 10, 3, *wilson(3, 10))],
         calls=[found],
         others=[found, replace(found, text_id="other", party=None, chosen="control")],
+        mismatches=[replace(found, text_id="third", record=None, decided=bad)],
     )
 
 
@@ -151,7 +153,7 @@ def _holds_nothing_foreign(html: str, clean: Page) -> None:
 
 def test_the_policy_admits_our_style_and_script_by_their_hash_and_nothing_else(day: DayReport) -> None:
     """The hashes in the policy are those of the style elements and of the one script; a text's page has no script."""
-    [one] = render_texts(replace(day, calls=day.calls[:1], others=[])).values()
+    [one] = render_texts(replace(day, calls=day.calls[:1], others=[], mismatches=[])).values()
     for page, scripts in ((Page(render(day)), 1), (Page(one), 0)):
         [policy] = [a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
         styles = " ".join(_hash(style) for style in page.styles)
@@ -206,7 +208,7 @@ def test_a_stand_in_is_said_before_anything_else(day: DayReport) -> None:
     "change",
     [
         lambda day: replace(day, decision=None),
-        lambda day: replace(day, calls=[], others=[], calls_shown_of=0),
+        lambda day: replace(day, calls=[], others=[], mismatches=[], calls_shown_of=0),
         lambda day: replace(day, calls=[replace(call, explained=None) for call in day.calls]),
         lambda day: replace(day, calls=[replace(call, explained=Explained([], 0.9, 0.9)) for call in day.calls]),
         lambda day: replace(day, parties=[], scored_total=0, scored_today=0, calls_total=0, undecided=0),
@@ -236,7 +238,7 @@ def test_a_text_is_shown_letter_by_letter(day: DayReport) -> None:
     text = "Geht & kommt <bald>!\n\n  👩‍🚀 Tu\u0308r «@anna» ❤️ &amp; https://example.org/a?b&c"
     words = [("Geht", 1.0), ("👩‍🚀", -0.5), ("&", 0.2), ("bald", 0.1)]
     found = replace(day.calls[0], text=text, explained=Explained(words, 0.9, 0.9))
-    html = render(replace(day, calls=[found], others=[]), mask=False)
+    html = render(replace(day, calls=[found], others=[], mismatches=[]), mask=False)
     inside = re.search(r'<div class="text"[^>]*>(.*?)</div>', html, re.DOTALL)
     assert inside is not None
     page = Page(inside.group(1))
@@ -262,7 +264,7 @@ def test_persons_are_masked_unless_asked_for(day: DayReport) -> None:
 def test_one_account_keeps_its_number(day: DayReport) -> None:
     """Two texts of one author carry the same number, another author's another."""
     calls = [replace(call, author=name) for call, name in zip(day.calls, ["a1", "b2", "a1"], strict=False)]
-    text = Page(render(replace(day, calls=calls, others=[], parties=[]))).text
+    text = Page(render(replace(day, calls=calls, others=[], mismatches=[], parties=[]))).text
     assert sorted(re.findall(r"account \d", text)) == ["account 1", "account 1", "account 2"]
 
 
@@ -271,7 +273,7 @@ def test_parties_come_in_turn_and_the_surest_first(day: DayReport) -> None:
     calls = [
         replace(day.calls[0], party=p, probability=q) for p, q in [(None, 0.9), ("B", 0.6), ("A", 0.7), ("B", 0.8)]
     ]
-    html = render(replace(day, calls=calls, others=[], parties=[PartyCount("B", 9, 2, 0.1, 0.5)]))
+    html = render(replace(day, calls=calls, others=[], mismatches=[], parties=[PartyCount("B", 9, 2, 0.1, 0.5)]))
     assert re.findall(r"· <b>(?:<bdi>)?(.*?)(?:</bdi>)?</b>", html) == ["B", "B", "A", "no party"]
     assert re.findall(r'"probability">([\d.]+)<', html) == ["0.80", "0.60", "0.70", "0.90"]
 
@@ -280,7 +282,7 @@ def test_a_text_has_a_page_of_its_own(day: DayReport, tmp_path: Path) -> None:
     """It says what such a probability was worth, draws the weights, and shows the nearest training texts."""
     near = [Neighbour("instagram:N:caption", "Geht am Sonntag wählen! " * 40, "call", 0.61)]
     call = replace(day.calls[0], record=Record(50, 46, 0.911, 0.99, 0.812, 0.969), neighbours=near)
-    page = write(tmp_path, replace(day, calls=[call], others=[]))
+    page = write(tmp_path, replace(day, calls=[call], others=[], mismatches=[]))
     [address] = re.findall(r'href="(texts/[0-9a-f]{16}\.html)"', page.read_text("utf-8"))
     html = (tmp_path / address).read_text("utf-8")
     for fact in (
@@ -299,8 +301,8 @@ def test_a_text_has_a_page_of_its_own(day: DayReport, tmp_path: Path) -> None:
 def test_only_texts_that_are_shown_have_a_page(day: DayReport, tmp_path: Path) -> None:
     """Written again with other texts, the folder keeps no page of the old ones."""
     write(tmp_path, day)
-    assert len(list((tmp_path / "texts").iterdir())) == len(day.calls) + len(day.others)
-    write(tmp_path, replace(day, calls=day.calls[:1], others=[]))
+    assert len(list((tmp_path / "texts").iterdir())) == len(day.calls) + len(day.others) + len(day.mismatches)
+    write(tmp_path, replace(day, calls=day.calls[:1], others=[], mismatches=[]))
     assert len(list((tmp_path / "texts").iterdir())) == 1
 
 
@@ -309,7 +311,9 @@ def test_a_text_costs_few_bytes(day: DayReport) -> None:
     near = [Neighbour(f"n{at}", "Geht am Sonntag wählen! " * 40, "call", 0.61) for at in range(3)]
     call = replace(day.calls[0], neighbours=near)
     assert len(render(replace(day, calls=[replace(call, text_id=f"t{at}") for at in range(300)]))) < 1_000_000
-    assert {len(page) < 30_000 for page in render_texts(replace(day, calls=[call], others=[])).values()} == {True}
+    assert {
+        len(page) < 30_000 for page in render_texts(replace(day, calls=[call], others=[], mismatches=[])).values()
+    } == {True}
 
 
 def test_writing_is_whole_and_readable(day: DayReport, tmp_path: Path) -> None:
@@ -326,3 +330,16 @@ def test_a_folder_that_cannot_be_written_is_said(day: DayReport, tmp_path: Path)
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(AufrufError, match=r"\.html: the page could not be written: .*aufruf report"):
         write(tmp_path / "file" / "2025-02-17", day)
+
+
+def test_what_people_said_otherwise_has_a_place_of_its_own(day: DayReport) -> None:
+    """A test text that people labelled otherwise stands in the last part, with both answers, and so on its page."""
+    [wrong] = day.mismatches
+    page = Page(render(day, mask=False)).text
+    part = page[page.index("Where people said otherwise", page.index("Uncertain, and a random control")) :]
+    assert "Alle Termine" in part
+    assert f"people: {wrong.decided}" in part
+    assert "Alle Termine" not in page[: -len(part)]
+    own = Page(render_texts(day)[f"{key_of(wrong.text_id)}.html"]).text
+    assert "People labelled it call. It is one of the test texts" in own
+    assert "Where people said otherwise" not in Page(render(replace(day, mismatches=[]))).text

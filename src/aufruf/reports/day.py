@@ -47,11 +47,12 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
     than were scored.
     """
     low, high = wilson(day.calls_total, day.scored_total)
-    calls, others = _views(day, mask, accounts)
+    calls, others, mismatches = _views(day, mask, accounts)
     parties = [bar.row.party for bar in chart.parties(day.parties).bars]
     calls = finding.in_order(calls, parties)
-    found = filters.build([*calls, *others], parties)
-    numbered = list(zip([*calls, *others], found.numbers, strict=True))
+    shown = [*calls, *others, *mismatches]
+    found = filters.build(shown, parties)
+    numbered = list(zip(shown, found.numbers, strict=True))
     return fill(
         "day.html",
         rules=found.rules,
@@ -66,7 +67,8 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
         records=any(view.fact.record for view, _ in numbered),
         filters=found,
         calls=numbered[: len(calls)],
-        others=numbered[len(calls) :],
+        others=numbered[len(calls) : len(calls) + len(others)],
+        mismatches=numbered[len(calls) + len(others) :],
         top=_top(day.prevalence) if day.prevalence else 1.0,
         contrasts=_largest(day.prevalence) if day.prevalence else [],
     )
@@ -74,8 +76,8 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
 
 def render_texts(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") -> dict[str, str]:
     """A page for each text of the day, by its name; arguments as for ``render``."""
-    calls, others = _views(day, mask, accounts)
-    return {f"{view.key}.html": fill("text.html", day=day, view=view) for view in [*calls, *others]}
+    every = [view for part in _views(day, mask, accounts) for view in part]
+    return {f"{view.key}.html": fill("text.html", day=day, view=view) for view in every}
 
 
 def _top(found: Prevalence) -> float:
@@ -104,8 +106,8 @@ def write(folder: Path, day: DayReport, mask: bool = True, accounts: Accounts = 
     return path
 
 
-def _views(
-    day: DayReport, mask: bool, accounts: Accounts
-) -> tuple[list[finding.FindingView], list[finding.FindingView]]:
-    views = finding.views([*day.calls, *day.others], mask, numbered=accounts == "numbers")
-    return views[: len(day.calls)], views[len(day.calls) :]
+def _views(day: DayReport, mask: bool, accounts: Accounts) -> list[list[finding.FindingView]]:
+    """Calls, others and mismatches; one account has one number in all of them."""
+    parts = (day.calls, day.others, day.mismatches)
+    views = iter(finding.views([one for part in parts for one in part], mask, numbered=accounts == "numbers"))
+    return [[next(views) for _ in part] for part in parts]

@@ -106,10 +106,11 @@ class Finding:
     label: str
     probability: float  # of the positive class
     confident: bool  # False inside the abstain band around the threshold
-    chosen: str | None  # call | uncertain | control
+    chosen: str | None  # call | uncertain | control | mismatch | where
     explained: Explained | None
     record: Record | None = None  # None without a measured test set
     neighbours: list[Neighbour] = field(default_factory=list)  # the most similar first
+    decided: str | None = None  # what people called it, where they did
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ class DayReport:
     calls: list[Finding]  # as many as the page shall show
     calls_shown_of: int  # ... of so many
     others: list[Finding]  # uncertain texts and the random control
+    mismatches: list[Finding] = field(default_factory=list)  # test texts that people labelled otherwise
     prevalence: Prevalence | None = None  # None: no text to count
     fit_floor: float = FIT_FLOOR
     stability_floor: float = STABILITY_FLOOR

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from aufruf.reports.finding import FindingView
 
-_CHOSEN = {"call": "surest", "uncertain": "nearest to the threshold", "control": "random control"}
+_CHOSEN = {
+    "call": "surest",
+    "uncertain": "nearest to the threshold",
+    "control": "random control",
+    "mismatch": "labelled otherwise",
+    "where": "asked for",
+}
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ def unexplained(store: Store, classifier: Classifier, version: Version, where: s
     set. Columns: text_id, digest, text, party, label, probability, chosen. Raises UsageError for a filter that cannot
     be read.
     """
-    scored = findings.scored(store, classifier, version.version)
+    said = findings.said(store, classifier, version.version)
+    scored = findings.outside(store, classifier, said)
     if where is not None:
         wanted = select(scored, where).sort_values("text_id").assign(chosen="where")
     else:
         new = choose(findings.latest(scored), classifier, float(version.tags["aufruf.threshold"]))
-        wanted = pd.concat([new, mismatches(store, classifier, version.version)], ignore_index=True)
+        wanted = pd.concat([new, mismatches(store, classifier, said)], ignore_index=True)
     done = store.read("explanations", {"classifier": classifier.name, "model_version": version.version}, _KEY)
     marked = wanted[_COLUMNS].merge(done, on=_KEY, how="left", indicator="there")
     return marked.loc[marked["there"] == "left_only", _COLUMNS].reset_index(drop=True)
@@ -44,12 +45,14 @@ def choose(scored: pd.DataFrame, classifier: Classifier, threshold: float) -> pd
     return pd.concat([calls, uncertain, control], ignore_index=True)
 
 
-def mismatches(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
-    """Test texts of which the version says something else than their label, the surest of them first."""
+def mismatches(store: Store, classifier: Classifier, said: pd.DataFrame) -> pd.DataFrame:
+    """Test texts of which a version says something else than their label (``decided``), the surest of them first.
+
+    ``said``: of ``findings.said``.
+    """
     mine = {"classifier": classifier.name}
     ledger = store.read("splits", {**mine, "split": "test"}, ["text_id"])
     labels = store.read("labels", mine, ["text_id", "label"]).rename(columns={"label": "decided"})
-    said = findings.said(store, classifier, version)
     frame = said.merge(ledger, on="text_id").merge(labels[labels["decided"].notna()], on="text_id")
     wrong = frame[corpus.calls(frame["label"], classifier) != corpus.calls(frame["decided"], classifier)]
     sure = wrong["probability"].where(corpus.calls(wrong["label"], classifier), 1 - wrong["probability"])

@@ -18,8 +18,12 @@ def scored(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
 
     Annotated texts are left out: people have said what they are, and a model is flattered by what it has learnt.
     """
+    return outside(store, classifier, said(store, classifier, version))
+
+
+def outside(store: Store, classifier: Classifier, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``said`` whose texts are not in the ledger."""
     annotated = store.read("splits", {"classifier": classifier.name}, ["text_id"])["text_id"]
-    frame = said(store, classifier, version)
     return frame[~frame["text_id"].isin(annotated)].reset_index(drop=True)
 
 
@@ -60,6 +64,7 @@ def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]]) -> 
         probability=float(row["probability"]),
         confident=bool(row["confident"]),
         chosen=why["chosen"] if why else None,
+        decided=row["decided"] if isinstance(row.get("decided"), str) else None,
         explained=_explained(why, words),
     )
 

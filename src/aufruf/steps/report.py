@@ -19,6 +19,7 @@ from aufruf.settings import Settings
 from aufruf.steps import corpus, findings, history
 from aufruf.steps.beside import neighbours, track_record
 from aufruf.steps.champion import speaking
+from aufruf.steps.chosen import mismatches
 from aufruf.steps.prevalence import as_json, prevalence
 from aufruf.steps.pseudonyms import named
 from aufruf.store import Store
@@ -29,14 +30,18 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
     version, now = speaking(settings, classifier, registry).version, datetime.now(UTC)
     today = now.astimezone(ZoneInfo(classifier.schedule.timezone)).date()
-    scored = findings.scored(store, classifier, version.version)
+    said = findings.said(store, classifier, version.version)
+    scored = findings.outside(store, classifier, said)
     new = findings.latest(scored)
     calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
     explained = findings.explanations(store, classifier, version.version)
     others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]
     surest = np.arange(len(calls)) < classifier.report.shown
     calls_shown = calls[surest | calls["text_id"].isin(explained)]
-    shown = pd.concat([calls_shown, others])
+    doubted = mismatches(store, classifier, said)
+    doubted = doubted[doubted["text_id"].isin(explained)]
+    shown = pd.concat([calls_shown, others, doubted])
+    edges = len(calls_shown), len(calls_shown) + len(others)
     found = _findings(settings, store, classifier, version.version, shown, explained)
     shares = prevalence(store, classifier, version.version) if len(scored) else None
     folder = settings.reports / classifier.name
@@ -53,9 +58,10 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         undecided=int((~scored["confident"].astype(bool)).sum()),
         ledger=_ledger(store, classifier),
         parties=_parties(scored, classifier),
-        calls=found[: len(calls_shown)],
+        calls=found[: edges[0]],
         calls_shown_of=len(calls),
-        others=found[len(calls_shown) :],
+        others=found[edges[0] : edges[1]],
+        mismatches=found[edges[1] :],
         prevalence=shares,
         fit_floor=classifier.explain.fit_floor,
         stability_floor=classifier.explain.stability_floor,
@@ -126,12 +132,13 @@ def _findings(
     """The texts of the page, each with its explanation, what such a probability was worth, and its neighbours."""
     record = track_record(store, classifier, version)
     near = neighbours(store, classifier, shown["text"].tolist())
+    tested = set(shown.loc[shown["decided"].notna(), "text_id"])  # they are part of the record themselves
     account = named(settings, classifier)
     return [
         replace(
             findings.finding(row, explained),
             author=account(row["author"]),
-            record=record(row["probability"]),
+            record=None if row["text_id"] in tested else record(row["probability"]),
             neighbours=beside,
         )
         for row, beside in zip(shown.to_dict("records"), near, strict=True)

@@ -10,10 +10,11 @@ from aufruf.errors import UsageError
 from aufruf.notebook import explain as in_notebook
 from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
+from aufruf.reports.finding import key_of
 from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import choose, mismatches
 from aufruf.steps.explain import doubts, explain, while_champion
-from aufruf.steps.findings import scored
+from aufruf.steps.findings import said, scored
 from aufruf.steps.report import report
 from aufruf.steps.score import score
 
@@ -42,7 +43,7 @@ def test_mismatches_are_test_texts_that_the_model_got_wrong(after, turned):
     classifier = policy(after, mismatches=3)
     version = after.register_again(turned)
     score(after.settings, classifier, model=version.version)
-    found = mismatches(after.store, classifier, version.version)
+    found = mismatches(after.store, classifier, said(after.store, classifier, version.version))
     labels = after.store.read("labels", {"classifier": classifier.name}, ["text_id", "label"])
     decided = dict(labels.itertuples(index=False))
     ledger = dict(after.store.read("splits", columns=["text_id", "split"]).itertuples(index=False))
@@ -54,6 +55,11 @@ def test_mismatches_are_test_texts_that_the_model_got_wrong(after, turned):
     explain(after.settings, classifier, model=version.version)
     kept = [row for row in rows(after, model_version=version.version) if row["chosen"] == "mismatch"]
     assert {row["text_id"] for row in kept} == set(found["text_id"])
+    after.registry.point(CHAMPION, version.version)
+    page = Path(report(after.settings, classifier)["path"]).read_text("utf-8")
+    assert page.count('<span class="badge">people: ') == len(found)
+    part = page[page.index("Where people said otherwise") :]
+    assert all(f'id="t-{key_of(text_id)}"' in part for text_id in found["text_id"])
 
 
 def test_a_champion_that_is_replaced_is_explained_no_further(after):
