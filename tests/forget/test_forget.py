@@ -1,7 +1,10 @@
 """``aufruf forget``: what goes, what stays, and that nothing comes back."""
 
+import gzip
 import json
 import re
+import tempfile
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -105,6 +108,32 @@ def test_originals_are_named_and_deleted_only_when_asked(home, one_classifier, o
     done = forget(home, [one_classifier], "anna_nord", raw=True)
     assert done["originals_deleted"] == [str(original)]
     assert [path.name[0] for path in home.raw.iterdir()] == ["1"]
+
+
+def test_packed_files_are_looked_into(home, one_classifier, tmp_path, monkeypatch):
+    """In the inbox, and refused: a ZIP and a gzip stream with rows of the author, one of others, one that stays closed,
+    one that has the author in the name of a file. What was unpacked is gone."""
+    rows = {name: json.dumps({"id": "x1", "user": name, "body": "Hallo"}).encode() for name in ("ANNA_NORD", "berta")}
+    folder = home.home / "inbox" / "refused"
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / "both.zip", "w") as both, zipfile.ZipFile(folder / "others.zip", "w") as others:
+        both.writestr("berta.ndjson", rows["berta"])
+        both.writestr("more/rest.ndjson", rows["ANNA_NORD"])
+        others.writestr("berta.ndjson", rows["berta"])
+        others.writestr("picture.jpg", b"\xff\xd8\xff anna_nord")
+    with zipfile.ZipFile(folder / "named.zip", "w") as named:
+        named.writestr("anna_nord/2025.ndjson", rows["berta"])
+    (folder / "packed.ndjson.gz").write_bytes(gzip.compress(rows["ANNA_NORD"]))
+    (folder / "broken.ndjson.gz").write_bytes(gzip.compress(rows["ANNA_NORD"] * 99)[:60])
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    remains = forget(home, [one_classifier], "anna_nord")["remains"]
+    assert [Path(one).name for one in remains["originals"]] == ["both.zip", "named.zip", "packed.ndjson.gz"]
+    assert remains["unopened"] == [str(folder / "broken.ndjson.gz")]
+    done = forget(home, [one_classifier], "anna_nord", raw=True)
+    assert sorted(path.name for path in folder.iterdir()) == ["broken.ndjson.gz", "others.zip"]
+    assert done["remains"]["unopened"] == remains["unopened"]
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_tables_that_lose_no_row_keep_their_past(home, one_classifier, original):

@@ -122,5 +122,6 @@ def forget(result: dict[str, Any]) -> list[str]:
             for one in versions
         ]
     lines += [f"stays: {path} holds rows of the author; --raw deletes it" for path in remains["originals"]]
+    lines += [f"look yourself: {path} cannot be opened" for path in remains["unopened"]]
     lines += [f"stays: {path} names a text" for path in remains["artifacts"]]
     return lines + ([f"stays: {remains['copies']} texts of others say the same"] if remains["copies"] else [])

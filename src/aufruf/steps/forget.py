@@ -44,7 +44,7 @@ def forget(
     listed = store.read("authors")
     listed = listed[listed["author"].map(pseudonyms.folded) == name]
     files = [one for one in rows(store, "files", {}) if name in one.name.casefold()]
-    shown, originals = traces.pages(settings, found), traces.originals(settings, found)
+    shown, (originals, closed) = traces.pages(settings, found), traces.originals(settings, found)
     ids = pd.DataFrame({"text_id": texts["text_id"]})
     going = {
         **dict.fromkeys(_OF_TEXTS, ids),
@@ -54,7 +54,11 @@ def forget(
         "texts": ids,  # last: while they are there, a command that broke off finds the author again
     }
     counts = {table: _count(store, table, frame) for table, frame in going.items()}
-    remains = _remains(settings, store, classifiers, found, texts, [] if raw else originals)
+    remains = {
+        **_remains(settings, store, classifiers, found, texts),
+        "originals": [] if raw else [str(path) for path in originals],
+        "unopened": [str(path) for path in closed],
+    }
     unfinished = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
     anything = any(counts.values()) or shown.rewritten or shown.deleted or files or (raw and originals) or unfinished
     if anything and not dry_run:
@@ -163,16 +167,14 @@ def _remains(
     classifiers: Sequence[Classifier],
     found: traces.Traces,
     texts: pd.DataFrame,
-    originals: list[Path],
 ) -> dict[str, Any]:
-    """What stays, and why it may matter: rows of the ledger, versions that learnt from the texts, files, copies."""
+    """What stays in tables and runs: rows of the ledger, versions that learnt from the texts, artifacts, copies."""
     ids = texts["text_id"].tolist()
     ledger = store.read("splits", {"text_id": ids}) if ids else store.read("splits").head(0)
     copies = store.read("texts", {"digest": sorted(set(texts["digest"]))}, ["text_id"]) if ids else ledger
     return {
         "ledger_rows": len(ledger),
         "models": {one.name: _learnt(settings, one, ledger) for one in classifiers},
-        "originals": [str(path) for path in originals],
         "artifacts": [str(path) for path in traces.artifacts(settings, found)] if found.needles else [],
         "copies": len(set(copies["text_id"]) - set(ids)),
     }

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from aufruf.data import readers
+from aufruf.data import readers, unpack
 from aufruf.errors import DataRefused
 from aufruf.reports import forgetting
 from aufruf.reports.finding import key_of
@@ -94,11 +95,15 @@ def pages(settings: Settings, traces: Traces) -> Pages:
     return found
 
 
-def originals(settings: Settings, traces: Traces) -> list[Path]:
-    """The files under ``raw`` and ``inbox`` that hold a row of the author's; each is read whole."""
+def originals(settings: Settings, traces: Traces) -> tuple[list[Path], list[Path]]:
+    """The files under ``raw`` and ``inbox`` that hold a row of the author's, and those that cannot be looked into.
+
+    Each is read whole, and what is packed is unpacked.
+    """
     places = [settings.raw, settings.home / "inbox"]
     files = [path for place in places if place.is_dir() for path in sorted(place.rglob("*")) if path.is_file()]
-    return [path for path in files if not path.name.startswith(".") and _holds(path, traces)]
+    found = {path: _holds(path, traces) for path in files if not path.name.startswith(".")}
+    return [path for path, holds in found.items() if holds], [path for path, holds in found.items() if holds is None]
 
 
 def artifacts(settings: Settings, traces: Traces) -> list[Path]:
@@ -126,8 +131,25 @@ def _ids(path: Path) -> Collection[str]:
         return []
 
 
-def _holds(path: Path, traces: Traces) -> bool:
+def _holds(path: Path, traces: Traces) -> bool | None:
+    """Whether a row of the author's is in the file; None where a part of it stays closed and no other part has one."""
+    closed = False
+    with tempfile.TemporaryDirectory(prefix="aufruf-") as folder:
+        for member in unpack.members(path, path.name, Path(folder), ""):
+            if traces.name in member.name.casefold():
+                return True
+            if member.refusal:
+                closed |= not member.ignored
+                continue
+            if _member_holds(member.path, traces):
+                return True
+            if member.path != path:
+                member.path.unlink()
+    return None if closed else False
+
+
+def _member_holds(path: Path, traces: Traces) -> bool:
     try:
         return any(traces.in_row(record.row) for record in readers.open_content(path).records())
-    except DataRefused:  # no table: a reason for a refusal, an archive of others
+    except DataRefused:  # no table: a reason for a refusal
         return traces.name.encode() in path.read_bytes().lower()
