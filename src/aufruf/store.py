@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.table import TableMerger
 
@@ -73,7 +73,8 @@ class Store:
         found = self._open(table)
         if found is None:
             return 0
-        return int(self._query(found, f"select count(*) as n from t {where_clause(where or {})}")["n"][0].as_py())  # noqa: S608
+        query = f"select count(*) as n from t {where_clause(where or {})}"  # noqa: S608 - values are quoted
+        return int(pa.table(QueryBuilder().register("t", found).execute(query))["n"][0].as_py())
 
     def query(self, sql: str, *tables: str) -> Iterator[pa.RecordBatch]:
         """The batches that a SELECT over these tables answers with, one at a time; an absent table has no rows.
@@ -90,7 +91,13 @@ class Store:
 
     def add(self, table: str, rows: pd.DataFrame | Sequence[Any]) -> int:
         """Insert the rows whose key is not there yet; known rows stay as they are. Returns how many."""
-        return self._merge(table, rows, update=False)["num_target_rows_inserted"]
+        arrow = as_arrow(table, rows)
+
+        def added() -> int:
+            target = self._open(table) or self._create(table)
+            return _append(target, self._unknown(target, table, arrow))
+
+        return self._tried(table, added) if arrow.num_rows else 0
 
     def add_at(self, table: str, rows: pd.DataFrame | Sequence[Any], version: int | None) -> int | None:
         """Like ``add``, but only while the table is at ``version`` (None: it does not exist yet).
@@ -100,20 +107,31 @@ class Store:
         with self._writing(table):
             if version is None:
                 self._create(table)
-            target, arrow = DeltaTable(self._uri(table), version=version or 0), as_arrow(table, rows)
+            target = DeltaTable(self._uri(table), version=version or 0)
             try:
-                merge = _merger(target, arrow, table, alone=True)
-                return int(merge.when_not_matched_insert_all().execute()["num_target_rows_inserted"])
+                added = _append(target, self._unknown(target, table, as_arrow(table, rows)))
             except CommitFailedError:
                 return None
+            return added if added or self.version(table) == target.version() else None
 
     def put(self, table: str, rows: pd.DataFrame | Sequence[Any], newer: str | None = None) -> int:
         """Insert new keys and overwrite known ones; with ``newer`` only where that column is not older.
 
         Returns how many rows were inserted or overwritten.
         """
-        result = self._merge(table, rows, update=True, newer=newer)
-        return result["num_target_rows_inserted"] + result["num_target_rows_updated"]
+        arrow = as_arrow(table, rows, newer)
+
+        def written() -> int:
+            target = self._open(table) or self._create(table)
+            if self._unknown(target, table, arrow).num_rows == arrow.num_rows:
+                return _append(target, arrow)
+            merge = _merger(target, arrow, table)
+            older = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
+            merge = merge.when_matched_update_all(predicate=older).when_not_matched_insert_all()
+            result = merge.execute()
+            return int(result["num_target_rows_inserted"] + result["num_target_rows_updated"])
+
+        return self._tried(table, written) if arrow.num_rows else 0
 
     def delete(self, table: str, rows: pd.DataFrame) -> int:
         """Remove the rows that equal one of these in all of the frame's columns; returns how many.
@@ -202,25 +220,18 @@ class Store:
         for batch in QueryBuilder().register("t", found).execute(query):
             yield pa.record_batch(batch).cast(wanted)  # string views, with which a query answers, cannot be filtered
 
-    @staticmethod
-    def _query(found: DeltaTable, sql: str) -> pa.Table:
-        return pa.table(QueryBuilder().register("t", found).execute(sql))
-
-    def _merge(self, table: str, rows: Any, *, update: bool, newer: str | None = None) -> dict[str, int]:
-        arrow = as_arrow(table, rows, newer)
-        none = {"num_target_rows_inserted": 0, "num_target_rows_updated": 0}
-        if arrow.num_rows == 0:
-            return none
-
-        def merged() -> dict[str, int]:
-            target = self._open(table) or self._create(table)
-            merge = _merger(target, arrow, table)
-            if update:
-                older = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
-                merge = merge.when_matched_update_all(predicate=older)
-            return merge.when_not_matched_insert_all().execute()
-
-        return self._tried(table, merged)
+    def _unknown(self, found: DeltaTable, table: str, rows: pa.Table) -> pa.Table:
+        """Those of the rows whose key the table lacks. Of the table keys are read, and nothing is held but matches."""
+        key = list(TABLES[table].KEY)
+        values = {name: rows[name].unique() for name in key}
+        same = {name: one[0].as_py() for name, one in values.items() if len(one) == 1 and pa.types.is_string(one.type)}
+        widest = max(key, key=lambda name: len(values[name]))
+        ends = {widest: values[widest].to_pylist()} if pa.types.is_string(values[widest].type) else {}
+        known = set[tuple[Any, ...]]()
+        for batch in self._select(found, selected(table, key), where_clause(same, ends)):
+            near = batch.filter(pc.is_in(batch[widest], values[widest]))
+            known.update(_keys(near, key))
+        return rows.filter(pa.array([one not in known for one in _keys(rows, key)], pa.bool_()))
 
     def _tried(self, table: str, write: Callable[[], Result]) -> Result:
         """What ``write`` returns, once it has won the race against other writers."""
@@ -261,22 +272,27 @@ class Store:
             return found
 
 
-def _merger(target: DeltaTable, rows: pa.Table, table: str, *, alone: bool = False) -> TableMerger:
-    """A merge on the table's key; a table written before a column was thought of gains it.
-
-    ``alone``: read the whole table, so that any other write in the meantime is a conflict; otherwise only files
-    that can hold one of the keys are read.
-    """
-    gained = set(rows.schema.names) - {field.name for field in target.schema().fields}
-    return target.merge(
-        rows,
-        _on_key(table),
-        source_alias="s",
-        target_alias="t",
-        merge_schema=bool(gained),
-        streamed_exec=alone,
-    )
+def _append(target: DeltaTable, rows: pa.Table) -> int:
+    """Write rows behind those of the table as it was opened; how many. Raises CommitFailedError when it has changed."""
+    if rows.num_rows:
+        alone = CommitProperties(max_commit_retries=0)  # what another writer has added may be these very rows
+        if _gained(target, rows):
+            write_deltalake(target, rows, mode="append", schema_mode="merge", commit_properties=alone)
+        else:
+            write_deltalake(target, rows, mode="append", commit_properties=alone)
+    return rows.num_rows
 
 
-def _on_key(table: str) -> str:
-    return " and ".join(f"t.{name} = s.{name}" for name in TABLES[table].KEY)
+def _keys(rows: pa.Table | pa.RecordBatch, key: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(rows[name].to_pylist() for name in key), strict=True)
+
+
+def _merger(target: DeltaTable, rows: pa.Table, table: str) -> TableMerger:
+    """A merge on the table's key, of which only files that can hold one of the keys are read."""
+    on, more = " and ".join(f"t.{name} = s.{name}" for name in TABLES[table].KEY), _gained(target, rows)
+    return target.merge(rows, on, source_alias="s", target_alias="t", merge_schema=more, streamed_exec=False)
+
+
+def _gained(target: DeltaTable, rows: pa.Table) -> bool:
+    """True for a table written before a column was thought of, which it then gains."""
+    return not set(rows.schema.names) <= {field.name for field in target.schema().fields}
