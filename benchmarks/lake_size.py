@@ -28,7 +28,7 @@ from deltalake import write_deltalake
 from aufruf.arrow import schema_of
 from aufruf.schemas import Prediction
 from aufruf.settings import Settings
-from aufruf.steps import backlog
+from aufruf.steps import backlog, missing
 from aufruf.steps.ingest import ingest
 from aufruf.store import Store
 from benchmarks.splits import texts as written_texts
@@ -40,7 +40,7 @@ _BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 _SHARD = 20_000
 _PLATFORMS = ("facebook", "instagram", "tiktok")
 _VERSION = "7"
-_ASKED = backlog.Asked("bench", _VERSION)
+_ASKED = missing.Asked("bench", _VERSION)
 
 
 def main(sizes: tuple[int, ...] = (100_000,)) -> None:

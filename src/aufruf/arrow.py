@@ -70,6 +70,13 @@ def as_arrow(table: str, rows: Any, newer: str | None = None) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
+def plain(batch: pa.RecordBatch, names: Iterable[str]) -> pa.RecordBatch:
+    """These columns, text as strings: the string views with which a query answers cannot be filtered."""
+    found = batch.select(list(names))
+    views = {field.name: pa.string() for field in found.schema if pa.types.is_string_view(field.type)}
+    return found.cast(pa.schema([(field.name, views.get(field.name, field.type)) for field in found.schema]))
+
+
 def selected(table: str, names: Iterable[str]) -> pa.Schema:
     """The part of a table's schema that these columns make."""
     return pa.schema([schema_of(table).field(name) for name in names])

@@ -15,14 +15,11 @@ import pandas as pd
 import pyarrow as pa
 
 from aufruf.steps import missing
-from aufruf.steps.missing import Asked, within
+from aufruf.steps.missing import Asked
 from aufruf.store import Store
-
-__all__ = ["MOST", "Asked", "Shard", "count", "cut", "parts", "ranges", "texts", "within"]
 
 MOST = 100  # shards of one run: each may be a task
 _AT_ONCE = 10_000_000  # texts whose hashes are compared at a time: bounds memory, not texts
-_JOINED = 100_000
 _EPOCH = date(1970, 1, 1)
 _DIGESTS = 1 << 16  # a digest is cut at its first four hexadecimal digits, which are as good as random
 
@@ -76,7 +73,7 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 def _days(store: Store, asked: Asked) -> dict[date, int]:
     """Missing texts per day, newest first; of a huge lake a part of the digests at a time."""
     found: dict[date, int] = {}
-    for low, high in ranges(max(1, ceil(store.count("texts") / _AT_ONCE))):
+    for low, high in parts(store):
         for number, n in missing.find(store, asked, missing.Part(low, high)).per_day().items():
             day = _EPOCH + timedelta(days=number)
             found[day] = found.get(day, 0) + n
@@ -119,5 +116,5 @@ def ranges(parts: int) -> list[tuple[str, str]]:
 
 
 def parts(store: Store) -> list[tuple[str, str]]:
-    """As many parts of all digests as it takes to join 100,000 texts at a time."""
-    return ranges(ceil(store.count("texts") / _JOINED))
+    """As many parts of all digests, the lowest first, as it takes for the hashes of a part's texts to fit memory."""
+    return ranges(max(1, ceil(store.count("texts") / _AT_ONCE)))

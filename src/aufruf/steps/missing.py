@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from aufruf.arrow import plain
 from aufruf.conditions import quoted
 from aufruf.store import Store
 
 DAY = "date_trunc('day', coalesce(posted_at, collected_at, to_timestamp(0)))"  # an undated text counts as the oldest
-_HASH = "arrow_cast(digest(concat(text_id, '|', digest), 'blake3'), 'FixedSizeBinary(32)')"
+HASH = "arrow_cast(digest(concat(text_id, '|', digest), 'blake3'), 'FixedSizeBinary(32)')"
 _AT_ONCE = 1 << 17  # predictions looked up at a time
 Array = np.ndarray[Any, Any]
 
@@ -75,10 +76,15 @@ class Missing:
         at, there = _found(self.first, self.second, hashes)
         return there & self.missing[at] if len(self.first) else there
 
+    def scored(self, hashes: Array) -> Array:
+        """Which of these are texts as they read now, and not missing."""
+        at, there = _found(self.first, self.second, hashes)
+        return there & ~self.missing[at] if len(self.first) else there
+
 
 def find(store: Store, asked: Asked, part: Part) -> Missing:
     """What of a part is missing now."""
-    sql = f"select {_HASH} as hash, {DAY} as day from texts where {part.condition()}"  # noqa: S608 - quoted
+    sql = f"select {HASH} as hash, {DAY} as day from texts where {part.condition()}"  # noqa: S608 - quoted
     hashes, days = [np.empty((0, 2), np.uint64)], [np.empty(0, np.int32)]
     for batch in store.query(sql, "texts"):
         hashes.append(hashes_of(batch))
@@ -100,10 +106,9 @@ def find(store: Store, asked: Asked, part: Part) -> Missing:
 
 def texts(store: Store, found: Missing, part: Part) -> Iterator[pa.RecordBatch]:
     """Id, digest and text of what is missing, in batches."""
-    sql = f"select {_HASH} as hash, text_id, digest, text from texts where {part.condition()}"  # noqa: S608 - quoted
+    sql = f"select {HASH} as hash, text_id, digest, text from texts where {part.condition()}"  # noqa: S608 - quoted
     for batch in store.query(sql, "texts") if found.missing.any() else ():
-        rest = batch.select(["text_id", "digest", "text"])
-        rest = rest.cast(pa.schema([(name, pa.string()) for name in rest.schema.names]))
+        rest = plain(batch, ["text_id", "digest", "text"])
         yield rest.filter(pa.array(found.has(hashes_of(batch))))
 
 
@@ -123,7 +128,7 @@ def _said(store: Store, asked: Asked, part: Part) -> Iterator[tuple[Array, Array
     """Hashes of what was scored, many at a time, and whether by the version that is asked for."""
     its = f"model_version = {quoted(asked.version)}"
     sql = (
-        f"select {_HASH} as hash, {its} as mine from predictions where classifier = {quoted(asked.classifier)} "  # noqa: S608
+        f"select {HASH} as hash, {its} as mine from predictions where classifier = {quoted(asked.classifier)} "  # noqa: S608
         f"and {within('predictions', part.low, part.high)}" + (f" and {its}" if asked.since is None else "")
     )
     waiting: list[tuple[Array, Array]] = []

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from aufruf.arrow import plain
 from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
 from aufruf.data import queue as queues
@@ -18,8 +21,10 @@ from aufruf.model.teaching import chosen
 from aufruf.release.registry import Registry, Version
 from aufruf.reports.index import TEACH, write_index
 from aufruf.settings import Settings
-from aufruf.steps import backlog
+from aufruf.steps import backlog, missing
 from aufruf.steps.champion import speaking
+from aufruf.steps.least import Least, numbers
+from aufruf.steps.missing import Asked
 from aufruf.steps.wordings import alike
 from aufruf.store import Store
 
@@ -65,50 +70,51 @@ def queue(
 def _candidates(store: Store, classifier: Classifier, version: Version, most: int) -> pd.DataFrame:
     """Per reason the best unlabelled texts: the facts of linkage, text, probability; each wording and post once."""
     size = min(most * _TIMES, _MOST)
-    threshold, odds = float(version.tags["aufruf.threshold"]), f"probabilities[{quoted(classifier.positive)}]"
-    parts = [
-        _scored(store, classifier, version, odds, order, size)
-        for order in (f"abs({odds} - {threshold!r})", f"{odds} desc", "t.digest")
-    ]
-    frame = pd.concat(parts, ignore_index=True).drop_duplicates("text_id")
-    frame["drawn"] = frame["text_id"].isin(parts[-1]["text_id"])  # by its digest, which no model has looked at
-    known = _annotated(store, classifier)
+    annotated = _annotated_ids(store, classifier)
+    frame = _scored(store, classifier, version, annotated, size)
+    known = store.read("texts", {"text_id": sorted(annotated)}, FACTS)
     post = frame["platform"].fillna("") + "\0" + frame["post_id"]
     seen = set(known["platform"].fillna("") + "\0" + known["post_id"])
     frame = frame[~post.isin(seen) & ~(post.duplicated() & post.notna())]
     return _apart(store, classifier, frame.drop_duplicates("group_id"), known).sort_values("digest", ignore_index=True)
 
 
-def _scored(store: Store, classifier: Classifier, version: Version, odds: str, order: str, size: int) -> pd.DataFrame:
-    """The first texts of an order that the version has scored and nobody has voted on."""
-    mine = f"classifier = {quoted(classifier.name)}"
-    about = ", ".join(f"t.{name}" for name in (*FACTS, "text"))
-    tables, rows = ("texts", "predictions", "annotations", "splits"), list[dict[str, Any]]()
-    for low, high in backlog.parts(store):  # the first of each part of the digests, and of these the first
+def _scored(store: Store, classifier: Classifier, version: Version, annotated: set[str], size: int) -> pd.DataFrame:
+    """The nearest to the threshold, the surest calls, and some by their digest, which no model has looked at (column
+    ``drawn``), of the texts that the version has scored and nobody has annotated; ``size`` of each."""
+    threshold, known = float(version.tags["aufruf.threshold"]), pa.array(sorted(annotated), pa.string())
+    odds, (near, sure, drawn) = f"probabilities[{quoted(classifier.positive)}]", (Least(size) for _ in range(3))
+    for low, high in backlog.parts(store):
+        found = missing.find(store, Asked(classifier.name, version.version), missing.Part(low, high))
         sql = (
-            f"select {about}, {odds} as probability, {order.removesuffix(' desc')} as rank from texts t "  # noqa: S608 - quoted
-            f"join (select text_id, digest, probabilities from predictions where {mine} "
-            f"and model_version = {quoted(version.version)}) p on p.text_id = t.text_id and p.digest = t.digest "
-            f"where t.text_id not in (select text_id from annotations where {mine}) "
-            f"and t.text_id not in (select text_id from splits where {mine}) "
-            f"and {backlog.within('t', low, high)} and {backlog.within('p', low, high)} "
-            f"order by {order} limit {size}"
+            f"select text_id, digest, {odds} as probability, {missing.HASH} as hash "  # noqa: S608 - quoted
+            f"from predictions where classifier = {quoted(classifier.name)} "
+            f"and model_version = {quoted(version.version)} and {missing.within('predictions', low, high)}"
         )
-        rows += [row for batch in store.query(sql, *tables) for row in batch.to_pylist()]
-        rows.sort(key=lambda row: row["rank"], reverse=order.endswith(" desc"))
-        del rows[size:]
-    frame = pd.DataFrame(rows, columns=[*FACTS, "text", "probability"], dtype=object)
-    return frame.astype({"probability": float})
+        for batch in store.query(sql, "predictions"):
+            rest = plain(batch, ["text_id", "digest", "probability"])
+            seen = pc.is_in(rest["text_id"], known).to_numpy(zero_copy_only=False)
+            rest = rest.filter(pa.array(found.scored(missing.hashes_of(batch)) & ~seen))
+            said = rest["probability"].to_numpy(zero_copy_only=False)
+            near.take(rest, np.abs(said - threshold))
+            sure.take(rest, -said)
+            drawn.take(rest, numbers(rest).astype(float))
+    parts = [one for part in (near, sure, drawn) if (one := part.frame()) is not None]
+    if not parts:
+        return pd.DataFrame(columns=[*FACTS, "text", "probability", "drawn"], dtype=object)
+    rows = pd.concat(parts, ignore_index=True).drop_duplicates("text_id")
+    rows["drawn"] = rows["text_id"].isin(parts[-1]["text_id"])
+    texts = store.read("texts", {"text_id": rows["text_id"].tolist()}, [*FACTS, "text"])
+    return rows.merge(texts, on=["text_id", "digest"])
 
 
-def _annotated(store: Store, classifier: Classifier) -> pd.DataFrame:
-    """The facts of the texts that have a vote or a place in the ledger."""
-    ids = {
+def _annotated_ids(store: Store, classifier: Classifier) -> set[str]:
+    """The texts that have a vote or a place in the ledger."""
+    return {
         text_id
         for table in ("annotations", "splits")
         for text_id in store.read(table, {"classifier": classifier.name}, ["text_id"])["text_id"]
     }
-    return store.read("texts", {"text_id": sorted(ids)}, FACTS)
 
 
 def _apart(store: Store, classifier: Classifier, frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:

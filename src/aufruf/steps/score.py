@@ -24,6 +24,7 @@ from aufruf.schemas import Prediction, QuarantinedRow
 from aufruf.settings import Settings
 from aufruf.steps import backlog
 from aufruf.steps.champion import speaking
+from aufruf.steps.missing import Asked
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -73,10 +74,10 @@ def _opened(settings: Settings, classifier: Classifier, model: str | None) -> tu
     version = speaker.version
     predictor, asked_canaries = _asked_canaries(settings, classifier, version)
     since = None if model else window(classifier, datetime.now(UTC))
-    asked = backlog.Asked(classifier.name, version.version, since)
+    asked = Asked(classifier.name, version.version, since)
     shards = backlog.cut(store, asked, classifier.scoring.shard_size)
     waiting = sum(one.texts for one in shards)
-    everything = waiting if since is None else backlog.count(store, backlog.Asked(classifier.name, version.version))
+    everything = waiting if since is None else backlog.count(store, Asked(classifier.name, version.version))
     run = {
         "model_version": version.version,
         "canaries": asked_canaries,
@@ -212,8 +213,8 @@ def _told(
     return told
 
 
-def _asked(classifier: Classifier, run: Mapping[str, Any]) -> backlog.Asked:
-    return backlog.Asked(classifier.name, run["model_version"], run["since"])
+def _asked(classifier: Classifier, run: Mapping[str, Any]) -> Asked:
+    return Asked(classifier.name, run["model_version"], run["since"])
 
 
 def _asked_canaries(settings: Settings, classifier: Classifier, version: Version) -> tuple[Predictor, int]:

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from aufruf.arrow import plain
 from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
 from aufruf.model import drift
 from aufruf.model.drift import Floats
 from aufruf.model.tokenization import Tokenizer
-from aufruf.steps import backlog
+from aufruf.steps import backlog, missing
+from aufruf.steps.least import Least, numbers
+from aufruf.steps.missing import Asked
 from aufruf.store import Store
 
 _MOST = 20_000  # texts of a sample: more would say nothing new, and memory stays flat
@@ -72,7 +75,7 @@ def watched(store: Store, classifier: Classifier, version: str, day: date, token
     before = since - timedelta(weeks=classifier.monitor.weeks)
     windows = ((since, day + timedelta(days=1)), (before, since))
     last, weeks = (
-        _sample(_window(store, classifier, version, *ends), classifier, tokenizer, vocabulary) for ends in windows
+        _sample(frame, classifier, tokenizer, vocabulary) for frame in _windows(store, classifier, version, windows)
     )
     training = _sample(labelled, classifier, tokenizer, vocabulary)
     training.values[drift.NEW_WORDS][train.to_numpy()] = np.nan  # none of theirs are new
@@ -95,35 +98,43 @@ def corpus_frame(store: Store, classifier: Classifier, version: str) -> pd.DataF
     return frame.sort_values("text_id", ignore_index=True)
 
 
-def _window(store: Store, classifier: Classifier, version: str, since: date, before: date) -> pd.DataFrame:
-    """Scored texts outside the ledger that arrived from ``since`` to just before ``before``: text, label, odds."""
-    tables, rows = ("texts", "files", "splits", "predictions"), list[dict[str, Any]]()
-    for low, high in backlog.parts(store):  # a part of the digests at a time, the lowest first
-        sql = (
-            f"select t.text, p.label, p.probabilities {_outside(classifier, scored_by=version)} "
-            f"and {_FOUND} >= timestamp '{since}' and {_FOUND} < timestamp '{before}' "
-            f"and {backlog.within('t', low, high)} and {backlog.within('p', low, high)} "
-            f"order by t.digest limit {_MOST - len(rows)}"
-        )
-        rows += [row for batch in store.query(sql, *tables) for row in batch.to_pylist()]
-        if len(rows) >= _MOST:
+def _windows(
+    store: Store, classifier: Classifier, version: str, windows: Sequence[tuple[date, date]]
+) -> list[pd.DataFrame]:
+    """Per window the scored texts outside the ledger that arrived from its first day to just before its last: text,
+    label, odds."""
+    arrived = [Least(_MOST) for _ in windows]
+    for low, high in backlog.parts(store):  # the lowest digests first
+        if all(one.full for one in arrived):
             break
-    said = pd.Series([dict(row["probabilities"]) for row in rows], dtype=object)
-    return pd.DataFrame(rows, columns=["text", "label"], dtype=object).assign(probabilities=said)
+        found = missing.find(store, Asked(classifier.name, version), missing.Part(low, high))
+        for least, (since, before) in zip(arrived, windows, strict=True):
+            sql = (
+                f"select t.text_id, t.digest, t.text, t.hash {_outside(classifier)} "
+                f"and {_FOUND} >= timestamp '{since}' and {_FOUND} < timestamp '{before}' "
+                f"and {missing.within('t', low, high)}"
+            )
+            for batch in store.query(sql, "texts", "files", "splits"):
+                rest = plain(batch, ["text_id", "digest", "text"])
+                rest = rest.filter(pa.array(found.scored(missing.hashes_of(batch))))
+                least.take(rest, numbers(rest).astype(float))
+    return [_said(store, classifier, version, least.frame()) for least in arrived]
 
 
-def _outside(classifier: Classifier, scored_by: str | None = None) -> str:
-    """FROM and WHERE: texts that nobody has annotated, with the prediction of a version where one is asked for."""
-    mine = f"classifier = {quoted(classifier.name)}"
-    said = (
-        f"join (select text_id, digest, label, probabilities from predictions where {mine} "  # noqa: S608 - quoted
-        f"and model_version = {quoted(scored_by)}) p on p.text_id = t.text_id and p.digest = t.digest "
-        if scored_by
-        else ""
-    )
+def _said(store: Store, classifier: Classifier, version: str, texts: pd.DataFrame | None) -> pd.DataFrame:
+    """Texts with what the version has said of them."""
+    if texts is None:
+        return pd.DataFrame(columns=["text", "label", "probabilities"], dtype=object)
+    asked = {"classifier": classifier.name, "model_version": version, "text_id": texts["text_id"].tolist()}
+    said = store.read("predictions", asked, ["text_id", "digest", "label", "probabilities"])
+    return texts.merge(said, on=["text_id", "digest"])
+
+
+def _outside(classifier: Classifier) -> str:
+    """FROM and WHERE: texts that nobody has annotated."""
     return (
-        f"from texts t left join files f on f.digest = t.file {said}"  # noqa: S608 - quoted
-        f"where t.text_id not in (select text_id from splits where {mine})"
+        f"from (select *, {missing.HASH} as hash from texts) t left join files f on f.digest = t.file "  # noqa: S608
+        f"where t.text_id not in (select text_id from splits where classifier = {quoted(classifier.name)})"
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from aufruf.data.identity import digest, group_id
 from aufruf.schemas import Prediction, Text
 from aufruf.steps import backlog
-from aufruf.steps.backlog import Asked
+from aufruf.steps.missing import Asked
 from aufruf.store import Store
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
