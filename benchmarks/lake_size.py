@@ -26,10 +26,12 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from aufruf.arrow import schema_of
+from aufruf.classifier import Classifier, choose
 from aufruf.schemas import Prediction
 from aufruf.settings import Settings
-from aufruf.steps import backlog, missing
+from aufruf.steps import backlog, queue, watched
 from aufruf.steps.ingest import ingest
+from aufruf.steps.missing import Asked
 from aufruf.store import Store
 from benchmarks.splits import texts as written_texts
 
@@ -40,7 +42,7 @@ _BEGAN = datetime(2024, 1, 1, tzinfo=UTC)
 _SHARD = 20_000
 _PLATFORMS = ("facebook", "instagram", "tiktok")
 _VERSION = "7"
-_ASKED = missing.Asked("bench", _VERSION)
+_ASKED = Asked("bench", _VERSION)
 
 
 def main(sizes: tuple[int, ...] = (100_000,)) -> None:
@@ -130,6 +132,23 @@ def _taken(settings: Settings) -> int:
     return Store(settings.lake).count("files")
 
 
+def queueing(settings: Settings, size: int) -> str:
+    """The texts that `queue` chooses from."""
+    return f"{len(queue.ranked(Store(settings.lake), _classifier(), _VERSION, 0.5, set(), 2000)):,} candidates"
+
+
+def watching(settings: Settings, size: int) -> str:
+    """The texts that `monitor` compares: the last week, and the eight before it."""
+    end = (_BEGAN + timedelta(days=DAYS)).date()
+    windows = [(end - timedelta(days=7), end), (end - timedelta(days=63), end - timedelta(days=7))]
+    found = watched.arrived(Store(settings.lake), _classifier(), _VERSION, windows)
+    return " and ".join(f"{len(one):,}" for one in found) + " texts"
+
+
+def _classifier() -> Classifier:
+    return choose(Settings.load(home=None, env={}), "call_to_action").model_copy(update={"name": "bench"})
+
+
 def compaction(settings: Settings, size: int) -> str:
     """Small files written into large ones."""
     gone = {table: Store(settings.lake).compact(table) for table in ("texts", "predictions")}
@@ -147,6 +166,8 @@ OPERATIONS: dict[str, Callable[[Settings, int], Any]] = {
     "reading": reading,
     "publishing": publishing,
     "taking": taking,
+    "queueing": queueing,
+    "watching": watching,
     "compaction": compaction,
     "vacuum": vacuum,
     "listing again": listing,
@@ -169,6 +190,7 @@ def _texts(start: int, end: int, size: int, wordings: list[str]) -> pa.Table:
         "platform": [_PLATFORMS[n % 3] for n in numbers],
         "author": [f"account{n % 500}" for n in numbers],
         "posted_at": when,
+        "collected_at": when,
         "digest": (digests := [_digest(n) for n in numbers]),
         "group_id": digests,
         "file": ["bench"] * len(numbers),

@@ -71,7 +71,7 @@ def _candidates(store: Store, classifier: Classifier, version: Version, most: in
     """Per reason the best unlabelled texts: the facts of linkage, text, probability; each wording and post once."""
     size = min(most * _TIMES, _MOST)
     annotated = _annotated_ids(store, classifier)
-    frame = _scored(store, classifier, version, annotated, size)
+    frame = ranked(store, classifier, version.version, float(version.tags["aufruf.threshold"]), annotated, size)
     known = store.read("texts", {"text_id": sorted(annotated)}, FACTS)
     post = frame["platform"].fillna("") + "\0" + frame["post_id"]
     seen = set(known["platform"].fillna("") + "\0" + known["post_id"])
@@ -79,17 +79,19 @@ def _candidates(store: Store, classifier: Classifier, version: Version, most: in
     return _apart(store, classifier, frame.drop_duplicates("group_id"), known).sort_values("digest", ignore_index=True)
 
 
-def _scored(store: Store, classifier: Classifier, version: Version, annotated: set[str], size: int) -> pd.DataFrame:
+def ranked(
+    store: Store, classifier: Classifier, version: str, threshold: float, annotated: set[str], size: int
+) -> pd.DataFrame:
     """The nearest to the threshold, the surest calls, and some by their digest, which no model has looked at (column
     ``drawn``), of the texts that the version has scored and nobody has annotated; ``size`` of each."""
-    threshold, known = float(version.tags["aufruf.threshold"]), pa.array(sorted(annotated), pa.string())
+    known = pa.array(sorted(annotated), pa.string())
     odds, (near, sure, drawn) = f"probabilities[{quoted(classifier.positive)}]", (Least(size) for _ in range(3))
     for low, high in backlog.parts(store):
-        found = missing.find(store, Asked(classifier.name, version.version), missing.Part(low, high))
+        found = missing.find(store, Asked(classifier.name, version), missing.Part(low, high))
         sql = (
             f"select text_id, digest, {odds} as probability, {missing.HASH} as hash "  # noqa: S608 - quoted
             f"from predictions where classifier = {quoted(classifier.name)} "
-            f"and model_version = {quoted(version.version)} and {missing.within('predictions', low, high)}"
+            f"and model_version = {quoted(version)} and {missing.within('predictions', low, high)}"
         )
         for batch in store.query(sql, "predictions"):
             rest = plain(batch, ["text_id", "digest", "probability"])

@@ -75,7 +75,7 @@ def watched(store: Store, classifier: Classifier, version: str, day: date, token
     before = since - timedelta(weeks=classifier.monitor.weeks)
     windows = ((since, day + timedelta(days=1)), (before, since))
     last, weeks = (
-        _sample(frame, classifier, tokenizer, vocabulary) for frame in _windows(store, classifier, version, windows)
+        _sample(frame, classifier, tokenizer, vocabulary) for frame in arrived(store, classifier, version, windows)
     )
     training = _sample(labelled, classifier, tokenizer, vocabulary)
     training.values[drift.NEW_WORDS][train.to_numpy()] = np.nan  # none of theirs are new
@@ -98,17 +98,17 @@ def corpus_frame(store: Store, classifier: Classifier, version: str) -> pd.DataF
     return frame.sort_values("text_id", ignore_index=True)
 
 
-def _windows(
+def arrived(
     store: Store, classifier: Classifier, version: str, windows: Sequence[tuple[date, date]]
 ) -> list[pd.DataFrame]:
     """Per window the scored texts outside the ledger that arrived from its first day to just before its last: text,
     label, odds."""
-    arrived = [Least(_MOST) for _ in windows]
+    found = [Least(_MOST) for _ in windows]
     for low, high in backlog.parts(store):  # the lowest digests first
-        if all(one.full for one in arrived):
+        if all(one.full for one in found):
             break
-        found = missing.find(store, Asked(classifier.name, version), missing.Part(low, high))
-        for least, (since, before) in zip(arrived, windows, strict=True):
+        scored = missing.find(store, Asked(classifier.name, version), missing.Part(low, high))
+        for least, (since, before) in zip(found, windows, strict=True):
             sql = (
                 f"select t.text_id, t.digest, t.text, t.hash {_outside(classifier)} "
                 f"and {_FOUND} >= timestamp '{since}' and {_FOUND} < timestamp '{before}' "
@@ -116,9 +116,9 @@ def _windows(
             )
             for batch in store.query(sql, "texts", "files", "splits"):
                 rest = plain(batch, ["text_id", "digest", "text"])
-                rest = rest.filter(pa.array(found.scored(missing.hashes_of(batch))))
+                rest = rest.filter(pa.array(scored.scored(missing.hashes_of(batch))))
                 least.take(rest, numbers(rest).astype(float))
-    return [_said(store, classifier, version, least.frame()) for least in arrived]
+    return [_said(store, classifier, version, least.frame()) for least in found]
 
 
 def _said(store: Store, classifier: Classifier, version: str, texts: pd.DataFrame | None) -> pd.DataFrame:
