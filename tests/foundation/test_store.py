@@ -159,6 +159,35 @@ def test_two_writers_of_one_key_leave_one_row(store):
     assert store.count("labels", {"text_id": "new"}) == 1
 
 
+@pytest.mark.parametrize("write", [Store.add, Store.put])
+def test_what_another_writer_brings_meanwhile_is_not_doubled(store, monkeypatch, write):
+    """A row that arrives between the look at the keys and the commit is seen at a second look; the others are added."""
+    look, raced = Store._unknown, list[int]()
+
+    def slow(self, *of):
+        found = look(self, *of)
+        if self is store:
+            raced.append(found.num_rows)
+            if len(raced) == 1:
+                Store(store.uri).add("labels", [label("new", "no_call")])
+        return found
+
+    store.add("labels", [label("old")])
+    monkeypatch.setattr(Store, "_unknown", slow)
+    assert write(store, "labels", [label("new"), label("more")]) == (1 if write is Store.add else 2)
+    assert raced == [2, 1]
+    assert labels(store) == {"old": "call", "new": "no_call" if write is Store.add else "call", "more": "call"}
+
+
+def test_adding_what_is_known_makes_no_version(store):
+    """A step that is repeated leaves the table as it was, its version too."""
+    store.add("labels", [label("a"), label("b")])
+    seen = store.version("labels")
+    assert store.add("labels", [label("b", "no_call")]) == 0
+    assert store.add_at("labels", [label("a")], seen) == 0
+    assert store.version("labels") == seen
+
+
 @pytest.mark.parametrize("start", ["ü" * 70, "x" * 200, "🗳" * 40, "\uffff" * 50])
 def test_long_keys_are_found_again(store, start):
     """Keys that differ only behind what a file's statistics keep of them are still told apart and found."""

@@ -1,6 +1,8 @@
+import math
+
 import pytest
 
-from aufruf.reports.inert import inert, number, page_address, web_address
+from aufruf.reports.inert import inert, number, page_address, signed, web_address
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,12 @@ def test_a_page_address_stays_inside_its_folder(path: str, expected: str | None)
 def test_a_number_that_is_none_is_a_dash(value: float | None, expected: str) -> None:
     """NaN never reaches a reader."""
     assert number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("weight", "shown"),
+    [(0.36, "+0.36"), (-0.005, "−0.01"), (-0.0031, "−0.0031"), (0.00004, "+0.0000"), (0.0, "+0.00"), (math.nan, "–")],
+)
+def test_small_weights_keep_digits(weight: float, shown: str) -> None:
+    """Two decimals, and four where two would say nothing; a minus that is one."""
+    assert signed(weight) == shown

@@ -48,5 +48,6 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def signed(value: float) -> str:
-    """A weight with its sign, a true minus, and two decimals; a dash when it is not finite."""
-    return f"{value:+.2f}".replace("-", "−") if math.isfinite(value) else "–"
+    """A weight with its sign, a true minus, and two decimals, four where two would be nought; a dash if not finite."""
+    decimals = 4 if abs(value) < 0.005 and value else 2
+    return f"{value:+.{decimals}f}".replace("-", "−") if math.isfinite(value) else "–"
