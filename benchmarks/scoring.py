@@ -1,9 +1,9 @@
 """Scoring, side by side in one run: ours, the transformers pipeline at its best batch size, one big padded batch, and
 what the machine's matrix products could do at most.
 
-``python -m benchmarks.scoring [TEXTS]``. Each is timed in turn, several times over, and the fastest counts: on a
-machine that others use too, that is the time with the least of the others in it. "Processor" is the time that the
-process itself has computed, which others do not lengthen; on a GPU it is the clock's.
+``python -m benchmarks.scoring [TEXTS [sample|tweets|C2A ...]]``. Each is timed in turn, several times over, and the
+fastest counts: on a machine that others use too, that is the time with the least of the others in it. "Processor" is
+the time that the process itself has computed, which others do not lengthen; on a GPU it is the clock's.
 """
 
 import sys
@@ -33,7 +33,7 @@ class Timed:
     answer: Any
 
 
-def main(count: int = 200) -> None:
+def main(count: int = 200, only: Sequence[str] = ()) -> None:
     """Print ratios, label agreement, the largest difference of probabilities, and the share of the peak."""
     from transformers import pipeline
 
@@ -50,6 +50,8 @@ def main(count: int = 200) -> None:
         "C2A": [text for text, _ in material.comments(count)],
     }
     for name, texts in sources.items():
+        if only and name not in only:
+            continue
         if not texts:
             print(f"scoring {name}: absent, not measured")
             continue
@@ -144,4 +146,4 @@ def _peak(predictor: Predictor, kind: torch.dtype) -> float:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:2]), only=sys.argv[2:])
