@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
+from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.table import TableMerger
 
-from aufruf import upkeep
+from aufruf import delta, upkeep
 from aufruf.arrow import as_arrow, as_frame, schema_of, selected
 from aufruf.conditions import split_lists, where_clause
 from aufruf.errors import AufrufError, DataRefused
@@ -54,7 +53,7 @@ class Store:
         wanted = selected(table, dict.fromkeys([*names, *long]))
         lists = {column: pa.array(dict.fromkeys(values), pa.string()) for column, values in long.items()}
         batches = []
-        for batch in self._select(found, wanted, where_clause(short, long)):
+        for batch in delta.select(found, wanted, where_clause(short, long)):
             for column, values in lists.items():
                 batch = batch.filter(pc.is_in(batch[column], values))
             if batch.num_rows:
@@ -66,7 +65,7 @@ class Store:
         found, wanted = self._open(table), selected(table, columns)
         if found is None:
             return as_frame(wanted.empty_table())
-        return as_frame(pa.Table.from_batches(self._select(found, wanted, "", distinct=True), wanted))
+        return as_frame(pa.Table.from_batches(delta.select(found, wanted, "", distinct=True), wanted))
 
     def count(self, table: str, where: Mapping[str, str] | None = None) -> int:
         """How many rows match."""
@@ -95,7 +94,7 @@ class Store:
 
         def added() -> int:
             target = self._open(table) or self._create(table)
-            return _append(target, self._unknown(target, table, arrow))
+            return delta.append(target, delta.unknown(target, table, arrow))
 
         return self._tried(table, added) if arrow.num_rows else 0
 
@@ -104,15 +103,17 @@ class Store:
 
         Returns None, and writes nothing, when another writer came first.
         """
-        with self._writing(table):
-            if version is None:
-                self._create(table)
-            target = DeltaTable(self._uri(table), version=version or 0)
-            try:
-                added = _append(target, self._unknown(target, table, as_arrow(table, rows)))
-            except CommitFailedError:
-                return None
-            return added if added or self.version(table) == target.version() else None
+        if version is None:
+            self._create(table)
+        try:
+            with self._writing(table):
+                target = DeltaTable(self._uri(table), version=version or 0)
+                added = delta.append(target, delta.unknown(target, table, as_arrow(table, rows)))
+        except (CommitFailedError, AufrufError):
+            if self.version(table) == (version or 0):
+                raise
+            return None
+        return added if added or self.version(table) == target.version() else None
 
     def put(self, table: str, rows: pd.DataFrame | Sequence[Any], newer: str | None = None) -> int:
         """Insert new keys and overwrite known ones; with ``newer`` only where that column is not older.
@@ -123,9 +124,9 @@ class Store:
 
         def written() -> int:
             target = self._open(table) or self._create(table)
-            if self._unknown(target, table, arrow).num_rows == arrow.num_rows:
-                return _append(target, arrow)
-            merge = _merger(target, arrow, table)
+            if delta.unknown(target, table, arrow).num_rows == arrow.num_rows:
+                return delta.append(target, arrow)
+            merge = delta.merger(target, arrow, table)
             older = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
             merge = merge.when_matched_update_all(predicate=older).when_not_matched_insert_all()
             result = merge.execute()
@@ -155,7 +156,7 @@ class Store:
         """Make an end of all versions of a table but the newest: what it held before can be read no more.
 
         Not only old data files go: log entries name the smallest and the largest value of each column. Whoever reads
-        an old version meanwhile fails; a writer at work is not disturbed.
+        an old version meanwhile fails; a writer at work looks again.
         """
 
         if self._open(table) is not None:
@@ -190,18 +191,15 @@ class Store:
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
         try:
-            found = DeltaTable(self._uri(table), version=version)
+            found = DeltaTable(self._uri(table))
+            if version is None:
+                return found
+            if version >= int(found.metadata().configuration.get(upkeep.WHOLE, 0)):
+                return DeltaTable(self._uri(table), version=version)
         except TableNotFoundError:
             if version is None or self.version(table) is None:
                 return None
-            raise self._no_longer(table, version) from None
-        if version is not None and version < self._oldest(table):
-            raise self._no_longer(table, version)
-        return found
-
-    def _oldest(self, table: str) -> int:
-        """The oldest version that ``vacuum`` has left whole."""
-        return int(DeltaTable(self._uri(table)).metadata().configuration.get(upkeep.WHOLE, 0))
+        raise self._no_longer(table, version)
 
     def _no_longer(self, table: str, version: int) -> DataRefused:
         return DataRefused(
@@ -210,31 +208,9 @@ class Store:
             next="`aufruf forget` and `aufruf prune` make an end of old versions; what they were cannot be rebuilt.",
         )
 
-    def _select(
-        self, found: DeltaTable, wanted: pa.Schema, where: str, *, distinct: bool = False
-    ) -> Iterator[pa.RecordBatch]:
-        """Batches with the columns of ``wanted``; a column that the table has not gained yet is null."""
-        there = {field.name for field in found.schema().fields}
-        listed = ", ".join(name if name in there else f"null as {name}" for name in wanted.names)
-        query = f"select {'distinct ' if distinct else ''}{listed} from t {where}"  # noqa: S608 - names are ours, values are quoted
-        for batch in QueryBuilder().register("t", found).execute(query):
-            yield pa.record_batch(batch).cast(wanted)  # string views, with which a query answers, cannot be filtered
-
-    def _unknown(self, found: DeltaTable, table: str, rows: pa.Table) -> pa.Table:
-        """Those of the rows whose key the table lacks. Of the table keys are read, and nothing is held but matches."""
-        key = list(TABLES[table].KEY)
-        values = {name: rows[name].unique() for name in key}
-        same = {name: one[0].as_py() for name, one in values.items() if len(one) == 1 and pa.types.is_string(one.type)}
-        widest = max(key, key=lambda name: len(values[name]))
-        ends = {widest: values[widest].to_pylist()} if pa.types.is_string(values[widest].type) else {}
-        known = set[tuple[Any, ...]]()
-        for batch in self._select(found, selected(table, key), where_clause(same, ends)):
-            near = batch.filter(pc.is_in(batch[widest], values[widest]))
-            known.update(_keys(near, key))
-        return rows.filter(pa.array([one not in known for one in _keys(rows, key)], pa.bool_()))
-
     def _tried(self, table: str, write: Callable[[], Result]) -> Result:
         """What ``write`` returns, once it has won the race against other writers."""
+        disturbed = False
         for attempt in range(_ATTEMPTS):
             try:
                 with self._writing(table):
@@ -243,6 +219,10 @@ class Store:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(random.uniform(0.02, 0.1) * (attempt + 1))
+            except AufrufError:  # a purge may have taken the files away that were being read
+                if disturbed or attempt == _ATTEMPTS - 1:
+                    raise
+                disturbed = True
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
@@ -270,29 +250,3 @@ class Store:
             if found is None:
                 raise
             return found
-
-
-def _append(target: DeltaTable, rows: pa.Table) -> int:
-    """Write rows behind those of the table as it was opened; how many. Raises CommitFailedError when it has changed."""
-    if rows.num_rows:
-        alone = CommitProperties(max_commit_retries=0)  # what another writer has added may be these very rows
-        if _gained(target, rows):
-            write_deltalake(target, rows, mode="append", schema_mode="merge", commit_properties=alone)
-        else:
-            write_deltalake(target, rows, mode="append", commit_properties=alone)
-    return rows.num_rows
-
-
-def _keys(rows: pa.Table | pa.RecordBatch, key: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    return zip(*(rows[name].to_pylist() for name in key), strict=True)
-
-
-def _merger(target: DeltaTable, rows: pa.Table, table: str) -> TableMerger:
-    """A merge on the table's key, of which only files that can hold one of the keys are read."""
-    on, more = " and ".join(f"t.{name} = s.{name}" for name in TABLES[table].KEY), _gained(target, rows)
-    return target.merge(rows, on, source_alias="s", target_alias="t", merge_schema=more, streamed_exec=False)
-
-
-def _gained(target: DeltaTable, rows: pa.Table) -> bool:
-    """True for a table written before a column was thought of, which it then gains."""
-    return not set(rows.schema.names) <= {field.name for field in target.schema().fields}

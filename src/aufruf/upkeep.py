@@ -1,5 +1,6 @@
 """What keeps tables small: old versions deleted, small files written into large ones. For the store alone."""
 
+import re
 import time
 
 import pyarrow as pa
@@ -14,25 +15,42 @@ WHOLE = "aufruf.oldestWholeVersion"  # property of a table of which old files we
 _ORPHANED = 24  # hours after which a file that no version names is of a writer that died
 _SMALL, _LARGE = 32 << 20, 128 << 20  # bytes of a small file and of a large one
 _MANY = 20  # small files
+_TAKEN = 1000  # versions before a purge whose numbers nobody gets again
+_ENTRY = re.compile(r"(\d{20})\.(.+)")
+_EMPTY = '{"commitInfo":{"timestamp":NOW,"operation":"PURGE"}}\n'
 
 
 def purge(uri: str) -> None:
-    """Make an end of all versions but the newest, and of log entries, which name values."""
+    """Make an end of all versions but the newest, and of log entries, which name values.
+
+    The numbers of the last versions stay taken, by entries that hold nothing: a writer that has read one of them would
+    else write the next, which nobody would ever read. The change of properties makes any other writer look again.
+    """
     found = DeltaTable(uri)
     found.vacuum(0, dry_run=False, enforce_retention_duration=False)
     found.vacuum(_ORPHANED, dry_run=False, enforce_retention_duration=False, full=True)
-    found.alter.set_table_properties(dict.fromkeys(KEPT, "interval 0 days"))
+    found = DeltaTable(uri)
+    found.alter.set_table_properties({**KEPT, WHOLE: str(found.version() + 1)}, raise_if_not_exists=False)
     found = DeltaTable(uri)
     found.create_checkpoint()
-    found.cleanup_metadata()
-    found.alter.set_table_properties(KEPT)
+    disk, empty = _disk(found), _EMPTY.replace("NOW", str(round(time.time() * 1000))).encode()
+    bare = disk.handler._handler  # pyarrow's stream hands on buffers, and this one takes bytes only
+    for file in disk.get_file_info(fs.FileSelector("_delta_log")):
+        named = _ENTRY.match(file.base_name)
+        if named is None or int(named[1]) >= found.version():
+            continue
+        if named[2] == "json" and int(named[1]) >= found.version() - _TAKEN:
+            entry = bare.open_output_stream(file.path, {})
+            entry.write(empty)
+            entry.close()
+        else:
+            disk.delete_file(file.path)
 
 
 def spare(found: DeltaTable, hours: int) -> int:
     """Bytes of the files that no version of the last hours names."""
     named = found.vacuum(hours, dry_run=True, enforce_retention_duration=False)  # also those that went before
-    disk = fs.PyFileSystem(DeltaStorageHandler.from_table(found._table))
-    return sum(file.size or 0 for file in disk.get_file_info(named) if file.is_file)
+    return sum(file.size or 0 for file in _disk(found).get_file_info(named) if file.is_file)
 
 
 def vacuum(uri: str, hours: int) -> None:
@@ -57,3 +75,8 @@ def compact(uri: str) -> None:
         target.alter.set_table_properties(KEPT)
     target.optimize.compact(target_size=_LARGE, max_concurrent_tasks=1)
     DeltaTable(uri).create_checkpoint()
+
+
+def _disk(found: DeltaTable) -> fs.PyFileSystem:
+    """The folder of the table, wherever it is."""
+    return fs.PyFileSystem(DeltaStorageHandler.from_table(found._table))

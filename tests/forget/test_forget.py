@@ -1,9 +1,9 @@
 """``aufruf forget``: what goes, what stays, and that nothing comes back."""
 
+import errno
 import gzip
 import json
 import re
-import tempfile
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from aufruf import cli, phrases
+from aufruf.data import unpack
 from aufruf.errors import UsageError
 from aufruf.reports import day as pages
 from aufruf.reports.finding import key_of
@@ -110,9 +111,9 @@ def test_originals_are_named_and_deleted_only_when_asked(home, one_classifier, o
     assert [path.name[0] for path in home.raw.iterdir()] == ["1"]
 
 
-def test_packed_files_are_looked_into(home, one_classifier, tmp_path, monkeypatch):
-    """In the inbox, and refused: a ZIP and a gzip stream with rows of the author, one of others, one that stays closed,
-    one that has the author in the name of a file. What was unpacked is gone."""
+def test_packed_files_are_looked_into(home, one_classifier):
+    """In the inbox, and refused: a ZIP and a gzip stream with rows of the author, one of others, some that stay closed,
+    one that has the author in the name of a folder. What was unpacked is gone."""
     rows = {name: json.dumps({"id": "x1", "user": name, "body": "Hallo"}).encode() for name in ("ANNA_NORD", "berta")}
     folder = home.home / "inbox" / "refused"
     folder.mkdir(parents=True)
@@ -125,15 +126,40 @@ def test_packed_files_are_looked_into(home, one_classifier, tmp_path, monkeypatc
         named.writestr("anna_nord/2025.ndjson", rows["berta"])
     (folder / "packed.ndjson.gz").write_bytes(gzip.compress(rows["ANNA_NORD"]))
     (folder / "broken.ndjson.gz").write_bytes(gzip.compress(rows["ANNA_NORD"] * 99)[:60])
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (folder / "others.7z").write_bytes(b"7z\xbc\xaf\x27\x1c\0\4" + bytes(range(256)))
     remains = forget(home, [one_classifier], "anna_nord")["remains"]
     assert [Path(one).name for one in remains["originals"]] == ["both.zip", "named.zip", "packed.ndjson.gz"]
-    assert remains["unopened"] == [str(folder / "broken.ndjson.gz")]
+    closed = [str(folder / name) for name in ("broken.ndjson.gz", "others.7z")]
+    assert remains["unopened"] == closed
     done = forget(home, [one_classifier], "anna_nord", raw=True)
-    assert sorted(path.name for path in folder.iterdir()) == ["broken.ndjson.gz", "others.zip"]
-    assert done["remains"]["unopened"] == remains["unopened"]
-    assert list((tmp_path / "temporary").iterdir()) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["broken.ndjson.gz", "others.7z", "others.zip"]
+    assert done["remains"]["unopened"] == closed
+    assert [path for path in home.raw.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_name_that_a_file_happens_to_have_proves_nothing(home, one_classifier, original):
+    """An account called like an ending, or like a part of a file's name or digest, takes no original with it."""
+    named = home.home / "inbox" / "spd-json-00.csv"
+    named.parent.mkdir(parents=True)
+    named.write_text("author,text\ncarla,Guten Morgen\n", "utf-8")
+    for name in ("json", "csv", "00", "spd", "spd-json-00"):
+        done = forget(home, [one_classifier], name, raw=True)
+        assert (done["originals_deleted"], done["remains"]["unopened"]) == ([], []), name
+    assert original.exists()
+    assert named.exists()
+
+
+def test_without_room_to_unpack_a_file_counts_as_unopened(home, one_classifier, monkeypatch):
+    """A full disk stops nothing: the file is named."""
+    folder = home.home / "inbox"
+    folder.mkdir(parents=True)
+    (folder / "packed.csv.gz").write_bytes(gzip.compress(b"author,text\nanna_nord,Hallo\n"))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(unpack._Packing, "write", full)
+    assert forget(home, [one_classifier], "anna_nord")["remains"]["unopened"] == [str(folder / "packed.csv.gz")]
 
 
 def test_tables_that_lose_no_row_keep_their_past(home, one_classifier, original):

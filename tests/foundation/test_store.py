@@ -9,15 +9,16 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aufruf import delta, upkeep
 from aufruf.arrow import as_arrow, schema_of
 from aufruf.errors import AufrufError, DataRefused
 from aufruf.schemas import TABLES, Annotation, Label, Prediction, Text
-from aufruf.store import Store, _merger
+from aufruf.store import Store
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 EARLIER = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -152,7 +153,7 @@ def test_add_at_writes_only_on_the_version_it_saw(store):
 def test_two_writers_of_one_key_leave_one_row(store):
     """A merge that was planned before another writer's commit is planned again: the key stays one row."""
     store.add("labels", [label(f"{n:03}") for n in range(9)])
-    planned = _merger(store._open("labels"), as_arrow("labels", [label("new", "call")]), "labels")
+    planned = delta.merger(store._open("labels"), as_arrow("labels", [label("new", "call")]), "labels")
     store.put("labels", [label("new", "no_call")])
     with pytest.raises(CommitFailedError):
         planned.when_matched_update_all().when_not_matched_insert_all().execute()
@@ -162,20 +163,19 @@ def test_two_writers_of_one_key_leave_one_row(store):
 @pytest.mark.parametrize("write", [Store.add, Store.put])
 def test_what_another_writer_brings_meanwhile_is_not_doubled(store, monkeypatch, write):
     """A row that arrives between the look at the keys and the commit is seen at a second look; the others are added."""
-    look, raced = Store._unknown, list[int]()
+    look, raced = delta.unknown, list[int]()
 
-    def slow(self, *of):
-        found = look(self, *of)
-        if self is store:
-            raced.append(found.num_rows)
-            if len(raced) == 1:
-                Store(store.uri).add("labels", [label("new", "no_call")])
+    def slow(*of):
+        found = look(*of)
+        raced.append(found.num_rows)
+        if len(raced) == 1:
+            Store(store.uri).add("labels", [label("new", "no_call")])
         return found
 
     store.add("labels", [label("old")])
-    monkeypatch.setattr(Store, "_unknown", slow)
+    monkeypatch.setattr(delta, "unknown", slow)
     assert write(store, "labels", [label("new"), label("more")]) == (1 if write is Store.add else 2)
-    assert raced == [2, 1]
+    assert raced == [2, 1, 1]  # the other writer's own look among them
     assert labels(store) == {"old": "call", "new": "no_call" if write is Store.add else "call", "more": "call"}
 
 
@@ -186,6 +186,87 @@ def test_adding_what_is_known_makes_no_version(store):
     assert store.add("labels", [label("b", "no_call")]) == 0
     assert store.add_at("labels", [label("a")], seen) == 0
     assert store.version("labels") == seen
+
+
+def writing(store: Store, how: str):
+    """What a writer does that has read the table as it is now, once it goes on: add, or overwrite what is there."""
+    found = store._open("labels")
+    if how == "append":
+        rows = as_arrow("labels", [label("more")])
+        return lambda: delta.append(found, rows)
+    merge = delta.merger(found, as_arrow("labels", [label("more"), label("stays", "no_call")]), "labels")
+    return merge.when_matched_update_all().when_not_matched_insert_all().execute
+
+
+@pytest.mark.parametrize("later", [0, 12])
+@pytest.mark.parametrize("how", ["append", "merge"])
+def test_a_purge_lets_no_writer_write_into_the_past(store, how, later):
+    """Whoever has read the table before a purge is told to look again: nothing is lost, nothing removed comes back."""
+    store.add("labels", [label("goes"), label("stays")])
+    go_on = writing(store, how)
+    store.delete("labels", pd.DataFrame({"text_id": ["goes"]}))
+    store.purge("labels")
+    for number in range(later):
+        store.add("labels", [label(f"later{number}")])
+    before = labels(store)
+    with pytest.raises(DeltaError):
+        go_on()
+    assert labels(store) == before
+    assert "goes" not in before
+
+
+def test_the_numbers_of_versions_that_a_purge_has_ended_stay_taken(store, monkeypatch):
+    """A commit is a file that must not be there yet: after a purge a late writer finds no number free but the next.
+
+    Only those of long ago, which no writer can be at, are given up.
+    """
+    monkeypatch.setattr(upkeep, "_TAKEN", 4)
+    for number in range(9):
+        store.add("labels", [label(f"t{number}")])
+    for _ in range(2):
+        store.purge("labels")
+        newest = store.version("labels")
+        entries = sorted(int(path.stem) for path in Path(store.uri, "labels", "_delta_log").glob("*.json"))
+        assert entries == list(range(newest - 4, newest + 1))
+    assert store.vacuum("labels", 0, dry_run=True) == 0
+    assert len(labels(store)) == 9
+    assert store.add("labels", [label("more")]) == 1
+    assert store.version("labels") == newest + 1
+    store.put("labels", [label("more", "no_call")])
+    assert store.vacuum("labels", 0) > 0
+    assert len(labels(store)) == 10
+
+
+@pytest.mark.parametrize("write", [Store.add, Store.put])
+def test_a_writer_that_a_purge_disturbs_looks_again(store, monkeypatch, write):
+    """The files that it reads are gone: it reads the table anew, and its rows arrive."""
+    store.add("labels", [label("goes"), label("stays")])
+    look, seen = delta.unknown, list[int]()
+
+    def disturbed(found, *of):
+        seen.append(found.version())
+        if len(seen) == 1:
+            other = Store(store.uri)
+            other.delete("labels", pd.DataFrame({"text_id": ["goes"]}))
+            other.purge("labels")
+        return look(found, *of)
+
+    monkeypatch.setattr(delta, "unknown", disturbed)
+    assert write(store, "labels", [label("more")]) == 1
+    assert labels(store) == {"stays": "call", "more": "call"}
+    assert len(seen) == 2
+
+
+def test_an_older_program_adds_to_a_table_with_a_column_that_it_does_not_know(store):
+    """The column stays, and is empty in its rows."""
+    store.add("labels", [label("a")])
+    wider = as_arrow("labels", [label("b")]).append_column("mood", pa.array(["glad"]))
+    write_deltalake(f"{store.uri}/labels", wider, mode="append", schema_mode="merge")
+    assert store.add("labels", [label("c")]) == 1
+    assert labels(store) == {"a": "call", "b": "call", "c": "call"}
+    found = DeltaTable(f"{store.uri}/labels")
+    told = pa.table(QueryBuilder().register("t", found).execute("select text_id, mood from t order by text_id"))
+    assert told["mood"].to_pylist() == [None, "glad", None]
 
 
 @pytest.mark.parametrize("start", ["ü" * 70, "x" * 200, "🗳" * 40, "\uffff" * 50])

@@ -52,6 +52,7 @@ def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]]) -> 
     """A row of ``said`` as a page shows it, with its explanation where that is of the text as it reads now."""
     why = explained.get(row["text_id"])
     why = why if why is not None and why["digest"] == row["digest"] else None
+    decided = row["decided"] if isinstance(row.get("decided"), str) else None
     words = [(str(word), float(weight)) for word, weight in json.loads(why["words"])] if why else []
     return Finding(
         text_id=row["text_id"],
@@ -63,8 +64,8 @@ def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]]) -> 
         label=row["label"],
         probability=float(row["probability"]),
         confident=bool(row["confident"]),
-        chosen=why["chosen"] if why else None,
-        decided=row["decided"] if isinstance(row.get("decided"), str) else None,
+        chosen="mismatch" if decided else why["chosen"] if why else None,
+        decided=decided,
         explained=_explained(why, words),
     )
 

@@ -96,7 +96,8 @@ def ranked(
         for batch in store.query(sql, "predictions"):
             rest = plain(batch, ["text_id", "digest", "probability"])
             seen = pc.is_in(rest["text_id"], known).to_numpy(zero_copy_only=False)
-            rest = rest.filter(pa.array(found.scored(missing.hashes_of(batch)) & ~seen))
+            odd = ~np.isfinite(rest["probability"].to_numpy(zero_copy_only=False).astype(float))
+            rest = rest.filter(pa.array(found.scored(missing.hashes_of(batch)) & ~seen & ~odd))
             said = rest["probability"].to_numpy(zero_copy_only=False)
             near.take(rest, np.abs(said - threshold))
             sure.take(rest, -said)

@@ -39,7 +39,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     surest = np.arange(len(calls)) < classifier.report.shown
     calls_shown = calls[surest | calls["text_id"].isin(explained)]
     doubted = mismatches(store, classifier, said)
-    doubted = doubted[doubted["text_id"].isin(explained)]
+    doubted = doubted[doubted["text_id"].isin(explained) & ~doubted["text_id"].isin(scored["text_id"])]
     shown = pd.concat([calls_shown, others, doubted])
     edges = len(calls_shown), len(calls_shown) + len(others)
     found = _findings(settings, store, classifier, version.version, shown, explained)

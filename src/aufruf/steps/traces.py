@@ -2,7 +2,6 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from aufruf.data import readers, unpack
+from aufruf.data import inbox, readers, unpack
 from aufruf.errors import DataRefused
 from aufruf.reports import forgetting
 from aufruf.reports.finding import key_of
@@ -102,7 +101,11 @@ def originals(settings: Settings, traces: Traces) -> tuple[list[Path], list[Path
     """
     places = [settings.raw, settings.home / "inbox"]
     files = [path for place in places if place.is_dir() for path in sorted(place.rglob("*")) if path.is_file()]
-    found = {path: _holds(path, traces) for path in files if not path.name.startswith(".")}
+    files = [path for path in files if not any(part.startswith(".") for part in path.relative_to(settings.home).parts)]
+    if not files:
+        return [], []
+    with inbox.workbench(settings.raw) as folder:
+        found = {path: _holds(path, traces, folder) for path in files}
     return [path for path, holds in found.items() if holds], [path for path, holds in found.items() if holds is None]
 
 
@@ -131,25 +134,32 @@ def _ids(path: Path) -> Collection[str]:
         return []
 
 
-def _holds(path: Path, traces: Traces) -> bool | None:
+def _holds(path: Path, traces: Traces, folder: Path) -> bool | None:
     """Whether a row of the author's is in the file; None where a part of it stays closed and no other part has one."""
-    closed = False
-    with tempfile.TemporaryDirectory(prefix="aufruf-") as folder:
-        for member in unpack.members(path, path.name, Path(folder), ""):
-            if traces.name in member.name.casefold():
+    found: list[bool | None] = [False]
+    try:
+        for member in unpack.members(path, path.name, folder, ""):
+            within = member.name.split("/")[1:]  # a downloader's folder has the account's name
+            if any(folded(Path(part).stem) == traces.name for part in within):
                 return True
             if member.refusal:
-                closed |= not member.ignored
+                found.append(False if member.ignored else None)
                 continue
-            if _member_holds(member.path, traces):
-                return True
+            found.append(_member_holds(member.path, traces))
             if member.path != path:
                 member.path.unlink()
-    return None if closed else False
+            if found[-1]:
+                return True
+    except OSError:  # no room to unpack it
+        return None
+    return None if None in found else False
 
 
-def _member_holds(path: Path, traces: Traces) -> bool:
+def _member_holds(path: Path, traces: Traces) -> bool | None:
     try:
         return any(traces.in_row(record.row) for record in readers.open_content(path).records())
-    except DataRefused:  # no table: a reason for a refusal
-        return traces.name.encode() in path.read_bytes().lower()
+    except DataRefused:  # no table: a reason for a refusal, or what only other programs open
+        held = path.read_bytes()
+    if traces.name.encode() in held.lower():
+        return True
+    return None if b"\0" in held else False
