@@ -54,11 +54,12 @@ test: install
 bench: install
 	$(BIN)/python -m benchmarks
 
-# The parts of a cluster on one machine, in containers; GPU=1 gives the GPU worker a card, METRICS=1 adds Grafana. Volumes stay.
-COMPOSE := AUFRUF_UID=$$(id -u) $(if $(METRICS),AUFRUF_METRICS=True) docker compose -f docker/compose.yaml $(if $(GPU),-f docker/compose.gpu.yaml) $(if $(METRICS),-f docker/compose.metrics.yaml)
+# The parts of a cluster on one machine, in containers; GPU=1 gives the GPU worker a card, METRICS=1 adds Grafana,
+# WORKERS=4 and GPU_WORKERS=2 start so many of each. Volumes stay.
+COMPOSE := AUFRUF_UID=$$(id -u) $(if $(METRICS),AUFRUF_METRICS=True) $(if $(GPU_WORKERS),AUFRUF_GPU_SLOTS=$(GPU_WORKERS)) docker compose -f docker/compose.yaml $(if $(GPU),-f docker/compose.gpu.yaml) $(if $(METRICS),-f docker/compose.metrics.yaml)
 compose-up:
 	@docker/secrets.sh
-	$(COMPOSE) up --build --detach --wait
+	$(COMPOSE) up --build --detach --wait $(if $(WORKERS),--scale worker=$(WORKERS)) $(if $(GPU_WORKERS),--scale worker-gpu=$(GPU_WORKERS))
 
 compose-down:
 	$(COMPOSE) down
@@ -70,5 +71,6 @@ audit: install
 	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible -o var/sbom.json
 	@echo "var/sbom.json lists $$(grep -c '"bom-ref"' var/sbom.json) packages"
 
+# What can be made again. Your data are in var, and stay.
 clean: down
-	rm -rf var $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info

@@ -103,6 +103,8 @@ def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | Non
     if command == "forget":
         asked = {"raw": options.raw, "dry_run": options.dry_run}
         return _step("forget")(settings, _every(settings), options.author, **asked), None
+    if command == "status" and options.classifier is None and len(known := _every(settings)) > 1:
+        return {"classifiers": {one.name: _step("status")(settings, one) for one in known}}, None
     chosen = classifiers.choose(settings, options.classifier, getattr(options, "preset", None))
     _Json.about["classifier"] = chosen.name
     extra = {name: value for name in _OPTIONS if (value := getattr(options, name, None)) is not None}

@@ -82,6 +82,29 @@ def test_an_unknown_classifier_is_wrong_usage(aufruf, command):
     assert told.err == "aufruf: there is no classifier 'call_to_acton'. Did you mean 'call_to_action'?\n"
 
 
+def test_the_status_of_several_classifiers(aufruf, write_classifier):
+    """Without --classifier each has its own object; with it there is the one; a single classifier has no wrapping."""
+    alone = aufruf("status", "--json").json
+    folder = write_classifier()
+    (folder / "negative.toml").write_text((folder / "call_to_action.toml").read_text("utf-8"), "utf-8")
+    both = aufruf("status", "--json").json["classifiers"]
+    assert both["call_to_action"] == alone == aufruf("status", "--json", "--classifier", "call_to_action").json
+    assert [both[name]["classifier"] for name in ("call_to_action", "negative")] == ["call_to_action", "negative"]
+    told = aufruf("status").out
+    assert [line for line in told.splitlines() if line.endswith(":")] == ["call_to_action:", "negative:"]
+
+
+def test_a_stack_elsewhere_is_not_down(aufruf, monkeypatch):
+    """Where the environment says where the pages are, and nothing was started here, nobody is told to start it."""
+    assert "down (`aufruf up`" in aufruf("status").out
+    monkeypatch.setenv("AUFRUF_PAGES_URL", "http://airflow.example/aufruf/classifiers")
+    monkeypatch.setenv("AUFRUF_MLFLOW_URL", "http://mlflow.example")
+    assert (
+        "stack     runs elsewhere: pages http://airflow.example/aufruf/classifiers, mlflow http://mlflow.example"
+        in (aufruf("status").out)
+    )
+
+
 @pytest.mark.parametrize("command", ["label", "train", "status"])
 def test_a_misspelt_key_is_wrong_usage(aufruf, write_classifier, command):
     """A misspelt key in the classifier file ends every command with exit code 2 and names file, key and nearest key."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from aufruf.classifier import Classifier, Encoder, choose, load, names, preset_names
 from aufruf.errors import DataRefused, UsageError
@@ -242,3 +243,39 @@ def test_the_installation_may_set_preset_and_encoder(installed):
     assert choose(replace(installed, preset="quick"), None, "demo") == demo != quick
     found = choose(replace(installed, encoder="./gbert"), None).encoder
     assert found == Encoder(name="./gbert", revision=None, max_tokens=99)
+
+
+def test_the_documented_defaults_are_the_defaults():
+    """docs/classifier.md lists every key of every section with the value that it has when it is left out."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "classifier.md").read_text("utf-8")
+    block = page.split("## Every key and its default")[1].split("```toml\n")[1].split("```")[0]
+    valueless = {(name, key) for name, keys in sections_of(block).items() for key in keys}
+    told = tomllib.loads(block)
+    for name, field in Classifier.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            _compare(name, field.default, told.pop(name), valueless)
+    assert told == {}
+    assert valueless == set()
+
+
+def sections_of(block: str) -> dict[str, list[str]]:
+    """Per section the keys that are commented out."""
+    found, name = dict[str, list[str]](), ""
+    for line in block.splitlines():
+        if line.startswith("["):
+            name = line[1 : line.index("]")]
+        elif line.startswith("# "):
+            found.setdefault(name, []).append(line[2:].split(" = ")[0])
+    return found
+
+
+def _compare(name: str, section: BaseModel, told: dict, valueless: set[tuple[str, str]]) -> None:
+    for key in type(section).model_fields:
+        value = getattr(section, key)
+        if isinstance(value, BaseModel):
+            _compare(f"{name}.{key}", value, told.pop(key), valueless)
+        elif value is None:
+            valueless.remove((name, key))
+        else:
+            assert told.pop(key) == (list(value) if isinstance(value, tuple) else value), (name, key)
+    assert told == {}

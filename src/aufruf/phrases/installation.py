@@ -4,7 +4,9 @@ from typing import Any
 
 
 def status(result: dict[str, Any]) -> list[str]:
-    """What is where, whether the two web UIs answer, and what is next."""
+    """What is where, whether the two web UIs answer, and what is next; of several classifiers one after the other."""
+    if "classifiers" in result:
+        return [line for name, one in result["classifiers"].items() for line in (f"{name}:", *status(one), "")][:-1]
     splits = ", ".join(f"{count} {name}" for name, count in result["splits"].items())
     return [
         f"stack     {_stack(result['stack'])}",
@@ -25,6 +27,8 @@ def _stack(found: dict[str, Any]) -> str:
     urls = ", ".join(f"{name} {url}" for name, url in found["urls"].items())
     if found["status"] == "up":
         return f"up: {urls} (`aufruf up` prints user and password again)"
+    if found["status"] == "elsewhere":
+        return f"runs elsewhere: {urls}"
     if found["status"] == "down":
         return "down (`aufruf up` starts Airflow and MLflow)"
     return (

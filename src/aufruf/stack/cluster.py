@@ -25,7 +25,8 @@ def prepare(settings: Settings, env: Mapping[str, str] = os.environ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     _bucket(settings.lake)
     _airflow("db", "migrate")
-    _airflow("pools", "import", str(Site(settings, env).pools))
+    if not _has_pool():
+        _airflow("pools", "import", str(Site(settings, env).pools))
     if slots := env.get("AUFRUF_GPU_SLOTS"):
         _airflow("pools", "set", "gpu", slots, GPU_POOL)
     secret = env.get("AUFRUF_WEBHOOK_SECRET_FILE")
@@ -53,6 +54,11 @@ def _bucket(lake: str) -> None:
         region = store.meta.region_name
         where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         store.create_bucket(Bucket=place.netloc, **where)
+
+
+def _has_pool() -> bool:
+    asked = [sys.executable, "-m", "airflow", "pools", "get", "gpu"]
+    return subprocess.run(asked, check=False, capture_output=True).returncode == 0
 
 
 def _airflow(*arguments: str) -> None:

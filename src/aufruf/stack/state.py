@@ -17,8 +17,14 @@ def running(settings: Settings) -> dict[str, Any] | None:
 
 
 def standing(settings: Settings) -> dict[str, Any]:
-    """Whether the stack is ``up``, ``down`` or ``unwell``, what of it does not answer, and where it is to be found."""
+    """Whether the stack is ``up``, ``down`` or ``unwell``, what of it does not answer, and where it is to be found.
+
+    ``elsewhere``: it was not started here, and the environment says where its pages are, as in a cluster.
+    """
     state = _recorded(settings)
+    if settings.pages_url and not state:
+        urls = {"pages": settings.pages_url, "mlflow": settings.mlflow_url or settings.tracking_uri}
+        return {"status": "elsewhere", "unwell": [], "urls": urls, "logs": str(settings.home / "airflow" / "logs")}
     settings, dead, parts = as_started(settings, state), _dead(state), state.get("components", {})
     if not parts or len(dead) == len(parts):
         status, ill = "down", []
