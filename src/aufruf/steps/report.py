@@ -104,7 +104,7 @@ def _decision(store: Store, classifier: Classifier) -> pages.DecisionNote | None
         return None
     last = rows.sort_values("at").iloc[-1]
     said, *reasons = json.loads(last["reasons"])
-    return pages.DecisionNote(last["verdict"], said, reasons, last["at"].to_pydatetime())
+    return pages.DecisionNote(last["verdict"], f"{said[:1].upper()}{said[1:]}.", reasons, last["at"].to_pydatetime())
 
 
 def _ledger(store: Store, classifier: Classifier) -> dict[str, int]:
