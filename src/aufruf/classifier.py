@@ -63,7 +63,7 @@ class Training(Section):
     learning_rate: Rate = 4e-5
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     warmup: Share = 0.1  # share of all steps: a fixed number can exceed a small run
-    patience: Count = 3  # evaluations without a better value before stopping
+    patience: Count = 3  # evaluations without a better value before stopping: see resume.impatient
     class_weights: Literal["balanced", "none"] = "balanced"
     frozen_layers: Annotated[int, Field(ge=0)] = 0  # above 0 the embeddings and so many lowest layers stay as they are
     seed: int = 5460

@@ -114,7 +114,25 @@ def test_a_finished_training_is_not_repeated(tmp_path, encoder, recipe, rows, mo
     assert len(told) == 1
 
 
-@pytest.mark.parametrize(("values", "epochs"), [([0.5, 0.4], 8), ([0.5, 0.4, 0.5, 0.3], 4), ([0.1, 0.2, 0.3], 8)])
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        ([0.4], None),  # of 8 epochs, with a patience of 3
+        ([0.4, 0.5, 0.5, 0.4, 0.3], 5),
+        ([0.4, 0.5, 0.6, 0.4, 0.5, 0.6], 6),
+        ([0.375] * 8, 7),  # never better than at first: counted from the fifth on
+        ([0.375, 0.375, 0.375, 0.375, 0.65, 0.7, 0.74, 0.75], None),  # the best of the sweep's table
+        ([0.5, 0.4, 0.4, 0.4, 0.4, 0.4], None),
+        ([0.1, 0.2, 0.3, 0.4], None),
+    ],
+)
+def test_patience_ends_no_training_that_has_not_begun_to_learn(values, ends):
+    """Evaluations without a better value count after one better than the first, or once half of the epochs are over."""
+    over = [n for n in range(1, len(values) + 1) if resume.impatient(values[:n], 8, 3)]
+    assert (over or [None])[0] == ends
+
+
+@pytest.mark.parametrize(("values", "epochs"), [([0.5, 0.4], 8), ([0.4, 0.5, 0.4, 0.5, 0.3], 5), ([0.1, 0.2, 0.3], 8)])
 def test_a_training_that_had_lost_its_patience_is_over(tmp_path, values, epochs):
     """Three epochs without a better value were the end before the kill, and are the end after it."""
     logged = [{"loss": 1.0}, *({"eval_f1": value} for value in values)]

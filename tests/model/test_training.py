@@ -153,9 +153,9 @@ def test_who_watches_may_stop_it(tune):
 
 
 def test_it_stops_early(tune):
-    """Without a better value for ``patience`` evaluations no further epoch is run."""
+    """Without a better value for ``patience`` evaluations no further epoch is run, but half of them always are."""
     found = tune(learning_rate=1e-9, epochs=8, patience=2)
-    assert len(found.history) == 3
+    assert len(found.history) == 6
 
 
 def test_cut_texts_are_counted(tune):

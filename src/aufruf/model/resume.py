@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,18 @@ def epochs(checkpoint: Path | None, planned: int, patience: int, metric: str) ->
         return planned
     logged = _read(checkpoint / "trainer_state.json")["log_history"]
     values = [row[f"eval_{metric}"] for row in logged if f"eval_{metric}" in row]
-    return len(values) if len(values) - 1 - values.index(max(values)) >= patience else planned
+    return len(values) if impatient(values, planned, patience) else planned
+
+
+def impatient(values: Sequence[float], planned: int, patience: int) -> bool:
+    """Whether so many evaluations, one an epoch, have brought no better value; a training that has them ends.
+
+    In the first half of the ``planned`` epochs those count only that follow a value better than the first: a
+    fine-tuning may stay at one label for epochs before it begins to learn (docs/decisions/08-sweeps.md).
+    """
+    best = values.index(max(values))
+    waited = range(best + 1, len(values))
+    return sum(best > 0 or 2 * (at + 1) > planned for at in waited) >= patience
 
 
 def _is_whole(checkpoint: Path, of: str) -> bool:

@@ -141,14 +141,14 @@ def _trained(job: _Job, mark: str, on_epoch: OnEpoch | None) -> tuple[Any, Watch
 
 
 def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int) -> tuple[Any, Watch]:
-    from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, set_seed
+    from transformers import PrinterCallback, Trainer, set_seed
 
     recipe = job.recipe
     set_seed(recipe.seed)
     known = resume.newest(job.folder, mark)  # what cannot be gone on from is removed
     known = known if job.mark else None
     epochs = resume.epochs(known, recipe.epochs, recipe.patience, recipe.metric)
-    watch = Watch(on_epoch, recipe.metric, job.mark)
+    watch = Watch(on_epoch, recipe, job.mark)
     trainer = Trainer(
         model_init=job.model,
         args=_arguments(replace(recipe, epochs=epochs), job.folder, job.where, micro, bool(job.mark)),
@@ -157,7 +157,7 @@ def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int) -> tuple[An
         data_collator=job.collate,
         compute_metrics=job.metrics,
         compute_loss_func=job.loss,
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=recipe.patience), watch.callback()],
+        callbacks=[watch.callback()],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(known) if known else None)

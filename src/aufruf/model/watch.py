@@ -9,16 +9,18 @@ import numpy as np
 
 from aufruf.errors import TrainingFailed
 from aufruf.model import resume
+from aufruf.model.recipe import Recipe
 
 log = logging.getLogger(__name__)
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 class Watch:
-    """Collects the history, passes each epoch on, and stops a run whose loss is no number."""
+    """Collects the history, passes each epoch on, and stops a run whose loss is no number or that learns no more."""
 
-    def __init__(self, on_epoch: OnEpoch | None, metric: str, mark: str) -> None:
-        self.on_epoch, self.metric, self.mark = on_epoch, metric, mark
+    def __init__(self, on_epoch: OnEpoch | None, recipe: Recipe, mark: str) -> None:
+        self.on_epoch, self.metric, self.mark = on_epoch, recipe.metric, mark
+        self.planned, self.patience = recipe.epochs, recipe.patience
         self.history: list[dict[str, float]] = []
         self.epochs = 0  # of this process
         self.loss = float("nan")
@@ -67,5 +69,7 @@ class Watch:
 
             def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
                 watch.epoch_done(float(state.epoch), metrics or {})
+                if resume.impatient([row[watch.metric] for row in watch.history], watch.planned, watch.patience):
+                    control.should_training_stop = True
 
         return Callback()
