@@ -1,6 +1,7 @@
 """The embedded stack: Airflow and the MLflow server on this machine, on loopback, with SQLite.
 
-``home/stack.json`` (readable by its owner only) says what runs: per component its pid and start time.
+Each component has a keeper, which starts it again when it ends. ``home/stack.json`` (readable by its owner only) says
+what runs: per component its keeper's pid and start time.
 """
 
 import contextlib
@@ -20,11 +21,12 @@ from typing import Any
 from aufruf.classifier import load, names
 from aufruf.errors import StackError, UsageError
 from aufruf.settings import Settings
-from aufruf.stack import environment, processes, webhook
+from aufruf.stack import environment, keeper, processes, webhook
 from aufruf.stack.api import Airflow
 from aufruf.stack.state import as_started, running, state_file, unwell
 
 SECONDS_TO_START = 240.0  # four Python processes that import Airflow, on two busy cores
+_STEADY, _PAUSE = 60.0, 5.0  # seconds after which a component has come up, and before one that ended starts again
 
 _AIRFLOW = {
     "api-server": ["api-server"],
@@ -126,7 +128,8 @@ class _Start:
 
     def _start(self, name: str, command: list[str], env: dict[str, str]) -> None:
         log = self.logs / f"{name}.log"
-        child = processes.start(_python(command), env, log, self.settings.airflow)
+        keep = [sys.executable, "-P", keeper.__file__, str(_STEADY), str(_PAUSE), name]
+        child = processes.start([*keep, *_python(command)], env, log, self.settings.airflow)
         self.children[name] = child
         self.state["components"][name] = {"pid": child.pid, "started": processes.created(child.pid)}
         self._save()

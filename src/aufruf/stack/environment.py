@@ -14,6 +14,7 @@ from aufruf.stack.processes import MARK, write_private
 
 HOST = "127.0.0.1"
 USER = "admin"
+_BUSY = 60  # seconds that a writer waits for another; after sqlite3's own 5 s a busy scheduler had given up and ended
 
 
 class Site:
@@ -105,7 +106,7 @@ def _core(settings: Settings, site: Site) -> dict[str, str]:
         "CORE__FERNET_KEY": _kept(settings.airflow / "fernet.key", _fernet),
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file(settings)),
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{settings.airflow / 'airflow.db'}",
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{settings.airflow / 'airflow.db'}?timeout={_BUSY}",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 

@@ -1,6 +1,7 @@
 """The embedded stack itself, which ``test_in_the_stack`` has used: the tests run in the order in which they stand."""
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -64,8 +65,8 @@ def test_the_scheduler_has_loaded_what_tasks_need(started: dict[str, Any]) -> No
     """torch is in the process that tasks are forked from, and in no other."""
 
     def has_torch(name: str) -> bool:
-        maps = psutil.Process(started["components"][name]).memory_maps()
-        return any("libtorch" in one.path for one in maps)
+        [kept] = psutil.Process(started["components"][name]).children()
+        return any("libtorch" in one.path for one in kept.memory_maps())
 
     assert {name for name in COMPONENTS if has_torch(name)} == {"scheduler"}
 
@@ -120,8 +121,21 @@ def test_a_file_in_the_inbox_starts_a_run(settings: Settings, started: dict[str,
     assert {run["run_type"] for run in runs} == {"asset_triggered"}
 
 
+def test_a_component_that_dies_comes_back(settings: Settings, started: dict[str, Any]) -> None:
+    """The scheduler is killed; a moment later another one schedules, with nobody having asked for it."""
+    keeper = psutil.Process(started["components"]["scheduler"])
+    [scheduler] = keeper.children()
+    scheduler.kill()
+    end = time.monotonic() + 180
+    while not (found := [one for one in keeper.children() if one.pid != scheduler.pid]) or Airflow(settings).unwell():
+        assert time.monotonic() < end, processes.tail(settings.home / "logs" / "scheduler.log")
+        time.sleep(1)
+    assert len(found) == 1
+    assert stack.up(settings)["components"] == started["components"]
+
+
 def test_down_leaves_no_process(settings: Settings, started: dict[str, Any]) -> None:
-    """With a task at work and one component killed, every process that carries the mark is gone afterwards."""
+    """With a task at work and one keeper killed, every process that carries the mark is gone afterwards."""
     scheduler = psutil.Process(started["components"]["scheduler"])
     scheduler.kill()
     scheduler.wait(30)

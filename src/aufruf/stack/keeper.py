@@ -1,0 +1,49 @@
+"""Keeps a component of the stack running: one that ends is started again, as a container with a restart policy is.
+
+Run as a file, ``python -P keeper.py STEADY PAUSE NAME COMMAND...``, so that it loads nothing but what stands here. A
+component that has never lived for STEADY seconds has not come up: then the keeper ends with its exit code, and nothing
+is tried again. Between two starts it waits PAUSE seconds, longer each time, a minute at most.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+_LONGEST = 60.0  # seconds between two starts
+
+
+def keep(steady: float, pause: float, name: str, command: Sequence[str]) -> int:
+    """Run the command again and again until this process is told to end; the exit code."""
+    told: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
+
+    def stop(which: int, _: Any) -> None:
+        told.append(which)
+        if children and children[-1].poll() is None:
+            children[-1].send_signal(which)
+
+    for which in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(which, stop)
+    up, wait = False, pause
+    while not told:
+        began = time.monotonic()
+        children[:] = [subprocess.Popen(command)]
+        code = children[-1].wait()
+        lived = time.monotonic() - began >= steady
+        up, wait = up or lived, pause if lived else min(2 * wait, _LONGEST)
+        if told:
+            break
+        if not up:
+            return code if code >= 0 else 128 - code
+        print(f"{name} ended with {code}; it is started again in {wait:.0f} s", file=sys.stderr, flush=True)
+        again = time.monotonic() + wait
+        while not told and time.monotonic() < again:
+            time.sleep(min(0.2, wait))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(keep(float(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4:]))
