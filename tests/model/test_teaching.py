@@ -28,11 +28,24 @@ def test_each_reason_has_its_share():
 
 
 def test_texts_that_read_alike_are_taken_once():
-    """Of ten texts that differ in one word, one goes out."""
+    """Of ten texts that differ in one word, one goes out for what a model says of them."""
     same = [f"Kommt morgen alle zum großen Fest auf dem Marktplatz Nummer {n}" for n in range(10)]
     texts = [*same, *_texts(30)]
-    found = chosen(np.full(40, 0.5), 0.5, texts, [], 40, MIX, 7)
+    mix = {"uncertain": 0.5, "positive": 0.5}
+    found = chosen(np.full(40, 0.5), 0.5, texts, [], 40, mix, 7)
     assert sum(one.row < 10 for one in found) == 1
+
+
+def test_chance_is_not_told_what_the_model_has_chosen():
+    """All likely texts read alike, and one is chosen: the random ones are the same as without any other reason."""
+    calls = [f"Geht am Sonntag alle zur Wahl Nummer {n}" for n in range(30)]
+    texts, odds = [*calls, *_texts(70)], np.r_[np.full(30, 0.99), np.full(70, 0.01)]
+    found = chosen(odds, 0.5, texts, [], 40, {"positive": 0.5, "random": 0.5}, 7)
+    drawn = [one.row for one in found if one.why == "random"]
+    assert drawn == [one.row for one in chosen(odds, 0.5, texts, [], 20, {"random": 1.0}, 7)]
+    assert len(drawn) == 20
+    assert sum(row < 30 for row in drawn) > 1
+    assert len([one for one in found if one.why == "positive" and one.row < 30]) == 0  # like a random one
 
 
 def test_what_may_only_be_drawn_is_not_chosen():

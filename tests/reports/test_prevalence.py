@@ -116,7 +116,7 @@ def test_the_page_shows_both_shares_and_what_cannot_be_told(day):
     section = page[page.index('id="prevalence"') : page.index('id="calls"')]
     plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
     assert "Corrected" in plain
-    assert "More than the classifier" in plain
+    assert "More than its errors explain" in plain
     assert "Cite corrected shares" in page
     assert section.count('class="model dot"') == 7
 

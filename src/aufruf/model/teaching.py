@@ -33,7 +33,10 @@ def chosen(
     choosable: npt.NDArray[np.bool_] | None = None,
     drawable: npt.NDArray[np.bool_] | None = None,
 ) -> list[Pick]:
-    """At most ``most`` of the texts, each reason as often as its share in ``mix``, no two of them alike.
+    """At most ``most`` of the texts, each reason as often as its share in ``mix``.
+
+    The random ones are drawn first, whatever they are like: they are what validation and test are made of. The others
+    are like none of them, and no two of them alike.
 
     ``probabilities``: of the positive, (texts,). ``known``: labelled texts, from which the diverse ones shall differ.
     ``choosable``, ``drawable``: which may be taken for what a model says of them, and which by chance (default: all).
@@ -55,8 +58,16 @@ def chosen(
     allowed = dict.fromkeys(mix, every if choosable is None else choosable)
     allowed |= {RANDOM: every if drawable is None else drawable}
     open_, beside = every.copy(), np.zeros(len(texts))  # beside: cosine to the nearest taken
-    owed, picks = dict.fromkeys(mix, 0.0), list[Pick]()
+    drawn = np.flatnonzero(allowed[RANDOM])
+    drawn = drawn[np.argsort(-order[RANDOM][drawn])][: round(most * mix.get(RANDOM, 0.0) / sum(mix.values()))]
+    picks = [Pick(int(at), RANDOM) for at in drawn]
+    for at in map(int, drawn):
+        beside = np.maximum(beside, _cosines(words, at))
+    open_ &= beside < _ALIKE
+    open_[drawn] = False
+    owed = dict.fromkeys(mix, 0.0)
     while len(picks) < most and (able := _able(mix, allowed, open_)):
+        able = {name: mask for name, mask in able.items() if name != RANDOM} or able
         for name in able:
             owed[name] += mix[name]
         why = max(able, key=lambda name: owed[name])
@@ -64,7 +75,7 @@ def chosen(
         worth = likely - np.maximum(near, beside) if why == DIVERSE else order[why]
         at = int(np.argmax(np.where(able[why], worth, -np.inf)))
         picks.append(Pick(at, why))
-        alike = np.asarray((words @ words[at].T).todense()).ravel()
+        alike = _cosines(words, at)
         beside = np.maximum(beside, alike)
         open_ &= alike < _ALIKE
         open_[at] = False
@@ -90,6 +101,11 @@ def _vectors(texts: Sequence[str], known: Sequence[str]) -> tuple[Any, Any]:
     except ValueError:  # no text has a word
         every = csr_matrix((len(texts) + len(known), 1), dtype=np.float32)
     return every[: len(texts)], every[len(texts) :]
+
+
+def _cosines(words: Any, at: int) -> Floats:
+    """The cosine of each text with one of them, (texts,)."""
+    return np.asarray((words @ words[at].T).todense()).ravel()
 
 
 def _nearest(words: Any, seen: Any) -> Floats:

@@ -12,6 +12,7 @@ from statistics import NormalDist
 from aufruf.reports.intervals import Interval, wilson
 
 _ENOUGH = 5  # test texts of either side below which an error rate says nothing
+_BETTER = 0.05  # by which sensitivity and specificity must sum to more than 1: shares are divided by it
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Errors:
         """Whether shares can be corrected: both sides were tested, and the classifier is better than chance."""
         if min(self.positives, self.negatives) < _ENOUGH:
             return False
-        return self.found / self.positives + self.spared / self.negatives > 1
+        shrunk = (self.found + 1) / (self.positives + 2) + (self.spared + 1) / (self.negatives + 2)
+        return min(shrunk, self.found / self.positives + self.spared / self.negatives) > 1 + _BETTER
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,16 @@ from aufruf.reports.intervals import wilson
 from aufruf.steps import corpus
 from aufruf.store import Store
 
-_NEAREST = 50  # test texts that are compared; more would reach further from the probability, fewer say less
+_NEAREST = 50  # test texts that are compared at most; more would reach further from the probability
 _FEWEST = 20  # below, the interval spans nearly everything
+_WITHIN = 0.1  # of the probability: texts farther off were another question
 
 
 def track_record(store: Store, classifier: Classifier, version: str) -> Callable[[float], Record | None]:
     """Probability of the positive class -> what became of the test texts that this version gave the nearest ones.
 
-    The texts are those of the frozen test set with a label, as they were scored. None with fewer than 20 of them.
+    The texts are those of the frozen test set with a label, as they were scored, at most 50 within 0.1 of the
+    probability. None with fewer than 20 of them.
     """
     mine = {"classifier": classifier.name}
     test = store.read("splits", {**mine, "split": "test"}, ["text_id"])
@@ -30,9 +32,10 @@ def track_record(store: Store, classifier: Classifier, version: str) -> Callable
     truth = corpus.calls(rows["label"], classifier)
 
     def record(probability: float) -> Record | None:
-        if len(scores) < _FEWEST:
-            return None
         near = np.argsort(np.abs(scores - probability), kind="stable")[:_NEAREST]
+        near = near[np.abs(scores[near] - probability) <= _WITHIN]
+        if len(near) < _FEWEST:
+            return None
         calls = int(truth[near].sum())
         return Record(len(near), calls, float(scores[near].min()), float(scores[near].max()), *wilson(calls, len(near)))
 

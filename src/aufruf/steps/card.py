@@ -15,7 +15,7 @@ from aufruf.release.tracking import Tracker
 from aufruf.reports import model_card
 from aufruf.schemas import NONE
 from aufruf.settings import Settings
-from aufruf.steps import corpus
+from aufruf.steps import corpus, label
 from aufruf.store import Store
 
 NAME = "README.md"  # in the sealed folder
@@ -98,11 +98,13 @@ def _split(classifier: Classifier, name: str, rows: pd.DataFrame) -> dict[str, A
 
 
 def _votes(settings: Settings, classifier: Classifier, frame: pd.DataFrame) -> dict[str, Any]:
-    """How many voted, how far they agreed, and how the labels came about; excluded annotators are left out."""
+    """How many voted, how far they agreed, and how the labels came about.
+
+    Votes and agreement are those of the agreement page, of texts that stayed undecided too; what was decided is told of
+    the texts in ``frame``.
+    """
     store, mine = Store(settings.lake), {"classifier": classifier.name}
-    votes = store.read("annotations", mine, ["text_id", "annotator", "label"])
-    votes = agreement.own_votes(votes[votes["text_id"].isin(frame["text_id"])])
-    votes = votes[~votes["annotator"].isin(classifier.votes.exclude)]
+    votes = agreement.own_votes(label.counting(store, classifier))
     found = agreement.measure(votes, classifier.labels, several=classifier.multi_label)
     how = store.read("labels", mine, ["text_id", "how"])
     decided = how.loc[how["text_id"].isin(frame["text_id"]), "how"].value_counts().sort_index()

@@ -73,6 +73,12 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
     return {**result, "changed": written, "status": "new" if written else "nothing to do"}
 
 
+def counting(store: Store, classifier: Classifier) -> pd.DataFrame:
+    """The votes that count - text_id, annotator, label - of undecided texts too: without those, all would agree."""
+    found = _decide(store, classifier, store.read("labels", {"classifier": classifier.name}))
+    return found.votes.loc[found.standing == batches.COUNTS, ["text_id", "annotator", "label"]]
+
+
 def undecided(settings: Settings, classifier: Classifier) -> list[dict[str, Any]]:
     """The texts whose votes decide nothing as Label Studio tasks, the most disputed first; nothing is written."""
     store = Store(settings.lake)

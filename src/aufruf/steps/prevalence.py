@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
+from aufruf.data.shares import side
 from aufruf.reports.prevalence import Errors, Prevalence, Share, contrasts, share
 from aufruf.steps import corpus
 from aufruf.store import Store
@@ -16,9 +19,12 @@ _MOST = 400  # rows of a slice; a campaign has some ten weeks and parties
 
 
 def prevalence(store: Store, classifier: Classifier, version: str) -> Prevalence:
-    """Raw and corrected shares of the positive label among the texts nobody annotated, as they read now.
+    """Raw and corrected shares of the positive label among the texts that no model learns from, as they read now.
 
-    The error rates come from the version's predictions on the test split.
+    Those are the texts of validation and test, and of the others those whose wording is dealt to these sides. What is
+    chosen to be annotated for what a model says of it is chosen among the rest, so no choice moves these shares: were
+    annotated texts left out, calls would leave the weeks and parties that were annotated. The error rates come from the
+    version's predictions on the test split.
     """
     errors, counted = test_errors(store, classifier, version), _counted(store, classifier, version)
     whole = share(None, *_sums(counted), errors)
@@ -33,17 +39,18 @@ def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
     intervals wider and leaves the rates as they are.
     """
     mine = {"classifier": classifier.name}
-    test = store.read("splits", {**mine, "split": "test"}, ["text_id", "digest", "group_id"])
-    labels = store.read("labels", mine, ["text_id", "label"])
+    test = store.read("splits", {**mine, "split": "test"}, ["text_id", "group_id"])
+    now = store.read("texts", {"text_id": test["text_id"].tolist()}, ["text_id", "digest"])
+    test, labels = test.merge(now, on="text_id"), store.read("labels", mine, ["text_id", "label"])
     said = store.read("predictions", {**mine, "model_version": version, "text_id": test["text_id"].tolist()})
     rows = test.merge(labels[labels["label"].notna()], on="text_id")
     rows = rows.merge(said[["text_id", "digest", "label"]], on=["text_id", "digest"], suffixes=("", "_said"))
     truth, told = (corpus.calls(rows[name], classifier) for name in ("label", "label_said"))
     sides = []
-    for side, right in ((truth, told), (~truth, ~told)):
-        texts, groups = int(side.sum()), rows.loc[side, "group_id"].nunique()
+    for these, right in ((truth, told), (~truth, ~told)):
+        texts, groups = int(these.sum()), rows.loc[these, "group_id"].nunique()
         part = groups / texts if texts else 0.0
-        sides += [float((side & right).sum()) * part, float(groups)]
+        sides += [float((these & right).sum()) * part, float(groups)]
     return Errors(*sides)
 
 
@@ -73,19 +80,42 @@ def _share(one: Share) -> dict[str, Any]:
 
 
 def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
-    """Texts by what slices are made of and by label, column ``n``; only counts leave the lake."""
+    """Texts that no model learns from by what slices are made of and by label, column ``n``."""
     mine, zone = f"classifier = {quoted(classifier.name)}", quoted(classifier.schedule.timezone)
     week = f"date_trunc('week', t.posted_at at time zone {zone})"
     sql = (
-        f"select t.party, t.text_type, t.post_type, {week} as week, p.label, count(*) as n "  # noqa: S608 - names are ours, values are quoted
+        f"select t.group_id, s.split, t.party, t.text_type, t.post_type, {week} as week, p.label, count(*) as n "  # noqa: S608 - names are ours, values are quoted
         f"from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest "
-        f"left anti join splits s on s.text_id = t.text_id and s.{mine} "
-        f"where p.{mine} and p.model_version = {quoted(version)} group by 1, 2, 3, 4, 5"
+        f"left join (select text_id, split from splits where {mine}) s on s.text_id = t.text_id "
+        f"where p.{mine} and p.model_version = {quoted(version)} group by 1, 2, 3, 4, 5, 6, 7"
     )
-    rows = [row for batch in store.query(sql, "predictions", "texts", "splits") for row in batch.to_pylist()]
-    frame = pd.DataFrame(rows, columns=[*SLICES, "label", "n"], dtype=object)
-    frame["week"] = [None if at is None else f"{at.isocalendar()[0]}-W{at.isocalendar()[1]:02}" for at in frame["week"]]
+    by, learnt = [*SLICES, "label"], _learnt(store, classifier)
+    parts = [pd.DataFrame(columns=[*by, "n"], dtype=object)]
+    for batch in store.query(sql, "predictions", "texts", "splits"):
+        rows = pd.DataFrame({name: pd.Series(batch[name].to_pylist(), dtype=object) for name in batch.schema.names})
+        held = rows[_held_out(rows, learnt, classifier)]
+        parts.append(held.groupby(by, dropna=False)["n"].sum().reset_index())
+    frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True).astype(object)
+    frame["week"] = [
+        None if pd.isna(at) else f"{at.isocalendar()[0]}-W{at.isocalendar()[1]:02}" for at in frame["week"]
+    ]
     return frame.assign(call=corpus.calls(frame["label"], classifier))
+
+
+def _learnt(store: Store, classifier: Classifier) -> frozenset[str]:
+    """The wordings that are trained on."""
+    train = store.read("splits", {"classifier": classifier.name, "split": "train"}, ["text_id"])["text_id"].tolist()
+    return frozenset(store.read("texts", {"text_id": train}, ["group_id"])["group_id"]) if train else frozenset()
+
+
+def _held_out(rows: pd.DataFrame, learnt: frozenset[str], classifier: Classifier) -> npt.NDArray[np.bool_]:
+    """Which texts no model learns from: by the ledger, else by where their wording would be dealt."""
+    dealt = np.asarray(side(rows["group_id"].tolist(), classifier.split) != "train", dtype=np.bool_)
+    unseen = ~rows["group_id"].isin(learnt).to_numpy(dtype=np.bool_)
+    ledger = rows["split"].isin(["validation", "test"]).to_numpy(dtype=np.bool_)
+    open_ = (rows["split"].isna() | (rows["split"] == "none")).to_numpy(dtype=np.bool_)
+    held: npt.NDArray[np.bool_] = ledger | (open_ & dealt & unseen)
+    return held
 
 
 def _shares(counted: pd.DataFrame, name: str, errors: Errors) -> list[Share]:

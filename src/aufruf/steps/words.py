@@ -71,22 +71,20 @@ def _words_of(row: dict[Any, Any], classifier: Classifier) -> list[_Named]:
 
 
 def _drivers(named: Iterable[_Named], calls: int, most: int) -> list[page.Driver]:
-    """Words that spoke for the positive label in calls, by what they add to the mean call; case is folded."""
+    """Words that spoke for the positive label, by what they add to the mean call; case is folded.
+
+    Weights are summed with their signs and by text: what speaks for it here and against it there adds little.
+    """
     alike: dict[str, list[_Named]] = defaultdict(list)
     for one in named:
-        if one.call and one.weight > 0:
+        if one.call:
             alike[one.word.casefold()].append(one)
-    found = [
-        page.Driver(
-            word=some[0].word,
-            texts=len(some),
-            weight=sum(one.weight for one in some) / len(some),
-            share=sum(one.weight for one in some) / calls,
-            examples=[page.Example(one.text_id, one.text) for one in _strongest(some)],
-        )
-        for some in alike.values()
-    ]
-    return sorted(found, key=lambda one: (-one.share, one.word))[:most]
+    found = []
+    for some in alike.values():
+        total, texts = sum(one.weight for one in some), len({one.text_id for one in some})
+        examples = [page.Example(one.text_id, one.text) for one in _strongest([o for o in some if o.weight > 0])]
+        found.append(page.Driver(some[0].word, texts, total / texts, total / calls, examples))
+    return sorted((one for one in found if one.share > 0), key=lambda one: (-one.share, one.word))[:most]
 
 
 def _by_party(named: list[_Named], calls: pd.DataFrame) -> list[page.PartyWords]:

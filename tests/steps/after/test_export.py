@@ -2,12 +2,16 @@
 
 import csv
 from collections import Counter
+from datetime import UTC, datetime
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from aufruf.cli import main
+from aufruf.data.shares import side
 from aufruf.errors import UsageError
+from aufruf.schemas import SplitRow
 from aufruf.steps.export import export
 from aufruf.steps.prevalence import prevalence
 from aufruf.steps.score import score
@@ -94,10 +98,40 @@ def test_from_the_shell(scored, tmp_path, capfd, monkeypatch):
     assert capfd.readouterr().out.startswith("new:1:caption: scored by version 1 on ")
 
 
-def test_prevalence_counts_what_nobody_annotated(scored):
-    """The slices add up to the texts outside the ledger, and the error rates are those of the test predictions."""
+def held_out(scored) -> set[str]:
+    """The texts that no model learns from."""
+    ledger = scored.store.read("splits", columns=["text_id", "split"]).set_index("text_id")["split"]
+    texts = scored.store.read("texts", columns=["text_id", "group_id"])
+    dealt = dict(zip(texts["text_id"], side(texts["group_id"].tolist(), scored.classifier.split), strict=True))
+    trained = {text_id for text_id, split in ledger.items() if split == "train"}
+    learnt = set(texts.loc[texts["text_id"].isin(trained), "group_id"])
+    free = {row.text_id for row in texts.itertuples() if row.group_id not in learnt and dealt[row.text_id] != "train"}
+    return {one for one in texts["text_id"] if ledger.get(one, "none") in {"validation", "test"}} | {
+        one for one in free if ledger.get(one, "none") == "none"
+    }
+
+
+def test_choosing_what_to_annotate_moves_no_prevalence(scored):
+    """Texts that are annotated for what the model says of them, and trained on, were not counted before either."""
+    before = prevalence(scored.store, scored.classifier, "1").whole
+    ledger = set(scored.store.read("splits")["text_id"])
+    texts = scored.store.read("texts")
+    free = texts[~texts["text_id"].isin(ledger)]
+    chosen = free[np.asarray(side(free["group_id"].tolist(), scored.classifier.split)) == "train"]
+    assert len(chosen) > 3
+    rows = [
+        SplitRow(scored.classifier.name, one.text_id, one.digest, one.group_id, "train", "", datetime.now(UTC))
+        for one in chosen.itertuples()
+    ]
+    scored.store.add("splits", rows)
+    assert prevalence(scored.store, scored.classifier, "1").whole == before
+
+
+def test_prevalence_counts_what_no_model_learns_from(scored):
+    """The slices add up to the texts of the other sides, annotated or not; error rates are of the test predictions."""
     found = prevalence(scored.store, scored.classifier, "1")
-    outside = scored.store.count("texts") - len(scored.store.read("splits"))
+    outside = len(held_out(scored))
+    assert 0 < outside < scored.store.count("texts")
     assert found.whole.texts == outside
     for shares in found.slices.values():
         assert sum(one.texts for one in shares) == outside
