@@ -126,3 +126,10 @@ def test_the_page_says_when_nothing_could_be_corrected(day):
     page = render(replace(day, prevalence=counted(Errors(3, 3, 9, 9))))
     assert "all shares are raw" in page
     assert "model dot" not in page[page.index('id="prevalence"') : page.index('id="calls"')]
+
+
+@pytest.mark.parametrize("errors", [Errors(5, 6, 3, 14), Errors(4, 5, 260, 1000)])
+def test_a_classifier_near_chance_corrects_nothing(errors):
+    """Sensitivity and specificity sum to little more than 1, shrunk as for the interval to less: shares are raw."""
+    assert not errors.usable
+    assert share("X", 30, 100, errors).corrected is None

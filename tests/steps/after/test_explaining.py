@@ -17,6 +17,7 @@ from aufruf.steps.explain import doubts, explain, while_champion
 from aufruf.steps.findings import said, scored
 from aufruf.steps.report import report
 from aufruf.steps.score import score
+from aufruf.steps.words import _drivers, _Named
 
 
 def rows(after, **where: str) -> list[dict]:
@@ -183,6 +184,18 @@ def test_the_page_on_words(after):
     assert "<b>zum" not in html
     assert f"<b>{listed['explained']}</b> explanations by version" in html
     assert "Suspected shortcuts" in html
+
+
+def test_what_a_word_adds_is_summed_with_its_sign():
+    """For it here and against it there add up to nothing; a text that spells a word twice is one text."""
+
+    def named(word: str, weight: float, text_id: str) -> _Named:
+        return _Named(word, weight, text_id, text_id, None, True)
+
+    both = [named("Geht", 0.3, "a"), named("Geht", -0.3, "b"), named("alle", 0.2, "a"), named("Alle", 0.1, "a")]
+    [one] = _drivers(both, 2, 10)
+    assert (one.word, one.texts) == ("alle", 1)
+    assert (one.weight, one.share) == pytest.approx((0.3, 0.15))
 
 
 def test_in_a_notebook(after, monkeypatch):

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aufruf.data import agreement
 from aufruf.errors import AufrufError, NothingYet, TrainingFailed, UsageError
 from aufruf.model.evaluation import Judged, measure, one_hot
 from aufruf.release.registry import CHALLENGER
 from aufruf.settings import Settings
-from aufruf.steps import corpus
+from aufruf.steps import corpus, label
 from aufruf.steps.evaluate import evaluate
 from aufruf.steps.sweep import sweep
 from aufruf.steps.train import train
@@ -218,3 +219,14 @@ def test_without_a_ledger_there_is_nothing_to_learn(after, tmp_path, step):
     with pytest.raises(NothingYet, match=r"no text has a split yet.*aufruf ingest"):
         step(empty, after.classifier)
     assert not empty.studies.exists()
+
+
+def test_the_model_card_has_the_agreement_of_all_votes(after, nights):
+    """Alpha of the texts that stayed undecided too: among decided ones alone annotators agree by construction."""
+    card = (after.registry.fetch(after.registry.get("1")) / "README.md").read_text("utf-8")
+    votes = label.counting(after.store, after.classifier)
+    decided = after.store.read("labels").dropna(subset=["label"])["text_id"]
+    every = agreement.measure(votes, after.classifier.labels)
+    some = agreement.measure(votes[votes["text_id"].isin(decided)], after.classifier.labels)
+    assert every.alpha == nights.results[0]["label"]["alpha"] != some.alpha
+    assert f"Krippendorff's alpha {every.alpha:.2f} " in card
