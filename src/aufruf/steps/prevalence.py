@@ -19,12 +19,12 @@ _MOST = 400  # rows of a slice; a campaign has some ten weeks and parties
 
 
 def prevalence(store: Store, classifier: Classifier, version: str) -> Prevalence:
-    """Raw and corrected shares of the positive label among the texts that no model learns from, as they read now.
+    """Raw and corrected shares of the positive label among posts' texts that no model learns from, as they read now.
 
-    Those are the texts of validation and test, and of the others those whose wording is dealt to these sides. What is
-    chosen to be annotated for what a model says of it is chosen among the rest, so no choice moves these shares: were
-    annotated texts left out, calls would leave the weeks and parties that were annotated. The error rates come from the
-    version's predictions on the test split.
+    Those are texts whose wording is dealt to validation or test, and annotated ones that are there; not what arrived
+    with its annotation, which may be chosen from anywhere. What is sent to annotators for what a model says of it is
+    chosen among the rest, so no choice moves these shares: were annotated texts left out, calls would leave the weeks
+    and parties that were annotated. The error rates come from the version's predictions on the test split.
     """
     errors, counted = test_errors(store, classifier, version), _counted(store, classifier, version)
     whole = share(None, *_sums(counted), errors)
@@ -87,11 +87,13 @@ def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame
         f"select t.group_id, s.split, t.party, t.text_type, t.post_type, {week} as week, p.label, count(*) as n "  # noqa: S608 - names are ours, values are quoted
         f"from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest "
         f"left join (select text_id, split from splits where {mine}) s on s.text_id = t.text_id "
-        f"where p.{mine} and p.model_version = {quoted(version)} group by 1, 2, 3, 4, 5, 6, 7"
+        f"left join files f on f.digest = t.file "
+        f"where p.{mine} and p.model_version = {quoted(version)} and (s.text_id is null or f.kind = 'posts') "
+        f"group by 1, 2, 3, 4, 5, 6, 7"
     )
     by, learnt = [*SLICES, "label"], _learnt(store, classifier)
     parts = [pd.DataFrame(columns=[*by, "n"], dtype=object)]
-    for batch in store.query(sql, "predictions", "texts", "splits"):
+    for batch in store.query(sql, "predictions", "texts", "splits", "files"):
         rows = pd.DataFrame({name: pd.Series(batch[name].to_pylist(), dtype=object) for name in batch.schema.names})
         held = rows[_held_out(rows, learnt, classifier)]
         parts.append(held.groupby(by, dropna=False)["n"].sum().reset_index())
