@@ -13,6 +13,7 @@ secret() {
     case ${value,,} in
         *sample* | *change*me* | *example* | password* | admin* | airflow* | minioadmin*) refuse "the secret $1 is a sample" ;;
     esac
+    case $value in *%\{*) refuse "the secret $1 holds %{" ;; esac
     test "${#value}" -ge 20 || refuse "the secret $1 is shorter than 20 characters"
     found=$value
 }
@@ -21,7 +22,7 @@ while IFS= read -r name; do
     value=${!name}
     while [[ $value =~ %\{([a-z0-9_]+)\} ]]; do
         secret "${BASH_REMATCH[1]}"
-        value=${value//"${BASH_REMATCH[0]}"/$found}
+        value=${value//"${BASH_REMATCH[0]}"/"$found"}   # quoted: & is no sign of its own in it
     done
     if test "$value" != "${!name}"; then export "$name=$value"; fi
 done < <(compgen -e)
@@ -30,6 +31,7 @@ if test -n "${AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE:-}"; then      #
     secret airflow_passwords.json
     file=$AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE
     mkdir -p "$(dirname "$file")"
-    install -m 600 "$secrets/airflow_passwords.json" "$file.$$" && mv "$file.$$" "$file"
+    draft=$(mktemp "$file.XXXXXX")
+    install -m 600 "$secrets/airflow_passwords.json" "$draft" && mv "$draft" "$file"
 fi
 exec "$@"

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from aufruf import classifier as classifiers
@@ -87,7 +88,12 @@ _OPTIONS = (  # passed on to the step, where given
 
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:
     """The step's object, and the failure it reports beside it."""
-    command, settings = options.command, Settings.load(options.home)
+    settings = Settings.load(options.home)
+    with _private(settings.home):
+        return _ran(options, options.command, settings)
+
+
+def _ran(options: argparse.Namespace, command: str, settings: Settings) -> tuple[dict[str, Any], AufrufError | None]:
     if command == "sample":
         return _step("sample")(options.folder), None
     if command in {"down", "demo"}:
@@ -226,6 +232,17 @@ def _standard_output_is_ours() -> Iterator[Any]:
         ours.flush()
         os.dup2(ours.fileno(), 1)
         ours.close()
+
+
+@contextmanager
+def _private(home: Path) -> Iterator[None]:
+    """A home that a command makes is its owner's only: it holds what people wrote."""
+    before = home.exists()
+    try:
+        yield
+    finally:
+        if not before and home.is_dir():
+            home.chmod(0o700)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where things live. Built once at the edge, from the environment and the command line, and passed down."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,8 +57,8 @@ class Settings:
 
     @property
     def registry_url(self) -> str:
-        """The address of the tracking server that people are shown, without a slash at its end."""
-        return (self.mlflow_url or self.tracking_uri).rstrip("/")
+        """The address of the tracking server that people are shown, without a login and a slash at its end."""
+        return re.sub(r"(?<=://)[^/@]*@", "", self.mlflow_url or self.tracking_uri).rstrip("/")
 
     @property
     def inbox_annotations(self) -> Path:

@@ -6,6 +6,7 @@ A notification that cannot be sent is a line in the log; it fails no task. Addre
 import asyncio
 import contextlib
 import html
+import http.client
 import json
 import logging
 import os
@@ -119,7 +120,7 @@ def _wanted(occasion: Occasion, classifiers: list[str]) -> Iterator[Any]:
 def _post(variable: str, text: str) -> None:
     """POST ``{"text": ...}``, escaped as Slack asks, to the address in an environment variable."""
     address = os.environ.get(variable, "")
-    if urlsplit(address).scheme not in {"http", "https"}:
+    if not _is_web(address):
         log.warning("Nobody was notified: the environment variable %s holds no http(s) address.", variable)
         return
     body = json.dumps({"text": html.escape(text, quote=False)}).encode()
@@ -129,8 +130,15 @@ def _post(variable: str, text: str) -> None:
     try:
         with _OPENER.open(request, timeout=_SECONDS) as answer:
             log.info("Notified %s: %s.", variable, answer.status)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         log.warning("Nobody was notified: the address in %s did not take it (%s).", variable, type(error).__name__)
+
+
+def _is_web(address: str) -> bool:
+    try:
+        return urlsplit(address).scheme in {"http", "https"}
+    except ValueError:  # brackets that are no IPv6 address
+        return False
 
 
 def _mail(to: tuple[str, ...], connection: str, text: str, where: str) -> None:

@@ -94,6 +94,19 @@ def test_the_status_of_several_classifiers(aufruf, write_classifier):
     assert [line for line in told.splitlines() if line.endswith(":")] == ["call_to_action:", "negative:"]
 
 
+def test_a_home_that_a_command_makes_is_private(aufruf, tmp_path):
+    """It holds what people wrote; looking makes none, and one that is there keeps its mode."""
+    (tmp_path / "posts.csv").write_text("id,body\n1,Hallo\n", "utf-8")
+    assert aufruf("status").code == 0
+    assert not (tmp_path / "home").exists()
+    told = aufruf("ingest", "posts.csv", "--columns", "post_id=id,text=body")
+    assert told.code == 0, told.err
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "home").chmod(0o750)
+    aufruf("ingest", "posts.csv", "--columns", "post_id=id,text=body")
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o750
+
+
 def test_a_stack_elsewhere_is_not_down(aufruf, monkeypatch):
     """Where the environment says where the pages are, and nothing was started here, nobody is told to start it."""
     assert "down (`aufruf up`" in aufruf("status").out

@@ -150,6 +150,16 @@ def test_the_entrypoint_puts_secrets_in_their_places(secrets):
     assert (found["URL"], found["PLAIN"]) == (f"x://{key}:{word}@y", "%{ }")
 
 
+def test_a_secret_of_ones_own_may_hold_any_sign(secrets):
+    """An ampersand stands for nothing, and quotes, dollars and backslashes are themselves."""
+    word = """a&b&&%{c-'"$HOME`id`\\\\-and-so-on"""
+    for bad, code in ((word, 78), (word.replace("%{", ""), 0)):
+        (secrets / "redis_password").write_text(bad, "utf-8")
+        said = entered(secrets, {"URL": "redis://:%{redis_password}@redis"}, "printenv", "URL")
+        assert said.returncode == code
+        assert code or said.stdout == f"redis://:{bad}@redis\n"
+
+
 @pytest.mark.parametrize(
     ("word", "why"),
     [

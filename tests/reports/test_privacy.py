@@ -104,3 +104,16 @@ def test_long_texts_of_one_kind_stay_quick() -> None:
     for unit in ("a", "a.", "a@", "0 1", "@a.", "www.", "+491", "a/", "-"):
         masked(unit * (60_000 // len(unit)))
     assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize("handle", ["@\u200balice", "@\u2060\ufeffbob", "﹫carla"])
+def test_signs_that_nobody_sees_do_not_unmask_a_handle(handle: str) -> None:
+    """Zero-width signs behind the @, and its small form, are part of a mention."""
+    assert masked(f"Danke {handle} und alle") == "Danke @••• und alle"
+
+
+def test_a_hostile_text_is_masked_in_time_that_grows_with_its_length() -> None:
+    """A hundred thousand zero-width signs: a pattern that looks again from each of them needs a minute."""
+    began = time.process_time()
+    assert masked("\u200b" * 100_000)
+    assert time.process_time() - began < 5

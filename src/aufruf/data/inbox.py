@@ -14,6 +14,7 @@ from typing import IO
 
 _SETTLED = 2.0  # seconds without a change after which a file counts as complete
 _UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", "~")  # how copiers and browsers name a file on its way
+_LONGEST = 200  # bytes of the name of a file that is set aside
 _LOCK = "lock"  # held by the process that works in the folder
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 _CHUNK = 1 << 20
@@ -108,6 +109,10 @@ def refuse(source: Path, folder: Path, reason: str) -> Path:
 def _free(folder: Path, name: str) -> Path:
     """A name in ``folder`` that is not taken yet: ``votes.json``, ``votes-2.json``, ..."""
     stem, suffix = Path(name).stem, Path(name).suffix
+    if len(os.fsencode(name)) > _LONGEST:  # room for a number and for .reason.txt
+        suffix = suffix if len(os.fsencode(suffix)) <= 20 else ""
+        stem = os.fsencode(stem)[: _LONGEST - 20].decode("utf-8", "ignore") or "unnamed"
+        name = f"{stem}{suffix}"
     number, place = 1, folder / name
     while place.exists():
         number += 1

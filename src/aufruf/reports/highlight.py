@@ -8,7 +8,7 @@ from itertools import pairwise
 # combining marks of Latin text, and the zero-width signs people slip into handles: both are inside a token
 IN_WORD = r"[\w\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f\u2060\ufe20-\ufe2f\ufeff]"
 LINK = r"(?:https?://|www\.)[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…]"
-HANDLE = rf"[@＠]\w(?:(?:{IN_WORD}|[.@-])*{IN_WORD})?"
+HANDLE = rf"[@＠﹫][\u200b-\u200f\u2060\ufeff]*\w(?:(?:{IN_WORD}|[.@-])*{IN_WORD})?"
 
 _WHOLE = re.compile(rf"{LINK}|{HANDLE}", re.IGNORECASE)
 _ZWJ, _KEYCAP = "\u200d", "\u20e3"

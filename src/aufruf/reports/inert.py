@@ -4,7 +4,7 @@ import math
 from urllib.parse import quote, urlsplit
 
 _BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_INVISIBLE = [*range(0x20), *range(0x7F, 0xA0), *map(ord, _BIDI), 0x2028, 0x2029]
+_INVISIBLE = [*range(0x20), *range(0x7F, 0xA0), *map(ord, _BIDI), 0x200B, 0x2028, 0x2029, 0x2060, 0xFEFF]
 _SHOWN = {code: f"‹U+{code:04X}›" for code in _INVISIBLE if chr(code) not in "\t\n"}  # a font has no sign for them
 _SHOWN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # half a character: UTF-8 cannot write it
 _ASCII = frozenset(map(chr, range(0x21, 0x7F)))

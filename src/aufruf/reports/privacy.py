@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from aufruf.reports.highlight import HANDLE, IN_WORD, LINK
 
-_MAIL = rf"(?<![\w.+%-])(?:{IN_WORD}|[.+%-])++[@＠](?:{IN_WORD}|-)+(?:\.(?:{IN_WORD}|-)+)+"
+_MAIL = rf"(?<![.+%-])(?<!{IN_WORD})(?:{IN_WORD}|[.+%-])++[@＠](?:{IN_WORD}|-)+(?:\.(?:{IN_WORD}|-)+)+"
 _BARE = r"(?<![\w.-])(?:[\w-]++\.)+[a-z]{2,24}[/?#][^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…/]"  # t.me/name, no scheme
 _DATE = r"\d{1,2}\.\s?\d{1,2}\.(?:\s?\d{2,4})?(?!\d|\.\d)|\d{1,2}/\d{1,2}/\d{4}(?!\d)"
 _PHONE = (  # from abroad, or with a German area code: any other number is just a number

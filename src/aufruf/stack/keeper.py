@@ -31,6 +31,8 @@ def keep(steady: float, pause: float, name: str, command: Sequence[str]) -> int:
     while not told:
         began = time.monotonic()
         children[:] = [subprocess.Popen(command)]
+        if told:  # just then
+            children[-1].send_signal(told[-1])
         code = children[-1].wait()
         lived = time.monotonic() - began >= steady
         up, wait = up or lived, pause if lived else min(2 * wait, _LONGEST)

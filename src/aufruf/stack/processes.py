@@ -55,11 +55,11 @@ def marked(home: Path) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             environment = process.environ()
+            ours = bool(environment.get(MARK)) and environment.get("AUFRUF_HOME") == str(home)
+            if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
             continue  # gone, or another user's
-        ours = bool(environment.get(MARK)) and environment.get("AUFRUF_HOME") == str(home)
-        if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-            found.append(process)
     return found
 
 
@@ -81,8 +81,11 @@ def end(home: Path, patience: float = 10.0) -> int:
 def write_private(file: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as sink:
+    draft.unlink(missing_ok=True)  # another's would keep its mode
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as sink:
         sink.write(text)
+        sink.flush()
+        os.fsync(sink.fileno())
     draft.replace(file)
 
 

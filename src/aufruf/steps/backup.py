@@ -41,7 +41,8 @@ def backup(settings: Settings, archive: Path) -> dict[str, Any]:
     if not settings.home.is_dir():
         raise UsageError("there is nothing to keep", where=str(settings.home), next="Name another --home.")
     part = archive.with_name(f".{archive.name}.part")
-    opened = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    part.unlink(missing_ok=True)  # another's would keep its mode
+    opened = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
     try:
         with os.fdopen(opened, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
             kept = _Kept(tar)

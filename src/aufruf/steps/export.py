@@ -53,6 +53,8 @@ def export(
     allowed = _SUFFIXES[:1] if reader else _SUFFIXES
     if path.suffix not in allowed:
         raise UsageError(f"--out ends in {path.suffix!r}", where=str(path), next=f"Use {' or '.join(allowed)}.")
+    if unmasked and path.resolve().is_relative_to(settings.reports.resolve()):
+        raise UsageError("what is not masked does not belong among the reports", where=str(path), next="Name --out.")
     store = Store(settings.lake)
     rows = _rows(store, classifier, version.version)
     if not unmasked:

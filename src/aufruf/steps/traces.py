@@ -54,8 +54,8 @@ class Traces:
         return (named and folded(said) == self.name) or ("://" in said and self._linked(said))
 
     def _linked(self, said: str) -> bool:
-        link = rf"://[^\s/?#]+/(?:[^\s?#]*/)?@?{re.escape(self.name)}(?:[/?#\s]|$)"
-        return re.search(link, said, re.IGNORECASE) is not None
+        paths = (re.split(r"[\s?#]", part, maxsplit=1)[0].split("/")[1:] for part in said.split("://")[1:])
+        return any(folded(one) == self.name for path in paths for one in path)
 
 
 @dataclass

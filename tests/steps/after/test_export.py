@@ -68,6 +68,14 @@ def test_parquet_has_types(scored, tmp_path):
     assert frame.set_index("text_id").loc["new:2:caption", "text"] == "+ 5 % für alle"
 
 
+def test_what_is_not_masked_stays_out_of_the_reports(scored, tmp_path):
+    """Reports are served to whoever may read the DAG: without --out, or with one among them, nothing is written."""
+    for out in (None, scored.settings.reports / scored.classifier.name / "all.csv"):
+        with pytest.raises(UsageError, match="does not belong among the reports"):
+            export(scored.settings, scored.classifier, out=out, unmasked=True)
+    assert list(scored.settings.reports.rglob("all.csv")) == []
+
+
 def test_4cat_has_its_columns(scored, tmp_path):
     """What 4CAT's import asks for is there: id, thread, time as YYYY-MM-DD hh:mm:ss, author, subject and body."""
     export(scored.settings, scored.classifier, out=tmp_path / "4cat.csv", reader="4cat")

@@ -1,6 +1,7 @@
 """The formats that can be read. A new one is a small file with a ``read`` and a line in ``FORMATS``."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -189,6 +190,7 @@ def _table(columns: Mapping[str, str]) -> Format:
     return Format(TABLE, kind, ANY, needs, read, optional=needs - strict)
 
 
+_NAME = re.compile(r"(?!.*\d{6})[^\W\d][\w .:/()#-]{0,39}(?<![.!?])")
 _SHAPES = {
     "delimited": "a table in text form",
     "json": "a JSON document",
@@ -205,6 +207,7 @@ def _seen(content: Content) -> str:
 
 
 def listed(columns: tuple[str, ...]) -> str:
-    """The names of columns as they may stand in a sentence, those of a wide table in part."""
-    shown = ", ".join(repr(name[:40]) for name in columns[:15])
+    """The names of columns as they may stand in a sentence, those of a wide table in part. What does not look like a
+    name is not repeated: the first line of a table without a header is a post."""
+    shown = ", ".join(repr(name) if _NAME.fullmatch(name) else "..." for name in columns[:15])
     return shown if len(columns) <= 15 else f"{shown} and {len(columns) - 15} more"

@@ -64,8 +64,9 @@ def names(cells: Sequence[str]) -> tuple[str, ...]:
     twice = sorted(name for name, times in Counter(found).items() if times > 1)
     if twice:
         raise DataRefused(
-            f"the header names {', '.join(repr(name[:40]) for name in twice[:5])} more than once",
-            next="Rename one of them.",
+            f"the header names {len(twice)} columns more than once: number "
+            f"{', '.join(str(found.index(name) + 1) for name in twice[:5])}",
+            next="Rename one of them; is there a header?",
         )
     if any("\0" in name for name in found):
         raise DataRefused("the header holds a NUL character", next="Export the file again.")

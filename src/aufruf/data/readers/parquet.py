@@ -12,7 +12,9 @@ from aufruf.data.readers.item import Record
 from aufruf.data.readers.opened import Progress
 from aufruf.errors import DataRefused
 
-_BATCH = 5000  # rows
+_BATCH = 100  # rows: each may hold the longest cell
+_UNSUSPECTED = 64 << 20  # bytes that may come out at any ratio
+_RATIO = 1000  # bytes that come out for one of the file; a column that says one thing a million times has more
 
 
 def header(path: Path) -> tuple[str, ...]:
@@ -24,10 +26,14 @@ def header(path: Path) -> tuple[str, ...]:
 
 def records(path: Path, progress: Progress | None = None) -> Iterator[Record]:
     """One record a row, every value as text."""
-    number, said, size = 0, 0, path.stat().st_size
+    number, said, size, out = 0, 0, path.stat().st_size, 0
     with _whole():
         file = _open(path)
-        for batch in file.iter_batches(batch_size=_BATCH):
+        _declared(file.metadata)
+        for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
+            out += sum(map(_bytes, batch.columns))
+            if out > max(_UNSUSPECTED, _RATIO * size):
+                raise _bomb()
             for row in batch.to_pylist():
                 number += 1
                 yield Record(number, {name: _text(value) for name, value in row.items()})
@@ -37,6 +43,32 @@ def records(path: Path, progress: Progress | None = None) -> Iterator[Record]:
                 said = read
     if progress and size > said:
         progress(size - said)
+
+
+def _declared(metadata: Any) -> None:
+    """Raises DataRefused where a column's pages say that they unpack to far more than they take."""
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            column = metadata.row_group(group).column(place)
+            if column.total_uncompressed_size > max(_UNSUSPECTED, _RATIO * column.total_compressed_size):
+                raise _bomb()
+
+
+def _bytes(column: Any) -> int:
+    """What a column's values take once each is written out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if not (
+        pa.types.is_dictionary(kind) and (pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type))
+    ):
+        return int(column.nbytes)
+    return int(pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0)
+
+
+def _bomb() -> DataRefused:
+    return DataRefused(f"it unpacks to more than {_RATIO} times its size", next="Export it as CSV or NDJSON.")
 
 
 def _open(path: Path) -> Any:
