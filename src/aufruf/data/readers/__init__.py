@@ -1,7 +1,6 @@
 """The formats that can be read. A new one is a small file with a ``read`` and a line in ``FORMATS``."""
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from aufruf.data.readers import (
     zeeschuimer,
 )
 from aufruf.data.readers.content import Content, given, open_content
+from aufruf.data.readers.delimited import sayable
 from aufruf.data.readers.item import ROLES, Item
 from aufruf.data.readers.parts import Parts
 from aufruf.errors import DataRefused, UsageError, nearest
@@ -190,7 +190,6 @@ def _table(columns: Mapping[str, str]) -> Format:
     return Format(TABLE, kind, ANY, needs, read, optional=needs - strict)
 
 
-_NAME = re.compile(r"(?!.*\d{6})[^\W\d][\w .:/()#-]{0,39}(?<![.!?])")
 _SHAPES = {
     "delimited": "a table in text form",
     "json": "a JSON document",
@@ -207,7 +206,6 @@ def _seen(content: Content) -> str:
 
 
 def listed(columns: tuple[str, ...]) -> str:
-    """The names of columns as they may stand in a sentence, those of a wide table in part. What does not look like a
-    name is not repeated: the first line of a table without a header is a post."""
-    shown = ", ".join(repr(name) if _NAME.fullmatch(name) else "..." for name in columns[:15])
+    """The names of columns as they may stand in a sentence, those of a wide table in part."""
+    shown = ", ".join(map(sayable, columns[:15]))
     return shown if len(columns) <= 15 else f"{shown} and {len(columns) - 15} more"

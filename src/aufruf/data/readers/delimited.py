@@ -1,6 +1,7 @@
 """CSV and its relatives: the delimiter found from the header, one record a row, all cells text."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _CELL = 16 * 1024 * 1024  # characters; a longer cell is an unclosed quotation m
 _ROW = 4 * _CELL
 _CELLS = 1_000_000  # delimiters in a line of more than a MiB; a row has far fewer, and far fewer are read
 _COLUMNS = 2000
+_NAME = re.compile(r"(?!.*\d{6})[^\W\d][\w .:/()#-]{0,39}(?<![.!?])")
 MISQUOTED = "misquoted row"  # the key under which a row is kept whose quotation marks are out of place
 _SAMPLE, _START = 50, 1 << 20  # rows, and characters at most, that decide between delimiters
 
@@ -54,6 +56,12 @@ def header(path: Path, encoding: str, delimiter: str) -> tuple[str, ...]:
     raise DataRefused("the file holds no header", next="Export it again.")
 
 
+def sayable(name: str) -> str:
+    """A column's name as it may stand in a sentence; what does not look like one is not repeated: the first line of a
+    table without a header is a post."""
+    return repr(name) if _NAME.fullmatch(name) else "..."
+
+
 def names(cells: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns. Raises DataRefused: too many, the same twice, a NUL among them."""
     if len(cells) > _COLUMNS:
@@ -64,9 +72,8 @@ def names(cells: Sequence[str]) -> tuple[str, ...]:
     twice = sorted(name for name, times in Counter(found).items() if times > 1)
     if twice:
         raise DataRefused(
-            f"the header names {len(twice)} columns more than once: number "
-            f"{', '.join(str(found.index(name) + 1) for name in twice[:5])}",
-            next="Rename one of them; is there a header?",
+            f"the header names {', '.join(map(sayable, twice[:5]))} more than once",
+            next="Rename one of them.",
         )
     if any("\0" in name for name in found):
         raise DataRefused("the header holds a NUL character", next="Export the file again.")
