@@ -103,10 +103,10 @@ class Store:
 
         Returns None, and writes nothing, when another writer came first.
         """
-        if version is None:
-            self._create(table)
         try:
             with self._writing(table):
+                if version is None:
+                    self._create(table)
                 target = DeltaTable(self._uri(table), version=version or 0)
                 added = delta.append(target, delta.unknown(target, table, as_arrow(table, rows)))
         except (CommitFailedError, AufrufError):

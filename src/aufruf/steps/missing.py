@@ -73,13 +73,15 @@ class Missing:
 
     def has(self, hashes: Array) -> Array:
         """Which of these are missing."""
-        at, there = _found(self.first, self.second, hashes)
-        return there & self.missing[at] if len(self.first) else there
+        return self._are(hashes, self.missing)
 
     def scored(self, hashes: Array) -> Array:
         """Which of these are texts as they read now, and not missing."""
+        return self._are(hashes, ~self.missing)
+
+    def _are(self, hashes: Array, which: Array) -> Array:
         at, there = _found(self.first, self.second, hashes)
-        return there & ~self.missing[at] if len(self.first) else there
+        return there & which[at] if len(self.first) else there
 
 
 def find(store: Store, asked: Asked, part: Part) -> Missing:

@@ -14,7 +14,7 @@ from aufruf.errors import DataRefused
 
 _BATCH = 100  # rows: each may hold the longest cell
 _UNSUSPECTED = 64 << 20  # bytes that may come out at any ratio
-_RATIO = 1000  # bytes that come out for one of the file; a column that says one thing a million times has more
+_RATIO = 1000  # bytes that come out for one of the file, above that; exports stay far below
 
 
 def header(path: Path) -> tuple[str, ...]:
