@@ -86,6 +86,7 @@ def test_a_night_that_ends_early_tells_what_it_has_done(aufruf, tmp_path):
     inbox = tmp_path / "home" / "inbox" / "posts"
     inbox.mkdir(parents=True)
     (inbox / "notes.json").write_text('{"a": 1}', "utf-8")
+    os.utime(inbox / "notes.json", (1, 1))  # nobody is writing it any longer
     told = aufruf("night", "--json")
     found = json.loads(told.out)
     assert (told.code, found["error"]["type"]) == (1, "NothingYet")
