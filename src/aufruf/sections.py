@@ -79,4 +79,6 @@ class Retention(Section):
     runs: Days | None = 365.0  # runs in MLflow that have ended, but those of registered versions
     versions: Count | None = 20  # how many of the newest registered versions stay, beside those with an alias
     reports: Days | None = None  # pages are what papers cite
-    tables: Days | None = 365.0  # old versions of tables; the longest of all classifiers counts
+    tables: Days | None = 365.0  # old versions of tables; here and below the longest of all classifiers counts
+    originals: Days | None = None  # files as they came, and rows refused from them
+    texts: Days | None = None  # collected texts that nobody annotated, with all that models said of them

@@ -77,6 +77,9 @@ def prune(result: dict[str, Any]) -> list[str]:
         (len(result["versions"]), f"registered versions ({', '.join(result['versions'])})"),
         (result["runs"], "runs in MLflow"),
         (len(result["reports"]), "days of reports"),
+        (result["originals"], "original files"),
+        (result["quarantine"], "refused rows"),
+        (result["texts"], "texts that nobody annotated, with what models said of them"),
         (len(result["tables"]), f"tables' old versions ({', '.join(result['tables'])})"),
     ]
     small = ", ".join(f"{files} of {table}" for table, files in result["compacted"].items())

@@ -15,7 +15,7 @@ from aufruf.release.registry import Registry
 from aufruf.reports import forgetting
 from aufruf.schemas import Tombstone
 from aufruf.settings import Settings
-from aufruf.steps import pseudonyms, traces
+from aufruf.steps import expiry, pseudonyms, traces
 from aufruf.steps.storing import rows
 from aufruf.store import Store
 
@@ -40,7 +40,7 @@ def forget(
     texts = _texts(store, name)
     found = _traces(store, name, texts)
     refused = _refused_rows(store, found)
-    wordings = _wordings(store, texts)
+    wordings = expiry.wordings(store, texts)
     listed = store.read("authors")
     listed = listed[listed["author"].map(pseudonyms.folded) == name]
     files = [one for one in rows(store, "files", {}) if name in one.name.casefold()]
@@ -119,14 +119,6 @@ def _refused_rows(store: Store, found: traces.Traces) -> pd.DataFrame:
     held = store.read("quarantine", columns=["file", "item", "row"])
     theirs = [found.in_row(json.loads(row)) for row in held["row"]]
     return held.loc[pd.Series(theirs, index=held.index, dtype=bool), ["file", "item"]]
-
-
-def _wordings(store: Store, texts: pd.DataFrame) -> pd.DataFrame:
-    """Wordings that no other text has; their signatures were made of the author's words."""
-    mine = set(texts["group_id"])
-    known = store.read("texts", {"group_id": sorted(mine)}, ["text_id", "group_id"]) if mine else texts
-    others = set(known.loc[~known["text_id"].isin(texts["text_id"]), "group_id"])
-    return pd.DataFrame({"wording": sorted(mine - others)}, dtype=object)
 
 
 def _count(store: Store, table: str, frame: pd.DataFrame) -> int:

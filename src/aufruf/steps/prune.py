@@ -4,7 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from aufruf.release.registry import Registry
 from aufruf.reports.index import write_index
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
+from aufruf.steps import expiry
 from aufruf.store import Store
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -23,8 +24,8 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> dict[str, Any]:
     """Remove what is older than ``[retention]`` allows; without ``yes`` only say what that would be.
 
-    A version with an alias never goes, nor the run that made a registered version. Of tables, which all classifiers
-    share, the longest time that any of them asks for counts.
+    A version with an alias never goes, nor the run that made a registered version, nor a text that somebody annotated.
+    Of what all classifiers share - tables, originals, texts - the longest time that any of them asks for counts.
     """
     rules, registry, now = classifier.retention, Registry(settings, classifier.name), time.time()
     gone: dict[str, Any] = {"checkpoints": [], "versions": [], "runs": 0, "reports": [], "tables": {}, "compacted": {}}
@@ -51,6 +52,13 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
         size += _cleared([folder], yes)
     if yes and gone["reports"]:
         write_index(settings.reports / classifier.name, classifier.name, settings.front(classifier.name))
+    expired = expiry.old(
+        settings, _before(settings, classifier, "originals", now), _before(settings, classifier, "texts", now)
+    )
+    gone |= expired.counts()
+    size += expired.size()
+    if yes:
+        expired.clear(Store(settings.lake))
     gone["tables"] = _tables(settings, classifier, yes)
     gone["compacted"] = _compacted(settings, yes)
     if not any(gone.values()):
@@ -84,14 +92,24 @@ def _reports(settings: Settings, classifier: Classifier) -> list[Path]:
 
 def _tables(settings: Settings, classifier: Classifier, yes: bool) -> dict[str, int]:
     """Bytes of old versions, by table."""
-    others = [choose(settings, name) for name in names(settings) if name != classifier.name]
-    asked = [one.retention.tables for one in (classifier, *others)]
-    days = [one for one in asked if one is not None]
-    if len(days) < len(asked):
+    days = _longest(settings, classifier, "tables")
+    if days is None:
         return {}
     store = Store(settings.lake)
-    found = {table: store.vacuum(table, max(days), dry_run=not yes) for table in TABLES}
+    found = {table: store.vacuum(table, days, dry_run=not yes) for table in TABLES}
     return {table: size for table, size in found.items() if size}
+
+
+def _longest(settings: Settings, classifier: Classifier, key: str) -> float | None:
+    """The most days that any classifier asks for; None: one of them keeps it for ever."""
+    others = [choose(settings, name) for name in names(settings) if name != classifier.name]
+    asked = [getattr(one.retention, key) for one in (classifier, *others)]
+    return None if None in asked else max(asked)
+
+
+def _before(settings: Settings, classifier: Classifier, key: str, now: float) -> datetime | None:
+    days = _longest(settings, classifier, key)
+    return None if days is None else datetime.fromtimestamp(now - days * 86_400, UTC)
 
 
 def _compacted(settings: Settings, yes: bool) -> dict[str, int]:

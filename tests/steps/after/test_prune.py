@@ -4,6 +4,7 @@ import os
 import time
 from datetime import date, timedelta
 
+import pandas as pd
 import pytest
 
 from aufruf.cli import main
@@ -133,6 +134,39 @@ def test_old_versions_of_tables_say_that_they_are_gone(after):
     assert (
         prune(after.settings, asking(after, runs=None, versions=None, tables=0), yes=True)["status"] == "nothing to do"
     )
+
+
+def test_what_people_wrote_goes_when_it_is_too_old(after):
+    """Of two old posts the one that nobody annotated goes, with all that was said of it; so do originals and rows."""
+    store, year = after.store, pd.Timedelta(days=365)
+    [new] = after.posts("Ein neuer Text über Radwege und Brücken.")
+    texts = store.read("texts")
+    store.put("texts", texts[texts["text_id"] != new].assign(collected_at=texts["collected_at"] - year))
+    annotated = set(store.read("annotations")["text_id"])
+    old = set(texts["text_id"]) - annotated - {new}
+    for table in ("files", "quarantine"):
+        column = {"files": "ingested_at", "quarantine": "refused_at"}[table]
+        rows = store.read(table)
+        store.put(table, rows.assign(**{column: rows[column] - year}))
+    rules = asking(after, runs=None, versions=None, tables=None, originals=300, texts=300)
+    said = prune(after.settings, rules)
+    assert (said["texts"], said["originals"]) == (len(old), len(list(after.settings.raw.iterdir())))
+    assert old
+    assert prune(after.settings, rules, yes=True)["texts"] == len(old)
+    assert set(store.read("texts")["text_id"]) == annotated | {new}
+    for table in ("predictions", "explanations"):
+        assert not set(store.read(table)["text_id"]) & old
+    assert (list(after.settings.raw.iterdir()), store.count("quarantine")) == ([], 0)
+    assert prune(after.settings, rules, yes=True)["status"] == "nothing to do"
+
+
+def test_without_a_word_nothing_that_people_wrote_goes(after):
+    """The defaults keep originals and texts, and one classifier without a limit keeps them for all."""
+    assert {key: prune(after.settings, asking(after))[key] for key in ("originals", "texts", "quarantine")} == {
+        "originals": 0,
+        "texts": 0,
+        "quarantine": 0,
+    }
 
 
 def test_what_another_classifier_keeps_stays(after, tmp_path):
