@@ -20,7 +20,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "psql").write_text(
-        f"#!/bin/sh\nprintf '%s\\n' \"$@\" >> {tmp_path / 'arguments'}\nexec {shutil.which('psql')} \"$@\"\n", "utf-8"
+        f'#!/bin/sh\nprintf \'%s\\n\' "$@" >> {tmp_path / "arguments"}\nexec {shutil.which("psql")} "$@"\n', "utf-8"
     )
     (programs / "psql").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
