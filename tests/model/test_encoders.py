@@ -67,7 +67,7 @@ def test_code_of_its_own_is_refused(copied, tmp_path, file):
 
 
 def test_a_folder_is_written_as_a_path(copied, tmp_path, monkeypatch):
-    """`bert` and `deepset/gbert-base` are the hub's, whatever lies here; where it is away nothing stands in for them."""
+    """`bert` and `deepset/gbert-base` are the hub's, whatever lies here; offline nothing stands in for them."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

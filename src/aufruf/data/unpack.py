@@ -79,7 +79,12 @@ def members(path: Path, name: str, folder: Path, digest: str) -> Iterator[Member
 def printable(name: str) -> str:
     """A name as it may be shown: no folders above, no drive, no control characters, at most 200 characters."""
     parts = [part for part in re.split(r"[/\\]+", re.sub(r"^[A-Za-z]:", "", name)) if part not in ("", ".", "..")]
-    return _UNPRINTABLE.sub("\ufffd", "/".join(parts))[-200:] or "unnamed"
+    return visible("/".join(parts))[-200:] or "unnamed"
+
+
+def visible(name: str) -> str:
+    """A name or path without signs that a terminal obeys, that hide, turn or fake letters, or that are no text."""
+    return _UNPRINTABLE.sub("\ufffd", name)
 
 
 def _bare(name: str) -> str:
