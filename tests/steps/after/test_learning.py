@@ -71,7 +71,7 @@ def test_a_new_recipe_makes_a_new_challenger(after):
     made = train(after.settings, other)
     assert (made["model_version"], made["status"]) == ("2", "new")
     assert after.registry.by_alias(CHALLENGER).version == "2"
-    assert list(after.settings.runs.iterdir()) == [theirs]
+    assert list(after.settings.runs.glob("call_to_action-*")) == [theirs]
     assert train(after.settings, other) == {**made, "status": "unchanged"}
     run = after.registry.client.get_run(made["run_id"])
     assert (run.info.status, run.data.params["seed"]) == ("FINISHED", "1")
