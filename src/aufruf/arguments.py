@@ -1,21 +1,30 @@
 """What the command line takes: one sub-command for each step, and their options."""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 import aufruf
+from aufruf.errors import UsageError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise UsageError(message, next=f"`{self.prog} --help` says what there is.")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line: one sub-command for each step."""
-    common = argparse.ArgumentParser(add_help=False)
+    """The command line: one sub-command for each step. It raises UsageError for what it cannot read."""
+    common = _Parser(add_help=False)
     common.add_argument("--classifier", metavar="NAME", help="which classifier (default: the only one)")
     common.add_argument("--home", metavar="DIR", help="where everything lives (default: AUFRUF_HOME, or ./var)")
     common.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     common.add_argument("--verbose", action="store_true", help="more on standard error")
-    preset = argparse.ArgumentParser(add_help=False)
+    preset = _Parser(add_help=False)
     preset.add_argument("--preset", metavar="NAME", help="an overlay on the classifier file: demo, quick")
-    top = argparse.ArgumentParser(prog="aufruf", description=aufruf.__doc__)
+    top = _Parser(prog="aufruf", description=aufruf.__doc__)
     top.add_argument("--version", action="version", version=aufruf.__version__)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     made = {name: commands.add_parser(name, help=text, parents=[common, preset]) for name, text in _PRESET.items()}

@@ -28,7 +28,13 @@ log = logging.getLogger("aufruf")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 the data was refused."""
-    options = parser().parse_args(arguments)
+    try:
+        options = parser().parse_args(arguments)
+    except UsageError as error:
+        print(f"aufruf: {error}", file=sys.stderr)
+        if "--json" in (sys.argv if arguments is None else arguments):
+            print(_json({"error": error.as_json()}))
+        return error.exit_code
     _logging(options.verbose)
     _Json.about = {"command": options.command, "classifier": options.classifier or "", "run": uuid.uuid4().hex[:12]}
     told_of: dict[str, Any] = {}
@@ -37,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result, failure = _run(options)
             told_of = result
         except AufrufError as error:
-            result, failure = {}, error
+            result, failure, told_of = dict(error.done), error, dict(error.done)
         except OSError as error:
             result, failure = {}, _system(error)
         except KeyboardInterrupt:

@@ -12,7 +12,8 @@ AufrufError             exit 1
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class AufrufError(Exception):
@@ -22,6 +23,7 @@ class AufrufError(Exception):
 
     def __init__(self, what: str, *, where: str = "", next: str = "") -> None:  # noqa: A002 - the word users read
         self.what, self.where, self.next = what, where, next
+        self.done: Mapping[str, Any] = {}  # what a command of several steps had done before
         super().__init__(self.sentence())
 
     def sentence(self) -> str:

@@ -13,6 +13,7 @@ ABSTAIN = "abstain"  # the label of a vote that declines to decide
 NONE = "none"  # the label of a text to which none of several labels applies
 JOINT = "|"  # between the labels of a text that has several; no label's name holds it
 PROMOTED = ("first", "promoted")  # verdicts by which a challenger becomes champion
+SCORED = "score:"  # so begins, in the quarantine, the name of a model's version in place of a file's digest
 DECIDED_ELSEWHERE = ""  # the annotator of a label that arrived decided
 
 
@@ -39,7 +40,7 @@ class QuarantinedRow:
     """A refused row, whole, with every reason."""
 
     KEY: ClassVar = ("file", "item")
-    file: str  # digest of the file
+    file: str  # digest of the file; of a text that a model could not score: see ``SCORED``
     item: int  # 1-based: the line, record or task number in the file
     reasons: str  # "; "-separated
     row: str  # the row as JSON

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -71,6 +72,32 @@ def test_an_unknown_option_is_wrong_usage(aufruf, arguments):
     told = aufruf(*arguments)
     assert (told.code, told.out) == (2, "")
     assert "usage: aufruf" in told.err
+
+
+def test_wrong_usage_is_an_object_too(aufruf):
+    """With --json the failure is one object on standard output, whatever the command line was."""
+    told = aufruf("dance", "--json")
+    assert told.code == 2
+    assert json.loads(told.out)["error"]["type"] == "UsageError"
+
+
+def test_a_night_that_ends_early_tells_what_it_has_done(aufruf, tmp_path):
+    """Without a single label a night fails; its object still has what was taken in, and what was refused."""
+    inbox = tmp_path / "home" / "inbox" / "posts"
+    inbox.mkdir(parents=True)
+    (inbox / "notes.json").write_text('{"a": 1}', "utf-8")
+    os.utime(inbox / "notes.json", (1, 1))  # nobody is writing it any longer
+    told = aufruf("night", "--json")
+    found = json.loads(told.out)
+    assert (told.code, found["error"]["type"]) == (1, "NothingYet")
+    assert [(one["file"], one["status"]) for one in found["ingest"]["files"]] == [("notes.json", "refused")]
+    assert "ingest" in aufruf("night").out
+
+
+def test_half_a_character_is_no_text(aufruf):
+    """A text that no encoding can write is wrong usage."""
+    told = aufruf("explain", "Geht w\udce4hlen", "--json")
+    assert told.code == 2
 
 
 @pytest.mark.parametrize("command", WITH_CLASSIFIER)

@@ -5,15 +5,17 @@ import gzip
 import json
 import re
 import zipfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from aufruf import cli, phrases
 from aufruf.data import unpack
-from aufruf.errors import UsageError
+from aufruf.errors import AufrufError, UsageError
 from aufruf.reports import day as pages
 from aufruf.reports.finding import key_of
 from aufruf.steps.forget import forget
@@ -26,6 +28,14 @@ from .conftest import HERS, NOW, TEXTS, text
 
 OTHERS = sorted(set(TEXTS) - set(HERS))
 TABLES_OF_TEXTS = ("texts", "annotations", "labels", "predictions", "explanations")
+
+
+def run_elsewhere(home, classifier, server):
+    """Settings of the home with a tracking server of its own, a client of that, and a new run of the classifier."""
+    client = MlflowClient(server.uri)
+    known = client.get_experiment_by_name(classifier.name)
+    experiment = known.experiment_id if known else client.create_experiment(classifier.name)
+    return replace(home, tracking_uri=server.uri), client, client.create_run(experiment).info
 
 
 def lake_files_holding(settings, *words: str) -> set[str]:
@@ -184,6 +194,28 @@ def test_copies_and_artifacts_are_said_to_remain(home, one_classifier):
     remains = forget(home, [one_classifier], "anna_nord")["remains"]
     assert (remains["copies"], remains["artifacts"]) == (1, [str(left)])
     assert "instagram:EEEEEE1:caption" in set(Store(home.lake).read("texts")["text_id"])
+
+
+def test_files_of_a_tracking_server_elsewhere_are_looked_into(home, one_classifier, mlflow_server):
+    """A run's file that names a text is named by its address, however the server keeps it; other files are not."""
+    elsewhere, client, run = run_elsewhere(home, one_classifier, mlflow_server)
+    client.log_dict(run.run_id, [{"text_id": HERS[0]}], "tables/mismatches.json")
+    client.log_dict(run.run_id, {"f1": 0.5}, "tables/metrics.json")
+    remains = forget(elsewhere, [one_classifier], "anna_nord", dry_run=True)["remains"]
+    assert remains["artifacts"] == [f"{run.artifact_uri}/tables/mismatches.json"]
+
+
+def test_files_that_cannot_be_had_stop_it_before_anything_goes(home, one_classifier, mlflow_server):
+    """With a store that has lost a file the command fails and says so; the texts are still there."""
+    elsewhere, client, run = run_elsewhere(home, one_classifier, mlflow_server)
+    client.log_dict(run.run_id, {"text_id": HERS[0]}, "lost.json")
+    served = next(mlflow_server.folder.joinpath("served").rglob("lost.json"))
+    served.unlink()
+    served.symlink_to("nowhere")
+    with pytest.raises(AufrufError, match="cannot be looked into"):
+        forget(elsewhere, [one_classifier], "anna_nord")
+    served.unlink()
+    assert set(Store(home.lake).read("texts")["text_id"]) >= set(HERS)
 
 
 def test_what_was_forgotten_does_not_come_back(home, one_classifier, tmp_path):

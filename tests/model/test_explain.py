@@ -282,6 +282,18 @@ def test_a_model_that_gives_no_number_is_refused():
         explain("Geht jetzt wählen", lambda texts: np.full(len(texts), np.nan), Effort(), 1)
 
 
+def test_a_text_without_numbers_does_not_stop_its_neighbours():
+    """One variant without a number, and there is no explanation of that text; those beside it stand."""
+    texts = [(GERMAN[0], 1), ("Geht jetzt wählen", 2), (GERMAN[2], 3)]
+
+    def positives(some):
+        return np.where(["jetzt" in one and "Geht" not in one for one in some], np.nan, toy(some))
+
+    found = list(explain_many(texts, positives, Effort(perturbations=200)))
+    assert [one is None for one in found] == [False, True, False]
+    assert found[2] == explain(GERMAN[2], toy, Effort(perturbations=200), 3)
+
+
 def test_a_model_that_never_changes_its_mind_can_be_explained():
     """Where every variant has one probability, every weight is 0."""
     found = explain(GERMAN[0], lambda texts: np.full(len(texts), 0.5), Effort(), 1)

@@ -12,15 +12,13 @@ BETTER = Evidence("f1", "9", "7", 0.85, 0.80, 0.70, (0.05, 0.01, 0.09))
 FLOORS = replace(AUTO, floors={"party=X": 0.4}, behaviour={"negation": 0.8})
 EACH = replace(AUTO, floors={"party=*": 0.2, "party=X": 0.1})
 
+NO_MATTER = (replace(FIRST, baseline_value=0.99), replace(AUTO, beat_baseline=False))
+
 CASES = {
     "no champion, beats the baseline": (FIRST, AUTO, "first"),
     "no champion, the baseline is better": (replace(FIRST, baseline_value=0.81), AUTO, "kept"),
     "no champion, the baseline is equal": (replace(FIRST, baseline_value=0.80), AUTO, "kept"),
-    "no champion, the baseline does not count": (
-        replace(FIRST, baseline_value=0.99),
-        replace(AUTO, beat_baseline=False),
-        "first",
-    ),
+    "no champion, the baseline does not count": (*NO_MATTER, "first"),
     "no champion, no baseline measured": (replace(FIRST, baseline_value=None), AUTO, "first"),
     "better for sure": (BETTER, AUTO, "promoted"),
     "better, and never worse than the margin": (replace(BETTER, difference=(0.03, -0.02, 0.07)), AUTO, "promoted"),
@@ -158,3 +156,9 @@ SAID = [
 def test_the_sentence(verdict, evidence, said):
     """A decision is one sentence in points, with its interval."""
     assert sentence(verdict, evidence) == said
+
+
+def test_a_baseline_that_is_better_is_not_said_to_be_beaten():
+    """Where the baseline need not be beaten the reason says which is better."""
+    assert "does not beat the baseline's 99.0" in "".join(judge(*NO_MATTER).reasons)
+    assert "80.0 beats the baseline's 70.0" in "".join(judge(FIRST, AUTO).reasons)

@@ -170,6 +170,17 @@ def test_killed_at_every_moment_it_is_one_run_and_one_version(home, forks):
     assert Tracker(home, "call_to_action").client.get_run(elsewhere.id).info.status == "KILLED"
 
 
+def test_two_at_once_train_once(home, forks):
+    """Of two processes that train on the same texts the second waits for the first, and finds its version."""
+    code = "import sys; from aufruf.cli import main; sys.exit(main(sys.argv[1:]))"
+    env = {**os.environ, "AUFRUF_CLASSIFIERS": str(home.classifiers)}
+    both = [forks.start(code, "train", "--home", home.home, env=env) for _ in range(2)]
+    assert [forks.wait(one) for one in both] == [0, 0]
+    assert [one.version for one in Registry(home, "call_to_action").versions()] == ["1"]
+    assert [run.info.status for run in runs(home)] == ["FINISHED"]
+    assert [*home.runs.iterdir(), *(home.studies / ".leases").iterdir()] == []
+
+
 def test_without_a_server_the_trained_model_is_kept(home, mlflow_server, monkeypatch):
     """Where the server stays away the step fails in words; the next one trains nothing and registers what is there."""
     monkeypatch.setattr(server, "PATIENCE", 1.5)

@@ -60,23 +60,31 @@ def seed_of(seed: int, text_id: str, model_version: str) -> int:
 
 
 def explain(text: str, positives: Positives, effort: Effort, seed: int, split: Split = tokens) -> Explained:
-    """Explain the positive label's probability of one text; see ``explain_many``."""
-    return next(iter(explain_many([(text, seed)], positives, effort, split)))
+    """Explain the positive label's probability of one text; see ``explain_many``.
+
+    Raises AufrufError when the model answers with no number.
+    """
+    found = next(iter(explain_many([(text, seed)], positives, effort, split)))
+    if found is None:
+        raise AufrufError(
+            "the model's output is not a number", next="Train again, or move the alias to another version."
+        )
+    return found
 
 
 def explain_many(
     texts: Sequence[tuple[str, int]], positives: Positives, effort: Effort, split: Split = tokens
-) -> Iterator[Explained]:
+) -> Iterator[Explained | None]:
     """Explain texts, each with its seed, in their order, several at a time; what comes out depends on no neighbour.
 
     ``split`` is the tokens function, or a regular expression of what stands between words (the library's way). A text
-    without words has nothing to explain: no words, fit and stability 0. Raises AufrufError when the model answers with
-    no number.
+    without words has nothing to explain: no words, fit and stability 0. None for a text about which, or about a variant
+    of which, the model answers with no number.
     """
     waiting = enumerate(texts)
     works: dict[int, _Work] = {}
     asked: dict[int, list[str]] = {}
-    done: dict[int, Explained] = {}
+    done: dict[int, Explained | None] = {}
     for turn in range(len(texts)):
         while turn not in done:
             while len(works) < _TOGETHER and (following := next(waiting, None)) is not None:
@@ -86,10 +94,13 @@ def explain_many(
             answers = _answers(asked, positives)
             for at, answer in answers.items():
                 try:
-                    asked[at] = works[at].send(answer)
+                    if np.isfinite(answer).all():
+                        asked[at] = works[at].send(answer)
+                        continue
+                    done[at] = None
                 except StopIteration as end:
                     done[at] = end.value
-                    del works[at], asked[at]
+                del works[at], asked[at]
         yield done.pop(turn)
 
 
@@ -179,9 +190,5 @@ def _answers(asked: dict[int, list[str]], positives: Positives) -> dict[int, Flo
     variants = [one for some in asked.values() for one in some]
     parts = [np.asarray(positives(variants[at : at + _AT_ONCE])) for at in range(0, len(variants), _AT_ONCE)]
     flat = np.concatenate(parts)
-    if not np.isfinite(flat).all():
-        raise AufrufError(
-            "the model's output is not a number", next="Train again, or move the alias to another version."
-        )
     edges = np.cumsum([len(some) for some in asked.values()])
     return dict(zip(asked, np.split(flat, edges[:-1]), strict=True))

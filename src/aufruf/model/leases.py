@@ -5,8 +5,10 @@ So nobody has to guess from clocks or process numbers whether a worker is still 
 
 import fcntl
 import hashlib
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from aufruf.errors import AufrufError, UsageError
 
+log = logging.getLogger(__name__)
 Release = Callable[[], None]
 # a machine that was switched off is noticed after a minute, not after the two hours that TCP waits by itself
 _KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
@@ -27,6 +30,20 @@ class Leases(Protocol):
     """Holds ``key`` until the returned function is called or the process dies; None when another holds it."""
 
     def take(self, key: str, *, wait: bool = False) -> Release | None: ...
+
+
+@contextmanager
+def held(leases: Leases, key: str, waiting: str) -> Iterator[None]:
+    """Holds ``key`` meanwhile; where another holds it, logs ``waiting`` and waits for its end."""
+    release = leases.take(key)
+    if release is None:
+        log.warning("%s", waiting)
+        release = leases.take(key, wait=True)
+    try:
+        yield
+    finally:
+        if release:
+            release()
 
 
 @dataclass(frozen=True)

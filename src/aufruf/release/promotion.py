@@ -165,10 +165,11 @@ def _in_favour(evidence: Evidence) -> str:
         return f"better than version {evidence.champion}: {_points(evidence.difference, evidence.metric)}"
     if evidence.baseline_value is None:
         return f"no champion yet; {evidence.metric} {100 * evidence.challenger_value:.1f}"
-    return (
-        f"no champion yet, and {evidence.metric} {100 * evidence.challenger_value:.1f} "
-        f"beats the baseline's {100 * evidence.baseline_value:.1f}"
-    )
+    told = f"no champion yet, and {evidence.metric} {100 * evidence.challenger_value:.1f}"
+    baseline = f"the baseline's {100 * evidence.baseline_value:.1f}"
+    if evidence.challenger_value > evidence.baseline_value:
+        return f"{told} beats {baseline}"
+    return f"{told} does not beat {baseline}, which the classifier file does not ask for"
 
 
 def _floors(evidence: Evidence, rule: Rule) -> list[str]:

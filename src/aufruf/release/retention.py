@@ -1,16 +1,14 @@
 """What of MLflow may go: runs that have ended long ago, and versions that nobody uses. An alias protects for ever."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from aufruf.release.artifacts import runs, size_of
 from aufruf.release.registry import Registry, Version
 
 _ENDED = ("FINISHED", "FAILED", "KILLED")
-_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ def old_runs(registry: Registry, before: int) -> list[OldRun]:
     made = {version.run_id for version in registry.versions()}
     return [
         OldRun(run.info.run_id, run.info.artifact_uri, size_of(run.info.artifact_uri))
-        for run in _ended(registry, before)
-        if run.info.run_id not in made
+        for run in runs(registry, f"attributes.end_time < {before}")
+        if run.info.status in _ENDED and run.info.run_id not in made
     ]
 
 
@@ -54,23 +52,6 @@ def delete_run(registry: Registry, run: OldRun) -> None:
     registry.client.delete_run(run.run_id)
 
 
-def size_of(place: str) -> int:
-    """Bytes of the files below an artifact URI; 0 where there are none."""
-    try:
-        repository = get_artifact_repository(place)
-        return sum(int(file.file_size or 0) for file in _files(repository, None))
-    except (MlflowException, OSError):
-        return 0
-
-
-def _files(repository: Any, below: str | None) -> Iterator[Any]:
-    for found in repository.list_artifacts(below):
-        if found.is_dir:
-            yield from _files(repository, found.path)
-        else:
-            yield found
-
-
 def _named(registry: Registry) -> set[str]:
     """Versions that any alias points to."""
     try:
@@ -79,15 +60,3 @@ def _named(registry: Registry) -> set[str]:
         if failure.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return set()
-
-
-def _ended(registry: Registry, before: int) -> Iterator[Any]:
-    experiment = registry.client.get_experiment_by_name(registry.name)
-    token: str | None = ""
-    while experiment is not None and token is not None:
-        wanted = f"attributes.end_time < {before}"
-        page = registry.client.search_runs(
-            [experiment.experiment_id], wanted, max_results=_PAGE, page_token=token or None
-        )
-        yield from (run for run in page if run.info.status in _ENDED)
-        token = page.token or None

@@ -24,7 +24,9 @@ def unexplained(store: Store, classifier: Classifier, version: Version, where: s
     if where is not None:
         wanted = select(scored, where).sort_values("text_id").assign(chosen="where")
     else:
-        new = choose(findings.latest(scored), classifier, float(version.tags["aufruf.threshold"]))
+        new = choose(
+            findings.latest(scored, classifier.schedule.timezone), classifier, float(version.tags["aufruf.threshold"])
+        )
         wanted = pd.concat([new, mismatches(store, classifier, said)], ignore_index=True)
     done = store.read("explanations", {"classifier": classifier.name, "model_version": version.version}, _KEY)
     marked = wanted[_COLUMNS].merge(done, on=_KEY, how="left", indicator="there")

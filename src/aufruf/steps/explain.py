@@ -1,6 +1,7 @@
 """The step ``explain``: why the champion said so, for the texts that a policy or a filter chooses, or for one text."""
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from tqdm import tqdm
 
 from aufruf.classifier import Classifier
 from aufruf.classifier import Explain as Policy
+from aufruf.errors import AufrufError, UsageError
 from aufruf.model.explain import Effort, Explained, explain_many, seed_of
+from aufruf.model.explain import explain as explain_one
 from aufruf.model.explain_trust import faithfulness
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHAMPION, Registry, Version
@@ -24,6 +27,7 @@ from aufruf.steps.estimate import estimate
 from aufruf.steps.words import write_words
 from aufruf.store import Store
 
+log = logging.getLogger(__name__)
 _PUBLISHED = 16  # explanations stored at a time: what a killed job loses
 
 
@@ -38,10 +42,13 @@ def explain(
     """Explain the chosen texts that have no explanation by this version yet, or ``text`` alone, which is not stored.
 
     ``where`` chooses by a filter instead of the classifier's policy. ``dry_run`` only says what the job would cost.
-    When another version becomes champion meanwhile the job ends after the text at hand: its ``status`` says so.
-    Raises NothingYet without a champion, UsageError for a filter that cannot be read, BundleRefused when the version's
-    files are not what was registered.
+    When another version becomes champion meanwhile the job ends after the text at hand: its ``status`` says so. A text
+    of which the model makes no number is left out and counted as ``failed``. Raises NothingYet without a champion,
+    UsageError for a filter that cannot be read or a text that is none, BundleRefused when the version's files are not
+    what was registered, AufrufError when no text could be explained.
     """
+    if text is not None:
+        _readable(text)
     registry = Registry(settings, classifier.name)
     speaker = speaking(settings, classifier, registry, model)
     version = speaker.version
@@ -56,17 +63,24 @@ def explain(
     if dry_run:
         cost = estimate(chosen["text"].tolist(), predictor.positives, effort_of(classifier.explain))
         return {**result, "status": "dry run", **cost}
-    rows: Iterator[Explanation] = _rows(classifier, predictor, version, chosen)
+    rows: Iterator[Explanation | None] = _rows(classifier, predictor, version, chosen)
     rows = tqdm(rows, total=len(chosen), unit="text", desc="explain")
-    explained = unreliable = 0
-    for some in _several(rows if model else while_champion(registry, speaker, rows)):
+    explained = unreliable = failed = 0
+    for several in _several(rows if model else while_champion(registry, speaker, rows)):
+        some = [one for one in several if one is not None]
         store.add("explanations", some)
-        explained += len(some)
+        explained, failed = explained + len(some), failed + len(several) - len(some)
         unreliable += sum(bool(one.unreliable) for one in some)
-    result |= {"explained": explained, "unreliable": unreliable}
+    if failed and not explained:
+        raise AufrufError(
+            f"the model makes no number of any of {failed} texts",
+            where=f"{classifier.name}, version {version.version}",
+            next="Train again, or move the alias to another version.",
+        )
+    result |= {"explained": explained, "unreliable": unreliable, "failed": failed}
     if model is None:  # the page is the champion's
         result["page"] = str(write_words(settings, store, classifier, version, predictor))
-    status = "new" if explained == len(chosen) else "stopped: the champion is another one"
+    status = "new" if explained + failed == len(chosen) else "stopped: the champion is another one"
     return {**result, "seconds": round(time.perf_counter() - start, 1), "status": status}
 
 
@@ -92,7 +106,9 @@ def doubts(policy: Policy, found: Explained, faithful: float | None) -> list[str
     return said
 
 
-def while_champion(registry: Registry, speaker: Speaker, rows: Iterator[Explanation]) -> Iterator[Explanation]:
+def while_champion(
+    registry: Registry, speaker: Speaker, rows: Iterator[Explanation | None]
+) -> Iterator[Explanation | None]:
     """The rows until the alias is no longer where ``speaker`` found it: the texts then wait to be scored again."""
     for row in rows:
         yield row
@@ -101,8 +117,8 @@ def while_champion(registry: Registry, speaker: Speaker, rows: Iterator[Explanat
             return
 
 
-def _several(rows: Iterator[Explanation]) -> Iterator[list[Explanation]]:
-    some: list[Explanation] = []
+def _several(rows: Iterator[Explanation | None]) -> Iterator[list[Explanation | None]]:
+    some: list[Explanation | None] = []
     for row in rows:
         some.append(row)
         if len(some) == _PUBLISHED:
@@ -114,17 +130,26 @@ def _several(rows: Iterator[Explanation]) -> Iterator[list[Explanation]]:
 
 def _rows(
     classifier: Classifier, predictor: Predictor, version: Version, chosen: pd.DataFrame
-) -> Iterator[Explanation]:
-    """An explanation for each row, in order; of a random few it is also measured whether they are faithful."""
+) -> Iterator[Explanation | None]:
+    """An explanation for each row, in order, or None; of a random few it is also measured whether they are faithful."""
     policy, rows = classifier.explain, chosen.to_dict("records")
     seeds = [seed_of(policy.seed, row["text_id"], version.version) for row in rows]
     checked = set(np.argsort(seeds)[: policy.faithfulness].tolist())  # seeds are digests: their order is random
     texts = [(row["text"], seed) for row, seed in zip(rows, seeds, strict=True)]
     for at, found in enumerate(explain_many(texts, predictor.positives, effort_of(policy))):
+        if found is None:
+            log.warning("%s is not explained: the model's output is not a number", rows[at]["text_id"])
+            yield None
+            continue
         faithful = None
         if at in checked:
             faithful = faithfulness(rows[at]["text"], found, predictor.positives, seeds[at], policy.fold_case)
         yield _row(classifier, version, rows[at], found, faithful)
+
+
+def _readable(text: str) -> None:
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise UsageError("the text holds half a character", next="Give it in UTF-8.")
 
 
 def _predictor(registry: Registry, classifier: Classifier, version: Version) -> Predictor:
@@ -135,7 +160,7 @@ def _one(classifier: Classifier, predictor: Predictor, version: Version, text: s
     start, policy = time.perf_counter(), classifier.explain
     probabilities = predictor.probabilities([text])
     seed = seed_of(policy.seed, text, version.version)
-    found = next(explain_many([(text, seed)], predictor.positives, effort_of(policy)))
+    found = explain_one(text, predictor.positives, effort_of(policy), seed)
     faithful = faithfulness(text, found, predictor.positives, seed, policy.fold_case)
     return {
         "model_version": version.version,

@@ -10,6 +10,7 @@ from aufruf.classifier import Classifier
 from aufruf.reports.facts import Explained, Finding
 from aufruf.store import Store
 
+_PAUSE = pd.Timedelta(minutes=30)  # between two commits of one scoring, at most
 _ABOUT = ["text_id", "digest", "text", "text_type", "post_type", "platform", "party", "author", "posted_at"]
 
 
@@ -34,12 +35,14 @@ def said(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
     return frame.assign(probability=[one[classifier.positive] for one in frame["probabilities"]])
 
 
-def latest(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the day (UTC) on which texts were last scored."""
+def latest(frame: pd.DataFrame, timezone: str) -> pd.DataFrame:
+    """The rows of the day, there, on which texts were last scored; and, of a scoring that was over midnight, all."""
     if frame.empty:
         return frame
-    days = frame["scored_at"].dt.date
-    return frame[days == days.max()]
+    at = frame["scored_at"].drop_duplicates().sort_values(ascending=False)
+    days = at.dt.tz_convert(timezone).dt.date
+    before = (days != days.iloc[0]) & (at.shift() - at > _PAUSE)
+    return frame[frame["scored_at"] >= at[~before.cummax()].min()]
 
 
 def explanations(store: Store, classifier: Classifier, version: str) -> dict[str, dict[str, Any]]:

@@ -175,7 +175,7 @@ def _remains(
     return {
         "ledger_rows": len(ledger),
         "models": {one.name: _learnt(settings, one, ledger) for one in classifiers},
-        "artifacts": [str(path) for path in traces.artifacts(settings, found)] if found.needles else [],
+        "artifacts": traces.artifacts(settings, classifiers, found, _PATIENCE) if found.needles else [],
         "copies": len(set(copies["text_id"]) - set(ids)),
     }
 

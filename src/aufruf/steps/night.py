@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aufruf.classifier import Classifier
-from aufruf.errors import DataRefused, NothingYet
+from aufruf.errors import AufrufError, DataRefused, NothingYet
 from aufruf.settings import Settings
 from aufruf.steps.evaluate import evaluate
 from aufruf.steps.explain import explain
@@ -30,16 +30,22 @@ def night(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """Ingest the inbox, learn, judge, score, explain, report; returns each step's object in the order run.
 
     Without a champion (the gate kept the first challenger back) the speaking half has nothing to do and says why.
-    A refused file or a batch of votes that is held out stops nothing: see ``refused``. Raises what a step raises.
+    A refused file or a batch of votes that is held out stops nothing: see ``refused``. Raises what a step raises, with
+    the objects of the steps before it as ``done``.
     """
-    done = {"ingest": _timed(ingest, settings, [classifier])}
-    for step in _LEARN:
-        done[step.__name__] = _timed(step, settings, classifier)
-    for step in _SPEAK:
-        try:
+    done: dict[str, Any] = {}
+    try:
+        done["ingest"] = _timed(ingest, settings, [classifier])
+        for step in _LEARN:
             done[step.__name__] = _timed(step, settings, classifier)
-        except NothingYet as reason:
-            done[step.__name__] = {"status": "nothing to do", "why": str(reason)}
+        for step in _SPEAK:
+            try:
+                done[step.__name__] = _timed(step, settings, classifier)
+            except NothingYet as reason:
+                done[step.__name__] = {"status": "nothing to do", "why": str(reason)}
+    except AufrufError as failure:
+        failure.done = done
+        raise
     return done
 
 

@@ -12,7 +12,7 @@ from aufruf.data import intake, readers
 from aufruf.data import rows as data_rows
 from aufruf.errors import DataRefused, NothingYet, UsageError
 from aufruf.reports.page import write_whole
-from aufruf.schemas import IngestedFile, QuarantinedRow
+from aufruf.schemas import SCORED, IngestedFile, QuarantinedRow
 from aufruf.settings import Settings
 from aufruf.steps.arrivals import Arrival, given
 from aufruf.steps.ingest import ingest
@@ -42,8 +42,8 @@ def quarantine(
     call = Call(settings, Store(settings.lake), classifiers, "")
     if action == "ingest" and mended is not None:
         return _ingest_mended(call, given([mended])[0])
-    waiting = [row for row in rows(call.store, "quarantine", {}) if row.rescued_at is None]
-    by_file = _by_file(call.store, waiting, file)
+    held = [row for row in rows(call.store, "quarantine", {}) if row.rescued_at is None]
+    by_file = _by_file(call.store, held, file)
     if action == "list":
         return {"files": [_about(known, found) for known, found in by_file], "rows": sum(len(f) for _, f in by_file)}
     if action == "show":
@@ -61,11 +61,11 @@ def refused(result: Mapping[str, Any]) -> DataRefused | None:
 
 
 def _by_file(
-    store: Store, waiting: Sequence[QuarantinedRow], wanted: str | None
+    store: Store, held: Sequence[QuarantinedRow], wanted: str | None
 ) -> list[tuple[IngestedFile, list[QuarantinedRow]]]:
     """The refused rows of each file, or of those that ``wanted`` names; texts that no model could score aside."""
     found: dict[str, list[QuarantinedRow]] = {}
-    for row in sorted(waiting, key=lambda row: row.item):
+    for row in sorted(held, key=lambda row: row.item):
         found.setdefault(row.file, []).append(row)
     files = [one for one in rows(store, "files", {}) if one.digest in found]
     if wanted is not None:
@@ -106,7 +106,7 @@ def _show(by_file: Sequence[tuple[IngestedFile, list[QuarantinedRow]]], out: Pat
 
 def _ingest_again(call: Call, files: Sequence[IngestedFile]) -> dict[str, Any]:
     """Read the originals again; rows that pass by now are taken, and leave the quarantine."""
-    before = _waiting(call.store)
+    before = waiting(call.store)
     entries: list[dict[str, Any]] = []
     for known in files:
         original = next(call.settings.raw.glob(f"{known.digest}.*"), None)
@@ -118,7 +118,7 @@ def _ingest_again(call: Call, files: Sequence[IngestedFile]) -> dict[str, Any]:
         named = {"columns": json.loads(columns)} if columns else {"format": name}
         again = ingest(call.settings, call.classifiers, [original], **named)
         entries += [{**entry, "file": known.name} for entry in again["files"]]
-    left = _waiting(call.store)
+    left = waiting(call.store)
     counts = {kind: sum(entry[kind] for entry in entries) for kind in ("annotations", "posts")}
     return {"files": entries, **counts, "rescued": before - left, "rows": left}
 
@@ -129,12 +129,12 @@ def _ingest_mended(call: Call, path: Path) -> dict[str, Any]:
     names = sorted({line["file"] for line in lines})
     known = {one.digest: one for one in rows(call.store, "files", {"digest": names})}
     found_rows = rows(call.store, "quarantine", {"file": names})
-    waiting = {(row.file, row.item): row for row in found_rows if row.rescued_at is None}
+    held = {(row.file, row.item): row for row in found_rows if row.rescued_at is None}
     lines = list({(line["file"], line["item"]): line for line in lines}.values())
-    rescued = {(row.file, row.item) for row in found_rows} - set(waiting)
+    rescued = {(row.file, row.item) for row in found_rows} - set(held)
     lines = [line for line in lines if (line["file"], line["item"]) not in rescued]
     for line in lines:
-        if (line["file"], line["item"]) not in waiting or line["file"] not in known:
+        if (line["file"], line["item"]) not in held or line["file"] not in known:
             raise DataRefused(
                 f"row {line['item']} of file {line['file'][:12]} is not in quarantine",
                 where=str(path),
@@ -153,7 +153,7 @@ def _ingest_mended(call: Call, path: Path) -> dict[str, Any]:
         refusal = found.refusal or _first_reason(found)
         files.append(File(arrival, known[line["file"]], False, "", found, refusal, whole=False))
     passed = [(line, file) for line, file in zip(lines, files, strict=True) if file.taken]
-    put_rows(call, [(known[line["file"]], waiting[line["file"], line["item"]], file) for line, file in passed], now)
+    put_rows(call, [(known[line["file"]], held[line["file"], line["item"]], file) for line, file in passed], now)
     return {
         "rescued": len(passed),
         "annotations": sum(file.votes for file in files),
@@ -163,7 +163,7 @@ def _ingest_mended(call: Call, path: Path) -> dict[str, Any]:
             for line, file in zip(lines, files, strict=True)
             if not file.taken and not (file.found and file.found.verdict.harmless)
         ],
-        "rows": _waiting(call.store),
+        "rows": waiting(call.store),
     }
 
 
@@ -193,5 +193,7 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
         yield line
 
 
-def _waiting(store: Store) -> int:
-    return int(store.read("quarantine", columns=["rescued_at"])["rescued_at"].isna().sum())
+def waiting(store: Store) -> int:
+    """Rows of files that wait to be mended. Texts that a model could not score stand in the table too: not counted."""
+    held = store.read("quarantine", columns=["file", "rescued_at"])
+    return int((held["rescued_at"].isna() & ~held["file"].str.startswith(SCORED)).sum())

@@ -32,7 +32,7 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     today = now.astimezone(ZoneInfo(classifier.schedule.timezone)).date()
     said = findings.said(store, classifier, version.version)
     scored = findings.outside(store, classifier, said)
-    new = findings.latest(scored)
+    new = findings.latest(scored, classifier.schedule.timezone)
     calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
     explained = findings.explanations(store, classifier, version.version)
     others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]

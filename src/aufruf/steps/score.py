@@ -20,7 +20,7 @@ from aufruf.model import canaries
 from aufruf.model.leases import FileLeases
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHAMPION, Registry, Version
-from aufruf.schemas import Prediction, QuarantinedRow
+from aufruf.schemas import SCORED, Prediction, QuarantinedRow
 from aufruf.settings import Settings
 from aufruf.steps import backlog
 from aufruf.steps.champion import speaking
@@ -111,7 +111,7 @@ def shard(
 def closed(settings: Settings, classifier: Classifier, run: Mapping[str, Any]) -> dict[str, Any]:
     """What was published since the run was opened, by whatever worker; returns what ``score`` does."""
     store, version = Store(settings.lake), run["model_version"]
-    refused = store.read("quarantine", {"file": quarantined_as(version)}, ["refused_at"])["refused_at"]
+    refused = store.read("quarantine", {"file": quarantined_as(classifier.name, version)}, ["refused_at"])["refused_at"]
     since = pd.Timestamp(run["at"])
     scored = _published(store, classifier, version) - run["before"]
     return _told(settings, classifier, run, scored, int((refused >= since).sum()))
@@ -130,9 +130,9 @@ def unscored(store: Store, classifier: Classifier, version: str, texts: pd.DataF
     return marked.loc[marked["there"] == "left_only", _KEY].reset_index(drop=True)
 
 
-def quarantined_as(version: str) -> str:
-    """What stands in the quarantine for a version, where the digest of a file stands else."""
-    return f"score:{version}"
+def quarantined_as(classifier: str, version: str) -> str:
+    """What stands in the quarantine for a classifier's version, where the digest of a file stands else."""
+    return f"{SCORED}{classifier}:{version}"
 
 
 def item_of(text_id: str, digest: str) -> int:
@@ -151,7 +151,7 @@ def store_predictions(
 ) -> int:
     """Score rows (text_id, digest, text) and publish them in one commit; returns how many could not be scored."""
     found = predictor.score(rows["text"].tolist(), progress)
-    _refuse(store, version, rows, found.refused)
+    _refuse(store, quarantined_as(classifier.name, version.version), rows, found.refused)
     names, now = predictor.card.labels, datetime.now(UTC)
     threshold, band = predictor.card.threshold, classifier.scoring.abstain_band
     sound = [at for at in range(len(rows)) if at not in found.refused]
@@ -239,13 +239,13 @@ def _bar(run: Mapping[str, Any]) -> Any:
     return tqdm(total=run["waiting"], unit=" texts", desc="score", mininterval=2, smoothing=0.1, disable=few)
 
 
-def _refuse(store: Store, version: Version, rows: pd.DataFrame, reasons: Mapping[int, str]) -> None:
+def _refuse(store: Store, source: str, rows: pd.DataFrame, reasons: Mapping[int, str]) -> None:
     if not reasons:
         return
     now, refused = datetime.now(UTC), []
     for at, reason in reasons.items():
         text_id, digest = rows["text_id"].iloc[at], rows["digest"].iloc[at]
         row = json.dumps({"text_id": text_id, "digest": digest})
-        refused.append(QuarantinedRow(quarantined_as(version.version), item_of(text_id, digest), reason, row, now))
+        refused.append(QuarantinedRow(source, item_of(text_id, digest), reason, row, now))
     store.put("quarantine", refused)
-    log.warning("%d texts could not be scored by version %s; see the quarantine", len(refused), version.version)
+    log.warning("%d texts could not be scored; `aufruf why TEXT_ID` says why: %s ...", len(refused), refused[0].reasons)

@@ -10,6 +10,7 @@ from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings
 from aufruf.steps.champion import REFUSED
+from aufruf.steps.quarantine import waiting
 from aufruf.store import Store
 
 _PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
@@ -30,7 +31,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         "inbox": _waiting(settings),
         "texts": store.count("texts"),
         "votes": store.count("annotations", mine),
-        "quarantined": int(store.read("quarantine", columns=["rescued_at"])["rescued_at"].isna().sum()),
+        "quarantined": waiting(store),
         "labels": int(labels.notna().sum()),
         "undecided": int(labels.isna().sum()),
         "splits": {name: int(splits.get(name, 0)) for name in ("train", "validation", "test")},

@@ -2,15 +2,19 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from aufruf.classifier import Classifier
 from aufruf.data import inbox, readers, unpack
-from aufruf.errors import DataRefused
+from aufruf.errors import AufrufError, DataRefused
+from aufruf.release.artifacts import copies
+from aufruf.release.registry import Registry
+from aufruf.release.server import FAILURES, why
 from aufruf.reports import forgetting
 from aufruf.reports.finding import key_of
 from aufruf.reports.page import write_whole
@@ -109,13 +113,30 @@ def originals(settings: Settings, traces: Traces) -> tuple[list[Path], list[Path
     return [path for path, holds in found.items() if holds], [path for path, holds in found.items() if holds is None]
 
 
-def artifacts(settings: Settings, traces: Traces) -> list[Path]:
-    """The readable files that runs left under ``mlflow`` and that name a text of the author's."""
-    return [path for path in _files(settings.mlflow) if _shows(path, path.read_text("utf-8", "replace"), traces)]
+def artifacts(settings: Settings, classifiers: Sequence[Classifier], traces: Traces, patience: float) -> list[str]:
+    """The readable files of runs and versions that name a text of the author's: under the home, else by their address.
+
+    ``patience``: seconds that each look at a tracking server waits for it. Raises AufrufError where it does not answer,
+    or does not give its files.
+    """
+    kept = _files(*([settings.mlflow] if settings.embedded_registry else []), settings.bundles)
+    found = [str(path) for path in kept if _shows(path, path.read_text("utf-8", "replace"), traces)]
+    for one in [] if settings.embedded_registry else classifiers:
+        registry = Registry(settings, one.name, patience=patience)
+        try:
+            there = copies(registry, _READABLE, _LARGEST)
+            found += [place for place, path in there if _shows(path, path.read_text("utf-8", "replace"), traces)]
+        except FAILURES as failure:
+            raise AufrufError(
+                f"the files of its runs cannot be looked into ({why(failure)})",
+                where=one.name,
+                next="See to the tracking server and its artifact store, then ask again: nothing was deleted.",
+            ) from failure
+    return found
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
+def _files(*folders: Path) -> Iterator[Path]:
+    for path in sorted(path for folder in folders for path in folder.rglob("*")):
         if path.suffix in _READABLE and path.is_file() and path.stat().st_size <= _LARGEST:
             yield path
 

@@ -16,6 +16,7 @@ from aufruf.errors import TrainingFailed
 from aufruf.model import bundle, calibration, canaries, device, evaluation
 from aufruf.model.encoders import ResolvedEncoder, resolve
 from aufruf.model.found import best_of
+from aufruf.model.leases import held
 from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples, Recipe
 from aufruf.model.studies import Studies
@@ -38,8 +39,15 @@ _TICKET = "run"  # file in the work folder that names the run, which goes on as 
 def train(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """Train and register a challenger, unless a version of the same data, recipe and encoder is there already.
 
-    Raises NothingYet without labelled texts, TrainingFailed when a class is missing or the loss is no number.
+    A training of the same classifier that is under way elsewhere is waited for. Raises NothingYet without labelled
+    texts, TrainingFailed when a class is missing or the loss is no number.
     """
+    leases = Studies(settings.studies, settings.studies_url).leases
+    with held(leases, f"train-{classifier.name}", f"{classifier.name} is being trained elsewhere: waiting for its end"):
+        return _trained(settings, classifier)
+
+
+def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     frame = seen(corpus.labelled(settings, classifier))
     encoder = resolve(classifier.encoder, settings.encoders)
     study = study_name(classifier, frame, encoder)

@@ -52,7 +52,7 @@ def _state(
     if len(now):
         one = now.iloc[0]
         return _because("scored", f"scored by version {version} on {_day(one['scored_at'])}: {one['label']}")
-    key = {"file": quarantined_as(version)}
+    key = {"file": quarantined_as(classifier.name, version)}
     refused = store.read("quarantine", key)
     refused = refused[refused["item"] == item_of(row["text_id"], row["digest"])]
     if len(refused):

@@ -9,7 +9,7 @@ import pytest
 from aufruf.cli import main
 from aufruf.errors import DataRefused
 from aufruf.phrases import installation
-from aufruf.release import retention
+from aufruf.release import artifacts, retention
 from aufruf.release.registry import CHAMPION
 from aufruf.release.tracking import Tracker
 from aufruf.sections import Retention
@@ -34,7 +34,7 @@ def test_it_first_says_what_would_go(after):
     assert prune(after.settings, rules) == said
     assert [one.version for one in after.registry.versions()] == ["1", "2", "3"]
     assert (said["versions"], said["runs"]) == (["2"], len(retention.old_runs(after.registry, _now())))
-    assert said["bytes"] > retention.size_of(after.registry.get("2").source) > 0
+    assert said["bytes"] > artifacts.size_of(after.registry.get("2").source) > 0
 
 
 def test_versions_with_an_alias_stay_and_go_on_speaking(after):
@@ -46,7 +46,7 @@ def test_versions_with_an_alias_stay_and_go_on_speaking(after):
     done = prune(after.settings, asking(after, **EVERYTHING), yes=True)
     assert done["versions"] == ["3"]
     assert [one.version for one in after.registry.versions()] == ["1", "2", "4"]
-    assert retention.size_of(gone.source) == 0
+    assert artifacts.size_of(gone.source) == 0
     assert after.registry.by_alias(CHAMPION).version == "1"
     [text_id] = after.posts("Kommt am Samstag alle zum Infostand!")
     assert score(after.settings, after.classifier)["scored"] == 1

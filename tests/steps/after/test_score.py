@@ -99,11 +99,11 @@ def test_output_that_is_no_number_is_quarantined(after, spoilt):
     found = score(after.settings, after.classifier, "2")
     assert (found["scored"], found["refused"]) == (0, after.store.count("texts"))
     assert after.predictions(model_version="2") == []
-    rows = after.store.read("quarantine", {"file": "score:2"})
+    rows = after.store.read("quarantine", {"file": "score:call_to_action:2"})
     assert len(rows) == found["refused"]
     assert set(rows["reasons"]) == {"the model's output is not a number"}
     score(after.settings, after.classifier, "2")
-    assert after.store.count("quarantine", {"file": "score:2"}) == found["refused"]
+    assert after.store.count("quarantine", {"file": "score:call_to_action:2"}) == found["refused"]
 
 
 def artifact(after, name: str = "model.safetensors") -> Path:

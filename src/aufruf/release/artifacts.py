@@ -1,0 +1,58 @@
+"""Files of runs and versions, wherever the tracking server keeps them."""
+
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from aufruf.release.registry import Registry
+
+_PAGE = 200
+
+
+def runs(registry: Registry, wanted: str = "") -> Iterator[Any]:
+    """The runs of the classifier's experiment that meet MLflow's filter, page by page."""
+    experiment = registry.client.get_experiment_by_name(registry.name)
+    token: str | None = ""
+    while experiment is not None and token is not None:
+        page = registry.client.search_runs(
+            [experiment.experiment_id], wanted, max_results=_PAGE, page_token=token or None
+        )
+        yield from page
+        token = page.token or None
+
+
+def size_of(place: str) -> int:
+    """Bytes of the files below an artifact URI; 0 where there are none."""
+    try:
+        repository = get_artifact_repository(place)
+        return sum(int(file.file_size or 0) for file in _below(repository, None))
+    except (MlflowException, OSError):
+        return 0
+
+
+def copies(registry: Registry, suffixes: Collection[str], largest: int) -> Iterator[tuple[str, Path]]:
+    """Each file of the classifier's runs and versions that ends so and has no more bytes.
+
+    Where it lies, and a copy of it that is gone when the next one is asked for. Raises MlflowException or OSError where
+    files cannot be had.
+    """
+    places = [run.info.artifact_uri for run in runs(registry)]
+    places += [version.source for version in registry.versions()]
+    for place in dict.fromkeys(places):
+        repository = get_artifact_repository(place, tracking_uri=registry.settings.tracking_uri)
+        for file in _below(repository, None):
+            if PurePosixPath(file.path).suffix in suffixes and int(file.file_size or 0) <= largest:
+                with tempfile.TemporaryDirectory(prefix="aufruf-") as folder:
+                    yield f"{place}/{file.path}", Path(repository.download_artifacts(file.path, folder))
+
+
+def _below(repository: Any, folder: str | None) -> Iterator[Any]:
+    for found in repository.list_artifacts(folder):
+        if found.is_dir:
+            yield from _below(repository, found.path)
+        else:
+            yield found
