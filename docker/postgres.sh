@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Runs once, in an empty PostgreSQL: three databases, each with a role that owns it and may open no other.
+# Runs once, in an empty PostgreSQL: three databases, each with a role that owns it and may open no other. A password
+# is no argument of psql, which everybody on the machine could read.
 set -euo pipefail
+admin() { psql -v ON_ERROR_STOP=1 --quiet --dbname postgres --username "${POSTGRES_USER:-postgres}"; }
 for name in airflow mlflow studies; do
     password=$(< "${AUFRUF_SECRETS:-/run/secrets}/${name}_db_password")
-    psql -v ON_ERROR_STOP=1 --quiet --dbname postgres --username "${POSTGRES_USER:-postgres}" \
-        -v role="$name" -v password="$password" <<'SQL'
+    ROLE=$name ROLE_PASSWORD=$password admin <<'SQL'
+\getenv role ROLE
+\getenv password ROLE_PASSWORD
 select format('create role %I', :'role') where not exists (select from pg_roles where rolname = :'role') \gexec
 alter role :"role" with login nosuperuser nocreatedb nocreaterole noreplication password :'password';
 create database :"role" owner :"role";
 revoke all on database :"role" from public;
 SQL
 done
+admin <<< 'revoke all on database postgres, template1 from public;'

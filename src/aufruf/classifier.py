@@ -180,6 +180,13 @@ class Classifier(Question):
     notify: Notify = Notify()
 
 
+_TAKEN = {  # names that would meet something else, whatever their case; DAG ids and assets have a dot and meet nothing
+    "checks": "reports/checks holds what was found in files",
+    "classifiers": "the list of classifiers has this address in Airflow",
+    "default": "MLflow has an experiment of this name",
+}
+
+
 def preset_names() -> list[str]:
     """Names of the overlays that come with the package."""
     return sorted(p.name.removesuffix(".toml") for p in files("aufruf.presets").iterdir() if p.name.endswith(".toml"))
@@ -188,11 +195,15 @@ def preset_names() -> list[str]:
 def load(path: Path, preset: str | None = None) -> Classifier:
     """Read one classifier file, with an optional preset laid over it.
 
-    Raises UsageError naming the file, the key and the nearest known key.
+    Raises UsageError naming the file, the key and the nearest known key, or the name that a file may not have.
     """
     table = _toml(path.name, _text(path))
     if "name" in table:  # the file's name is the classifier's
         raise UsageError("unknown key 'name'", where=path.name, next="Rename the file instead.")
+    if why := _TAKEN.get(path.stem.casefold()):
+        raise UsageError(
+            f"no classifier may be called {path.stem!r}: {why}", where=path.name, next="Give the file another name."
+        )
     if preset:
         if preset not in preset_names():
             raise UsageError(f"there is no preset {preset!r}", next=nearest(preset, preset_names()))

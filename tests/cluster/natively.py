@@ -173,7 +173,7 @@ class Cluster:
     def check(self, service: str) -> subprocess.CompletedProcess[bytes]:
         """The health check of a service, as it stands in compose.yaml."""
         ports = {":8080": f":{self.airflow}", ":5000": f":{self.mlflow}", "/opt/aufruf": str(CHECKOUT)}
-        command = [str(part) for part in self.services[service]["healthcheck"]["test"][1:]]
+        command = [interpolated(str(part), self.names) for part in self.services[service]["healthcheck"]["test"][1:]]
         for here, there in ports.items():
             command = [part.replace(here, there) for part in command]
         return subprocess.run(command, env=self.env(service), capture_output=True, check=False)

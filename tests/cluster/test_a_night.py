@@ -62,7 +62,7 @@ def test_every_health_check_says_well(system: System) -> None:
     """The commands that compose asks, with the environment that it hands to them."""
     services = [name for name, service in system.cluster.services.items() if name in system.cluster.processes]
     asked = [name for name in services if "healthcheck" in system.cluster.services[name] and name not in FOREIGN]
-    assert set(asked) == {"mlflow", "api-server", "scheduler", "dag-processor", "triggerer"}
+    assert set(asked) == {"mlflow", "api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-gpu"}
     for name in asked:
         done = system.cluster.check(name)
         assert done.returncode == 0, (name, done.stderr[-500:])

@@ -17,6 +17,7 @@ DOCKER = CHECKOUT / "docker"
 PROGRAMS = Path(sys.executable).parent
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
+METRICS: dict[str, Any] = yaml.safe_load((DOCKER / "compose.metrics.yaml").read_text("utf-8"))["services"]
 OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("aufruf:"))
 
 
@@ -76,6 +77,13 @@ def test_health_checks_see_what_the_service_sees():
         ["CMD", *values[part]["livenessProbe"]["command"]] for part in ("scheduler", "dagProcessor", "triggerer")
     ]
     assert all(check[1:3] == ["/opt/aufruf/docker/entrypoint.sh", "airflow"] for check in checks)
+    for name in ("worker", "worker-gpu"):
+        assert " /opt/aufruf/docker/entrypoint.sh celery " in SERVICES[name]["healthcheck"]["test"][-1]
+
+
+def test_every_part_that_stays_has_a_health_check():
+    """Of its own: the image's only says that the program is there."""
+    assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == {"setup"}
 
 
 def test_only_the_two_uis_can_be_reached_and_only_from_this_machine():
@@ -88,19 +96,22 @@ def test_only_the_two_uis_can_be_reached_and_only_from_this_machine():
 
 
 def test_nothing_runs_as_root_or_may_become_it():
-    """Ours have a user, no capability, and no way to new privileges."""
-    for name in OURS:
-        service = SERVICES[name]
-        assert service["user"].startswith("${AUFRUF_UID")
-        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+    """Each has a user, no capability, and no way to new privileges; the S3 store begins as root to become its user."""
+    for name, service in {**SERVICES, **METRICS}.items():
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"]), name
+        if name == "s3":
+            assert set(service["cap_add"]) == {"CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID"}
+        else:
+            assert service["user"].startswith("${AUFRUF_UID")
+            assert "cap_add" not in service
     image = (DOCKER / "Dockerfile").read_text("utf-8")
     assert re.search(r"^USER \$\{UID\}$", image, re.MULTILINE)
 
 
 def test_foreign_images_are_pinned():
     """To a patch release: the same tag is the same program."""
-    foreign = [service["image"] for name, service in SERVICES.items() if name not in OURS]
-    assert all(re.search(r":\d+\.\d+", image) for image in foreign), foreign
+    foreign = [service["image"] for name, service in {**SERVICES, **METRICS}.items() if name not in OURS]
+    assert all(re.search(r":v?\d+\.\d+", image) for image in foreign), foreign
 
 
 @pytest.mark.parametrize("service", OURS)

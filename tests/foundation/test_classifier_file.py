@@ -210,6 +210,14 @@ def installed(tmp_path: Path) -> Settings:
     return replace(Settings.load(tmp_path / "home", env={}), classifiers=folder)
 
 
+@pytest.mark.parametrize("name", ["checks", "Checks", "classifiers", "default", "Default"])
+def test_a_name_that_would_meet_something_else_is_refused(installed, name):
+    """A folder of the reports, an address in Airflow, an experiment of MLflow's own."""
+    (installed.classifiers / f"{name}.toml").write_text(PLAIN)
+    with pytest.raises(UsageError, match=rf"{name}.toml: no classifier may be called '{name}': .*another name"):
+        choose(installed, None)
+
+
 def test_the_only_classifier_is_chosen(installed):
     """With one file no name is needed."""
     (installed.classifiers / "votes.toml").write_text(PLAIN)

@@ -1,10 +1,12 @@
 """Dates and kinds as exports write them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
-from aufruf.data.readers import fields
+from aufruf.data.readers import fields, instaloader, votes, zeeschuimer
+from aufruf.data.readers.item import RowRefused
 
 AT = datetime(2024, 10, 30, 15, 42, 29, tzinfo=UTC)
 
@@ -65,6 +67,34 @@ def test_an_unknown_kind_is_named_with_the_known_ones(kind: object) -> None:
     """A kind that nobody knows is refused with the kinds there are."""
     with pytest.raises(ValueError, match="'Kommentar' is none of"):
         kind("Kommentar")  # type: ignore[operator]
+
+
+POST = "Geht am Sonntag alle wählen"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        fields.moment,
+        fields.text_type,
+        fields.post_type,
+        lambda text: zeeschuimer._values({"source_platform": text}),
+        lambda text: instaloader._values({"instaloader": {"node_type": text}}),
+        lambda text: votes.task_values({f"{text} - am 23. Februar!": "x"}),
+    ],
+)
+def test_a_post_in_the_wrong_column_is_not_repeated(read: Callable[[str], object]) -> None:
+    """Reasons are logged and sent: of what may be a sentence they have the length, however short it is."""
+    for text in (POST, "Kommt zahlreich!", "#btw2025 📢", "@anna"):
+        with pytest.raises((ValueError, RowRefused)) as refusal:
+            read(text)
+        assert text not in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", ["Album", "30. Oktober 2024", "2024-13-40", "?", "not sure (yet)", "2/3"])
+def test_what_is_a_value_is_said(value: str) -> None:
+    """Three words at most, or figures: whoever mends a file reads what to mend."""
+    assert fields.shown(value) == repr(value)
 
 
 @pytest.mark.parametrize(

@@ -362,6 +362,23 @@ def test_a_name_that_is_no_utf8_is_no_obstacle(
     assert entry["file"].endswith("gr??e.json")
 
 
+@pytest.mark.parametrize("sign", ["\x1b[2J", "\n", "\r", "\x9b", "\u202e", "\u200b"])
+def test_a_name_shows_what_it_is(
+    settings: Settings, store: Store, classifier: Classifier, vote: Callable[..., Any], tmp_path: Path, sign: str
+) -> None:
+    """Signs that a terminal obeys, or that turn or hide letters, are neither told nor stored; the file is taken in."""
+    path = tmp_path / f"a{sign}b.json"
+    path.write_text(json.dumps([vote("a", "True")]))
+    entry = ingest(settings, [classifier], [path])["files"][0]
+    told = path.name.replace(sign[0], "\ufffd")
+    assert (entry["status"], entry["file"]) == ("new", f"{tmp_path}/{told}")
+    assert lake(store)["files"][0]["name"] == told
+    path.unlink()
+    with pytest.raises(UsageError) as gone:
+        ingest(settings, [classifier], [path])
+    assert gone.value.where == entry["file"]
+
+
 def test_the_checks_leave_their_counts(settings: Settings, store: Store, classifier: Classifier, export: Path) -> None:
     """reports/checks holds the outcome of every expectation under the file's digest, as JSON and as a page."""
     ingest(settings, [classifier], [export])

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -198,6 +199,14 @@ def test_an_archive_of_too_many_files_is_refused(unpacked: Any, monkeypatch: pyt
     monkeypatch.setattr(unpack, "MOST_MEMBERS", 10)
     archive = zipped(*((f"{n}.csv", TABLE) for n in range(12)))
     assert unpacked(archive) == [("a", "it holds more than 10 files. Split it.")]
+
+
+def test_a_table_of_contents_without_end_is_refused(unpacked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its length is what the archive says of itself, and is believed up to a bound before any of it is read."""
+    monkeypatch.setattr(unpack, "_CONTENTS", 1 << 20)
+    padded = b"PK\x03\x04" + bytes(2 << 20)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 2 << 20, 4, 0)
+    assert unpacked(padded + end) == [("a", "its table of contents is larger than 1 MiB. Split it.")]
 
 
 def test_what_is_plainly_no_table_is_left_out(tmp_path: Path) -> None:

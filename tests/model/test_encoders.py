@@ -57,12 +57,26 @@ def test_a_missing_folder_is_wrong_usage(tmp_path, name):
         resolve(Encoder(name=name), tmp_path)
 
 
-def test_code_of_its_own_is_refused(copied, tmp_path):
-    """An encoder whose config asks to run code is refused."""
-    config = json.loads((copied / "config.json").read_text())
-    (copied / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "evil.Model"}}))
-    with pytest.raises(UsageError, match="auto_map"):
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_code_of_its_own_is_refused(copied, tmp_path, file):
+    """An encoder of which the model or the tokenizer asks to run code is refused."""
+    config = json.loads((copied / file).read_text())
+    (copied / file).write_text(json.dumps({**config, "auto_map": {"AutoModel": "evil.Model"}}))
+    with pytest.raises(UsageError, match=f"auto_map in {file}"):
         resolve(Encoder(name=str(copied)), tmp_path)
+
+
+def test_a_folder_is_written_as_a_path(copied, tmp_path, monkeypatch):
+    """`bert` and `deepset/gbert-base` are the hub's, whatever lies here; offline nothing stands in for them."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(copied, tmp_path / "deepset" / "gbert-base")
+    for name in ("bert", "deepset/gbert-base"):
+        with pytest.raises(UsageError, match=rf"'{name}' cannot be had from the hub.*Write \./{name}"):
+            resolve(Encoder(name=name, max_tokens=48), tmp_path / "encoders")
+    for name in ("./bert", "~/bert", str(copied)):
+        assert resolve(Encoder(name=name, max_tokens=48), tmp_path / "encoders").name == "bert"
 
 
 def test_pickled_weights_are_refused(copied, tmp_path):

@@ -7,6 +7,7 @@ import mlflow
 import pytest
 from mlflow.models import Model
 
+from aufruf.errors import BundleRefused
 from aufruf.release import flavour
 
 
@@ -61,6 +62,13 @@ def test_a_version_fetched_by_name_has_the_registrys_digest(by_name, registry, r
     """Name and number that MLflow leaves in a folder lead to the manifest's digest."""
     register(**{"aufruf.manifest": "abc"})
     assert fetched(tmp_path, registry.name, "1") == "abc"
+
+
+def test_a_version_without_digest_is_refused(by_name, registry, register, tmp_path):
+    """Whoever may write tags could take it away: then nothing says what was registered."""
+    register()
+    with pytest.raises(BundleRefused, match=r"version 1 was registered without a digest"):
+        fetched(tmp_path, registry.name, "1")
 
 
 def test_any_other_folder_has_none(by_name, registry, tmp_path, caplog):

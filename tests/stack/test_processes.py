@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -86,3 +87,31 @@ def test_a_private_file_is_its_owners_only(tmp_path: Path) -> None:
     assert (tmp_path / "secret").read_text() == "second"
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["secret"]
+
+
+LISTEN = """
+import socket, sys, time
+with socket.socket() as ours:
+    ours.bind(("127.0.0.1", 0))
+    ours.listen()
+    print(ours.getsockname()[1], flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_port_is_ours_while_a_process_of_our_home_listens(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Not when it is one of another home, and no longer when ours has ended and somebody else is there."""
+    ours = _start(home, "-c", LISTEN)
+    _until(lambda: (home / "logs" / "child.log").read_text().endswith("\n"))
+    port = int((home / "logs" / "child.log").read_text())
+    assert processes.listening(home, port)
+    assert not processes.listening(tmp_path_factory.mktemp("other"), port)
+    ours.kill()
+    ours.wait()
+    with socket.socket() as foreign:
+        foreign.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        foreign.bind(("127.0.0.1", port))
+        foreign.listen()
+        assert not processes.listening(home, port)

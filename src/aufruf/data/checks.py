@@ -16,6 +16,7 @@ import pandas as pd
 
 from aufruf.classifier import Checks, Classifier
 from aufruf.data.expectations import Found, run
+from aufruf.data.readers.fields import shown
 from aufruf.data.rows import Questions, answer
 from aufruf.question import CHOICES
 
@@ -249,12 +250,7 @@ def _unlisted(group: Sequence[Classifier], row: Any) -> str:
     strange = [word for word in choices if not any(one.label_of(word) for one in group)]
     if not strange:
         return f"the answer holds {len(choices)} choices that exclude each other"
-    return f"label {_shown(strange[0])} is not listed under [spellings] of {where}"
-
-
-def _shown(label: str) -> str:
-    """A label as it may stand in a reason: a long one is a text in the wrong column, and texts stay out."""
-    return repr(label) if len(label) <= 40 else f"of {len(label)} characters"
+    return f"label {shown(strange[0])} is not listed under [spellings] of {where}"
 
 
 def _apply(rules: Sequence[_Rule], table: pd.DataFrame, verdicts: Mapping[int, Verdict]) -> None:

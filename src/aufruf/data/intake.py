@@ -19,6 +19,7 @@ from aufruf.classifier import Classifier
 from aufruf.data import checks, columns, readers, rows
 from aufruf.data.checks import Verdict
 from aufruf.data.readers import Content, Format, Item
+from aufruf.data.readers.delimited import sayable
 from aufruf.data.seen import Seen
 from aufruf.errors import DataRefused
 from aufruf.schemas import ABSTAIN, Annotation, QuarantinedRow, Text
@@ -221,7 +222,7 @@ def _typed(intake: Intake) -> Iterator[dict[str, Any]]:
 def _another_question(others: set[str], questions: rows.Questions) -> DataRefused:
     wanted = ", ".join(sorted({f"{one.question!r} ({one.name}.toml)" for group in questions for one in group}))
     return DataRefused(
-        f"the file answers {', '.join(map(repr, sorted(others)[:5]))}, not {wanted}",
+        f"the file answers {', '.join(map(sayable, sorted(others)[:5]))}, not {wanted}",
         next="Set question in the classifier file to the from_name of the export, exactly.",
     )
 

@@ -19,6 +19,7 @@ from aufruf.data.readers.content import no_table
 from aufruf.data.readers.opened import CHUNK
 
 MOST_MEMBERS = 100_000
+_CONTENTS = 64 * 1024**2  # bytes of a ZIP file's table of contents: 671 for each of so many members
 _LARGEST = 64 * 1024**3  # bytes unpacked, of all members together
 _RATIO = 200  # unpacked bytes for a packed one; JSON and CSV reach 20 to 50
 _UNSUSPECTED = 64 * 1024**2  # bytes that may be unpacked at any ratio
@@ -78,7 +79,12 @@ def members(path: Path, name: str, folder: Path, digest: str) -> Iterator[Member
 def printable(name: str) -> str:
     """A name as it may be shown: no folders above, no drive, no control characters, at most 200 characters."""
     parts = [part for part in re.split(r"[/\\]+", re.sub(r"^[A-Za-z]:", "", name)) if part not in ("", ".", "..")]
-    return _UNPRINTABLE.sub("\ufffd", "/".join(parts))[-200:] or "unnamed"
+    return visible("/".join(parts))[-200:] or "unnamed"
+
+
+def visible(name: str) -> str:
+    """A name or path without signs that a terminal obeys, that hide, turn or fake letters, or that are no text."""
+    return _UNPRINTABLE.sub("\ufffd", name)
 
 
 def _bare(name: str) -> str:
@@ -187,7 +193,9 @@ class _Directory:
         self.close = file.close
 
     def read(self, size: int = -1) -> bytes:
-        found = self._file.read(size)
+        if size > _CONTENTS:
+            raise _Bomb(f"its table of contents is larger than {_CONTENTS >> 20} MiB. Split it.")
+        found = self._file.read(size if size >= 0 else _CONTENTS)
         if found.count(b"PK\x01\x02") > MOST_MEMBERS:
             raise _Bomb(f"it holds more than {MOST_MEMBERS} files. Split it.")
         return found

@@ -29,19 +29,26 @@ class ResolvedEncoder:
 def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
     """Find the encoder; ``folder`` is where a converted stand-in is kept.
 
-    Raises UsageError when it can neither be had nor stood in for, or when it would need pickles or code of its own.
+    A folder is written as a path. Any other name is the hub's, whatever lies where the command was started. Raises
+    UsageError when the encoder can neither be had nor stood in for, or when it would need pickles or code of its own.
     """
     if encoder.name == stand_in.NAME:
         return ResolvedEncoder(stand_in.convert(folder / stand_in.NAME), stand_in.FULL_NAME, None, None)
-    if Path(encoder.name).is_dir():
-        return _checked(Path(encoder.name), Path(encoder.name).name, None, encoder.max_tokens)
     if encoder.name.startswith((".", "/", "~")):
+        path = Path(encoder.name).expanduser()
+        if path.is_dir():
+            return _checked(path, path.name, None, encoder.max_tokens)
         raise UsageError(
             f"there is no encoder folder {encoder.name!r}", next="Mend [encoder] name in the classifier file."
         )
     found = _from_hub(encoder)
     if found is not None:
         return _checked(found, encoder.name, found.name, encoder.max_tokens)
+    if Path(encoder.name).is_dir():
+        raise UsageError(
+            f"the encoder {encoder.name!r} cannot be had from the hub, and is no path",
+            next=f"Write ./{encoder.name} in [encoder] name if the folder is meant.",
+        )
     if encoder.stand_in != stand_in.NAME:
         raise UsageError(
             f"the encoder {encoder.name!r} is not on this machine and the hub cannot be reached",
@@ -67,7 +74,8 @@ def _from_hub(encoder: Encoder) -> Path | None:
         return Path(snapshot_download(encoder.name, revision=encoder.revision, allow_patterns=_FILES))
     except RepositoryNotFoundError:
         raise UsageError(
-            f"the hub has no encoder {encoder.name!r}", next="Mend [encoder] name in the classifier file."
+            f"the hub has no encoder {encoder.name!r}",
+            next="Mend [encoder] name in the classifier file; a folder is written ./NAME or /PATH.",
         ) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError, OSError) as error:
         log.info("hub not reached for %s: %s", encoder.name, type(error).__name__)
@@ -78,9 +86,14 @@ def _checked(folder: Path, name: str, revision: str | None, max_tokens: int) -> 
     config = folder / "config.json"
     if not config.is_file():
         raise UsageError("no config.json in the encoder folder", where=name, next="Give a Hugging Face model folder.")
+    for file in sorted(folder.glob("*config.json")):  # the tokenizer's, too
+        if "auto_map" in json.loads(file.read_text(encoding="utf-8")):
+            raise UsageError(
+                f"the encoder wants to run code of its own (auto_map in {file.name})",
+                where=name,
+                next="Choose another one.",
+            )
     facts = json.loads(config.read_text(encoding="utf-8"))
-    if "auto_map" in facts:
-        raise UsageError("the encoder wants to run code of its own (auto_map)", where=name, next="Choose another one.")
     if not any(folder.glob("*.safetensors")):
         raise UsageError(
             "the encoder has no safetensors weights",

@@ -19,6 +19,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from mlflow.utils.yaml_utils import read_yaml
 
 from aufruf.release import system
+from aufruf.release.registry import as_version
 from aufruf.release.server import FAILURES
 from aufruf.release.tracking import Run
 
@@ -53,7 +54,7 @@ def registered_manifest(folder: Path) -> str | None:
     """The manifest's digest that the registry holds for a folder that MLflow has fetched by a version's name.
 
     None for any other folder, and, with a warning, where the registry does not answer: a container that was built from
-    a version may run far from it.
+    a version may run far from it. Raises BundleRefused where it answers that the version has no digest.
     """
     if not (folder / REGISTERED_MODEL_META_FILE_NAME).is_file():
         return None
@@ -63,8 +64,7 @@ def registered_manifest(folder: Path) -> str | None:
     except FAILURES as failure:
         log.warning("the registry does not answer (%s): only the manifest is checked", type(failure).__name__)
         return None
-    digest: str | None = version.tags.get("aufruf.manifest")
-    return digest
+    return as_version(version).manifest
 
 
 def _signature(answers: Sequence[str]) -> ModelSignature:

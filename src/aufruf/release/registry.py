@@ -31,8 +31,15 @@ class Version:
     description: str = ""  # Markdown
 
     @property
-    def manifest(self) -> str | None:
-        return self.tags.get("aufruf.manifest")
+    def manifest(self) -> str:
+        """The digest of the manifest. Raises BundleRefused without one: then nothing says what was registered."""
+        found = self.tags.get("aufruf.manifest")
+        if not found:
+            raise BundleRefused(
+                f"version {self.version} was registered without a digest of its files",
+                next="Only versions that `aufruf train` registers can speak.",
+            )
+        return found
 
 
 class Registry:
@@ -82,7 +89,7 @@ class Registry:
     def by_alias(self, alias: str) -> Version | None:
         """The version an alias points to at this moment, or None."""
         try:
-            return _version(self.client.get_model_version_by_alias(self.name, alias))
+            return as_version(self.client.get_model_version_by_alias(self.name, alias))
         except MlflowException as failure:
             if failure.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
@@ -94,7 +101,7 @@ class Registry:
         found = None if number else self.by_alias(version)
         if number:
             try:
-                found = _version(self.client.get_model_version(self.name, version))
+                found = as_version(self.client.get_model_version(self.name, version))
             except MlflowException as failure:
                 if failure.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
@@ -130,7 +137,7 @@ class Registry:
 
     def versions(self) -> list[Version]:
         """All versions there are, the oldest first."""
-        found = map(_version, self.client.search_model_versions(f"name = '{self.name}'"))
+        found = map(as_version, self.client.search_model_versions(f"name = '{self.name}'"))
         return sorted(found, key=lambda version: int(version.version))
 
     def made_of(self, fingerprint: str) -> Version | None:
@@ -176,7 +183,8 @@ class Registry:
         return f"{self.settings.registry_url}/#/experiments/{experiment}/runs/{version.run_id}"
 
 
-def _version(found: Any) -> Version:
+def as_version(found: Any) -> Version:
+    """What MLflow's client found."""
     return Version(
         version=str(found.version),
         run_id=found.run_id,

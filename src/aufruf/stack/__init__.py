@@ -168,6 +168,8 @@ class _Start:
         return unwell(self.settings, airflow) or sorted(f"DAG {name}" for name in expected - airflow.dags())
 
     def _registered(self) -> bool:
+        if not processes.listening(self.settings.home, self.settings.mlflow_port):
+            return False
         urls = environment.urls(self.settings)
         return webhook.register(urls["mlflow"], urls["airflow"], environment.webhook_secret(self.settings))
 

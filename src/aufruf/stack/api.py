@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from aufruf.errors import StackError
 from aufruf.settings import Settings
+from aufruf.stack import processes
 from aufruf.stack.environment import USER, password, urls
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
@@ -46,12 +47,14 @@ class Airflow:
 
     def get(self, path: str, **query: Any) -> Any:
         """What ``/api/v2/<path>`` says; None when it does not answer."""
-        return fetch(f"{self.url}/api/v2/{path}?{urlencode(query, doseq=True)}", login=self._login())
+        login = self._login()
+        return fetch(f"{self.url}/api/v2/{path}?{urlencode(query, doseq=True)}", login=login) if login else None
 
     def trigger(self, dag: str, conf: dict[str, Any] | None = None) -> str:
         """Start a run of a DAG and return its id."""
         body = {"logical_date": None, "conf": conf or {}}
-        run = fetch(f"{self.url}/api/v2/dags/{dag}/dagRuns", body, self._login())
+        login = self._login()
+        run = fetch(f"{self.url}/api/v2/dags/{dag}/dagRuns", body, login) if login else None
         if not run:
             raise StackError("Airflow did not start the run", where=dag, next=f"Trigger it at {self.url}.")
         return str(run["dag_run_id"])
@@ -74,6 +77,9 @@ class Airflow:
         return [error["stack_trace"].strip().splitlines()[-1] for error in found["import_errors"]]
 
     def _login(self) -> str | None:
+        """The header Authorization; None when whoever listens on the port is not of this installation."""
+        if not processes.listening(self.settings.home, self.settings.airflow_port):
+            return None
         if not self._token:
             body = {"username": USER, "password": password(self.settings)}
             self._token = (fetch(f"{self.url}/auth/token", body) or {}).get("access_token", "")

@@ -156,11 +156,21 @@ def _ours(settings: Settings, mark: str) -> dict[str, str]:
 
 
 def _kept(file: Path, make: Callable[[], str]) -> str:
-    """What the file says; made and kept, for its owner's eyes only, when there is none."""
+    """What the file says; made and kept, for its owner's eyes only, when there is none.
+
+    Raises StackError when it is empty: with an empty key Airflow would encrypt nothing.
+    """
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(file, make())
-    return file.read_text("utf-8").strip()
+    found = file.read_text("utf-8").strip()
+    if not found:
+        raise StackError(
+            "the secret is empty",
+            where=str(file),
+            next="Take the file from a backup. Without it, and with what was encrypted lost, a new one is made.",
+        )
+    return found
 
 
 def _webhook_file(settings: Settings) -> Path:

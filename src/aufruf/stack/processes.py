@@ -63,6 +63,19 @@ def marked(home: Path) -> list[psutil.Process]:
     return found
 
 
+def listening(home: Path, port: int) -> bool:
+    """True when it is a process of ``home``, and of this user, that listens on the port."""
+    for process in psutil.process_iter():
+        try:
+            ours = process.uids().real == os.getuid() and process.environ().get("AUFRUF_HOME") == str(home)
+            heard = process.net_connections("tcp") if ours else []
+        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+            continue
+        if any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in heard):
+            return True
+    return False
+
+
 def end(home: Path, patience: float = 10.0) -> int:
     """End every process of the stack of ``home``: ask, wait ``patience`` seconds, force. Returns how many."""
     ended: set[int] = set()
@@ -79,7 +92,7 @@ def end(home: Path, patience: float = 10.0) -> int:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, whole or not at all, also when the power fails."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)  # another's would keep its mode
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as sink:
@@ -87,6 +100,11 @@ def write_private(file: Path, text: str) -> None:
         sink.flush()
         os.fsync(sink.fileno())
     draft.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # else the file's name is lost with the power
+    finally:
+        os.close(folder)
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -33,11 +33,11 @@ def given(files: Iterable[Path]) -> list[Path]:
     """The files, each once. Raises UsageError for what cannot be meant."""
     for path in files:
         if path.is_dir():
-            raise UsageError("this is a folder", where=str(path), next="Name the files in it.")
+            raise UsageError("this is a folder", where=printable(str(path)), next="Name the files in it.")
         if not path.exists():
-            raise UsageError("there is no such file", where=str(path), next="Check the path.")
+            raise UsageError("there is no such file", where=printable(str(path)), next="Check the path.")
         if not path.is_file():
-            raise UsageError("this is not a regular file", where=str(path), next="Save it to a file first.")
+            raise UsageError("this is not a regular file", where=printable(str(path)), next="Save it to a file first.")
     return list(dict.fromkeys(files))
 
 
@@ -102,5 +102,5 @@ def _members(path: Path, folder: Path, *, from_inbox: bool) -> Iterator[Arrival]
 
 
 def printable(name: str) -> str:
-    """A file name in a form that can be printed and stored, even where its bytes are no UTF-8."""
-    return name.encode("utf-8", "replace").decode("utf-8")
+    """A file name as it may be stored and shown: no control characters, and no bytes that are no UTF-8."""
+    return unpack.visible(name.encode("utf-8", "replace").decode("utf-8"))

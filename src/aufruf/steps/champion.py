@@ -111,13 +111,8 @@ def refusal(registry: Registry, version: Version) -> str | None:
 
 def verify(registry: Registry, version: Version) -> None:
     """Raises BundleRefused unless the version's files are, byte by byte, those that were registered."""
-    if version.manifest is None:
-        raise BundleRefused(
-            f"version {version.version} was registered without a digest of its files",
-            where=registry.name,
-            next="Only versions that `aufruf train` registers can speak.",
-        )
-    bundle.verify(registry.fetch(version), version.manifest)
+    digest = version.manifest
+    bundle.verify(registry.fetch(version), digest)
 
 
 def crown(settings: Settings, classifier: Classifier, registry: Registry, version: Version, how: str) -> None:

@@ -1,30 +1,57 @@
 """The step ``restore``: an installation as an archive of ``backup`` holds it, where it was or elsewhere."""
 
 import hashlib
-import json
 import shutil
 import sqlite3
 import tarfile
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from aufruf.errors import DataRefused, UsageError
+from aufruf.schemas import TABLES
 from aufruf.settings import Settings
 from aufruf.steps.backup import DATABASES, MANIFEST
 from aufruf.store import Store
+
+_CLASHES = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError)  # names that cannot be together
+
+
+class _Entry(BaseModel):
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _About(BaseModel):
+    """Of a manifest what is relied on. Its files are those of the archive, so no name of it is ever made a path."""
+
+    model_config = ConfigDict(strict=True)
+
+    made_at: str
+    home: Annotated[str, Field(pattern="^/.")]  # absolute
+    outside: list[str]
+    files: dict[str, _Entry]
 
 
 def restore(settings: Settings, archive: Path) -> dict[str, Any]:
     """Put everything into the home, which must be empty, and say what there is and what has to come from elsewhere.
 
     All of it is unpacked beside the home and verified, and takes its place at once: there is no half restored home.
-    Raises UsageError where the home holds something or there is no archive, DataRefused where the archive is not whole.
+    Raises UsageError where the home holds something, is a disk of its own or there is no archive, DataRefused where the
+    archive is not whole. Whatever fails, the home is as it was.
     """
     archive = archive.expanduser().resolve()
     home = settings.home
     if home.exists() and any(home.iterdir()):
         raise UsageError("the home is not empty", where=str(home), next="Name another --home, or move it away.")
+    if home.is_mount():
+        raise UsageError(
+            "the home is a disk of its own, which nothing can take the place of",
+            where=str(home),
+            next="Name a folder on it: --home DIR.",
+        )
     if not archive.is_file():
         raise UsageError("there is no such archive", where=str(archive), next="Name a file that `aufruf backup` wrote.")
     home.parent.mkdir(parents=True, exist_ok=True)
@@ -35,40 +62,44 @@ def restore(settings: Settings, archive: Path) -> dict[str, Any]:
         about = _unpack(archive, beside)
         for database in DATABASES:
             if (beside / database).is_file():
-                move(beside / database, about["home"], str(home))
-        if home.exists():
-            home.rmdir()
-        beside.rename(home)
+                _move(archive, beside / database, about.home, str(home))
+        beside.rename(home)  # at once, also where an empty folder is in its place
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     store = Store(settings.lake)
-    tables = {name: store.version(name) for name in about["tables"]}
+    tables = {name: store.version(name) for name in TABLES}
     return {
         "home": str(home),
-        "made_at": about["made_at"],
-        "files": len(about["files"]),
+        "made_at": about.made_at,
+        "files": len(about.files),
         "tables": {name: version for name, version in tables.items() if version is not None},
-        "outside": about["outside"],
+        "outside": about.outside,
     }
 
 
-def _unpack(archive: Path, folder: Path) -> dict[str, Any]:
+def _unpack(archive: Path, folder: Path) -> _About:
     """Unpack and verify: exactly the files of the manifest, with their lengths and digests."""
     try:
         with tarfile.open(archive, mode="r:") as tar:
-            tar.extractall(folder, filter="data")
-        about: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
-        named = about["files"]
-    except (tarfile.TarError, FileNotFoundError, ValueError, KeyError, TypeError) as error:
+            tar.extractall(folder, filter=_plain)  # noqa: S202 - the filter lets nothing out
+        about = _About.model_validate_json((folder / MANIFEST).read_bytes())
+    except (tarfile.TarError, *_CLASHES, ValueError) as error:
         raise _refused(archive, f"it is not a whole archive of `aufruf backup` ({type(error).__name__})") from error
     (folder / MANIFEST).unlink()
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    if odd := sorted(found.keys() ^ named.keys()):
+    if odd := sorted(found.keys() ^ about.files.keys()):
         raise _refused(archive, f"{len(odd)} files are missing or too many, {odd[0]} among them")
     for name, path in found.items():
-        if _digest(path) != named[name]["sha256"]:
+        if _digest(path) != about.files[name].sha256:
             raise _refused(archive, f"{name} has been changed")
     return about
+
+
+def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    """A file or a folder inside of ``folder``. Raises TarError for anything else, links included."""
+    if not (member.isreg() or member.isdir()):
+        raise tarfile.SpecialFileError(member)
+    return tarfile.data_filter(member, folder)
 
 
 def _digest(path: Path) -> str:
@@ -78,6 +109,13 @@ def _digest(path: Path) -> str:
 
 def _refused(archive: Path, what: str) -> DataRefused:
     return DataRefused(what, where=str(archive), next="Nothing was restored; take another archive.")
+
+
+def _move(archive: Path, database: Path, old: str, new: str) -> None:
+    try:
+        move(database, old, new)
+    except sqlite3.DatabaseError as error:
+        raise _refused(archive, f"{database.name} is no database that can be read") from error
 
 
 def move(database: Path, old: str, new: str) -> None:

@@ -63,7 +63,7 @@ def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         if registry.by_alias(CHALLENGER) is None:
             registry.point(CHALLENGER, known.version)
         return {"run_id": known.run_id, "model_version": known.version, "status": "unchanged"}
-    for other in settings.runs.glob(f"{classifier.name}-train-*"):  # of trainings that nobody goes on with
+    for other in settings.runs.glob(f"{classifier.name}-train-{'?' * 12}"):  # of trainings that nobody goes on with
         if other != folder:
             shutil.rmtree(other)
     try:

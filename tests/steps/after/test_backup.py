@@ -6,6 +6,7 @@ import shutil
 import tarfile
 import time
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from threading import Event, Thread
 
@@ -130,6 +131,57 @@ def test_an_archive_that_is_not_whole_restores_nothing(after, tmp_path, fault):
     assert not new.home.exists()
     assert not (tmp_path / "outside.txt").exists()
     assert list(tmp_path.glob(".*")) == []
+
+
+DAMAGED = {
+    "a list": [],
+    "files in a list": {"files": []},
+    "a file without digest": {"files": {"a": {"bytes": 1}}},
+    "a digest that is none": {"files": {"a": {"bytes": 1, "sha256": "../a"}}},
+    "a file elsewhere": {"files": {"/etc/a": {"bytes": 1, "sha256": "0" * 64}}},
+    "a file above": {"files": {"../a": {"bytes": 1, "sha256": "0" * 64}}},
+    "no home": {"home": None},
+    "a home that is no path": {"home": "home"},
+    "no time": {"made_at": 5},
+    "outside is a word": {"outside": "lake"},
+}
+
+
+@pytest.mark.parametrize("fault", DAMAGED)
+def test_a_manifest_of_another_shape_restores_nothing(tmp_path, fault):
+    """Made by hand or damaged, it is refused with a sentence, whatever stands in it, and the home is not there."""
+    whole = {"home": "/old", "made_at": "2026-11-26", "outside": [], "tables": {}, "files": {}}
+    about = whole | DAMAGED[fault] if isinstance(DAMAGED[fault], dict) else DAMAGED[fault]
+    archive = written(tmp_path / "a.tar", {"manifest.json": json.dumps(about).encode()})
+    with pytest.raises(DataRefused, match="Nothing was restored"):
+        restore(Settings.load(tmp_path / "new", env={}), archive)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
+@pytest.mark.parametrize("fault", ["link", "twice", "folder", "no database"])
+def test_an_archive_of_other_things_restores_nothing(tmp_path, fault):
+    """A link, a name that is file and folder, a folder in the manifest's place, a database that is none."""
+    files = {"mlflow/mlflow.db": b"no database"} if fault == "no database" else {}
+    digests = {name: {"bytes": len(data), "sha256": sha256(data).hexdigest()} for name, data in files.items()}
+    about = {"home": "/old", "made_at": "2026-11-26", "outside": [], "files": digests}
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        names = {"link": ["raw/a"], "twice": ["a", "a/b"], "folder": ["manifest.json"]}.get(fault, [])
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.type = {"link": tarfile.SYMTYPE, "folder": tarfile.DIRTYPE}.get(fault, tarfile.REGTYPE)
+            entry.linkname = "b"
+            tar.addfile(entry)
+        for name, data in {**files, "manifest.json": json.dumps(about).encode()}.items():
+            if name not in names:
+                entry = tarfile.TarInfo(name)
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+    new = tmp_path / "new"
+    new.mkdir()
+    with pytest.raises(DataRefused, match="Nothing was restored"):
+        restore(Settings.load(new, env={}), tmp_path / "a.tar")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "new"]
+    assert list(new.iterdir()) == []
 
 
 def test_nothing_is_overwritten(after, tmp_path):

@@ -11,6 +11,7 @@ from aufruf.errors import BundleRefused, NothingYet, UsageError
 from aufruf.release.registry import CHAMPION, PREVIOUS, Version
 from aufruf.steps import backlog
 from aufruf.steps.champion import CROWNED, REFUSED, champion
+from aufruf.steps.evaluate import evaluate
 from aufruf.steps.explain import explain
 from aufruf.steps.promote import promote
 from aufruf.steps.report import report
@@ -71,6 +72,16 @@ def test_a_lake_older_than_the_table_knows_its_gate(after):
     shutil.rmtree(Path(after.settings.lake) / "champions")
     champion(after.settings, after.classifier)
     assert reigns(after) == [("1", "gate", None, False)]
+
+
+def test_a_version_without_digest_speaks_for_nobody(after, turned):
+    """Asked for by number too, it is refused: nothing says whether its files are those that were registered."""
+    no_digest(after, after.register_again(turned))
+    asked = (score, evaluate, lambda *known, model: explain(*known, "Kommt zum Infostand!", model=model))
+    for step in asked:
+        with pytest.raises(BundleRefused, match="version 2 was registered without a digest"):
+            step(after.settings, after.classifier, model="2")
+    assert after.predictions(model_version="2") == []
 
 
 @pytest.mark.parametrize(

@@ -59,12 +59,19 @@ def test_the_test_split_is_never_opened_in_training(after, nights):
 
 
 def test_a_new_recipe_makes_a_new_challenger(after):
-    """Another seed is another model: it is registered once, as challenger, with all that it was made of."""
+    """Another seed is another model: it is registered once, as challenger, with all that it was made of.
+
+    What an earlier training left goes; the work of a classifier whose name begins like this one stays.
+    """
+    theirs = after.settings.runs / f"call_to_action-train-train-{'0' * 12}"
+    for folder in (theirs, after.settings.runs / f"call_to_action-train-{'0' * 12}"):
+        folder.mkdir(parents=True)
     section = after.classifier.training.model_copy(update={"seed": 1})
     other = after.classifier.model_copy(update={"training": section})
     made = train(after.settings, other)
     assert (made["model_version"], made["status"]) == ("2", "new")
     assert after.registry.by_alias(CHALLENGER).version == "2"
+    assert list(after.settings.runs.glob("call_to_action-*")) == [theirs]
     assert train(after.settings, other) == {**made, "status": "unchanged"}
     run = after.registry.client.get_run(made["run_id"])
     assert (run.info.status, run.data.params["seed"]) == ("FINISHED", "1")

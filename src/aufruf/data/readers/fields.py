@@ -39,6 +39,8 @@ _ZONES = {  # hours ahead of UTC; of abbreviations with several meanings the one
 }
 _SHORTCODE = re.compile(r"instagram\.com/(?:[\w.]{1,40}/)?(?:p|reels?|tv)/([A-Za-z0-9_-]+)")
 
+_FEW_WORDS = re.compile(r"[\w.:,/+()-]+(?: [\w.:,/+()-]+){0,2}")
+
 _TEXT_TYPES = {
     "caption": "caption",
     "ocr": "ocr",
@@ -70,7 +72,7 @@ def moment(written: str | None) -> datetime | None:
         found = datetime.fromisoformat(word)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{_short(word)} is not a date (ISO 8601 or unix seconds)") from None
+        raise ValueError(f"{shown(word, 'a value ')} is not a date (ISO 8601 or unix seconds)") from None
 
 
 def zoned(written: str | None) -> str | None:
@@ -85,7 +87,7 @@ def zoned(written: str | None) -> str | None:
     if zone[0] in "+-":
         return f"{clock}{zone}"
     if zone.upper() not in _ZONES:
-        raise ValueError(f"the time zone {_short(zone)} is not known")
+        raise ValueError(f"the time zone {shown(zone)} is not known")
     return f"{clock}{_ZONES[zone.upper()]:+03d}:00"
 
 
@@ -93,7 +95,7 @@ def text_type(written: str | None) -> str:
     """caption, ocr or transcript; a caption where nothing is said. Raises ValueError with a sentence."""
     word = (written or "caption").strip()
     if word.casefold() not in _TEXT_TYPES:
-        raise ValueError(f"text type {_short(word)} is none of caption, ocr, transcript")
+        raise ValueError(f"text type {shown(word)} is none of caption, ocr, transcript")
     return _TEXT_TYPES[word.casefold()]
 
 
@@ -103,7 +105,7 @@ def post_type(written: str | None) -> str | None:
     if not word:
         return None
     if word.casefold() not in _POST_TYPES:
-        raise ValueError(f"post type {_short(word)} is none of post, story, reel")
+        raise ValueError(f"post type {shown(word)} is none of post, story, reel")
     return _POST_TYPES[word.casefold()]
 
 
@@ -142,6 +144,10 @@ def split_identifier(identifier: str) -> tuple[str, str | None]:
     return identifier, None
 
 
-def _short(word: str) -> str:
-    """A value as it may stand in a reason: quoted when short, else only its length."""
-    return repr(word) if len(word) <= 40 else f"of {len(word)} characters"
+def shown(value: str, kind: str = "") -> str:
+    """A value as it may stand in a reason: three short words at most, or figures; else ``kind`` and its length.
+
+    Reasons are logged and sent. What is longer, or has signs as sentences have, may be a post in the wrong column.
+    """
+    plain = _FEW_WORDS.fullmatch(value) or not any(sign.isalpha() for sign in value)
+    return repr(value) if plain and len(value) <= 40 else f"{kind}of {len(value)} characters"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from aufruf.data.readers.content import Content
+from aufruf.data.readers.fields import shown
 from aufruf.data.readers.item import Item, Row, RowRefused, as_text, dig, one_per_record, word
 from aufruf.data.readers.zeeschuimer import product
 
@@ -15,7 +16,7 @@ def read(content: Content) -> Iterator[Item]:
 def _values(row: Row) -> dict[str, str | None]:
     node, kind = dig(row, "node"), word(dig(row, "instaloader", "node_type")) or ""
     if kind not in ("Post", "StoryItem"):
-        raise RowRefused(f"this is no post but {kind[:40]!r}", harmless=bool(kind))
+        raise RowRefused(f"this is no post but {shown(kind, 'a kind ')}", harmless=bool(kind))
     story = kind == "StoryItem"
     post = (None if story else word(dig(node, "shortcode"))) or word(dig(node, "id"))
     if post is None:

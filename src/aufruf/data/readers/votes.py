@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from aufruf.data.readers.content import Content
+from aufruf.data.readers.delimited import sayable
 from aufruf.data.readers.fields import moment, post_type, split_identifier
 from aufruf.data.readers.item import Item, Record, Row, RowRefused, Values, as_text, dig, word
 from aufruf.data.readers.json_text import parse
@@ -77,7 +78,7 @@ def textless(data: Row) -> str:
     if any(name in data for name in _TEXTS):
         return ""
     return (
-        f"the task's data name no Text, only {', '.join(repr(str(name)[:40]) for name in list(data)[:10]) or 'nothing'}"
+        f"the task's data name no Text, only {', '.join(sayable(str(name)) for name in list(data)[:10]) or 'nothing'}"
     )
 
 
@@ -182,7 +183,7 @@ def question_columns(content: Content) -> frozenset[str]:
         return content.questions
     if content.shape != "delimited" and any(content.questions & record.row.keys() for record in content.records()):
         return content.questions  # the first hundred were all skipped
-    listed = ", ".join(repr(column[:40]) for column in content.columns[:30])
+    listed = ", ".join(map(sayable, content.columns[:30]))
     asked = ", ".join(map(repr, sorted(content.questions))) or "none"
     raise DataRefused(
         f"no column is called after a question (asked: {asked}); its columns: {listed}",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from aufruf.data.readers.content import Content
+from aufruf.data.readers.fields import shown
 from aufruf.data.readers.item import Item, Row, RowRefused, dig, one_per_record, word
 
 
@@ -14,7 +15,7 @@ def read(content: Content) -> Iterator[Item]:
 def _values(row: Row) -> dict[str, str | None]:
     source, post = word(dig(row, "source_platform")) or "", dig(row, "data")
     if "instagram" not in source:
-        raise RowRefused(f"posts of {source[:40]!r} cannot be read, only those of instagram.com")
+        raise RowRefused(f"posts of {shown(source, 'a platform ')} cannot be read, only those of instagram.com")
     if dig(post, "product_type") == "ad":
         raise RowRefused("the post is an advertisement shown to the reader", harmless=True)
     shortcode = word(dig(post, "code")) or word(dig(post, "shortcode")) or word(dig(row, "item_id"))

@@ -1,0 +1,59 @@
+"""PostgreSQL, and a worker with its broker, alone: who gets in, and who is well."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cluster.natively import DOCKER, Cluster, lacking, until
+
+NAMES = ("airflow", "mlflow", "studies")
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster of which nothing runs yet; each call of psql leaves its arguments in ``arguments``."""
+    if not os.environ.get("CI") and (missing := lacking()):
+        pytest.skip(f"there is no {missing} on this machine")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "psql").write_text(
+        f'#!/bin/sh\nprintf \'%s\\n\' "$@" >> {tmp_path / "arguments"}\nexec {shutil.which("psql")} "$@"\n', "utf-8"
+    )
+    (programs / "psql").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    cluster = Cluster(tmp_path / "cluster", DOCKER.parent / "classifiers")
+    subprocess.run([DOCKER / "secrets.sh", cluster.secrets], check=True, capture_output=True)
+    yield cluster
+    cluster.stop()
+
+
+def test_each_role_opens_its_own_database_and_no_other(alone: Cluster, tmp_path: Path) -> None:
+    """Nor those that every PostgreSQL has; and no password was an argument of a program."""
+    alone.begin("postgres")
+    words = {name: (alone.secrets / f"{name}_db_password").read_text("utf-8").strip() for name in NAMES}
+    for role, word in words.items():
+        env = {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": str(alone.postgres), "PGUSER": role, "PGPASSWORD": word}
+        for database in (*NAMES, "postgres", "template1"):
+            said = subprocess.run(
+                ["psql", "--dbname", database, "-c", "create table a (b int)"],
+                env=env,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert (said.returncode == 0) is (database == role), (role, database)
+            assert database == role or "permission denied for database" in said.stderr
+    told = (tmp_path / "arguments").read_text("utf-8")
+    assert "--dbname" in told
+    assert not [word for word in words.values() if word in told]
+
+
+def test_a_worker_is_well_when_it_answers(alone: Cluster) -> None:
+    """Compose's check says no while nobody of its name is there, and yes as soon as it takes tasks."""
+    alone.begin("redis")
+    assert alone.check("worker").returncode != 0
+    alone.begin("worker")
+    until("the worker", lambda: alone.check("worker").returncode == 0, 120)
