@@ -1,22 +1,33 @@
 #!/usr/bin/env bash
 # Puts secrets where %{name} stands in a variable of the environment, then becomes the command.
 # A secret is a file of that name in AUFRUF_SECRETS. A missing one, a short one and a sample are refused.
+# entrypoint.sh --secrets only looks at all there are: containers that are not ours wait for that.
 set -euo pipefail
 secrets=${AUFRUF_SECRETS:-/run/secrets}
 
 refuse() { echo "aufruf: $1. Make secrets with docker/secrets.sh." >&2; exit 78; }
 
-secret() {
-    test -s "$secrets/$1" || refuse "there is no secret $1 in $secrets"
-    local value
-    value=$(< "$secrets/$1")
-    case ${value,,} in
+strong() {
+    case ${2,,} in
         *sample* | *change*me* | *example* | password* | admin* | airflow* | minioadmin*) refuse "the secret $1 is a sample" ;;
     esac
-    case $value in *%\{*) refuse "the secret $1 holds %{" ;; esac
-    test "${#value}" -ge 20 || refuse "the secret $1 is shorter than 20 characters"
-    found=$value
+    case $2 in *%\{*) refuse "the secret $1 holds %{" ;; esac
+    test "${#2}" -ge 20 || refuse "the secret $1 is shorter than 20 characters"
 }
+
+secret() {
+    test -s "$secrets/$1" || refuse "there is no secret $1 in $secrets"
+    found=$(< "$secrets/$1")
+    if test "${1%.json}" = "$1"; then strong "$1" "$found"; return; fi
+    local words word   # of "user": "password" or "secretKey": "...", each word is one; names are none
+    words=$(grep -oE '"[^"]*": *"[^"]*"' "$secrets/$1" | grep -vE '^"name":' | sed -E 's/^"[^"]*": *"(.*)"$/\1/') || refuse "the secret $1 holds no password"
+    while IFS= read -r word; do strong "$1" "$word"; done <<< "$words"
+}
+
+if test "${1:-}" = --secrets; then
+    for file in "$secrets"/*; do secret "${file##*/}"; done
+    exit 0
+fi
 
 while IFS= read -r name; do
     value=${!name}

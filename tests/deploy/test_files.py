@@ -18,7 +18,9 @@ PROGRAMS = Path(sys.executable).parent
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
 METRICS: dict[str, Any] = yaml.safe_load((DOCKER / "compose.metrics.yaml").read_text("utf-8"))["services"]
-OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("aufruf:"))
+GUARD = "guard"
+del METRICS[GUARD]  # only what it gets beside
+OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("aufruf:") and name != GUARD)
 
 
 def run(*command: Any, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -83,7 +85,7 @@ def test_health_checks_see_what_the_service_sees():
 
 def test_every_part_that_stays_has_a_health_check():
     """Of its own: the image's only says that the program is there."""
-    assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == {"setup"}
+    assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == {"setup", GUARD}
 
 
 def test_only_the_two_uis_can_be_reached_and_only_from_this_machine():
@@ -110,7 +112,7 @@ def test_nothing_runs_as_root_or_may_become_it():
 
 def test_foreign_images_are_pinned():
     """To a patch release: the same tag is the same program."""
-    foreign = [service["image"] for name, service in {**SERVICES, **METRICS}.items() if name not in OURS]
+    foreign = [service["image"] for name, service in {**SERVICES, **METRICS}.items() if name not in (*OURS, GUARD)]
     assert all(re.search(r":v?\d+\.\d+", image) for image in foreign), foreign
 
 
@@ -194,6 +196,40 @@ def test_the_entrypoint_refuses_what_is_no_secret(tmp_path, word, why):
     assert why in said.stderr
     assert "docker/secrets.sh" in said.stderr
     assert not word or word not in said.stderr
+
+
+def test_nothing_starts_before_all_secrets_are_looked_at():
+    """One service gets every secret; those that are not ours wait until it has ended well, and ours for them."""
+    assert set(SERVICES[GUARD]["secrets"]) == set(COMPOSE["secrets"])
+    for name, service in {**SERVICES, **METRICS}.items():
+        waits = service.get("depends_on", {})
+        if name not in (*OURS, GUARD):
+            assert waits == {GUARD: {"condition": "service_completed_successfully"}}, name
+        elif name != GUARD:
+            assert waits, name
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("postgres_password", "changeme"),
+        ("grafana_password", "admin"),
+        ("airflow_passwords.json", '{"admin": "password1"}'),
+        ("airflow_passwords.json", '{"admin": ""}'),
+        ("airflow_passwords.json", '{"a": "long-enough-but-not-the-other", "b": "short"}'),
+        ("airflow_passwords.json", "{}"),
+        ("s3.json", '{"identities": [{"name": "aufruf", "credentials": [{"accessKey": "sample", "secretKey": "x"}]}]}'),
+    ],
+)
+def test_the_guard_refuses_samples_that_only_foreign_images_read(tmp_path, name, content):
+    """It names the secret and prints none; with secrets as they are made it ends well."""
+    folder = tmp_path / "secrets"
+    run(DOCKER / "secrets.sh", folder)
+    assert entered(folder, {}, "--secrets").returncode == 0
+    (folder / name).write_text(content, "utf-8")
+    said = entered(folder, {}, "--secrets")
+    assert (said.returncode, name in said.stderr) == (78, True)
+    assert content not in said.stderr
 
 
 def test_tasks_for_a_gpu_get_a_pod_of_their_own(monkeypatch):

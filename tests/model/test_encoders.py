@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from aufruf.classifier import Encoder
 from aufruf.errors import UsageError
@@ -23,6 +24,16 @@ def test_a_folder_is_used_as_it_is(tiny_bert, tmp_path):
     found = resolve(Encoder(name=str(tiny_bert), max_tokens=48), tmp_path / "encoders")
     assert (found.folder, found.name, found.stand_in_for) == (tiny_bert, tiny_bert.name, None)
     assert not (tmp_path / "encoders").exists()
+
+
+def test_other_weights_are_another_encoder(copied, tiny_bert, tmp_path):
+    """A folder's revision is the digest of its files: wherever it lies, and not when a weight has changed."""
+    first, second = (resolve(Encoder(name=str(one), max_tokens=48), tmp_path) for one in (tiny_bert, copied))
+    assert first.revision == second.revision
+    weights = load_file(copied / "model.safetensors")
+    name = min(weights)
+    save_file({**weights, name: weights[name] + 1}, copied / "model.safetensors", metadata={"format": "pt"})
+    assert resolve(Encoder(name=str(copied), max_tokens=48), tmp_path).revision != first.revision
 
 
 def test_offline_the_stand_in_stands_in(stand_in_folder, caplog, monkeypatch):

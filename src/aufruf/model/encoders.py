@@ -1,5 +1,6 @@
 """Which encoder a training starts from: a hub name, a local folder, or the hub-free stand-in - and which it was."""
 
+import hashlib
 import json
 import logging
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class ResolvedEncoder:
     folder: Path
     name: str  # what is used
     stand_in_for: str | None  # the configured name, when the stand-in had to be used
-    revision: str | None  # hub commit
+    revision: str | None  # hub commit; of a folder the digest of its files
 
     def describe(self) -> str:
         return f"{self.name}, standing in for {self.stand_in_for}" if self.stand_in_for else self.name
@@ -37,7 +38,7 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
     if encoder.name.startswith((".", "/", "~")):
         path = Path(encoder.name).expanduser()
         if path.is_dir():
-            return _checked(path, path.name, None, encoder.max_tokens)
+            return _checked(path, path.name, _digest(path), encoder.max_tokens)
         raise UsageError(
             f"there is no encoder folder {encoder.name!r}", next="Mend [encoder] name in the classifier file."
         )
@@ -57,6 +58,15 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
     log.warning("%s cannot be had offline: %s stands in for it", encoder.name, stand_in.FULL_NAME)
     converted = stand_in.convert(folder / stand_in.NAME)
     return ResolvedEncoder(converted, stand_in.FULL_NAME, encoder.name, None)
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 of the names and bytes of the files that a model is made of: other weights are another encoder."""
+    whole = hashlib.sha256()
+    for path in sorted(path for kind in _FILES for path in folder.glob(kind)):
+        with path.open("rb") as file:
+            whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return f"sha256:{whole.hexdigest()[:16]}"
 
 
 def _from_hub(encoder: Encoder) -> Path | None:

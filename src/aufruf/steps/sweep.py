@@ -150,7 +150,8 @@ def study_name(classifier: Classifier, frame: pd.DataFrame, encoder: ResolvedEnc
     space = classifier.sweep.model_dump(exclude={"trials", "minutes"})
     fixed = classifier.training.model_dump(exclude=set(SPACE))
     asked = classifier.model_dump(include={"labels", "positive", "multi_label", "split", "encoder"})
-    search = corpus.fingerprint(frame[:0], space, fixed, asked, encoder.name, classifier.gate.metric)
+    which = [encoder.revision] if encoder.revision else []  # else nothing: names of before it counted still hold
+    search = corpus.fingerprint(frame[:0], space, fixed, asked, encoder.name, classifier.gate.metric, *which)
     return f"{classifier.name}-{search[:12]}-{corpus.fingerprint(frame)[:12]}"
 
 
