@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from aufruf.model.predictor import Predictor
-from benchmarks import material
+from benchmarks import material, products
 
 _BATCHES = (1, 8, 32)
 _ROUNDS = 3
@@ -72,6 +72,13 @@ def _tell(name: str, texts: Sequence[str], predictor: Predictor, found: dict[str
         f"{flops / ours.processor / 1e9:.0f} GFLOP/s useful of {peak / 1e9:.0f} measured at most in its products, "
         f"{flops / ours.processor / peak:.0%}"
     )
+    at_work = products.measured(lambda: predictor.positives(texts))
+    cores = 1 if torch.cuda.is_available() else torch.get_num_threads()
+    rate = _flops(predictor.model, lengths, attention=False) / at_work.seconds / cores
+    print(
+        f"  while products run: {rate / 1e9:.0f} GFLOP/s useful, {rate / peak:.0%} of that; they are "
+        f"{at_work.share:.0%} of the time, fused attention {at_work.fused / at_work.whole:.0%}"
+    )
     best = min((way for way in found if way.startswith("pipeline")), key=lambda way: found[way].processor)
     for way in (best, "one padded batch"):
         other, gap = found[way], np.abs(ours.answer - found[way].answer)
@@ -121,13 +128,14 @@ def _padded(saved: Any, predictor: Predictor, texts: Sequence[str]) -> Any:
     return np.concatenate(found)
 
 
-def _flops(model: Any, lengths: Sequence[int]) -> float:
+def _flops(model: Any, lengths: Sequence[int], attention: bool = True) -> float:
     """Of the encoder's matrix products, two a multiplication: four projections, two layers, and attention."""
     layers, hidden, inner = (
         getattr(model.config, name) for name in ("num_hidden_layers", "hidden_size", "intermediate_size")
     )
     tokens = np.asarray(lengths, dtype=np.float64)
-    return float(2 * layers * np.sum(tokens * (4 * hidden**2 + 2 * hidden * inner) + 2 * tokens**2 * hidden))
+    pairs = 2 * tokens**2 * hidden if attention else 0.0
+    return float(2 * layers * np.sum(tokens * (4 * hidden**2 + 2 * hidden * inner) + pairs))
 
 
 def _peak(predictor: Predictor, kind: torch.dtype) -> float:
