@@ -137,7 +137,7 @@ def test_a_scraper_that_was_blocked_at_first_loses_no_file(
 def test_a_file_of_errors_only_is_told_as_one(written: Callable[..., Path], taken: Any, asked: str) -> None:
     """It is refused with how many there are and what they say, not for the columns of posts that it lacks."""
     path = written("x.json", [*[BLOCKED] * 150, {"error": "Zu viele Anfragen, bitte warten."}])
-    with pytest.raises(DataRefused, match=r"holds no post, only 151 errors of a scraper \(no_items\)\."):
+    with pytest.raises(DataRefused, match=r"holds no post, only errors of a scraper: 151 \(no_items\)\."):
         taken(path, asked)
 
 

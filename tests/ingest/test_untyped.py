@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,34 @@ def test_an_export_that_tells_the_type_meets_one_that_does_not(
     assert (text["text_id"], text["text_type"]) == (f"instagram:{POST}:ocr" if first == "typed" else own(OCR), "ocr")
     assert set(store.read("annotations")["text_id"]) == {text["text_id"]}
     assert sorted(store.read("annotations")["annotator"]) == ["13724", "13725", "7"]
+
+
+@pytest.mark.parametrize("order", permutations(range(3)), ids=str)
+def test_the_order_of_arrival_changes_no_label(
+    take: Callable[..., Any],
+    frame: Callable[..., Path],
+    labels: Any,
+    vote: Any,
+    written: Any,
+    zeeschuimer: Any,
+    store: Store,
+    order: tuple[int, ...],
+) -> None:
+    """Two exports and the post, in any order: two texts, each of its type, with its words, its votes and its label."""
+    paths = [
+        frame("a.csv", ON_CAPTION, ON_OCR[:1]),
+        written("t.json", [vote(OCR, "True", identifier=f"{POST}-OCR")]),
+        written("z.ndjson", zeeschuimer(POST, CAPTION)),
+    ]
+    for place in order:
+        take(paths[place])
+    decided = labels()
+    texts = store.read("texts").set_index("text_id")
+    assert {(texts.at[name, "text"], texts.at[name, "text_type"], said) for name, said in decided.items()} == {
+        (CAPTION, "caption", "no_call"),
+        (OCR, "ocr", "call"),
+    }
+    assert len(texts) == 2
 
 
 def test_an_id_that_was_given_before_stays(take: Callable[..., Any], frame: Callable[..., Path], store: Store) -> None:

@@ -30,7 +30,7 @@ def only_errors(content: Content) -> DataRefused | None:
         codes |= {error} if _CODE.fullmatch(error) else set()
     told = f" ({', '.join(sorted(codes)[:5])})" if codes else ""
     return DataRefused(
-        f"the file holds no post, only {times} errors of a scraper{told}", next="Let the scraper run again."
+        f"the file holds no post, only errors of a scraper: {times}{told}", next="Let the scraper run again."
     )
 
 
