@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal
 
 Split = Literal["train", "validation", "test", "none"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+UNTYPED = "unknown"  # the type of an annotated text where nobody has told which of a post's texts it is
+TEXT_TYPES = ("caption", "ocr", "transcript", UNTYPED)
 ABSTAIN = "abstain"  # the label of a vote that declines to decide
 NONE = "none"  # the label of a text to which none of several labels applies
 JOINT = "|"  # between the labels of a text that has several; no label's name holds it
@@ -53,10 +55,10 @@ class Text:
     """A text: a caption, the words read off an image, or a transcript."""
 
     KEY: ClassVar = ("text_id",)
-    text_id: str  # stable across re-collection: platform:post_id:text_type, or the id the file gave
+    text_id: str  # stable across re-collection: platform:post_id:text_type, or the id the file gave; see data/identity
     post_id: str | None
     text: str
-    text_type: str  # caption | ocr | transcript
+    text_type: str  # caption | ocr | transcript | unknown
     post_type: str | None  # post | story | reel
     platform: str | None
     author: str | None

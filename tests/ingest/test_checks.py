@@ -100,6 +100,17 @@ def test_one_id_with_two_texts_is_refused(judged: Callable[..., Any]) -> None:
     assert set(reasons(found).values()) == {"the file has 2 different texts under this text's id"}
 
 
+def test_no_vote_is_said_to_count_that_is_refused(judged: Callable[..., Any]) -> None:
+    """Of repeated votes under an id that stands for two texts none counts, and the reason names none."""
+    rows = [{"text": text, "label": "ja", "who": "7", "id": "9"} for text in ("a", "b", "b")]
+    found = reasons(judged([*GOOD, *rows], label="label", annotator="who", text_id="id"))
+    two, again = (
+        "the file has 2 different texts under this text's id",
+        "this annotator votes on this text more than once",
+    )
+    assert found == {11: f"{two}; {again}", 12: f"{two}; {again}", 13: two}
+
+
 def test_a_file_that_is_mostly_bad_is_refused_whole(judged: Callable[..., Any]) -> None:
     """With more than half of the rows refused nothing is kept, and the commonest reasons are counted."""
     found = judged(GOOD[:5] + [{"text": "a", "label": "?"}] * 6, label="label")

@@ -9,6 +9,7 @@ import pytest
 
 from aufruf.classifier import Classifier
 from aufruf.data import readers
+from aufruf.errors import DataRefused
 from aufruf.settings import Settings
 from aufruf.steps.ingest import ingest, refused
 from aufruf.store import Store
@@ -112,6 +113,32 @@ def test_a_blocked_scraper_loses_no_file(written: Callable[..., Path], taken: An
     good = [{"shortCode": f"C{n}", "ownerUsername": "anna", "caption": f"Text {n}"} for n in range(100)]
     found = taken(written("x.json", [*good, *[{"error": "blocked", "url": "x"}] * 200]))
     assert (found.refusal, found.kept) == ("", 100)
+
+
+POST = {"shortCode": "C1", "ownerUsername": "anna", "caption": "Geht wählen!"}
+BLOCKED = {"error": "no_items", "url": "x"}
+
+
+@pytest.mark.parametrize("asked", ["", "apify"])
+@pytest.mark.parametrize("shape", ["lines", "document"])
+def test_a_scraper_that_was_blocked_at_first_loses_no_file(
+    written: Callable[..., Path], taken: Any, shape: str, asked: str
+) -> None:
+    """A post is seen behind any number of errors; these are refused one by one, without blame."""
+    rows = [*[BLOCKED] * 150, POST]
+    found = taken(written("x", lines(rows) if shape == "lines" else rows), asked)
+    assert (found.refusal, found.rows, found.kept) == ("", 151, 1)
+    assert [text.text_id for text in found.texts] == ["instagram:C1:caption"]
+    reasons = {row.reasons for row in found.quarantine}
+    assert (reasons, len(found.quarantine)) == ({"the scraper brought no post but an error (no_items)"}, 150)
+
+
+@pytest.mark.parametrize("asked", ["", "apify"])
+def test_a_file_of_errors_only_is_told_as_one(written: Callable[..., Path], taken: Any, asked: str) -> None:
+    """It is refused with how many there are and what they say, not for the columns of posts that it lacks."""
+    path = written("x.json", [*[BLOCKED] * 150, {"error": "Zu viele Anfragen, bitte warten."}])
+    with pytest.raises(DataRefused, match=r"holds no post, only errors of a scraper: 151 \(no_items\)\."):
+        taken(path, asked)
 
 
 @pytest.mark.parametrize("name", ["a\ud83db", "$PARAMETER", "<script>alert(1)</script>", "file", "x" * 500])

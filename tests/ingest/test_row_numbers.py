@@ -84,3 +84,54 @@ def test_a_known_table_is_read_again_as_before(
     assert ingest(settings, [twin], [path])["files"][0]["status"] == "new"
     (entry,) = take(table(SPRING), text="l")
     assert (entry["status"], entry["replaced"]) == ("new", 10)
+
+
+def post_table(texts: list[str], column: str = "text") -> str:
+    return f"id,{column}\n" + "".join(f"{number},{text}\n" for number, text in enumerate(texts, start=1))
+
+
+@pytest.fixture
+def take_posts(settings: Settings, classifier: Classifier, written: Callable[..., Path]) -> Callable[..., Any]:
+    """Take tables in one call, their columns named ``id`` for the post, and one for each kind of text."""
+
+    def taking(columns: dict[str, str], *tables: str) -> list[Any]:
+        paths = [written(f"{abs(hash(one))}.csv", one) for one in tables]
+        entries: list[Any] = ingest(settings, [classifier], paths, columns={"post_id": "id"} | columns)["files"]
+        return entries
+
+    return taking
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_another_table_with_row_numbers_for_posts_is_held_back(
+    take_posts: Callable[..., Any], store: Store, together: bool
+) -> None:
+    """A post is no better told by a row number than a text is: the second table replaces nothing."""
+    both, columns = (post_table(SPRING), post_table(AUTUMN)), {"text": "text"}
+    one, other = (
+        take_posts(columns, *both) if together else [*take_posts(columns, both[0]), *take_posts(columns, both[1])]
+    )
+    assert (one["status"], other["status"], other["kept"]) == ("new", "refused", 0)
+    assert "its post_id are row numbers, and 10 of the 10 that are stored already" in other["reasons"][0]
+    assert "or leave post_id out" in other["reasons"][0]
+    assert sorted(store.read("texts")["text"]) == SPRING
+
+
+def test_other_texts_of_the_same_posts_are_no_other_table(take_posts: Callable[..., Any], store: Store) -> None:
+    """Row numbers that are the same posts': their captions edited here and there, and the words on their pictures."""
+    take_posts({"text": "text"}, post_table(SPRING))
+    (edited,) = take_posts({"text": "text"}, post_table(["neu", *SPRING[1:], *AUTUMN]))
+    assert (edited["status"], edited["replaced"]) == ("new", 1)
+    (pictures,) = take_posts({"ocr": "picture"}, post_table(AUTUMN[:10], "picture"))
+    assert (pictures["status"], pictures["posts"], store.count("texts")) == ("new", 10, 32)
+
+
+def test_votes_with_row_numbers_for_posts_are_held_back_too(
+    settings: Settings, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """Two tables of votes: the texts of the second are not taken for texts of the first one's posts."""
+    columns = {"post_id": "id", "text": "t", "label": "l"}
+    paths = [written("a.csv", table(SPRING)), written("b.csv", table(AUTUMN))]
+    entries = ingest(settings, [classifier], paths, columns=columns)["files"]
+    assert [entry["status"] for entry in entries] == ["new", "refused"]
+    assert "taken for texts of the same posts" in entries[1]["reasons"][0]

@@ -284,7 +284,8 @@ def _keep_one_of_repeats(votes: pd.DataFrame, verdicts: Mapping[int, Verdict]) -
         dated = dates.notna().all() and (dates == dates.max()).sum() == 1
         torn = not dated and same["label"].nunique() > 1
         stays = items[dates.argmax() if dated else -1]
-        why = f", with different labels (items {', '.join(map(str, items[:5]))})" if torn else f"; item {stays} counts"
+        counts = f"; item {stays} counts" if reasons[stays] == [_REPEAT] else ""  # "": its text is refused
+        why = f", with different labels (items {', '.join(map(str, items[:5]))})" if torn else counts
         for item in items:
             reasons[item] = [f"{_REPEAT}{why}" if reason == _REPEAT else reason for reason in reasons[item]]
             if item == stays and not torn:

@@ -4,6 +4,8 @@ import hashlib
 import re
 import unicodedata
 
+from aufruf.schemas import UNTYPED
+
 _SPACE = re.compile(r"\s+")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _MENTION = re.compile(r"@[\w.]+")
@@ -32,6 +34,11 @@ def group_id(text: str) -> str:
     return hashlib.sha256(fold(text).encode("utf-8")).hexdigest()[:16]
 
 
-def text_id(platform: str, post_id: str, text_type: str) -> str:
+def text_id(platform: str | None, post_id: str, text_type: str) -> str:
     """The id that stays when a post is collected again: ``platform:post_id:text_type``."""
-    return f"{platform}:{post_id}:{text_type}"
+    return f"{platform or 'unknown'}:{post_id}:{text_type}"
+
+
+def untyped_id(platform: str | None, post_id: str, digest: str) -> str:
+    """The id of a post's text of no known type: its words, 16 hex digits of them, tell it from the post's others."""
+    return text_id(platform, post_id, f"{UNTYPED}-{digest[:16]}")

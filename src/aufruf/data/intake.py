@@ -20,7 +20,7 @@ from aufruf.data import checks, columns, readers, rows
 from aufruf.data.checks import Verdict
 from aufruf.data.readers import Content, Format, Item
 from aufruf.data.readers.delimited import sayable
-from aufruf.data.seen import Seen
+from aufruf.data.seen import Numbers, Seen
 from aufruf.errors import DataRefused
 from aufruf.schemas import ABSTAIN, Annotation, QuarantinedRow, Text
 
@@ -48,7 +48,7 @@ class Intake:
     rows: int = 0
     answered: set[str] = field(default_factory=set)  # questions of the file; "" for a table, which asks none
     refusal: str = ""
-    numbers: Mapping[str, int] = field(default_factory=dict)  # the texts, where row numbers are ids: see Seen.numbers
+    numbers: Numbers | None = None  # where row numbers are ids
 
     @property
     def kept(self) -> int:

@@ -11,12 +11,12 @@ import pandas as pd
 from aufruf.data import identity
 from aufruf.data.batches import COUNTS, HELD_OUT
 from aufruf.errors import AufrufError, UsageError
-from aufruf.schemas import ABSTAIN
+from aufruf.schemas import ABSTAIN, UNTYPED
 
 MISMATCH = "mismatch"  # why a text that has a label waits for another look
 TEACH = "teach"  # ... and one that nobody has looked at
 WAITING = ("contradiction", "tie", "held_back", "edited", "too_few_votes")
-_WRITTEN = {"caption": "Caption", "ocr": "OCR", "transcript": "Transcription"}  # as the exports spell the types
+_WRITTEN = {"caption": "Caption", "ocr": "OCR", "transcript": "Transcription", UNTYPED: ""}  # as exports spell types
 
 
 def tasks(decided: pd.DataFrame, votes: pd.DataFrame, standing: pd.Series, texts: pd.DataFrame) -> list[dict[str, Any]]:
@@ -107,10 +107,12 @@ def _data(row: dict[Any, Any], counted: dict[str, int], held: dict[str, int]) ->
     """What annotators see, and what leads their vote back to the text."""
     kind = _WRITTEN[row["text_type"]]
     post = row["post_id"]
-    ours = isinstance(post, str) and row["text_id"] == identity.text_id("instagram", post, row["text_type"])
+    ours = isinstance(post, str) and row["text_id"].startswith(identity.text_id("instagram", post, ""))
     return {
         "Text": row["text"],
-        "Identifier": f"{post}-{kind}" if ours else "",  # elsewhere it would be read as an Instagram post
+        "Identifier": f"{post}-{kind}".removesuffix("-")
+        if ours
+        else "",  # elsewhere it would be read as an Instagram post
         "Text Type": kind,
         "text_id": row["text_id"],
         "why": row["how"],

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from aufruf.schemas import Annotation, Text
+from aufruf.schemas import UNTYPED, Annotation, Text
 
 _FILLED = ("post_id", "post_type", "platform", "author", "party", "posted_at")
 
@@ -36,6 +36,8 @@ def merge(arrived: Text, stored: Text) -> Text:
     """
     stays, other = (stored, arrived) if _later(stored.collected_at, arrived.collected_at) else (arrived, stored)
     gaps = {name: getattr(other, name) for name in _FILLED if getattr(stays, name) is None}
+    if stays.text_type == UNTYPED:
+        gaps["text_type"] = other.text_type
     return replace(stays, **gaps)
 
 

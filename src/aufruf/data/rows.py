@@ -11,7 +11,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.data import identity
 from aufruf.data.readers import Item, fields
-from aufruf.schemas import DECIDED_ELSEWHERE, Annotation, QuarantinedRow, Text
+from aufruf.schemas import DECIDED_ELSEWHERE, UNTYPED, Annotation, QuarantinedRow, Text
 
 Questions = Sequence[Sequence[Classifier]]  # the classifiers, those of one question together
 
@@ -33,7 +33,8 @@ def typed(item: Item) -> dict[str, Any]:
     row["question"] = row["question"] or ""
     row |= {name: fields.moment(given.get(name)) for name in _DATES}
     row["seconds"] = _seconds(given.get("seconds"))
-    row["text_type"] = fields.text_type(given.get("text_type"))
+    # a post has a caption first of all; what was annotated may be any text of it
+    row["text_type"] = fields.text_type(given.get("text_type"), UNTYPED if "label" in item.values else "caption")
     row["post_type"] = fields.post_type(given.get("post_type"))
     row["platform"] = fields.platform(given.get("platform"))
     text = given.get("text") or ""
@@ -122,6 +123,8 @@ def _seconds(written: str | None) -> float | None:
 
 
 def _text_id(row: Mapping[str, Any]) -> str:
+    if row["post_id"] and row["text_type"] == UNTYPED and row["digest"]:
+        return identity.untyped_id(row["platform"], row["post_id"], row["digest"])
     if row["post_id"]:
-        return identity.text_id(row["platform"] or "unknown", row["post_id"], row["text_type"])
+        return identity.text_id(row["platform"], row["post_id"], row["text_type"])
     return f"text:{(row['digest'] or 'none')[:16]}"

@@ -1,9 +1,21 @@
 """What has to be known of all rows of files together, without their texts."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Row numbers that stand where ids belong: in which column, which ones, and what is said under each."""
+
+    column: str  # text_id or post_id
+    ids: list[str]
+    words: dict[int, set[int]]  # hashes of wordings, by hash of what ``numbered`` makes of a row
 
 
 class Seen:
@@ -12,11 +24,12 @@ class Seen:
     _KEY = ("file", "item", "question", "text_id", "annotator", "label", "annotated_at", "digest")
 
     def __init__(self) -> None:
-        self._ids: list[np.ndarray] = []  # (rows, 3): number of file, hash of the text's id, hash of its wording
+        self._ids: list[np.ndarray] = []  # (rows, 5): number of file; hashes: text id, wording, post id, text of post
         self._votes: list[pd.DataFrame] = []
 
     def add(self, table: pd.DataFrame, *, votes: bool) -> None:
         hashes = [hashed(table[name]) for name in ("text_id", "digest")]
+        hashes += [hashed(table["post_id"].fillna("")), hashed(numbered(table, "post_id"))]
         self._ids.append(np.stack([table["file"].to_numpy(dtype=np.uint64), *hashes], axis=1))
         if votes:
             self._votes.append(table[list(self._KEY)])
@@ -28,22 +41,38 @@ class Seen:
 
     def repeated(self, file: int, enough: int) -> float | None:
         """Share of a file's texts that say what another one of its texts says; None when there are too few."""
-        mine = [ids[ids[:, 0] == file, 1:] for ids in self._ids]
+        mine = [ids[ids[:, 0] == file, 1:3] for ids in self._ids]
         texts = np.unique(np.concatenate(mine), axis=0) if mine else np.empty((0, 2))
         return None if len(texts) < enough else 1 - len(np.unique(texts[:, 1])) / len(texts)
 
-    def numbers(self, file: int) -> dict[str, int]:
-        """The hashes of a file's wordings by text id, where its ids are just 0 to n-1, or 1 to n; else nothing."""
+    def numbers(self, file: int) -> Numbers | None:
+        """The row numbers that a file has for ids, of its texts or else of its posts: just 0 to n-1, or 1 to n."""
         mine = [ids[ids[:, 0] == file, 1:] for ids in self._ids]
-        if not any(np.isin(hashed(["0", "1"]), ids[:, 0]).any() for ids in mine):
-            return {}  # as nearly always
-        found = dict(np.concatenate(mine).tolist())
-        counted = [str(number) for number in range(len(found) + 1)]
-        for run in (counted[:-1], counted[1:]):
-            hashes = hashed(run).tolist()
-            if found.keys() == set(hashes):
-                return {number: found[one] for number, one in zip(run, hashes, strict=True)}
-        return {}
+        for column, id_, key in (("text_id", 0, 0), ("post_id", 2, 3)):
+            if not any(np.isin(hashed(["0", "1"]), ids[:, id_]).any() for ids in mine):
+                continue  # as nearly always
+            found = np.concatenate(mine)
+            ids = set(found[:, id_].tolist())
+            counted = [str(number) for number in range(len(ids) + 1)]
+            for run in (counted[:-1], counted[1:]):
+                if ids == set(hashed(run).tolist()):
+                    return Numbers(column, run, together(found[:, key].tolist(), found[:, 1].tolist()))
+        return None
+
+
+def numbered(table: pd.DataFrame, column: str) -> "pd.Series[Any]":
+    """What a row number stands for: a text, or the text of this type in a post."""
+    if column == "text_id":
+        return table["text_id"]
+    return table["platform"].fillna("") + "\0" + table["post_id"].fillna("") + "\0" + table["text_type"]
+
+
+def together(keys: Iterable[int], values: Iterable[int]) -> dict[int, set[int]]:
+    """The values of each key."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for key, value in zip(keys, values, strict=True):
+        found[key].add(value)
+    return dict(found)
 
 
 def hashed(values: Any) -> "np.ndarray":

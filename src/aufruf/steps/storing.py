@@ -12,6 +12,7 @@ from aufruf.classifier import Classifier
 from aufruf.data import recollect
 from aufruf.data.forgotten import Tombs
 from aufruf.data.intake import Intake, Portion
+from aufruf.data.untyped import MARK, Fact, Posts, fact
 from aufruf.schemas import TABLES, Annotation, IngestedFile, QuarantinedRow, Text
 from aufruf.settings import Settings
 from aufruf.steps.arrivals import Arrival
@@ -55,18 +56,19 @@ class File:
 
 def store(call: Call, files: Sequence[File], now: datetime) -> None:
     """Store what is new of files that passed, and say in each how much that is."""
-    waiting: list[tuple[File, Portion]] = []
-    known = parties(call.store) if files else {}
+    known, posts = (parties(call.store), _posts(call.store)) if files else ({}, Posts())
     tombs = Tombs(call.store.read("tombstones"))
-    for file, whole in _portions(files, now):
-        portion, gone = tombs.spare(whole)
-        file.forgotten += gone
-        waiting.append((file, portion))
-        if sum(len(piece) for _, piece in waiting) >= _FLUSH:
-            _flush(call, waiting, known)
-            waiting = []
-    if waiting:
-        _flush(call, waiting, known)
+    for kind in ("posts", "annotations"):  # texts of no known type then find the post that came with them
+        waiting: list[tuple[File, Portion]] = []
+        for file, whole in _portions(files, kind, now):
+            portion, gone = tombs.spare(whole)
+            file.forgotten += gone
+            waiting.append((file, portion))
+            if sum(len(piece) for _, piece in waiting) >= _FLUSH:
+                _flush(call, waiting, known, posts)
+                waiting = []
+        if waiting:
+            _flush(call, waiting, known, posts)
     again = [f.found for f in files if f.whole and f.known and f.found and _for_all(call, f)]
     _rescue(call.store, again, now)
 
@@ -87,14 +89,35 @@ def put_rows(call: Call, saved: Sequence[tuple[IngestedFile, QuarantinedRow, Fil
     )
 
 
-def _portions(files: Sequence[File], now: datetime) -> Iterator[tuple[File, Portion]]:
+def _portions(files: Sequence[File], kind: str, now: datetime) -> Iterator[tuple[File, Portion]]:
     for file in files:
-        if file.found is not None:
+        if file.found is not None and file.found.source.format.kind == kind:
             yield from ((file, portion) for portion in file.found.portions(now))
 
 
-def _flush(call: Call, pieces: Sequence[tuple[File, Portion]], parties: dict[str, str]) -> None:
+def _posts(store: Store) -> Posts:
+    """The stored texts of posts that have one which was of no known type when it came."""
+    posts, columns = Posts(), ", ".join(Fact._fields)
+    some = f"select post_id from texts where strpos(text_id, '{MARK}') > 0"  # noqa: S608 - names are ours
+    sql = f"select {columns} from texts where post_id in ({some})"  # noqa: S608
+    for batch in store.query(sql, "texts"):
+        posts.learn(Fact(**row) for row in batch.to_pylist())
+    return posts
+
+
+def _placed(store: Store, pieces: Sequence[tuple[File, Portion]], posts: Posts) -> Iterator[tuple[File, Portion]]:
+    """The pieces, their texts under the ids of the stored texts that they are."""
+    if numbers := posts.asked(piece for _, piece in pieces):
+        found = store.read("texts", {"post_id": numbers}, Fact._fields).astype(object)
+        found = found.where(found.notna(), None)
+        posts.learn(Fact(*row) for row in found.itertuples(index=False))
+    for file, piece in pieces:
+        yield file, posts.placed(piece)
+
+
+def _flush(call: Call, arrived_pieces: Sequence[tuple[File, Portion]], parties: dict[str, str], posts: Posts) -> None:
     """Store what is new of some pieces: texts, votes, refused rows."""
+    pieces = list(_placed(call.store, arrived_pieces, posts))
     ids = list(dict.fromkeys(text.text_id for _, piece in pieces for text in piece.texts))
     names = [one.name for one in call.classifiers]
     texts = {text.text_id: text for text in rows(call.store, "texts", {"text_id": ids})}
@@ -113,6 +136,7 @@ def _flush(call: Call, pieces: Sequence[tuple[File, Portion]], parties: dict[str
         file.replaced += sum(_differs(text, texts.get(text.text_id)) for text in changed)
         texts |= {text.text_id: text for text in changed}
         new_texts |= {text.text_id: text for text in changed}
+        posts.note(map(fact, changed))
         recast, counted = recollect.votes_to_write(cast, votes)
         by_key = {(v.classifier, v.text_id, v.annotator): v for v in recast}
         file.recast += sum(votes[key].label != v.label for key, v in by_key.items() if key in votes)

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from aufruf.data import checks, inbox, intake
-from aufruf.data.seen import hashed
+from aufruf.data.seen import Numbers, hashed, numbered, together
 from aufruf.errors import DataRefused
 from aufruf.reports.check import write_check
 from aufruf.schemas import IngestedFile
@@ -68,11 +68,11 @@ def _judge(call: Call, files: Sequence[File], progress: Callable[[int], Any], no
         opened.append((file, replace(source, content=replace(source.content, progress=progress))))
     known = _labels(call) if any(source.format.kind == "annotations" for _, source in opened) else {}
     judged = intake.judge([source for _, source in opened], call.classifiers, known, now)
-    arrived: dict[str, int] = {}
+    arrived: dict[str, dict[int, set[int]]] = {}
     for (file, source), found in zip(opened, judged, strict=True):
         file.found = found
         if found.numbers and not found.refusal and not file.again:
-            found.refusal = _renumbered(call, found, arrived)
+            found.refusal = _renumbered(call, found, found.numbers, arrived)
         file.refusal = found.refusal
         if found.counts:
             of = (source.format.name, source.format.kind)
@@ -81,26 +81,29 @@ def _judge(call: Call, files: Sequence[File], progress: Callable[[int], Any], no
             )
 
 
-def _renumbered(call: Call, found: intake.Intake, arrived: dict[str, int]) -> str:
+def _renumbered(call: Call, found: intake.Intake, numbers: Numbers, arrived: dict[str, dict[int, set[int]]]) -> str:
     """Why a file whose ids are row numbers is not taken; "" when it is, and then its texts are added to ``arrived``.
 
-    ``arrived``: hashes of the texts of such files of this group, which are not stored yet, by id.
+    ``arrived``: by column, the words of such files of this group, which are not stored yet.
     """
-    here = dict(found.numbers)
-    stored = {one: arrived[one] for one in here.keys() & arrived.keys()}
-    ids = list(here.keys() - arrived.keys())
-    for start in range(0, len(ids), _LOOKED_UP):
-        texts = call.store.read("texts", {"text_id": ids[start : start + _LOOKED_UP]}, ["text_id", "digest", "file"])
+    here, column = numbers.words, numbers.column
+    stored = {key: words for key, words in arrived.get(column, {}).items() if key in here}
+    facts = ["text_id", "post_id", "platform", "text_type", "digest", "file"]
+    for start in range(0, len(numbers.ids), _LOOKED_UP):
+        texts = call.store.read("texts", {column: numbers.ids[start : start + _LOOKED_UP]}, facts)
         texts = texts[texts["file"] != found.source.digest]
-        stored |= dict(zip(texts["text_id"], hashed(texts["digest"]).tolist(), strict=True))
-    other = sum(here[one] != text for one, text in stored.items())
+        there = together(hashed(numbered(texts, column)).tolist(), hashed(texts["digest"]).tolist())
+        stored = {key: words for key, words in there.items() if key in here} | stored
+    other = sum(here[key].isdisjoint(words) for key, words in stored.items())
     if stored and not checks.check_numbers(other / len(stored), found.verdict):
+        lost = "replaced" if column == "text_id" else "replaced, or taken for texts of the same posts"
         return DataRefused(
-            f"its text_id are row numbers, and {other} of the {len(stored)} that are stored already belong to other "
-            "texts, which would be replaced",
-            next="Give ids of its own with --columns text_id=COLUMN, or leave text_id out: then the text makes the id.",
+            f"its {column} are row numbers, and {other} of the {len(stored)} that are stored already belong to other "
+            f"texts, which would be {lost}",
+            next=f"Give ids of its own with --columns {column}=COLUMN, or leave {column} out: "
+            "then the text makes the id.",
         ).sentence()
-    arrived |= here
+    arrived[column] = arrived.get(column, {}) | here
     return ""
 
 

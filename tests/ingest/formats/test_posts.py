@@ -77,6 +77,18 @@ def test_content_library(told: Callable[..., list[Any]]) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["love", "wow", "haha", "sad", "angry", "care", "reaction"])
+def test_any_reaction_that_only_facebook_counts_makes_it_facebook(
+    items: Any, sample: Any, written: Any, name: str
+) -> None:
+    """An export holds the columns that were asked for: one of these is enough, and so is a page that posts."""
+    rows_ = sample("content-library-facebook.csv").read_text("utf-8").replace("love_count", f"{name}_count")
+    nobody = rows_.replace(",page,", ",,")
+    bare = rows_.replace(f"{name}_count", "comment_count")
+    found = [items(written(f"x{at}", one))[0].values["platform"] for at, one in enumerate((nobody, bare))]
+    assert found == ["facebook", "facebook"]
+
+
 def test_apify(told: Callable[..., list[Any]]) -> None:
     """Posts by their shortCode; an object that tells of an error is left out with its code."""
     at = {"posted_at": "2024-10-30T15:42:29.000Z"}
@@ -137,6 +149,15 @@ def test_every_sample_speaks_the_lake_s_words(items: Any, sample: Any) -> None:
     assert {row["post_type"] for row in typed} == {"post", "story", "reel", None}
     at = {row["posted_at"] for row in typed if row["post_id"] == "DBwPNDuNdAg" and row["posted_at"]}
     assert at == {datetime(2024, 10, 30, 15, 42, 29, tzinfo=UTC)}
+
+
+def test_4cat_writes_0_for_a_date_that_it_does_not_know(items: Any, sample: Any, written: Any) -> None:
+    """A partial item of Zeeschuimer has neither timestamp; the post is taken, with no date."""
+    known = sample("4cat.csv").read_text("utf-8")
+    partial = known.replace("1730302949", "0").replace("2024-10-30 15:42:29", "0")
+    undated = known.replace("1730302949", "0")
+    found = [items(written(f"x{at}", one))[0].values["posted_at"] for at, one in enumerate((partial, undated))]
+    assert found == [None, "2024-10-30 15:42:29"]
 
 
 def test_parquet_values_are_text(items: Any, tmp_path: Path) -> None:

@@ -166,6 +166,8 @@ def find(content: Content, asked: str) -> Format:
     found = next((known for known in candidates if known.fits(content)), None)
     if found is not None:
         return found
+    if name in ("", "apify") and (refusal := apify.only_errors(content)):
+        raise refusal
     if name:
         shaped = [one for one in candidates if one.shaped(content)]
         if shaped:  # what lacks is for the checks to say

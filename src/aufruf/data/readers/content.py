@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aufruf.data.readers import delimited, json_document, json_text, kept_rows, parquet
-from aufruf.data.readers.item import Record
+from aufruf.data.readers.item import Record, failure
 from aufruf.data.readers.opened import CHUNK, Progress, lines, open_text
 from aufruf.data.readers.parts import PART, Parts
 from aufruf.errors import DataRefused
@@ -50,12 +50,12 @@ class Content:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The header, or the keys of the first records."""
+        """The header, or the keys of the first hundred records; a scraper's errors have others, and are not counted."""
         if self.shape == "delimited":
             return delimited.header(self.path, self.encoding, self.delimiter)
         if self.shape == "parquet":
             return parquet.header(self.path)
-        return json_text.keys(itertools.islice(self._records(None), PART))
+        return json_text.keys(_first(self._records(None)))
 
     def records(self) -> Iterator[Record]:
         """Every record in the order of the file. Raises DataRefused where the file breaks off."""
@@ -72,6 +72,16 @@ class Content:
         if self.shape == "ndjson":
             return json_text.line_records(self.path, self.encoding, progress)
         return json_document.document_records(self.path, self.encoding, progress)
+
+
+def _first(records: Iterator[Record]) -> Iterator[Record]:
+    """The first hundred records, and the errors of a scraper among and before them."""
+    left = PART
+    for record in records:
+        yield record
+        left -= failure(record.row) is None
+        if not left:
+            return
 
 
 def open_content(

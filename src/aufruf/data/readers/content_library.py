@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from aufruf.data.readers.content import Content
 from aufruf.data.readers.item import Item, Row, RowRefused, as_text, one_per_record, word
 
+# what an export of Instagram has no column for, and who posts on Facebook but not there
+_KINDS = ("love", "wow", "haha", "sad", "angry", "care", "reaction")
+_REACTIONS = frozenset(f"statistics.{kind}_count" for kind in _KINDS)
+_OWNERS = ("page", "group", "event")
+
 
 def read(content: Content) -> Iterator[Item]:
     """One post a row."""
@@ -15,16 +20,20 @@ def _values(row: Row) -> dict[str, str | None]:
     post = word(row.get("id"))
     if post is None:
         raise RowRefused("the post has no id")
-    facebook = "statistics.love_count" in row or "facebook" in (word(row.get("surface.type")) or "").casefold()
     return {
         "text": as_text(row.get("text")),
         "post_id": post,
         "text_type": "caption",
         "post_type": _post_type(word(row.get("media_type")) or word(row.get("content_type"))),
-        "platform": "facebook" if facebook else "instagram",
+        "platform": "facebook" if _of_facebook(row) else "instagram",
         "author": word(row.get("post_owner.username")) or word(row.get("post_owner.name")),
         "posted_at": word(row.get("creation_time")),
     }
+
+
+def _of_facebook(row: Row) -> bool:
+    surface, owner = ((word(row.get(f"{one}.type")) or "").casefold() for one in ("surface", "post_owner"))
+    return not _REACTIONS.isdisjoint(row) or "facebook" in surface or surface in _OWNERS or owner in _OWNERS
 
 
 def _post_type(written: str | None) -> str:

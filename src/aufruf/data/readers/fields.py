@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlparse
 
+from aufruf.schemas import UNTYPED
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?\d{1,17}(\.\d+)?")
 _DAY = re.compile(r"(19|20)\d{6}")  # 20241030; as seconds all of these lie in 1970
@@ -91,9 +93,11 @@ def zoned(written: str | None) -> str | None:
     return f"{clock}{_ZONES[zone.upper()]:+03d}:00"
 
 
-def text_type(written: str | None) -> str:
-    """caption, ocr or transcript; a caption where nothing is said. Raises ValueError with a sentence."""
-    word = (written or "caption").strip()
+def text_type(written: str | None, otherwise: str = "caption") -> str:
+    """caption, ocr, transcript or unknown; ``otherwise`` where nothing is said. Raises ValueError with a sentence."""
+    word = (written or otherwise).strip()
+    if word.casefold() == UNTYPED:
+        return UNTYPED
     if word.casefold() not in _TEXT_TYPES:
         raise ValueError(f"text type {shown(word)} is none of caption, ocr, transcript")
     return _TEXT_TYPES[word.casefold()]

@@ -1,6 +1,7 @@
 """4CAT's Instagram CSV, as it is now and as it was when the source tutorial was written, and its short form."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from aufruf.data.readers.content import Content
 from aufruf.data.readers.fields import host, kind_in_url
@@ -26,5 +27,10 @@ def _values(row: Row) -> dict[str, str | None]:
         "post_type": kind_in_url(url),
         "platform": "instagram",
         "author": word(row.get("author")) or word(row.get("username")),
-        "posted_at": word(row.get("unix_timestamp")) or word(row.get("timestamp")),
+        "posted_at": _date(row.get("unix_timestamp")) or _date(row.get("timestamp")),
     }
+
+
+def _date(cell: Any) -> str | None:
+    """A date as written; 4CAT writes 0 where an item of Zeeschuimer has none."""
+    return None if word(cell) == "0" else word(cell)

@@ -97,6 +97,11 @@ def word(value: Any) -> str | None:
     return str(value).strip() or None
 
 
+def failure(row: Row) -> str | None:
+    """What a scraper says that could not bring a post; None for a post."""
+    return word(row.get("error"))
+
+
 def as_text(value: Any) -> str | None:
     """A text with its white space as it is; anything else as ``word`` has it."""
     return value if isinstance(value, str) else word(value)
