@@ -3,16 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
-from aufruf.data.shares import side
 from aufruf.reports.clusters import Spread, spread
 from aufruf.reports.prevalence import Errors, Prevalence, Share, contrasts, share
 from aufruf.steps import corpus
+from aufruf.steps.unlearnt import clusters, held_out, learnt
 from aufruf.store import Store
 
 SLICES = ("party", "text_type", "post_type", "week")
@@ -52,7 +50,7 @@ def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
     sides = []
     for these, right in ((truth, told), (~truth, ~told)):
         texts, groups = int(these.sum()), rows.loc[these, "group_id"].nunique()
-        told_of = _clusters(rows[these]).assign(call=right[these], n=1)
+        told_of = clusters(rows[these]).assign(call=right[these], n=1)
         worth = min(float(groups), _spread(told_of).worth(texts))
         sides += [float((these & right).sum()) * (worth / texts if texts else 0.0), worth]
     return Errors(*sides)
@@ -104,33 +102,17 @@ def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame
         f"where p.{mine} and p.model_version = {quoted(version)} and (s.text_id is null or f.kind = 'posts') "
         f"group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"
     )
-    by, learnt = [*SLICES, "label", "account", "post"], _learnt(store, classifier)
+    by, known = [*SLICES, "label", "account", "post"], learnt(store, classifier)
     parts = [pd.DataFrame(columns=[*by, "n"], dtype=object)]
     for batch in store.query(sql, "predictions", "texts", "splits", "files"):
         rows = pd.DataFrame({name: pd.Series(batch[name].to_pylist(), dtype=object) for name in batch.schema.names})
-        held = _clusters(rows[_held_out(rows, learnt, classifier)])
+        held = clusters(rows[held_out(rows, known, classifier)])
         parts.append(held.groupby(by, dropna=False)["n"].sum().reset_index())
     frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True).astype(object)
     frame["week"] = [
         None if pd.isna(at) else f"{at.isocalendar()[0]}-W{at.isocalendar()[1]:02}" for at in frame["week"]
     ]
     return frame.assign(call=corpus.calls(frame["label"], classifier))
-
-
-def _learnt(store: Store, classifier: Classifier) -> frozenset[str]:
-    """The wordings that are trained on."""
-    train = store.read("splits", {"classifier": classifier.name, "split": "train"}, ["text_id"])["text_id"].tolist()
-    return frozenset(store.read("texts", {"text_id": train}, ["group_id"])["group_id"]) if train else frozenset()
-
-
-def _held_out(rows: pd.DataFrame, learnt: frozenset[str], classifier: Classifier) -> npt.NDArray[np.bool_]:
-    """Which texts no model learns from: by the ledger, else by where their wording would be dealt."""
-    dealt = np.asarray(side(rows["group_id"].tolist(), classifier.split) != "train", dtype=np.bool_)
-    unseen = ~rows["group_id"].isin(learnt).to_numpy(dtype=np.bool_)
-    ledger = rows["split"].isin(["validation", "test"]).to_numpy(dtype=np.bool_)
-    open_ = (rows["split"].isna() | (rows["split"] == "none")).to_numpy(dtype=np.bool_)
-    held: npt.NDArray[np.bool_] = ledger | (open_ & dealt & unseen)
-    return held
 
 
 def _shares(counted: pd.DataFrame, name: str, errors: Errors) -> list[Share]:
@@ -145,14 +127,6 @@ def _shares(counted: pd.DataFrame, name: str, errors: Errors) -> list[Share]:
 def _share_of(name: str | None, counted: pd.DataFrame, errors: Errors) -> Share:
     calls = int(counted.loc[counted["call"].astype(bool), "n"].sum())
     return share(name, calls, int(counted["n"].sum()), errors, spread=_spread(counted))
-
-
-def _clusters(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with ``account`` and ``post``, 64 bits of a hash each; where nobody knows the account it is the post."""
-    post = rows["platform"].fillna("").astype(str) + "\0" + rows["post_id"].astype(str)
-    author = rows["author"].fillna("").astype(str).str.casefold()
-    keys = {"account": author.where(author != "", post), "post": post}
-    return rows.assign(**{name: pd.util.hash_array(key.to_numpy(dtype=object)) for name, key in keys.items()})
 
 
 def _spread(counted: pd.DataFrame) -> Spread:
