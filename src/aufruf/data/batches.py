@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Votes
-from aufruf.data.agreement import Agreement, Kappa, alpha, count, mean_kappa, measure, own_votes, pairwise_kappa, shown
+from aufruf.data.agreement import (
+    Agreement,
+    Kappa,
+    alpha,
+    count,
+    looked_again,
+    mean_kappa,
+    measure,
+    own_votes,
+    pairwise_kappa,
+    shown,
+)
 from aufruf.schemas import DECIDED_ELSEWHERE
 
 COUNTS, HELD_OUT, EXCLUDED, OUTDATED = "counts", "held_out", "excluded", "outdated"
@@ -46,9 +57,10 @@ def hold_out(
     """The batches to hold out, in the order in which they arrived.
 
     Each is measured with what was accepted before it, on the texts that it votes on. Agreement that cannot be
-    measured (too few texts with two votes, one label only) holds nothing out.
+    measured (too few texts with two votes, one label only) holds nothing out. Second looks are not measured: they are
+    at the very texts on which people disagree.
     """
-    cast = own_votes(votes)
+    cast = own_votes(votes[~looked_again(votes)])
     accepted = np.zeros(len(cast), dtype=bool)
     held = []
     for file in arrival(set(cast["file"]), files):

@@ -82,6 +82,7 @@ class AgreementReport:
     coders: Sequence[Coder]
     batches: Sequence[Batch]
     undecided: Sequence[Undecided]
+    second_looks: int = 0  # votes cast when a text was sent out again
 
 
 @dataclass(frozen=True)

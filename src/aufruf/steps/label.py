@@ -44,6 +44,7 @@ class _Measured:
     people: list[agreement.Annotator]
     held_out: dict[str, int]  # votes of an annotator that a held-out batch holds
     excluded: list[str]
+    second_looks: int  # votes that count for labels, and not (or as they were before) for alpha
 
 
 def label(settings: Settings, classifier: Classifier, queue: Path | None = None) -> dict[str, Any]:
@@ -74,9 +75,11 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
 
 
 def counting(store: Store, classifier: Classifier) -> pd.DataFrame:
-    """The votes that count - text_id, annotator, label - of undecided texts too: without those, all would agree."""
+    """The first codings that count - text_id, annotator, label - of undecided texts too: without those, all would
+    agree."""
     found = _decide(store, classifier, store.read("labels", {"classifier": classifier.name}))
-    return found.votes.loc[found.standing == batches.COUNTS, ["text_id", "annotator", "label"]]
+    counted = agreement.first_codings(found.votes[found.standing == batches.COUNTS])
+    return counted[["text_id", "annotator", "label"]]
 
 
 def undecided(settings: Settings, classifier: Classifier) -> list[dict[str, Any]]:
@@ -102,7 +105,7 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
     votes = store.read(
         "annotations",
         {"classifier": classifier.name},
-        ["text_id", "annotator", "label", "file", "seconds", "group_id"],
+        ["text_id", "annotator", "label", "file", "seconds", "group_id", "why", "first"],
     ).rename(columns={"group_id": "reading"})
     votes["annotator"] = votes["annotator"].map(agreement.shown)
     several = classifier.multi_label
@@ -127,11 +130,15 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
 
 
 def _measure(found: _Found, classifier: Classifier) -> _Measured:
-    """Alpha of the votes that count; pairs and people also with those held out, so that the odd one out is seen."""
+    """Alpha of the votes that count; pairs and people also with those held out, so that the odd one out is seen.
+
+    Alpha and kappas are of first codings, a person's own row is of all votes.
+    """
     counted, judged = (found.votes[found.standing.isin(kinds)] for kinds in _KINDS)
     several = classifier.multi_label
     types = dict(zip(found.texts["text_id"], found.texts["text_type"], strict=True))
-    kappas = agreement.pairwise_kappa(judged)
+    second = int(agreement.looked_again(agreement.own_votes(counted)).sum())
+    kappas, counted = agreement.pairwise_kappa(agreement.first_codings(judged)), agreement.first_codings(counted)
     held, excluded = (found.votes[found.standing == kind] for kind in (batches.HELD_OUT, batches.EXCLUDED))
     people = [*agreement.annotators(judged, classifier.labels, kappas)]
     alone = [*agreement.annotators(excluded.assign(text_id=excluded.index), classifier.labels, {})]  # with nobody
@@ -143,6 +150,7 @@ def _measure(found: _Found, classifier: Classifier) -> _Measured:
         sorted([*people, *alone], key=lambda person: person.name),
         {str(name): len(rows) for name, rows in agreement.own_votes(held).groupby("annotator")},
         sorted(set(excluded["annotator"])),
+        second,
     )
 
 
@@ -174,6 +182,7 @@ def _figures(measured: _Measured) -> dict[str, Any]:
             for one in measured.people
         ],
         "excluded": measured.excluded,
+        "second_looks": measured.second_looks,
     }
 
 
@@ -208,6 +217,7 @@ def _page(
         by_label={label: _alpha(one) for label, one in measured.by_label.items()},
         pairs=[page.Pair(*pair, one.value, one.texts) for pair, one in measured.kappas.items()],
         coders=[_coder(one, measured) for one in measured.people],
+        second_looks=measured.second_looks,
         batches=[
             page.Batch(e["file"], e["votes"], _alpha(b.agreement), e["reason"])
             for e, b in zip(entries, found.held, strict=True)
