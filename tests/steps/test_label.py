@@ -219,6 +219,40 @@ def test_an_address_that_ingest_hid_can_be_excluded(
     assert len(found["excluded"]) == 1
 
 
+def test_one_person_in_two_exports_is_told_and_can_be_made_one(
+    settings: Settings, classifier: Classifier, tmp_path: Path
+) -> None:
+    """The JSON export says 7, the flat one an address: result and page say that they voted at the same moments, without
+    the address; with both in ``same_person`` one vote a text is left."""
+    answer = {"from_name": classifier.question, "type": "choices", "value": {"choices": ["ja"]}}
+    at = [f"2026-10-01T10:0{number}:00.123456Z" for number in range(8)]
+    tasks = [
+        {
+            "id": number,
+            "data": {"Text": f"Kommt alle zum Stand {number}", "Identifier": f"P{number}-Caption"},
+            "annotations": [{"completed_by": 7, "updated_at": moment, "result": [answer]}],
+        }
+        for number, moment in enumerate(at)
+    ]
+    flat = [
+        {**task["data"], "annotator": "mia@uni.example", "annotation_id": 1, "updated_at": moment, "id": 1}
+        | {classifier.question: "ja"}
+        for task, moment in zip(tasks, at, strict=True)
+    ]
+    for name, rows in (("votes.json", tasks), ("flat.json", flat)):
+        (tmp_path / name).write_text(json.dumps(rows))
+        ingest(settings, [classifier], [tmp_path / name])
+    found = label(settings, classifier)
+    [[one, other, votes]] = found["doubles"]
+    assert (found["labels"], one, votes) == (8, "7", 8)
+    assert "One person twice?" in (page := Path(found["page"]).read_text("utf-8"))
+    assert other in page
+    assert "mia" not in page + json.dumps(found)
+    rule = Votes(same_person=(("7", "mia@uni.example"),))
+    found = label(settings, classifier.model_copy(update={"votes": rule}))
+    assert (found["labels"], found["too_few_votes"], found["annotators"], found["doubles"]) == (0, 8, 1, [])
+
+
 def test_the_queue_goes_out_and_its_answers_come_in(
     settings: Settings, classifier: Classifier, arrive: Any, store: Store, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Votes
+from aufruf.data import people
 from aufruf.data.agreement import (
     Agreement,
     Kappa,
@@ -43,7 +44,7 @@ def standing(
     ``votes``: text_id, annotator, label, file. ``files``: digest, ingested_at. ``several``: a text may have several of
     the labels. A label that was decided elsewhere always counts: it is nobody's vote.
     """
-    excluded = votes["annotator"].isin(_excluded(votes["annotator"].unique(), rule.exclude))
+    excluded = votes["annotator"].isin(_excluded(votes["annotator"].unique(), rule))
     held = hold_out(votes[~excluded], files, labels, rule, several=several)
     outside = votes["annotator"] == DECIDED_ELSEWHERE
     held_out = votes["file"].isin([batch.file for batch in held]) & ~outside
@@ -84,9 +85,10 @@ def arrival(digests: Collection[str], files: pd.DataFrame) -> list[str]:
     return known + sorted(set(digests) - set(at.index))
 
 
-def _excluded(annotators: Iterable[str], exclude: Collection[str]) -> set[str]:
+def _excluded(annotators: Iterable[str], rule: Votes) -> set[str]:
     """Annotators whom the classifier file names, by their id, their address, or as results show them."""
-    named = set(map(shown, exclude))
+    known = people.names(rule.same_person)
+    named = {known.get(name, name) for name in map(shown, rule.exclude)}
     return {name for name in annotators if name != DECIDED_ELSEWHERE and shown(name) in named}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from aufruf.schemas import Annotation, Text
+from aufruf.schemas import SECOND_LOOK, Annotation, Text
 
 _FILLED = ("post_id", "post_type", "platform", "author", "party", "posted_at")
 
@@ -57,9 +57,9 @@ def votes_to_write(
 
 def _with_first(vote: Annotation, before: Annotation | None) -> Annotation:
     """A second look at the same wording keeps what was said at the first, which agreement is about."""
-    if vote.why is None or before is None or before.group_id not in (None, vote.group_id):
+    if vote.why not in SECOND_LOOK or before is None or before.group_id not in (None, vote.group_id):
         return vote
-    return replace(vote, first=before.first if before.why else before.label)
+    return replace(vote, first=before.first if before.why in SECOND_LOOK else before.label)
 
 
 def _later(stored: datetime | None, arrived: datetime | None) -> bool:

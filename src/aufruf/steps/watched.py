@@ -167,11 +167,9 @@ def _blocks(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
     """Of each text: its account's day of posting (UTC), else its post."""
     rows = clusters(frame.assign(post_id=frame["post_id"].fillna(frame["text_id"])))
     at = pd.to_datetime(rows["posted_at"], utc=True)
-    days = rows["account"].astype(str) + at.dt.strftime(" %Y-%m-%d").astype(object)
-    blocks: npt.NDArray[np.uint64] = pd.util.hash_array(
-        days.where(at.notna(), rows["post"].astype(str)).to_numpy(object)
-    )
-    return blocks
+    days = rows["account"].astype(str) + at.dt.strftime(" %Y-%m-%d").fillna("").astype(str)
+    blocks = days.where(at.notna(), rows["post"].astype(str))
+    return np.asarray(pd.util.hash_array(blocks.to_numpy(dtype=object)), dtype=np.uint64)
 
 
 def _sample(frame: pd.DataFrame, classifier: Classifier, tokenizer: Tokenizer, vocabulary: set[str]) -> Sample:

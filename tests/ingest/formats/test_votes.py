@@ -48,13 +48,14 @@ def test_label_studio_json(told: Callable[..., list[Any]]) -> None:
     ("more", "why"),
     [
         ({"text_id": "x:1:caption", "why": "tie"}, "tie"),
-        ({"text_id": "x:1:caption", "why": "teach"}, None),
+        ({"text_id": "x:1:caption", "why": "teach"}, "teach"),
         ({"text_id": "x:1:caption", "why": "Ada said so"}, None),
+        ({"text_id": "x:1:caption", "why": "too_few_votes"}, None),
         ({"why": "tie"}, None),
     ],
 )
 def test_a_task_says_that_it_was_sent_out_again(items: Any, written: Any, vote: Any, more: Any, why: Any) -> None:
-    """A task of our queues tells that its text was disputed; other words, and tasks of others, tell nothing."""
+    """A task of our queues tells that its text was disputed, or chosen to teach; other tasks and words tell nothing."""
     task = vote("a", "True")
     task["data"] |= more
     [item] = items(written("x", [task]))
