@@ -9,7 +9,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.errors import NothingYet
 from aufruf.model.evaluation import difference, disagreements
-from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, looks, sentence, slices_of, step
+from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, sentence, slices_of, step
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.schemas import PROMOTED, Decision
 from aufruf.settings import Settings
@@ -102,7 +102,7 @@ def _decide(
         difference=gap,
         slices=slices_of(measured.get("aufruf.slices")),
         behaviour=behaviour_of(measured.get("aufruf.behaviour")),
-        looks=_looks(settings, classifier, challenger, len(test)),
+        looks=decisions.looks(Store(settings.lake), classifier, challenger.version, len(test)),
         disagreements=apart,
     )
     rule = Rule(**gate.model_dump(exclude={"metric", "resamples", "answer_hours"}))
@@ -125,11 +125,6 @@ def _decide(
         looks=evidence.looks,
         step=step(evidence, rule),
     )
-
-
-def _looks(settings: Settings, classifier: Classifier, challenger: Version, rows: int) -> int:
-    known = Store(settings.lake).read("decisions", {"classifier": classifier.name}, ["challenger", "test_rows"])
-    return looks(zip(known["challenger"], known["test_rows"], strict=True), challenger.version, rows)
 
 
 def _by_hand(challenger: Version, champion: Version | None) -> dict[str, Any]:
