@@ -108,7 +108,8 @@ def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame
         rows = pd.DataFrame({name: pd.Series(batch[name].to_pylist(), dtype=object) for name in batch.schema.names})
         held = clusters(rows[held_out(rows, known, classifier)])
         parts.append(held.groupby(by, dropna=False)["n"].sum().reset_index())
-    frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True).astype(object)
+    frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    frame[[*SLICES, "label"]] = frame[[*SLICES, "label"]].astype(object)  # hashes stay numbers: one a text
     frame["week"] = [
         None if pd.isna(at) else f"{at.isocalendar()[0]}-W{at.isocalendar()[1]:02}" for at in frame["week"]
     ]
