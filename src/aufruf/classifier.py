@@ -14,6 +14,7 @@ from aufruf.sections import Count, Monitor, Notify, Retention, Section, Share, T
 from aufruf.settings import Settings
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
+Name = Annotated[str, Field(min_length=1)]
 Whole = Annotated[int, Field(ge=0)]
 
 
@@ -21,7 +22,15 @@ class Votes(Section):
     minimum: Count = 2  # one annotator's opinion is not a measurement; decisions made elsewhere are exempt
     alpha_floor: float = 0.4  # Krippendorff's alpha below which a batch is held out; .667 is the usual bar in papers
     alpha_texts: Count = 20  # texts with two votes that a batch needs to be judged: on fewer, alpha is mostly noise
-    exclude: tuple[Annotated[str, Field(min_length=1)], ...] = ()  # annotators whose votes never count
+    exclude: tuple[Name, ...] = ()  # annotators whose votes never count
+    same_person: tuple[Annotated[tuple[Name, ...], Field(min_length=2)], ...] = ()  # how exports name one annotator
+
+    @model_validator(mode="after")
+    def _everybody_once(self) -> "Votes":
+        named = [name for person in self.same_person for name in person]
+        if twice := sorted({name for name in named if named.count(name) > 1}):
+            raise ValueError(f"same_person names {twice[0]!r} twice")
+        return self
 
 
 class Checks(Section):

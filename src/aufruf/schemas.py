@@ -14,6 +14,8 @@ TEXT_TYPES = ("caption", "ocr", "transcript", UNTYPED)
 ABSTAIN = "abstain"  # the label of a vote that declines to decide
 NONE = "none"  # the label of a text to which none of several labels applies
 JOINT = "|"  # between the labels of a text that has several; no label's name holds it
+TEACH = "teach"  # why `aufruf queue` sends a text out: it would teach most, or is of the random share
+SECOND_LOOK = ("tie", "contradiction", "mismatch")  # why our queues send a text out that has been judged before
 PROMOTED = ("first", "promoted")  # verdicts by which a challenger becomes champion
 SCORED = "score:"  # so begins, in the quarantine, the name of a model's version in place of a file's digest
 DECIDED_ELSEWHERE = ""  # the annotator of a label that arrived decided
@@ -83,6 +85,8 @@ class Annotation:
     file: str
     seconds: float | None = None  # the time the vote took, where the export says so
     group_id: str | None = None  # how the text read that was voted on; None in lakes of before this was kept
+    why: str | None = None  # of SECOND_LOOK or TEACH: why our queue had sent the text out; None: it had not
+    first: str | None = None  # what the same annotator had said before a second look
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A batch of votes counts or is held out as a whole, in the order in which files arrived."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -53,6 +54,14 @@ def test_one_annotator_who_turns_every_label_is_held_out_and_named() -> None:
     assert "Annotator '66' agrees least with the others (mean Cohen's kappa -1.00)." in batch.reason
     for way_out in ("guideline", "votes.alpha_floor", "votes.exclude"):
         assert way_out in batch.reason
+
+
+def test_votes_on_ties_are_no_batch_that_disagrees() -> None:
+    """A third annotator of 30 ties can only disagree with somebody: sent out as ties they hold nothing out."""
+    rows = votes("a", "21", RIGHT * 5) + votes("b", "22", WRONG + RIGHT * 4)
+    third = votes("c", "23", RIGHT)
+    assert held(rows + third, "a", "b", "c") == ["c"]
+    assert held(rows + [replace(one, why="tie") for one in third], "a", "b", "c") == []
 
 
 def test_of_two_annotators_nobody_is_suspected() -> None:

@@ -57,6 +57,20 @@ def test_a_party_comes_from_what_is_known_of_the_author() -> None:
     assert (bare.party, named.party) == ("CSU", "Grüne")
 
 
+def test_a_second_look_keeps_what_was_said_at_the_first() -> None:
+    """A vote on a tie that was sent out again remembers the first label, a third look too; another wording's does not,
+    nor does a vote that nobody was asked to look at again."""
+    key = ("calls", "t", "7")
+    again = replace(VOTE, label="no_call", annotated_at=DAY + timedelta(days=1), why="tie", file="f2")
+    [second], _ = votes_to_write([again], {key: VOTE})
+    assert (second.label, second.first) == ("no_call", "call")
+    [third], _ = votes_to_write([replace(again, annotated_at=DAY + timedelta(days=2))], {key: second})
+    assert third.first == "call"
+    assert votes_to_write([replace(again, group_id="other")], {key: replace(VOTE, group_id="g")})[0][0].first is None
+    assert votes_to_write([replace(again, why=None)], {key: VOTE})[0][0].first is None
+    assert votes_to_write([again], {})[0][0].first is None
+
+
 def test_an_older_vote_changes_nothing() -> None:
     """A re-uploaded older export, or one with no dates, does not undo a later vote."""
     known = {("calls", "t", "7"): VOTE}

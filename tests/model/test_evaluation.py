@@ -26,6 +26,7 @@ from aufruf.model.evaluation import (
     confusion,
     decide,
     difference,
+    disagreements,
     draws,
     f1_by_label,
     intervals,
@@ -185,6 +186,34 @@ def test_a_difference_is_paired_and_signed():
     up, down = difference(good, bad, groups, "f1", 0.95, 300, 1), difference(bad, good, groups, "f1", 0.95, 300, 1)
     assert 0 < up.low <= up.value <= up.high
     assert (down.value, down.low, down.high) == pytest.approx((-up.value, -up.high, -up.low))
+
+
+@pytest.mark.parametrize(("metric", "count"), [("f1", 2), ("macro_f1", 3), ("average_precision", 1)])
+def test_disagreements_are_groups_as_far_as_the_metric_looks(metric, count):
+    """Two rows of one group count once; answers on other labels count for macro F1 only, scores for a ranking only."""
+    truth, said = np.zeros(6, dtype=int), np.array([0, 0, 0, 1, 0, 0])
+    other = np.array([1, 1, 0, 0, 2, 0])
+    scores = np.linspace(0, 1, 6)
+    one = Judged(one_hot(truth, 3), one_hot(said, 3), scores, 1)
+    two = Judged(one_hot(truth, 3), one_hot(other, 3), np.where(np.arange(6) == 5, 0.9, scores), 1)
+    groups = ["a", "a", "b", "c", "d", "e"]
+    assert disagreements(one, two, groups, metric) == count
+    assert disagreements(one, one, groups, metric) == 0
+
+
+def test_a_bootstrap_of_one_disagreement_is_surer_than_it_can_be():
+    """A single text that the newcomer alone gets right clears one standard error: half of all equal models would."""
+    truth = np.array([1] * 90 + [0] * 210)
+    old = truth.copy()
+    old[:19] = 0
+    new = old.copy()
+    new[0] = 1
+    one, two = (Judged(one_hot(truth, 2), one_hot(said, 2), truth.astype(float), 1) for said in (new, old))
+    groups = [str(n) for n in range(300)]
+    found = difference(one, two, groups, "f1", 0.95, 2000, 1)
+    assert found.value > (found.high - found.low) / (2 * 1.96)
+    assert found.low > -0.001
+    assert disagreements(one, two, groups, "f1") == 1
 
 
 @settings(max_examples=100, deadline=None)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aufruf.release.promotion import Evidence, Rule, judge, looks, step
+from aufruf.release.promotion import Evidence, Rule, enough, judge, looks, step
 
 shares = st.floats(0, 1)
 counts = st.integers(0, 40)
@@ -33,6 +33,7 @@ def evidences(draw):
         slices=draw(st.dictionaries(st.sampled_from(NAMES), shares)),
         behaviour=draw(st.dictionaries(st.just("negation"), st.tuples(counts, counts).map(lambda p: (min(p), max(p))))),
         looks=draw(st.integers(1, 400)),
+        disagreements=draw(st.none() | st.integers(0, 40)),
     )
 
 
@@ -78,6 +79,7 @@ def test_more_looks_never_help(evidence, rule, extra):
     """Whoever has looked at the test set more often needs at least as large a step."""
     later = replace(evidence, looks=evidence.looks + extra)
     assert step(later, rule) >= step(evidence, rule)
+    assert enough(later.looks) >= enough(evidence.looks)
     implies((later, rule), (evidence, rule))
 
 

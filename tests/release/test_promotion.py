@@ -1,10 +1,12 @@
 """The gate as a table of cases: what it says, and in which words."""
 
 from dataclasses import replace
+from math import log, sqrt
+from statistics import NormalDist
 
 import pytest
 
-from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, looks, sentence, slices_of, step
+from aufruf.release.promotion import Evidence, Rule, behaviour_of, enough, judge, looks, sentence, slices_of, step
 
 AUTO = Rule(margin=0.02, beat_baseline=True, mode="auto")
 FIRST = Evidence("f1", "1", None, 0.80, None, 0.70, None)
@@ -26,6 +28,9 @@ CASES = {
     "better by less than a standard error": (replace(BETTER, difference=(0.01, -0.015, 0.035)), AUTO, "kept"),
     "better by little, but surely": (replace(BETTER, difference=(0.01, 0.001, 0.019)), AUTO, "promoted"),
     "as sure, but the thirtieth look": (replace(BETTER, difference=(0.01, 0.001, 0.019), looks=30), AUTO, "kept"),
+    "better on two texts": (replace(BETTER, disagreements=2), AUTO, "kept"),
+    "better on three texts": (replace(BETTER, disagreements=3), AUTO, "promoted"),
+    "better on three texts, but the third look": (replace(BETTER, disagreements=3, looks=3), AUTO, "kept"),
     "so much better that looks do not count": (
         replace(BETTER, difference=(0.1, 0.05, 0.15), looks=365),
         AUTO,
@@ -116,6 +121,20 @@ def test_the_step_grows_with_the_looks(number, errors):
     evidence = replace(BETTER, difference=(0.05, 0.05 - 0.0196, 0.05 + 0.0196), looks=number)
     assert step(evidence, AUTO) == pytest.approx(0.01 * errors, abs=2e-6)
     assert step(FIRST, AUTO) == 0
+
+
+@pytest.mark.parametrize(("number", "least"), [(1, 3), (2, 4), (3, 4), (10, 6), (100, 10), (365, 12)])
+def test_so_many_disagreements_can_tell(number, least):
+    """All in the challenger's favour, they are as unlikely among equals as a lead by the step; one fewer is not."""
+    assert enough(number) == least
+    assert 2.0**-least <= NormalDist().cdf(-max(1, sqrt(2 * log(number)))) < 2.0 ** (1 - least)
+
+
+def test_too_few_disagreements_are_named():
+    """The reason gives their number and the one that this look needs, whatever the interval says."""
+    [reason] = judge(replace(BETTER, disagreements=2), AUTO).reasons
+    assert reason.startswith("too few disagreements to tell: the two differ on 2 test texts")
+    assert reason.endswith("look number 1 needs 3")
 
 
 def test_a_look_at_half_of_the_rows_is_half_a_look():

@@ -100,6 +100,15 @@ def test_what_is_measured_takes_the_place_of_not_yet(card):
     assert model_card.with_measured(once, **MEASURED, slices=slices(2)) == once
 
 
+def test_how_often_the_test_set_was_looked_at_stands_with_the_figures(card):
+    """So many versions, and that a champion's figures are chosen; measured before that was counted, it says nothing."""
+    once = model_card.with_measured(card, **MEASURED, looks=41)
+    assert "41 versions have been looked at on these texts" in once
+    assert "too high on average, and the intervals are not corrected" in once
+    assert "1 version has been looked at" in model_card.with_measured(card, **MEASURED, looks=1)
+    assert "looked at on these" not in model_card.with_measured(card, **MEASURED, looks=0)
+
+
 def test_it_leads_to_its_pages(card):
     """An address becomes a link and nothing else, whatever stands in it."""
     run = "http://127.0.0.1:8080/dags/a.train/runs/manual__2026-11-26T01:00:00+00:00"

@@ -219,6 +219,40 @@ def test_an_address_that_ingest_hid_can_be_excluded(
     assert len(found["excluded"]) == 1
 
 
+def test_one_person_in_two_exports_is_told_and_can_be_made_one(
+    settings: Settings, classifier: Classifier, tmp_path: Path
+) -> None:
+    """The JSON export says 7, the flat one an address: result and page say that they voted at the same moments, without
+    the address; with both in ``same_person`` one vote a text is left."""
+    answer = {"from_name": classifier.question, "type": "choices", "value": {"choices": ["ja"]}}
+    at = [f"2026-10-01T10:0{number}:00.123456Z" for number in range(8)]
+    tasks = [
+        {
+            "id": number,
+            "data": {"Text": f"Kommt alle zum Stand {number}", "Identifier": f"P{number}-Caption"},
+            "annotations": [{"completed_by": 7, "updated_at": moment, "result": [answer]}],
+        }
+        for number, moment in enumerate(at)
+    ]
+    flat = [
+        {**task["data"], "annotator": "mia@uni.example", "annotation_id": 1, "updated_at": moment, "id": 1}
+        | {classifier.question: "ja"}
+        for task, moment in zip(tasks, at, strict=True)
+    ]
+    for name, rows in (("votes.json", tasks), ("flat.json", flat)):
+        (tmp_path / name).write_text(json.dumps(rows))
+        ingest(settings, [classifier], [tmp_path / name])
+    found = label(settings, classifier)
+    [[one, other, votes]] = found["doubles"]
+    assert (found["labels"], one, votes) == (8, "7", 8)
+    assert "One person twice?" in (page := Path(found["page"]).read_text("utf-8"))
+    assert other in page
+    assert "mia" not in page + json.dumps(found)
+    rule = Votes(same_person=(("7", "mia@uni.example"),))
+    found = label(settings, classifier.model_copy(update={"votes": rule}))
+    assert (found["labels"], found["too_few_votes"], found["annotators"], found["doubles"]) == (0, 8, 1, [])
+
+
 def test_the_queue_goes_out_and_its_answers_come_in(
     settings: Settings, classifier: Classifier, arrive: Any, store: Store, tmp_path: Path
 ) -> None:
@@ -237,9 +271,37 @@ def test_the_queue_goes_out_and_its_answers_come_in(
     ingest(settings, [classifier], [tmp_path / "answered.json"])
     after = store.read("texts").sort_values("text_id", ignore_index=True)
     assert after.drop(columns="file").equals(texts.drop(columns="file"))
+    alpha = found["alpha"]
     found = label(settings, classifier, tmp_path / "queue.json")
     assert (found["labels"], found["ties"], found["queued"]) == (4, 1, 1)
     assert labels_in(store)["x:003:caption"] == "no_call"
+    assert found["second_looks"] == 2
+    assert (found["alpha"], found["alpha_texts"]) != (alpha, 4)  # the single vote's second one counts
+    assert set(store.read("annotations", {"annotator": "24"})["why"].fillna("")) == {"tie", ""}
+
+
+def test_who_thinks_again_about_ties_does_not_move_alpha(
+    settings: Settings, classifier: Classifier, arrive: Any, store: Store, tmp_path: Path
+) -> None:
+    """Both annotators get their 30 ties back and settle them: labels change, alpha is that of the first codings, and
+    no batch is held out; a third annotator of the ties changes as little."""
+    arrive("a.json", {"21": RIGHT + "cn" * 60})
+    arrive("b.json", {"22": WRONG + "cn" * 60})
+    before = label(settings, classifier, tmp_path / "queue.json")
+    assert (before["labels"], before["ties"], before["second_looks"]) == (120, 30, 0)
+    answer = {"from_name": classifier.question, "type": "choices", "value": {"choices": ["ja"]}}
+    tasks = json.loads((tmp_path / "queue.json").read_text("utf-8"))
+    for day, (who, counted) in enumerate([(21, 30), (22, 60), (23, 90)], 2):
+        made = {"completed_by": who, "created_at": f"2026-10-0{day}T10:00:00Z", "result": [answer]}
+        answered = [{"id": at, **task, "annotations": [made]} for at, task in enumerate(tasks)]
+        (tmp_path / f"{who}.json").write_text(json.dumps(answered, ensure_ascii=False), "utf-8")
+        ingest(settings, [classifier], [tmp_path / f"{who}.json"])
+        found = label(settings, classifier)
+        assert (found["alpha"], found["kappas"], found["held_back"]) == (before["alpha"], before["kappas"], [])
+        assert found["second_looks"] == counted
+    assert (found["labels"], found["ties"]) == (150, 0)
+    assert "60 votes" not in (page := Path(found["page"]).read_text("utf-8"))
+    assert "90 votes" in page
 
 
 def test_a_queue_that_is_no_file_changes_nothing(

@@ -166,6 +166,15 @@ def test_a_decision_counts_looks_and_says_what_was_not_checked(released):
     ]
 
 
+def test_figures_say_how_often_the_test_set_was_looked_at(released):
+    """What the gate counts stands with the figures: in the result, on the page, in the JSON and on the card."""
+    found = evaluate(released.settings, released.classifier, released.version.version)
+    page = Path(found["page"])
+    assert found["looks"] == json.loads(page.with_name("evaluation.json").read_text("utf-8"))["looks"] == 2
+    assert "2 versions have been looked at on this test set" in page.read_text("utf-8")
+    assert "2 versions have been looked at" in released.registry.get(released.version.version).description
+
+
 def test_mlflow_gives_the_answers_of_score(by_name):
     """Loaded by the alias champion: for a list, a frame of any name, and the example the same labels and numbers."""
     model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")

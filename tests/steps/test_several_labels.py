@@ -280,6 +280,16 @@ def test_folds_and_audit_count_sets_at_each_label(chain, tmp_path):
     assert total == {"support": 62, "interact": 62, "none": 31}
     inside = sum(sizes[side]["labels"]["support"] for side in ("train", "validation"))
     assert sum(fold["positives"] for fold in found["folds"]) == inside
+    assert found["chosen"] == 0
+    store = Store(chain.settings.lake)
+    votes = store.read("annotations")
+    ledger = store.read("splits").set_index("text_id")["split"]
+    taught = votes[votes["text_id"].map(ledger).isin(["train", "test"])].assign(why="teach")
+    store.put("annotations", taught)
+    folded = {one for one in taught["text_id"] if ledger[one] == "train"}
+    told = split(chain.settings, chain.classifier, folds=3)
+    assert told["chosen"] == len(folded) > 0
+    store.put("annotations", votes)
     assert found["audit"]["power"]["positives"] == sizes["test"]["labels"]["support"]
 
 

@@ -12,7 +12,7 @@ import krippendorff
 import numpy as np
 import pandas as pd
 
-from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE, names_in
+from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE, SECOND_LOOK, names_in
 
 _RESAMPLES = 1000  # the ends of a 95 % interval move by less than .01 beyond this
 _CONFIDENCE = 0.95
@@ -68,6 +68,24 @@ def shown(annotator: str) -> str:
 def own_votes(votes: pd.DataFrame) -> pd.DataFrame:
     """The votes that annotators cast: no abstentions, no labels that were decided elsewhere."""
     return votes[(votes["annotator"] != DECIDED_ELSEWHERE) & (votes["label"] != ABSTAIN)]
+
+
+def looked_again(votes: pd.DataFrame) -> pd.Series:
+    """Which votes were cast when the text was sent out for another look (``why``); False where nobody noted it."""
+    return votes["why"].isin(SECOND_LOOK) if "why" in votes else pd.Series(False, index=votes.index)
+
+
+def first_codings(votes: pd.DataFrame) -> pd.DataFrame:
+    """The votes as they were before anybody looked again (columns why and first).
+
+    Who looks again at a text because people disagreed on it, or looks at such texts only, is no independent coder of
+    all of them, and reliability is about those (Krippendorff, Content Analysis, 4th edition, 12.2).
+    """
+    again = looked_again(votes)
+    if not again.any():
+        return votes
+    rows = votes[~again | votes["first"].notna()]
+    return rows.assign(label=rows["label"].where(~again.loc[rows.index], rows["first"]))
 
 
 def measure(votes: pd.DataFrame, labels: Sequence[str], seed: int = _SEED, *, several: bool = False) -> Agreement:

@@ -8,7 +8,19 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Votes
-from aufruf.data.agreement import Agreement, Kappa, alpha, count, mean_kappa, measure, own_votes, pairwise_kappa, shown
+from aufruf.data import people
+from aufruf.data.agreement import (
+    Agreement,
+    Kappa,
+    alpha,
+    count,
+    looked_again,
+    mean_kappa,
+    measure,
+    own_votes,
+    pairwise_kappa,
+    shown,
+)
 from aufruf.schemas import DECIDED_ELSEWHERE
 
 COUNTS, HELD_OUT, EXCLUDED, OUTDATED = "counts", "held_out", "excluded", "outdated"
@@ -32,7 +44,7 @@ def standing(
     ``votes``: text_id, annotator, label, file. ``files``: digest, ingested_at. ``several``: a text may have several of
     the labels. A label that was decided elsewhere always counts: it is nobody's vote.
     """
-    excluded = votes["annotator"].isin(_excluded(votes["annotator"].unique(), rule.exclude))
+    excluded = votes["annotator"].isin(_excluded(votes["annotator"].unique(), rule))
     held = hold_out(votes[~excluded], files, labels, rule, several=several)
     outside = votes["annotator"] == DECIDED_ELSEWHERE
     held_out = votes["file"].isin([batch.file for batch in held]) & ~outside
@@ -46,9 +58,10 @@ def hold_out(
     """The batches to hold out, in the order in which they arrived.
 
     Each is measured with what was accepted before it, on the texts that it votes on. Agreement that cannot be
-    measured (too few texts with two votes, one label only) holds nothing out.
+    measured (too few texts with two votes, one label only) holds nothing out. Second looks are not measured: they are
+    at the very texts on which people disagree.
     """
-    cast = own_votes(votes)
+    cast = own_votes(votes[~looked_again(votes)])
     accepted = np.zeros(len(cast), dtype=bool)
     held = []
     for file in arrival(set(cast["file"]), files):
@@ -72,9 +85,10 @@ def arrival(digests: Collection[str], files: pd.DataFrame) -> list[str]:
     return known + sorted(set(digests) - set(at.index))
 
 
-def _excluded(annotators: Iterable[str], exclude: Collection[str]) -> set[str]:
+def _excluded(annotators: Iterable[str], rule: Votes) -> set[str]:
     """Annotators whom the classifier file names, by their id, their address, or as results show them."""
-    named = set(map(shown, exclude))
+    known = people.names(rule.same_person)
+    named = {known.get(name, name) for name in map(shown, rule.exclude)}
     return {name for name in annotators if name != DECIDED_ELSEWHERE and shown(name) in named}
 
 

@@ -11,10 +11,9 @@ import pandas as pd
 from aufruf.data import identity
 from aufruf.data.batches import COUNTS, HELD_OUT
 from aufruf.errors import AufrufError, UsageError
-from aufruf.schemas import ABSTAIN, UNTYPED
+from aufruf.schemas import ABSTAIN, TEACH, UNTYPED
 
 MISMATCH = "mismatch"  # why a text that has a label waits for another look
-TEACH = "teach"  # ... and one that nobody has looked at
 WAITING = ("contradiction", "tie", "held_back", "edited", "too_few_votes")
 _WRITTEN = {"caption": "Caption", "ocr": "OCR", "transcript": "Transcription", UNTYPED: ""}  # as exports spell types
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from aufruf.schemas import UNTYPED, Annotation, Text
+from aufruf.schemas import SECOND_LOOK, UNTYPED, Annotation, Text
 
 _FILLED = ("post_id", "post_type", "platform", "author", "party", "posted_at")
 
@@ -51,10 +51,17 @@ def votes_to_write(
         if before is not None and _later(before.annotated_at, vote.annotated_at):
             continue
         if before is None or (before.label, before.annotated_at) != (vote.label, vote.annotated_at):
-            changed.append(vote)
+            changed.append(_with_first(vote, before))
         # from this very file: the run that stored it broke off before anybody was told
         fresh += before is None or before.label != vote.label or before.file == vote.file
     return changed, fresh
+
+
+def _with_first(vote: Annotation, before: Annotation | None) -> Annotation:
+    """A second look at the same wording keeps what was said at the first, which agreement is about."""
+    if vote.why not in SECOND_LOOK or before is None or before.group_id not in (None, vote.group_id):
+        return vote
+    return replace(vote, first=before.first if before.why in SECOND_LOOK else before.label)
 
 
 def _later(stored: datetime | None, arrived: datetime | None) -> bool:

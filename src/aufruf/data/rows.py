@@ -17,9 +17,9 @@ Questions = Sequence[Sequence[Classifier]]  # the classifiers, those of one ques
 
 COLUMNS = [
     *("file", "item", "text_id", "post_id", "text", "text_type", "post_type", "platform", "author", "party"),
-    *("posted_at", "collected_at", "digest", "annotator", "question", "label", "annotated_at", "seconds"),
+    *("posted_at", "collected_at", "digest", "annotator", "question", "label", "annotated_at", "seconds", "why"),
 ]
-_AS_WRITTEN = ("label", "annotator", "question", "author", "party")
+_AS_WRITTEN = ("label", "annotator", "question", "author", "party", "why")
 _DATES = ("posted_at", "collected_at", "annotated_at")
 _ROUNDED = re.compile(r"\d[.,]\d+E\+\d+")  # 3,49819E+18: what a spreadsheet makes of a long id
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: no encoding can write it, pandas cannot hash it
@@ -93,7 +93,7 @@ def text(row: Mapping[str, Any], file: str) -> Text:
 
 def votes(row: Mapping[str, Any], questions: Questions, file: str) -> list[Annotation]:
     """The votes of a row that passed: one for each classifier that asks its question."""
-    about = (row["annotated_at"], file, row["seconds"], identity.group_id(row["text"]))
+    about = (row["annotated_at"], file, row["seconds"], identity.group_id(row["text"]), row["why"])
     return [
         Annotation(one.name, row["text_id"], row["annotator"], label, *about)
         for group in questions

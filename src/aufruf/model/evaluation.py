@@ -95,6 +95,12 @@ def difference(
     return Interval(float(value), low, high)
 
 
+def disagreements(challenger: Judged, champion: Judged, groups: Sequence[str], metric: str) -> int:
+    """Groups with a row that the two answer differently, as far as the metric looks at answers."""
+    differ = (_looked_at(challenger, metric) != _looked_at(champion, metric)).any(axis=1)
+    return len(np.unique(np.asarray(groups, dtype=str)[differ]))
+
+
 def draws(groups: Sequence[str], resamples: int, seed: int) -> Iterator[Floats]:
     """How often each resample draws the group of each row: blocks of (resamples, rows), the same for any block size."""
     _, member = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
@@ -107,6 +113,14 @@ def draws(groups: Sequence[str], resamples: int, seed: int) -> Iterator[Floats]:
             continue
         drawn = random.integers(0, count, (size, count)) + count * np.arange(size)[:, None]
         yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)[:, member].astype(np.float64)
+
+
+def _looked_at(judged: Judged, metric: str) -> Flags | Floats:
+    """What the metric takes of a model's answers, (texts, columns)."""
+    if metric == "macro_f1":
+        return judged.predicted
+    of_positive = judged.predicted[:, judged.positive] if metric in ("f1", "precision", "recall") else judged.scores
+    return of_positive[:, None]
 
 
 def around(value: float, drawn: Floats, confidence: float) -> Interval:

@@ -86,6 +86,11 @@ def _label(result: dict[str, Any]) -> list[str]:
         f"{result.get('edited', 0)} edited since; "
         f"Krippendorff's alpha {alpha}{_unchanged(result)}",
         *([f"not counted, as votes.exclude asks: {', '.join(result['excluded'])}"] if result.get("excluded") else []),
+        *(
+            f"{one} and {other} said the same at the same moment on {votes} texts: one person, exported in two ways? "
+            "Then name both in votes.same_person, or these votes count twice"
+            for one, other, votes in result.get("doubles", ())
+        ),
         *([f"agreement: {result['page']}"] if "page" in result else []),
         *([f"{result['queued']} tasks written to {result['queue']}"] if "queue" in result else []),
     ]
@@ -99,6 +104,11 @@ def _split(result: dict[str, Any]) -> list[str]:
         f"{sizes} in {result['groups']} groups; {result['added']} added, {result.get('set_aside', 0)} set aside",
         *([f"audit: {result['page']}"] if "page" in result else []),
         *(f"fold {one['fold']}: {one['texts']} texts, {one['positives']} positive" for one in result.get("folds", ())),
+        *(
+            [f"{result['chosen']} of their texts were chosen by `aufruf queue`: figures over folds are not of posts"]
+            if result.get("chosen")
+            else []
+        ),
         *([f"folds: {result['out']}"] if "out" in result else []),
     ]
 

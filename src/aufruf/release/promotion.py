@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import ceil, log, sqrt
+from math import ceil, log, log2, sqrt
 from statistics import NormalDist
 from typing import Literal
 
@@ -24,6 +24,7 @@ class Evidence:
     slices: Mapping[str, float] = field(default_factory=dict)  # F1 of "party=X", of the challenger
     behaviour: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # capability: tests passed, of so many
     looks: int = 1  # challengers that were judged on these test rows, this one included
+    disagreements: int | None = None  # groups of test rows on which the two answer differently; None: not counted
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ def judge(evidence: Evidence, rule: Rule) -> Verdicts:
     """First, promoted, kept or waiting.
 
     A challenger is good enough when it beats the baseline, falls below no floor and, with a champion in use, when the
-    interval of the difference does not reach below minus the margin and the difference itself is above the ``step``.
-    Good enough is promoted in mode ``auto``; in the other modes a person decides, and the verdict is ``waiting``.
+    interval of the difference does not reach below minus the margin, the difference itself is above the ``step`` and
+    the two disagree on ``enough`` texts. Good enough is promoted in mode ``auto``; in the other modes a person decides,
+    and the verdict is ``waiting``.
     """
     against = [*_baseline(evidence, rule), *_champion(evidence, rule), *_floors(evidence, rule)]
     if against:
@@ -73,7 +75,22 @@ def step(evidence: Evidence, rule: Rule) -> float:
         return 0.0
     _, low, high = evidence.difference
     error = (high - low) / (2 * NormalDist().inv_cdf(0.5 + rule.confidence / 2))
-    return error * max(1.0, sqrt(2 * log(max(1, evidence.looks))))
+    return error * _errors(evidence.looks)
+
+
+def enough(looks: int) -> int:
+    """The fewest disagreements that can say anything on the ``looks``-th look: 3 at the first, 10 at the hundredth.
+
+    Of n disagreements between equal models all favour the challenger with probability 2^-n (the exact sign test of
+    McNemar 1947). Below the probability of a lead by the ``step``, if it is normal, that is from so many on; a
+    bootstrap, which can only repeat the few that it has, does not know it.
+    """
+    return ceil(-log2(NormalDist().cdf(-_errors(looks))))
+
+
+def _errors(looks: int) -> float:
+    """The step in standard errors."""
+    return max(1.0, sqrt(2 * log(max(1, looks))))
 
 
 def looks(judged: Iterable[tuple[str, int]], challenger: str, rows: int) -> int:
@@ -144,9 +161,14 @@ def _champion(evidence: Evidence, rule: Rule) -> list[str]:
     if evidence.difference is None:
         return []
     value, low, _ = evidence.difference
-    found, needed = [], step(evidence, rule)
+    found, needed, least = [], step(evidence, rule), enough(evidence.looks)
     if value <= 0:
         found.append(f"not better than version {evidence.champion} ({100 * value:+.1f} points)")
+    elif evidence.disagreements is not None and evidence.disagreements < least:
+        found.append(
+            f"too few disagreements to tell: the two differ on {evidence.disagreements} test texts (near-duplicates "
+            f"and texts of a post count once); look number {evidence.looks} needs {least}"
+        )
     elif value <= needed:
         found.append(
             f"{100 * value:+.1f} points may be luck: look number {evidence.looks} at this test set needs more than "

@@ -82,6 +82,8 @@ class AgreementReport:
     coders: Sequence[Coder]
     batches: Sequence[Batch]
     undecided: Sequence[Undecided]
+    doubles: Sequence[tuple[str, str, int]] = ()  # two names that seem to be one person's, and votes that say so
+    second_looks: int = 0  # votes cast when a text was sent out again
 
 
 @dataclass(frozen=True)

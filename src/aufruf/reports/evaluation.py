@@ -124,6 +124,7 @@ class EvaluationReport:
     behaviours: Sequence[Behaviour]
     doubts: Sequence[Doubt]
     doubts_of: int
+    looks: int = 1  # versions that the gate has looked at on these rows, this one included
     ways: Sequence[tuple[str, str]] = ()  # what the page leads to: name and address
 
 

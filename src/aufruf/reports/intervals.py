@@ -14,9 +14,10 @@ class Interval:
     high: float
 
 
-def wilson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(k: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """The score interval of the share k / n, as (low, high) in 0..1; (0, 1) when nothing was counted.
 
+    Both may be broken: an effective number of texts is.
     Wilson (1927), Journal of the American Statistical Association 22, 209-212; recommended for small n by
     Brown, Cai and DasGupta (2001), Statistical Science 16, 101-133, equation 4. Raises ValueError unless
     0 <= k <= n and 0 < confidence < 1.

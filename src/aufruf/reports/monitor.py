@@ -57,6 +57,7 @@ class MonitorReport:
     shifts: Sequence[Shift]
     bars: Mapping[tuple[str, str], Bars]
     history: Sequence[Shift]  # of earlier days too, the first one first
+    learnt: bool = False  # some of the posts are trained on
 
 
 def sentence(shift: Shift, since: date) -> str:

@@ -1,14 +1,16 @@
 """From the share that a classifier labels positive to the share that is: corrected for its errors, with intervals.
 
-Assumed throughout: the classifier errs as often on the texts that are counted as it did on the test texts.
+Assumed throughout: the classifier errs as often on the texts that are counted as it did on the test texts. Texts of one
+account are alike, so intervals are those of as many independent texts as they are worth (``clusters``).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from math import sqrt
 from statistics import NormalDist
 
+from aufruf.reports.clusters import Spread
 from aufruf.reports.intervals import Interval, wilson
 
 _ENOUGH = 5  # test texts of either side below which an error rate says nothing
@@ -53,6 +55,12 @@ class Share:
     calls: int
     raw: Interval
     corrected: Interval | None
+    spread: Spread = field(default_factory=Spread)
+
+    @property
+    def design_effect(self) -> float:
+        """Texts for each independent one that they are worth in a 95 % interval; 1 where they are independent."""
+        return self.texts / self.spread.worth(self.texts) if self.texts else 1.0
 
 
 @dataclass(frozen=True)
@@ -79,14 +87,23 @@ class Prevalence:
     contrasts: list[Contrast]  # of parties, each pair
 
 
-def share(name: str | None, calls: int, texts: int, errors: Errors, confidence: float = 0.95) -> Share:
-    """The raw share with its Wilson interval, and the corrected one."""
-    raw = Interval(calls / texts if texts else 0.0, *wilson(calls, texts, confidence))
-    corrected = correct(calls, texts, errors, confidence) if errors.usable and texts else None
-    return Share(name, texts, calls, raw, corrected)
+def share(
+    name: str | None, calls: int, texts: int, errors: Errors, confidence: float = 0.95, spread: Spread | None = None
+) -> Share:
+    """The raw share with its Wilson interval, and the corrected one; ``spread``: of the share from account to account.
+
+    Both intervals are those of as many independent texts as these are worth.
+    """
+    spread = spread or Spread()
+    worth = spread.worth(texts, confidence)
+    raw = Interval(calls / texts if texts else 0.0, *wilson(_part(calls, texts, worth), worth, confidence))
+    corrected = correct(calls, texts, errors, confidence, spread) if errors.usable and texts else None
+    return Share(name, texts, calls, raw, corrected, spread)
 
 
-def correct(calls: int, texts: int, errors: Errors, confidence: float = 0.95) -> Interval | None:
+def correct(
+    calls: int, texts: int, errors: Errors, confidence: float = 0.95, spread: Spread | None = None
+) -> Interval | None:
     """The share of positives behind ``calls`` of ``texts`` labelled positive.
 
     The value: Rogan and Gladen (1978), American Journal of Epidemiology 107, 71-76, held within 0..1. The interval:
@@ -96,8 +113,13 @@ def correct(calls: int, texts: int, errors: Errors, confidence: float = 0.95) ->
     """
     value = _rogan_gladen(calls / texts, errors.found / errors.positives, errors.spared / errors.negatives)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    n, positives, negatives = texts + z**2, errors.positives + 2, errors.negatives + 2
-    p, se, sp = (calls + z**2 / 2) / n, (errors.found + 1) / positives, (errors.spared + 1) / negatives
+    worth = (spread or Spread()).worth(texts, confidence)
+    n, positives, negatives = worth + z**2, errors.positives + 2, errors.negatives + 2
+    p, se, sp = (
+        (_part(calls, texts, worth) + z**2 / 2) / n,
+        (errors.found + 1) / positives,
+        (errors.spared + 1) / negatives,
+    )
     centre, youden = _rogan_gladen(p, se, sp), se + sp - 1
     of_se, of_sp = se * (1 - se) / positives, sp * (1 - sp) / negatives
     shift = 2 * z**2 * (centre * of_se - (1 - centre) * of_sp)
@@ -123,7 +145,7 @@ def contrasts(shares: Sequence[Share], errors: Errors, confidence: float = 0.95)
 
 
 def _contrast(one: Share, other: Share, errors: Errors, confidence: float) -> Contrast | None:
-    a, b = (correct(each.calls, each.texts, errors, confidence) for each in (one, other))
+    a, b = (correct(each.calls, each.texts, errors, confidence, each.spread) for each in (one, other))
     if a is None or b is None:
         return None
     value = a.value - b.value
@@ -134,6 +156,11 @@ def _contrast(one: Share, other: Share, errors: Errors, confidence: float) -> Co
 
 def _rogan_gladen(share: float, sensitivity: float, specificity: float) -> float:
     return (share + specificity - 1) / (sensitivity + specificity - 1)
+
+
+def _part(calls: int, texts: int, worth: float) -> float:
+    """Calls among the independent texts."""
+    return min(worth, calls * (worth / texts)) if texts else 0.0
 
 
 def _value(one: Share) -> float:

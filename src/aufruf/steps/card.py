@@ -83,6 +83,7 @@ def _measured(classifier: Classifier, version: Version) -> dict[str, Any]:
         "pages": {name: url for name, url in pages.items() if url},
         "positive": classifier.positive,
         "rows": int(tags["aufruf.test_rows"]),
+        "looks": int(tags.get("aufruf.looks", 0)),
         "confidence": classifier.gate.confidence,
         "metrics": json.loads(tags["aufruf.metrics"]),
         "baseline": json.loads(tags["aufruf.baseline"]),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.release import promotion
 from aufruf.release.registry import Version
 from aufruf.schemas import PROMOTED, Decision
 from aufruf.store import Store
@@ -23,6 +24,12 @@ def last(store: Store, classifier: Classifier, challenger: str) -> Row | None:
         return None
     row = rows.sort_values("at").iloc[-1]
     return {str(key): None if pd.isna(value) else value for key, value in row.items()}
+
+
+def looks(store: Store, classifier: Classifier, challenger: str, rows: int) -> int:
+    """How many challengers were judged on today's ``rows`` test rows, this one included: ``promotion.looks``."""
+    known = store.read("decisions", {"classifier": classifier.name}, ["challenger", "test_rows"])
+    return promotion.looks(zip(known["challenger"], known["test_rows"], strict=True), challenger, rows)
 
 
 def promoted(store: Store, classifier: Classifier, version: str) -> bool:

@@ -17,13 +17,19 @@ from aufruf.reports import evaluation as pages
 from aufruf.reports.index import write_index
 from aufruf.reports.inert import web_address
 from aufruf.settings import Settings
-from aufruf.steps import card, corpus, evaluation_page, evidence, mismatches, slices
+from aufruf.steps import card, corpus, decisions, evaluation_page, evidence, mismatches, slices
 from aufruf.steps.evidence import Evidence
 from aufruf.steps.score import store_predictions, unscored
 from aufruf.store import Store
 
-_MEASURED = 2  # raised when a figure is added: a version measured before is measured again
-_TAGS = {"by_label": "{}", "slices": "{}", "behaviour": "{}", "mismatches": "0"}  # and what a version without says
+_MEASURED = 3  # raised when a figure is added: a version measured before is measured again
+_TAGS = {
+    "by_label": "{}",
+    "slices": "{}",
+    "behaviour": "{}",
+    "mismatches": "0",
+    "looks": "null",
+}  # and what a version without says
 
 
 def evaluate(
@@ -99,6 +105,7 @@ def _measure(
 ) -> Version:
     registry = Registry(settings, classifier.name)
     said = answers(settings, classifier, version, frame[frame["split"] == "test"])
+    looks = decisions.looks(Store(settings.lake), classifier, version.version, len(said))
     asks = classifier.evaluation.behaviour != "none"
     predictor = _predictor(registry, classifier, version) if asks else None
     found = evidence.gather(classifier, frame, said, parts, predictor)
@@ -108,7 +115,8 @@ def _measure(
     run.metrics({f"baseline_{name}": one["value"] for name, one in found.baseline.items()})
     served = settings.served(classifier.name, f"{pages.FOLDER}/{version.version}/index.html")
     run.tag({"aufruf.report": served})
-    run.table("evaluation.json", found.as_dict(classifier))
+    facts = {**found.as_dict(classifier), "looks": looks}
+    run.table("evaluation.json", facts)
     for name, picture in drawn.items():
         run.figure(name, picture.png)
     run.close()
@@ -121,8 +129,9 @@ def _measure(
         mismatches.doubts(Store(settings.lake), classifier, said, frame),
         at,
         web_address(settings.registry_url),
+        looks,
     )
-    pages.write(settings.reports, report, {"model_version": version.version, **found.as_dict(classifier)})
+    pages.write(settings.reports, report, {"model_version": version.version, **facts})
     write_index(settings.reports / classifier.name, classifier.name, settings.front(classifier.name))
     registry.tag(
         version.version,
@@ -130,6 +139,7 @@ def _measure(
             **({"aufruf.report": served} if served else {}),
             **_tags(classifier, found),
             "aufruf.mismatches": report.doubts_of,
+            "aufruf.looks": looks,
             "aufruf.evaluated_at": at.isoformat(timespec="seconds"),
             "aufruf.evaluated": mark,  # last: a killed evaluation is done again
         },

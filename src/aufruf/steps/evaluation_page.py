@@ -55,8 +55,12 @@ def report(
     doubts: Sequence[pages.Doubt],
     at: datetime,
     server: str | None = None,
+    looks: int = 1,
 ) -> pages.EvaluationReport:
-    """All facts of the page on a version; ``server``: the tracking server's address, if a browser can open it."""
+    """All facts of the page on a version; ``server``: the tracking server's address, if a browser can open it.
+
+    ``looks``: versions that the gate has looked at on these rows, this one included.
+    """
     tags, asked = version.tags, classifier.evaluation
     ways = {
         f"Version {version.version} in MLflow": server
@@ -85,6 +89,7 @@ def report(
         unknown=found.unknown,
         enough=(asked.slice_texts, asked.slice_positives),
         behaviours=behaviours(found.outcomes, classifier.positive),
+        looks=looks,
         ways=[(name, url) for name, url in ways.items() if url],
         doubts=doubts,
         doubts_of=int((found.model.truth != found.model.predicted).any(axis=1).sum()),

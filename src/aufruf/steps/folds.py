@@ -8,13 +8,16 @@ from aufruf.data.folds import folds as dealt
 from aufruf.errors import UsageError
 from aufruf.reports.page import write_whole
 from aufruf.reports.spreadsheet import safe
+from aufruf.schemas import TEACH
 from aufruf.settings import Settings
 from aufruf.steps import corpus
+from aufruf.store import Store
 
 
 def folds(settings: Settings, classifier: Classifier, k: int, out: Path | None) -> dict[str, Any]:
     """Texts and positives per fold, under ``folds``; with ``out`` a CSV of text_id and fold is written.
 
+    ``chosen``: how many of the texts went out with ``aufruf queue``: the folds hold no random sample of posts then.
     Raises UsageError for a number that the groups of train and validation do not make.
     """
     frame = corpus.labelled(settings, classifier)
@@ -27,10 +30,17 @@ def folds(settings: Settings, classifier: Classifier, k: int, out: Path | None) 
         "folds": [
             {"fold": int(str(at)), "texts": len(part), "positives": int(corpus.calls(part["label"], classifier).sum())}
             for at, part in rows.groupby("fold")
-        ]
+        ],
+        "chosen": len(_chosen(settings, classifier).intersection(rows["text_id"])),
     }
     if out is not None:
         cells = rows.assign(text_id=rows["text_id"].map(safe))[["text_id", "fold"]]
         write_whole(out, cells.to_csv(index=False))
         result["out"] = str(out)
     return result
+
+
+def _chosen(settings: Settings, classifier: Classifier) -> set[str]:
+    """Texts that somebody annotated because ``aufruf queue`` had sent them out, as far as their exports say so."""
+    votes = Store(settings.lake).read("annotations", {"classifier": classifier.name}, ["text_id", "why"])
+    return set(votes.loc[votes["why"] == TEACH, "text_id"])  # not in the query: older tables lack the column

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.data import agreement, batches, labels
+from aufruf.data import agreement, batches, labels, people
 from aufruf.data import queue as queues
 from aufruf.errors import DataRefused
 from aufruf.reports import agreement as page
@@ -44,6 +44,8 @@ class _Measured:
     people: list[agreement.Annotator]
     held_out: dict[str, int]  # votes of an annotator that a held-out batch holds
     excluded: list[str]
+    doubles: list[tuple[str, str, int]]  # who seem to be one person, and the votes that say so
+    second_looks: int  # votes that count for labels, and not (or as they were before) for alpha
 
 
 def label(settings: Settings, classifier: Classifier, queue: Path | None = None) -> dict[str, Any]:
@@ -74,9 +76,11 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
 
 
 def counting(store: Store, classifier: Classifier) -> pd.DataFrame:
-    """The votes that count - text_id, annotator, label - of undecided texts too: without those, all would agree."""
+    """The first codings that count - text_id, annotator, label - of undecided texts too: without those, all would
+    agree."""
     found = _decide(store, classifier, store.read("labels", {"classifier": classifier.name}))
-    return found.votes.loc[found.standing == batches.COUNTS, ["text_id", "annotator", "label"]]
+    counted = agreement.first_codings(found.votes[found.standing == batches.COUNTS])
+    return counted[["text_id", "annotator", "label"]]
 
 
 def undecided(settings: Settings, classifier: Classifier) -> list[dict[str, Any]]:
@@ -102,9 +106,14 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
     votes = store.read(
         "annotations",
         {"classifier": classifier.name},
-        ["text_id", "annotator", "label", "file", "seconds", "group_id"],
+        ["text_id", "annotator", "label", "file", "annotated_at", "seconds", "group_id", "why", "first"],
     ).rename(columns={"group_id": "reading"})
     votes["annotator"] = votes["annotator"].map(agreement.shown)
+    rule, now, there = classifier.votes, datetime.now(UTC), set(votes["annotator"])
+    for key, named in (("exclude", rule.exclude), ("same_person", [one for some in rule.same_person for one in some])):
+        for name in sorted(set(map(agreement.shown, named)) - there):
+            log.warning("votes.%s names %r, who has no vote for %s", key, name, classifier.name)
+    votes = people.as_one(votes, rule.same_person)
     several = classifier.multi_label
     labels.known_labels(votes, classifier.labels, classifier.name, several=several)
     texts = store.read(
@@ -113,9 +122,6 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
         ["text_id", "group_id", "post_id", "text", "text_type"],
     )
     files = store.read("files", columns=["digest", "name", "ingested_at"])
-    rule, now = classifier.votes, datetime.now(UTC)
-    for name in sorted(set(map(agreement.shown, rule.exclude)) - set(votes["annotator"])):
-        log.warning("votes.exclude names %r, who has no vote for %s", name, classifier.name)
     current = votes["text_id"].map(texts.drop_duplicates("text_id").set_index("text_id")["group_id"])
     outdated = votes["reading"].notna() & current.notna() & (votes["reading"] != current)
     stands, held = batches.standing(votes[~outdated], files, classifier.labels, rule, several=several)
@@ -127,22 +133,28 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
 
 
 def _measure(found: _Found, classifier: Classifier) -> _Measured:
-    """Alpha of the votes that count; pairs and people also with those held out, so that the odd one out is seen."""
+    """Alpha of the votes that count; pairs and people also with those held out, so that the odd one out is seen.
+
+    Alpha and kappas are of first codings, a person's own row is of all votes.
+    """
     counted, judged = (found.votes[found.standing.isin(kinds)] for kinds in _KINDS)
     several = classifier.multi_label
     types = dict(zip(found.texts["text_id"], found.texts["text_type"], strict=True))
-    kappas = agreement.pairwise_kappa(judged)
+    second = int(agreement.looked_again(agreement.own_votes(counted)).sum())
+    kappas, counted = agreement.pairwise_kappa(agreement.first_codings(judged)), agreement.first_codings(counted)
     held, excluded = (found.votes[found.standing == kind] for kind in (batches.HELD_OUT, batches.EXCLUDED))
-    people = [*agreement.annotators(judged, classifier.labels, kappas)]
+    coders = [*agreement.annotators(judged, classifier.labels, kappas)]
     alone = [*agreement.annotators(excluded.assign(text_id=excluded.index), classifier.labels, {})]  # with nobody
     return _Measured(
         agreement.measure(counted, classifier.labels, several=several),
         agreement.by_text_type(counted, types, classifier.labels, several=several),
         agreement.by_label(counted, classifier.labels) if several else {},
         kappas,
-        sorted([*people, *alone], key=lambda person: person.name),
+        sorted([*coders, *alone], key=lambda person: person.name),
         {str(name): len(rows) for name, rows in agreement.own_votes(held).groupby("annotator")},
         sorted(set(excluded["annotator"])),
+        people.doubles(judged),
+        second,
     )
 
 
@@ -174,6 +186,8 @@ def _figures(measured: _Measured) -> dict[str, Any]:
             for one in measured.people
         ],
         "excluded": measured.excluded,
+        "doubles": [list(pair) for pair in measured.doubles],
+        "second_looks": measured.second_looks,
     }
 
 
@@ -208,6 +222,8 @@ def _page(
         by_label={label: _alpha(one) for label, one in measured.by_label.items()},
         pairs=[page.Pair(*pair, one.value, one.texts) for pair, one in measured.kappas.items()],
         coders=[_coder(one, measured) for one in measured.people],
+        doubles=measured.doubles,
+        second_looks=measured.second_looks,
         batches=[
             page.Batch(e["file"], e["votes"], _alpha(b.agreement), e["reason"])
             for e, b in zip(entries, found.held, strict=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.data import queue
+from aufruf.data import people, queue
 from aufruf.data.agreement import shown
 from aufruf.model.mismatches import Mismatch, mismatches, neighbours
 from aufruf.reports.evaluation import Doubt, Near
@@ -52,10 +52,13 @@ def tasks(store: Store, classifier: Classifier, said: pd.DataFrame) -> list[dict
     """A Label Studio task for each of ``ranked``, in its order."""
     ids = said["text_id"].iloc[[one.row for one in ranked(classifier, said)]].tolist()
     votes = store.read(
-        "annotations", {"classifier": classifier.name, "text_id": ids}, ["text_id", "annotator", "label"]
+        "annotations",
+        {"classifier": classifier.name, "text_id": ids},
+        ["text_id", "annotator", "label", "annotated_at"],
     )
-    excluded = set(map(shown, classifier.votes.exclude))
-    votes = votes[[shown(one) not in excluded for one in votes["annotator"]]]
+    votes, rule = votes.assign(annotator=votes["annotator"].map(shown)), classifier.votes
+    votes, known = people.as_one(votes, rule.same_person), people.names(rule.same_person)
+    votes = votes[~votes["annotator"].isin({known.get(name, name) for name in map(shown, rule.exclude)})]
     texts = store.read("texts", {"text_id": ids}, ["text_id", "post_id", "text", "text_type"])
     return queue.doubted(texts.drop_duplicates("text_id").set_index("text_id").loc[ids].reset_index(), votes)
 

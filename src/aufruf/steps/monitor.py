@@ -81,7 +81,8 @@ def _measured(
                 continue
             apart = drift.compared(before, now, _SEED)
             means = sample.mean(figure), found.last.mean(figure)
-            shifts.append(_shift(classifier, version, found, figure, against, apart, int(before.sum()), means))
+            sizes = int(before.sum()), int(now.sum())
+            shifts.append(_shift(classifier, version, found, figure, against, apart, sizes, means))
             bins = names if figure == drift.LABELS else pages.bins(drift.EDGES[figure], figure)
             drawn[figure, against] = pages.Bars(bins, apart.before, apart.now)
     return shifts, drawn
@@ -94,7 +95,7 @@ def _shift(
     figure: str,
     against: str,
     apart: drift.Distance,
-    compared: int,
+    sizes: tuple[int, int],
     means: tuple[float, float],
 ) -> Shift:
     limit = classifier.monitor.limit(figure)
@@ -105,8 +106,8 @@ def _shift(
         figure=figure,
         against=against,
         model_version=version.version,
-        texts=len(found.last),
-        compared=compared,
+        texts=sizes[1],
+        compared=sizes[0],
         mean_before=round(means[0], 6),
         mean_now=round(means[1], 6),
         distance=round(apart.value, 6),
@@ -156,6 +157,7 @@ def _result(
         "day": found.day.isoformat(),
         "texts": len(found.last),
         "compared": {"training": len(found.training), "weeks": len(found.weeks)},
+        "learnt": found.learnt,
         **{one.figure: one.distance for one in shifts if one.against == "training"},
         "shifts": [
             {key: value for key, value in asdict(one).items() if key not in {"classifier", "day", "measured_at"}}
@@ -186,6 +188,7 @@ def _page(
         version=result["model_version"],
         texts=result["texts"],
         compared=result["compared"],
+        learnt=result["learnt"],
         minimum=classifier.monitor.minimum,
         told=result["told"],
         shifts=list(shifts),

@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
-from aufruf.data.shares import side
+from aufruf.reports.clusters import Spread, spread
 from aufruf.reports.prevalence import Errors, Prevalence, Share, contrasts, share
 from aufruf.steps import corpus
+from aufruf.steps.unlearnt import clusters, held_out, learnt
 from aufruf.store import Store
 
 SLICES = ("party", "text_type", "post_type", "week")
@@ -27,7 +26,7 @@ def prevalence(store: Store, classifier: Classifier, version: str) -> Prevalence
     and parties that were annotated. The error rates come from the version's predictions on the test split.
     """
     errors, counted = test_errors(store, classifier, version), _counted(store, classifier, version)
-    whole = share(None, *_sums(counted), errors)
+    whole = _share_of(None, counted, errors)
     slices = {name: _shares(counted, name, errors) for name in SLICES}
     return Prevalence(errors, whole, slices, contrasts(slices["party"], errors))
 
@@ -35,22 +34,25 @@ def prevalence(store: Store, classifier: Classifier, version: str) -> Prevalence
 def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
     """How often a version is right on the test texts with a label, of either side.
 
-    Texts of one post or wording err together: each side's totals are cut to its number of groups, which makes the
-    intervals wider and leaves the rates as they are.
+    Texts of one post, wording or account err together: each side's totals are cut to its number of groups, or to what
+    its texts are worth by account where that is less. It makes the intervals wider and leaves the rates as they are.
     """
     mine = {"classifier": classifier.name}
     test = store.read("splits", {**mine, "split": "test"}, ["text_id", "group_id"])
-    now = store.read("texts", {"text_id": test["text_id"].tolist()}, ["text_id", "digest"])
+    asked = ["text_id", "digest", "platform", "post_id", "author"]
+    now = store.read("texts", {"text_id": test["text_id"].tolist()}, asked)
     test, labels = test.merge(now, on="text_id"), store.read("labels", mine, ["text_id", "label"])
     said = store.read("predictions", {**mine, "model_version": version, "text_id": test["text_id"].tolist()})
     rows = test.merge(labels[labels["label"].notna()], on="text_id")
     rows = rows.merge(said[["text_id", "digest", "label"]], on=["text_id", "digest"], suffixes=("", "_said"))
+    rows["post_id"] = rows["post_id"].fillna(rows["text_id"])
     truth, told = (corpus.calls(rows[name], classifier) for name in ("label", "label_said"))
     sides = []
     for these, right in ((truth, told), (~truth, ~told)):
         texts, groups = int(these.sum()), rows.loc[these, "group_id"].nunique()
-        part = groups / texts if texts else 0.0
-        sides += [float((these & right).sum()) * part, float(groups)]
+        told_of = clusters(rows[these]).assign(call=right[these], n=1)
+        worth = min(float(groups), _spread(told_of).worth(texts))
+        sides += [float((these & right).sum()) * (worth / texts if texts else 0.0), worth]
     return Errors(*sides)
 
 
@@ -76,59 +78,61 @@ def as_json(found: Prevalence) -> dict[str, Any]:
 
 def _share(one: Share) -> dict[str, Any]:
     corrected = None if one.corrected is None else vars(one.corrected)
-    return {"name": one.name, "texts": one.texts, "calls": one.calls, "raw": vars(one.raw), "corrected": corrected}
+    return {
+        "name": one.name,
+        "texts": one.texts,
+        "calls": one.calls,
+        "clusters": one.spread.clusters,
+        "design_effect": round(one.design_effect, 4),
+        "raw": vars(one.raw),
+        "corrected": corrected,
+    }
 
 
 def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
-    """Texts that no model learns from by what slices are made of and by label, column ``n``."""
+    """Texts that no model learns from by what slices are made of, account, post and label; column ``n``."""
     mine, zone = f"classifier = {quoted(classifier.name)}", quoted(classifier.schedule.timezone)
     week = f"date_trunc('week', t.posted_at at time zone {zone})"
     sql = (
-        f"select t.group_id, s.split, t.party, t.text_type, t.post_type, {week} as week, p.label, count(*) as n "  # noqa: S608 - names are ours, values are quoted
+        f"select t.group_id, s.split, t.party, t.text_type, t.post_type, {week} as week, p.label, t.author, "  # noqa: S608 - names are ours, values are quoted
+        f"t.platform, coalesce(t.post_id, t.text_id) as post_id, count(*) as n "
         f"from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest "
         f"left join (select text_id, split from splits where {mine}) s on s.text_id = t.text_id "
         f"left join files f on f.digest = t.file "
         f"where p.{mine} and p.model_version = {quoted(version)} and (s.text_id is null or f.kind = 'posts') "
-        f"group by 1, 2, 3, 4, 5, 6, 7"
+        f"group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"
     )
-    by, learnt = [*SLICES, "label"], _learnt(store, classifier)
+    by, known = [*SLICES, "label", "account", "post"], learnt(store, classifier)
     parts = [pd.DataFrame(columns=[*by, "n"], dtype=object)]
     for batch in store.query(sql, "predictions", "texts", "splits", "files"):
         rows = pd.DataFrame({name: pd.Series(batch[name].to_pylist(), dtype=object) for name in batch.schema.names})
-        held = rows[_held_out(rows, learnt, classifier)]
+        held = clusters(rows[held_out(rows, known, classifier)])
         parts.append(held.groupby(by, dropna=False)["n"].sum().reset_index())
-    frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True).astype(object)
+    frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    frame[[*SLICES, "label"]] = frame[[*SLICES, "label"]].astype(object)  # hashes stay numbers: one a text
     frame["week"] = [
         None if pd.isna(at) else f"{at.isocalendar()[0]}-W{at.isocalendar()[1]:02}" for at in frame["week"]
     ]
     return frame.assign(call=corpus.calls(frame["label"], classifier))
 
 
-def _learnt(store: Store, classifier: Classifier) -> frozenset[str]:
-    """The wordings that are trained on."""
-    train = store.read("splits", {"classifier": classifier.name, "split": "train"}, ["text_id"])["text_id"].tolist()
-    return frozenset(store.read("texts", {"text_id": train}, ["group_id"])["group_id"]) if train else frozenset()
-
-
-def _held_out(rows: pd.DataFrame, learnt: frozenset[str], classifier: Classifier) -> npt.NDArray[np.bool_]:
-    """Which texts no model learns from: by the ledger, else by where their wording would be dealt."""
-    dealt = np.asarray(side(rows["group_id"].tolist(), classifier.split) != "train", dtype=np.bool_)
-    unseen = ~rows["group_id"].isin(learnt).to_numpy(dtype=np.bool_)
-    ledger = rows["split"].isin(["validation", "test"]).to_numpy(dtype=np.bool_)
-    open_ = (rows["split"].isna() | (rows["split"] == "none")).to_numpy(dtype=np.bool_)
-    held: npt.NDArray[np.bool_] = ledger | (open_ & dealt & unseen)
-    return held
-
-
 def _shares(counted: pd.DataFrame, name: str, errors: Errors) -> list[Share]:
     found = [
-        share(None if value == "" else str(value), *_sums(rows), errors)
+        _share_of(None if value == "" else str(value), rows, errors)
         for value, rows in counted.groupby(counted[name].fillna(""), sort=True)
     ]
     named: Iterable[Share] = (one for one in found if one.name is not None)
     return [*list(named)[-_MOST:], *(one for one in found if one.name is None)]
 
 
-def _sums(counted: pd.DataFrame) -> tuple[int, int]:
-    """Calls and texts."""
-    return int(counted.loc[counted["call"].astype(bool), "n"].sum()), int(counted["n"].sum())
+def _share_of(name: str | None, counted: pd.DataFrame, errors: Errors) -> Share:
+    calls = int(counted.loc[counted["call"].astype(bool), "n"].sum())
+    return share(name, calls, int(counted["n"].sum()), errors, spread=_spread(counted))
+
+
+def _spread(counted: pd.DataFrame) -> Spread:
+    """By account; of a single account by post."""
+    by = counted["account"] if counted["account"].nunique() > 1 else counted["post"]
+    n = counted["n"].astype(float)
+    sums = pd.DataFrame({"calls": n * counted["call"].astype(float), "texts": n}).groupby(by.to_numpy()).sum()
+    return spread(sums["calls"], sums["texts"])

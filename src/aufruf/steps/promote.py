@@ -8,8 +8,8 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.errors import NothingYet
-from aufruf.model.evaluation import difference
-from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, looks, sentence, slices_of, step
+from aufruf.model.evaluation import difference, disagreements
+from aufruf.release.promotion import Evidence, Rule, behaviour_of, judge, sentence, slices_of, step
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.schemas import PROMOTED, Decision
 from aufruf.settings import Settings
@@ -84,17 +84,12 @@ def _decide(
     gate = classifier.gate
     ours = evaluate(settings, classifier, challenger.version)
     theirs = evaluate(settings, classifier, champion.version) if champion else None
-    gap = None
+    gap, apart = None, None
     if champion:
-        found = difference(
-            judged(settings, classifier, challenger, test),
-            judged(settings, classifier, champion, test),
-            test["group_id"].tolist(),
-            gate.metric,
-            gate.confidence,
-            gate.resamples,
-            classifier.split.seed,
-        )
+        mine, other = (judged(settings, classifier, one, test) for one in (challenger, champion))
+        groups = test["group_id"].tolist()
+        how = (gate.metric, gate.confidence, gate.resamples, classifier.split.seed)
+        found, apart = difference(mine, other, groups, *how), disagreements(mine, other, groups, gate.metric)
         gap = (found.value, found.low, found.high)
     measured = Registry(settings, classifier.name).get(challenger.version).tags
     evidence = Evidence(
@@ -107,7 +102,8 @@ def _decide(
         difference=gap,
         slices=slices_of(measured.get("aufruf.slices")),
         behaviour=behaviour_of(measured.get("aufruf.behaviour")),
-        looks=_looks(settings, classifier, challenger, len(test)),
+        looks=decisions.looks(Store(settings.lake), classifier, challenger.version, len(test)),
+        disagreements=apart,
     )
     rule = Rule(**gate.model_dump(exclude={"metric", "resamples", "answer_hours"}))
     found_verdict = judge(evidence, rule)
@@ -129,11 +125,6 @@ def _decide(
         looks=evidence.looks,
         step=step(evidence, rule),
     )
-
-
-def _looks(settings: Settings, classifier: Classifier, challenger: Version, rows: int) -> int:
-    known = Store(settings.lake).read("decisions", {"classifier": classifier.name}, ["challenger", "test_rows"])
-    return looks(zip(known["challenger"], known["test_rows"], strict=True), challenger.version, rows)
 
 
 def _by_hand(challenger: Version, champion: Version | None) -> dict[str, Any]:

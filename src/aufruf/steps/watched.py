@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -17,9 +18,11 @@ from aufruf.model.tokenization import Tokenizer
 from aufruf.steps import backlog, missing
 from aufruf.steps.least import Least, numbers
 from aufruf.steps.missing import Asked
+from aufruf.steps.unlearnt import clusters, held_out, learnt
 from aufruf.store import Store
 
 _MOST = 20_000  # texts of a sample: more would say nothing new, and memory stays flat
+_WHOSE = ("platform", "post_id", "author", "posted_at")
 _FOUND = "coalesce(t.collected_at, f.ingested_at)"  # when a post was scraped, else when its file was ingested
 
 
@@ -30,15 +33,25 @@ class Sample:
     values: dict[str, Floats]
     labels: list[str | None]
     calls: Floats  # 1, 0, or NaN
+    blocks: npt.NDArray[np.uint64]  # texts of one are alike: an account's day, else the post
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def counts(self, figure: str, names: Sequence[str]) -> drift.Counts:
-        """Texts in each bin of the figure; ``names``: the labels in their order."""
+        """Texts of each block in each bin of the figure, (blocks, bins); ``names``: the labels in their order."""
         if figure == drift.LABELS:
-            return drift.counted([one for one in self.labels if one is not None], names)
-        return drift.binned(figure, self.values[figure])
+            return drift.counted(self.labels, names, self.blocks)
+        return drift.binned(figure, self.values[figure], self.blocks)
+
+    def without(self, learnt: npt.NDArray[np.bool_]) -> "Sample":
+        """The same texts; those that a model may have learnt from, (texts,), count for no figure that shows it."""
+        values = {
+            name: np.where(learnt, np.nan, of) if name in (drift.NEW_WORDS, drift.PROBABILITIES) else of
+            for name, of in self.values.items()
+        }
+        labels = [None if gone else one for one, gone in zip(self.labels, learnt, strict=True)]
+        return Sample(values, labels, np.where(learnt, np.nan, self.calls), self.blocks)
 
     def mean(self, figure: str) -> float:
         """The figure's mean; of labels the share of the positive."""
@@ -48,17 +61,18 @@ class Sample:
 
 @dataclass(frozen=True)
 class Watched:
-    """The samples, and the last day (UTC) on which a post arrived that nobody has annotated."""
+    """The samples, and the last day (UTC) on which a post arrived."""
 
     day: date
     last: Sample
     weeks: Sample
     training: Sample
+    learnt: bool  # some of the posts are trained on: figures that show it are of the sides that are not
 
 
 def last_arrival(store: Store, classifier: Classifier) -> date | None:
-    """The day (UTC) of the last arrival of a text outside the ledger; None before the first."""
-    sql = f"select max({_FOUND}) as last {_outside(classifier)}"
+    """The day (UTC) of the last arrival of a post's text; None before the first."""
+    sql = f"select max({_FOUND}) as last {_collected(classifier)}"
     found = [row["last"] for batch in store.query(sql, "texts", "files", "splits") for row in batch.to_pylist()]
     return found[0].date() if found and found[0] is not None else None
 
@@ -66,7 +80,10 @@ def last_arrival(store: Store, classifier: Classifier) -> date | None:
 def watched(store: Store, classifier: Classifier, version: str, day: date, tokenizer: Tokenizer) -> Watched:
     """What arrived in the days up to ``day``, in the weeks before these, and the labelled texts, as figures.
 
-    Unlabelled texts are those that the version has scored; at most 20,000 of a window, by their digest.
+    What arrived are texts that the version has scored, annotated or not; at most 20,000 of a window, by their digest.
+    Where some of them are trained on, new words, labels and probabilities are of texts whose wording is held out only:
+    texts sent to annotators for what a model says of them are chosen among the others, and what a model says of those
+    that it has learnt from is surer.
     """
     labelled = corpus_frame(store, classifier, version)
     train = labelled["split"] == "train"
@@ -74,23 +91,29 @@ def watched(store: Store, classifier: Classifier, version: str, day: date, token
     since = day - timedelta(days=classifier.monitor.days - 1)
     before = since - timedelta(weeks=classifier.monitor.weeks)
     windows = ((since, day + timedelta(days=1)), (before, since))
-    last, weeks = (
-        _sample(frame, classifier, tokenizer, vocabulary) for frame in arrived(store, classifier, version, windows)
-    )
+    frames = arrived(store, classifier, version, windows)
+    last, weeks = (_sample(frame, classifier, tokenizer, vocabulary) for frame in frames)
+    learnt_from = any((frame["split"] == "train").any() for frame in frames)
+    if learnt_from:
+        known = learnt(store, classifier)
+        last, weeks = (
+            sample.without(~held_out(frame, known, classifier))
+            for sample, frame in zip((last, weeks), frames, strict=True)
+        )
     training = _sample(labelled, classifier, tokenizer, vocabulary)
     training.values[drift.NEW_WORDS][train.to_numpy()] = np.nan  # none of theirs are new
-    return Watched(day, last, weeks, training)
+    return Watched(day, last, weeks, training, learnt_from)
 
 
 def corpus_frame(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
-    """The ledger's texts: text, split, label and probability as the version said - of train neither.
+    """The ledger's texts: text, split, label and probability as the version said - of train neither - and whose.
 
     What a model says of the texts it has learnt from is surer than what it says of others.
     """
     mine = {"classifier": classifier.name}
     ledger = store.read("splits", mine, ["text_id", "split"])
     ledger = ledger[ledger["split"] != "none"]
-    texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, ["text_id", "digest", "text"])
+    texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, ["text_id", "digest", "text", *_WHOSE])
     held = ledger.loc[ledger["split"] != "train", "text_id"].tolist()
     asked = {**mine, "model_version": version, "text_id": held}
     said = store.read("predictions", asked, ["text_id", "digest", "label", "probabilities"])
@@ -101,21 +124,21 @@ def corpus_frame(store: Store, classifier: Classifier, version: str) -> pd.DataF
 def arrived(
     store: Store, classifier: Classifier, version: str, windows: Sequence[tuple[date, date]]
 ) -> list[pd.DataFrame]:
-    """Per window the scored texts outside the ledger that arrived from its first day to just before its last: text,
-    label, odds."""
-    found = [Least(_MOST) for _ in windows]
+    """Per window the scored texts of posts that arrived from its first day to just before its last: text, label, odds,
+    group_id, split (None outside the ledger), and whose they are."""
+    found, whose = [Least(_MOST) for _ in windows], ", ".join(f"t.{name}" for name in _WHOSE)
     for low, high in backlog.parts(store):  # the lowest digests first
         if all(one.full for one in found):
             break
         scored = missing.find(store, Asked(classifier.name, version), missing.Part(low, high))
         for least, (since, before) in zip(found, windows, strict=True):
             sql = (
-                f"select t.text_id, t.digest, t.text, t.hash {_outside(classifier)} "
+                f"select t.text_id, t.digest, t.text, t.hash, t.group_id, s.split, {whose} {_collected(classifier)} "
                 f"and {_FOUND} >= timestamp '{since}' and {_FOUND} < timestamp '{before}' "
                 f"and {missing.within('t', low, high)}"
             )
             for batch in store.query(sql, "texts", "files", "splits"):
-                rest = plain(batch, ["text_id", "digest", "text"])
+                rest = plain(batch, ["text_id", "digest", "text", "group_id", "split", *_WHOSE])
                 rest = rest.filter(pa.array(scored.scored(missing.hashes_of(batch))))
                 least.take(rest, numbers(rest).astype(float))
     return [_said(store, classifier, version, least.frame()) for least in found]
@@ -124,18 +147,29 @@ def arrived(
 def _said(store: Store, classifier: Classifier, version: str, texts: pd.DataFrame | None) -> pd.DataFrame:
     """Texts with what the version has said of them."""
     if texts is None:
-        return pd.DataFrame(columns=["text", "label", "probabilities"], dtype=object)
+        names = ["text_id", "text", "label", "probabilities", "group_id", "split", *_WHOSE]
+        return pd.DataFrame(columns=names, dtype=object)
     asked = {"classifier": classifier.name, "model_version": version, "text_id": texts["text_id"].tolist()}
     said = store.read("predictions", asked, ["text_id", "digest", "label", "probabilities"])
     return texts.merge(said, on=["text_id", "digest"])
 
 
-def _outside(classifier: Classifier) -> str:
-    """FROM and WHERE: texts that nobody has annotated."""
+def _collected(classifier: Classifier) -> str:
+    """FROM and WHERE: texts of posts; not what arrived with its annotation, which may be chosen from anywhere."""
     return (
         f"from (select *, {missing.HASH} as hash from texts) t left join files f on f.digest = t.file "  # noqa: S608
-        f"where t.text_id not in (select text_id from splits where classifier = {quoted(classifier.name)})"
+        f"left join (select text_id, split from splits where classifier = {quoted(classifier.name)}) s "
+        f"on s.text_id = t.text_id where (s.text_id is null or f.kind = 'posts')"
     )
+
+
+def _blocks(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
+    """Of each text: its account's day of posting (UTC), else its post."""
+    rows = clusters(frame.assign(post_id=frame["post_id"].fillna(frame["text_id"])))
+    at = pd.to_datetime(rows["posted_at"], utc=True)
+    days = rows["account"].astype(str) + at.dt.strftime(" %Y-%m-%d").fillna("").astype(str)
+    blocks = days.where(at.notna(), rows["post"].astype(str))
+    return np.asarray(pd.util.hash_array(blocks.to_numpy(dtype=object)), dtype=np.uint64)
 
 
 def _sample(frame: pd.DataFrame, classifier: Classifier, tokenizer: Tokenizer, vocabulary: set[str]) -> Sample:
@@ -144,4 +178,4 @@ def _sample(frame: pd.DataFrame, classifier: Classifier, tokenizer: Tokenizer, v
     values = dict(drift.of_texts(frame["text"].tolist(), tokenizer, vocabulary))
     values[drift.PROBABILITIES] = np.array(odds, dtype=float)
     calls = np.array([np.nan if one is None else float(classifier.is_call(one)) for one in labels], dtype=float)
-    return Sample(values, labels, calls)
+    return Sample(values, labels, calls, _blocks(frame))

@@ -44,6 +44,24 @@ def test_label_studio_json(told: Callable[..., list[Any]]) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"text_id": "x:1:caption", "why": "tie"}, "tie"),
+        ({"text_id": "x:1:caption", "why": "teach"}, "teach"),
+        ({"text_id": "x:1:caption", "why": "Ada said so"}, None),
+        ({"text_id": "x:1:caption", "why": "too_few_votes"}, None),
+        ({"why": "tie"}, None),
+    ],
+)
+def test_a_task_says_that_it_was_sent_out_again(items: Any, written: Any, vote: Any, more: Any, why: Any) -> None:
+    """A task of our queues tells that its text was disputed, or chosen to teach; other tasks and words tell nothing."""
+    task = vote("a", "True")
+    task["data"] |= more
+    [item] = items(written("x", [task]))
+    assert item.values["why"] == why
+
+
 def test_only_skipped_and_cancelled_annotations_are_without_blame(items: Any, sample: Any) -> None:
     """No answer, an empty choice and a cancelled annotation are in the nature of an export; the rest is not."""
     found = [(item.number, item.harmless) for item in items(sample("label-studio.json")) if item.problem]

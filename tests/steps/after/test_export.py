@@ -137,6 +137,17 @@ def test_choosing_what_to_annotate_moves_no_prevalence(scored):
     assert prevalence(scored.store, scored.classifier, "1").whole == before
 
 
+def test_texts_of_one_account_are_a_cluster_and_those_of_nobody_go_by_post(scored):
+    """As many clusters are counted as there are accounts, whatever their case, and posts without one."""
+    rows = held_out(scored)
+    texts = scored.store.read("texts").drop_duplicates("text_id").set_index("text_id").loc[list(rows)]
+    post = texts["platform"].fillna("") + ":" + texts["post_id"].fillna(pd.Series(texts.index, texts.index))
+    keys = texts["author"].str.casefold().fillna(post)
+    whole = prevalence(scored.store, scored.classifier, "1").whole
+    assert 1 < whole.spread.clusters == keys.nunique() < whole.texts
+    assert whole.design_effect >= 1
+
+
 def test_prevalence_counts_what_no_model_learns_from(scored):
     """The slices add up to the texts of the other sides, annotated or not; error rates are of the test predictions."""
     found = prevalence(scored.store, scored.classifier, "1")

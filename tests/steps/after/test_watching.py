@@ -4,12 +4,15 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from aufruf.data.shares import side
 from aufruf.errors import BundleRefused, UsageError
 from aufruf.model import bundle, canaries
 from aufruf.phrases import told
+from aufruf.schemas import SplitRow
 from aufruf.steps.monitor import monitor, refused
 from aufruf.steps.queue import queue
 from aufruf.steps.score import opened, score
@@ -20,6 +23,13 @@ LONG = "Die Partei hat gestern getagt und viel gesagt. " * 40
 def _monitored(after, **changed):
     section = after.classifier.monitor.model_copy(update=changed)
     return after.classifier.model_copy(update={"monitor": section})
+
+
+def _posted_on_days_of_their_own(after) -> None:
+    texts = after.store.read("texts")
+    new = texts[texts["text_id"].str.startswith("new:")]
+    days = pd.to_timedelta(new["text_id"].str.split(":").str[1].astype(int), unit="D")
+    after.store.put("texts", new.assign(posted_at=datetime.now(UTC) - days))
 
 
 def test_a_version_that_answers_otherwise_scores_nothing(after):
@@ -57,6 +67,7 @@ def test_what_moved_is_named(after):
     new = texts["text_id"].str.startswith("new:")
     after.store.put("texts", texts.assign(collected_at=now - timedelta(days=10)))  # all of it lies in the weeks before
     after.posts(*(f"{n} {LONG}" for n in range(60)), start=100)
+    _posted_on_days_of_their_own(after)
     score(after.settings, after.classifier)
     watching = _monitored(after, minimum=30)
     found = monitor(after.settings, watching)
@@ -82,6 +93,51 @@ def test_what_moved_is_named(after):
     assert (again["status"], again["moved"]) == ("unchanged", found["moved"])
     calm = monitor(after.settings, _monitored(after, minimum=30, drift=1.0))
     assert (calm["moved"], refused(calm)) == ([], None)
+
+
+def test_a_day_of_one_account_is_one_piece_of_evidence(after):
+    """The same long posts move nothing when one account has posted all of them on one day: that may be its way."""
+    now = datetime.now(UTC)
+    texts = after.store.read("texts")
+    after.store.put("texts", texts.assign(collected_at=now - timedelta(days=10)))
+    after.posts(*(f"{n} {LONG}" for n in range(60)))
+    score(after.settings, after.classifier)
+    watching = _monitored(after, minimum=30)
+    assert "lengths" not in monitor(after.settings, watching)["moved"]
+    _posted_on_days_of_their_own(after)
+    assert "lengths" in monitor(after.settings, watching)["moved"]
+
+
+def test_annotating_what_a_model_proposes_is_no_drift(after):
+    """Calls of the weeks before that go into train change neither their share nor the probabilities there."""
+    now = datetime.now(UTC)
+    texts = after.store.read("texts")
+    after.store.put("texts", texts.assign(collected_at=now - timedelta(days=10)))
+    after.posts(*(f"{n} Kommt am Sonntag alle in die Halle {n}!" for n in range(90)))
+    score(after.settings, after.classifier)
+    watching = _monitored(after, minimum=20)
+    said = {row["text_id"] for row in after.predictions(model_version="1") if row["label"] == "call"}
+    posts = set(after.store.read("files", {"kind": "posts"})["digest"])
+    free = texts[texts["file"].isin(posts) & ~texts["text_id"].isin(after.store.read("splits")["text_id"])]
+    chosen = free[np.asarray(side(free["group_id"].tolist(), after.classifier.split)) == "train"]
+    calls = [*chosen["text_id"].isin(said).sort_values(ascending=False).index]
+    before = None
+    for some in (calls[:1], calls[1:40]):
+        rows = [
+            SplitRow(after.classifier.name, one.text_id, one.digest, one.group_id, "train", "", now)
+            for one in chosen.loc[some].itertuples()
+        ]
+        assert after.store.add("splits", rows) == len(some)
+        found = monitor(after.settings, watching)
+        assert found["learnt"]
+        told_of = {
+            (one["figure"], one["compared"], one["mean_before"])
+            for one in found["shifts"]
+            if one["against"] == "weeks" and one["figure"] in {"labels", "probabilities"}
+        }
+        assert len(told_of) == 2
+        assert before in (None, told_of)
+        before = told_of
 
 
 def test_the_queue_holds_what_nobody_has_seen(after, tmp_path):

@@ -14,6 +14,7 @@ from aufruf.data.readers.item import Item, Record, Row, RowRefused, Values, as_t
 from aufruf.data.readers.json_text import parse
 from aufruf.errors import DataRefused
 from aufruf.question import CHOICES
+from aufruf.schemas import SECOND_LOOK, TEACH
 
 NO_ANSWER = "the annotation was skipped: no answer"
 CANCELLED = "the annotation was cancelled"
@@ -90,7 +91,8 @@ def task_values(data: Row) -> dict[str, str | None]:
     post, suffix = split_identifier(identifier) if identifier else (None, None)
     return {
         "text": as_text(next(data[name] for name in _TEXTS if name in data)),
-        "text_id": word(data.get("text_id")),  # the tasks that aufruf itself writes bring one
+        "text_id": (ours := word(data.get("text_id"))),  # the tasks that aufruf itself writes bring one
+        "why": why if ours and (why := word(data.get("why"))) in (*SECOND_LOOK, TEACH) else None,
         "post_id": post,
         "text_type": suffix or _either(data, "Text Type", "text_type"),
         "post_type": _understood(post_type, _either(data, "Post Type", "post_type")),
