@@ -53,14 +53,24 @@ class InTurn:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         path = scope.get("path", "") if scope["type"] == "http" and scope["method"] not in _READING else ""
-        if path.startswith(_AUDITED):
-            async with self._turns.alone():
-                await self._app(scope, receive, send)
-        elif path.startswith(_OF_TASKS):
-            async with self._turns.together():
-                await self._app(scope, receive, send)
-        else:
+        if not path.startswith((*_AUDITED, _OF_TASKS)):
             await self._app(scope, receive, send)
+            return
+        whole = await _whole(receive)
+        async with self._turns.alone() if path.startswith(_AUDITED) else self._turns.together():
+            await self._app(scope, whole, send)
+
+
+async def _whole(receive: Any) -> Any:
+    """What gives the messages of a request that has arrived whole: whoever sends half of one keeps nobody waiting."""
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+
+    async def again() -> Any:
+        return messages.pop(0) if messages else await receive()
+
+    return again
 
 
 class AuditedAlone(AirflowPlugin):

@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 import threading
+import time
 
 import httpx
 from airflow.api_fastapi.common.db.common import SessionDep
@@ -21,15 +22,16 @@ from audited_alone import AuditedAlone, InTurn
 
 
 def meeting(in_turn):
-    app, written, clicked = FastAPI(), threading.Event(), threading.Event()
+    app, written, arrived = FastAPI(), threading.Event(), threading.Event()
 
     @app.post("/execution/task")
     def task(session: SessionDep):
-        """Writes, and is still there when the click arrives; the commit comes after it, from the event loop."""
+        """Writes, and is still there when the click, if it may, comes to its line; the loop is then to commit this."""
         session.add(Log(event="of a task", task_instance=None, owner="task"))
         session.flush()
         written.set()
-        clicked.wait(10)
+        arrived.wait(3)
+        time.sleep(0.5)
 
     @app.post("/api/v2/click", dependencies=[Depends(action_logging("click"))])
     def click():
@@ -39,13 +41,16 @@ def meeting(in_turn):
     def read():
         pass
 
-    app.dependency_overrides[get_user] = lambda: None
+    async def nobody():
+        arrived.set()
+
+    app.dependency_overrides[get_user] = nobody
     if in_turn:
         app.add_middleware(InTurn)
-    return asyncio.run(_meet(app, written, clicked))
+    return asyncio.run(_meet(app, written))
 
 
-async def _meet(app, written, clicked):
+async def _meet(app, written):
     async def post(path):
         try:
             return (await client.post(path)).status_code
@@ -56,7 +61,6 @@ async def _meet(app, written, clicked):
         task = asyncio.create_task(post("/execution/task"))
         await asyncio.to_thread(written.wait, 10)
         click = asyncio.create_task(post("/api/v2/click"))
-        threading.Timer(0.5, clicked.set).start()  # the click is on the event loop by then
         reading = (await client.get("/execution/read")).status_code
         return {"task": await task, "click": await click, "reading": reading}
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tests.corpus.conftest import NOW, frame
 
 from aufruf.classifier import Votes
-from aufruf.data.agreement import alpha, count, shown
+from aufruf.data.agreement import alpha, count, first_codings, shown
 from aufruf.data.batches import EXCLUDED, standing
 from aufruf.data.people import as_one, doubles
 from aufruf.data.readers.votes import annotator as stored_as
@@ -89,3 +89,13 @@ def test_nobody_is_two_people():
         Votes(same_person=(("7", "8"), ("7", "9")))
     with pytest.raises(ValidationError, match="at least 2"):
         Votes(same_person=(("7",),))
+
+
+def test_a_second_look_under_the_other_name_keeps_the_first_coding():
+    """Mia settles a tie under her address: the label is the later one, and agreement is still about the first."""
+    first, again = votes("7", "c"), [replace(one, why="tie") for one in votes(stored_as(MAIL), "n")]
+    again = [replace(one, annotated_at=NOW + timedelta(days=1)) for one in again]
+    one = as_one(frame([*first, *votes("8", "n", 2), *again]), (("7", MAIL),))
+    assert dict(zip(one["annotator"], one["label"], strict=True)) == {"7": "no_call", "8": "no_call"}
+    coded = first_codings(one)
+    assert dict(zip(coded["annotator"], coded["label"], strict=True)) == {"7": "call", "8": "no_call"}

@@ -24,3 +24,10 @@ def scored(*moments: str) -> pd.DataFrame:
 def test_new_is_what_the_last_day_brought(moments: list[str], new: int) -> None:
     """Days are those of the classifier's place; a scoring that is under way at midnight stays in one piece."""
     assert list(latest(scored(*moments), "Europe/Berlin")["at"]) == moments[len(moments) - new :]
+
+
+def test_scoring_that_never_pauses_does_not_make_everything_new() -> None:
+    """Where posts arrive every twenty minutes for days, the last day and its eve are as far as it goes."""
+    moments = pd.date_range("2026-09-01", "2026-09-04T12:00", freq="20min", tz="Europe/Berlin")
+    found = latest(pd.DataFrame({"scored_at": moments.tz_convert("UTC")}), "Europe/Berlin")
+    assert found["scored_at"].min() == pd.Timestamp("2026-09-03", tz="Europe/Berlin")

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from aufruf.data.agreement import shown
+from aufruf.data.agreement import first_codings, looked_again, shown
 from aufruf.schemas import DECIDED_ELSEWHERE
 
+_ONE = ["text_id", "annotator"]
 _FEWEST = 5  # votes at one moment that are no coincidence
 _NEARLY_ALL = 0.9  # of the texts in common; a vote may have been changed between the exports
 
@@ -18,13 +19,18 @@ def names(same: Sequence[Sequence[str]]) -> dict[str, str]:
 
 def as_one(votes: pd.DataFrame, same: Sequence[Sequence[str]]) -> pd.DataFrame:
     """The votes (text_id, annotator, annotated_at) with one name for each person; of a person's votes on one text the
-    latest, or the last one where none has a date."""
+    latest, or the last one where none has a date. A second look (``why``) keeps what the person said at the first."""
     known = names(same)
     renamed = votes.assign(annotator=votes["annotator"].map(lambda name: known.get(name, name)))
     person = renamed["annotator"].isin(known.values())
     by_time = renamed[person].sort_values("annotated_at", kind="stable", na_position="first")
-    earlier = by_time.index[by_time.duplicated(["text_id", "annotator"], keep="last")]
-    return renamed.drop(index=earlier)
+    earlier = by_time.index[by_time.duplicated(_ONE, keep="last")]
+    kept = renamed.drop(index=earlier)
+    if "why" not in kept or not len(earlier):
+        return kept
+    first = first_codings(renamed.loc[earlier]).drop_duplicates(_ONE, keep="first").set_index(_ONE)["label"]
+    said = pd.Series(first.reindex(pd.MultiIndex.from_frame(kept[_ONE])).to_numpy(), index=kept.index, dtype=object)
+    return kept.assign(first=kept["first"].astype(object).where(kept["first"].notna() | ~looked_again(kept), said))
 
 
 def doubles(votes: pd.DataFrame) -> list[tuple[str, str, int]]:

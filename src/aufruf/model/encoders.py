@@ -11,6 +11,7 @@ from aufruf.errors import UsageError
 from aufruf.model import stand_in
 
 log = logging.getLogger(__name__)
+FOLDER = "sha256:"  # so begins the revision of a folder
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # never pickles, never code
 
 
@@ -66,7 +67,7 @@ def _digest(folder: Path) -> str:
     for path in sorted(path for kind in _FILES for path in folder.glob(kind)):
         with path.open("rb") as file:
             whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return f"sha256:{whole.hexdigest()[:16]}"
+    return f"{FOLDER}{whole.hexdigest()[:16]}"
 
 
 def _from_hub(encoder: Encoder) -> Path | None:
@@ -75,6 +76,7 @@ def _from_hub(encoder: Encoder) -> Path | None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
+        HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
@@ -82,6 +84,11 @@ def _from_hub(encoder: Encoder) -> Path | None:
 
     try:
         return Path(snapshot_download(encoder.name, revision=encoder.revision, allow_patterns=_FILES))
+    except HFValidationError:
+        raise UsageError(
+            f"{encoder.name!r} is no name that the hub could have",
+            next=f"Mend [encoder] name in the classifier file; a folder is written ./{encoder.name}.",
+        ) from None
     except RepositoryNotFoundError:
         raise UsageError(
             f"the hub has no encoder {encoder.name!r}",

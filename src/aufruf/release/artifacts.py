@@ -41,8 +41,8 @@ def copies(registry: Registry, suffixes: Collection[str], largest: int) -> Itera
     files cannot be had.
     """
     places = [run.info.artifact_uri for run in runs(registry)]
-    places += [version.source for version in registry.versions()]
-    for place in dict.fromkeys(places):
+    whole = tuple(f"{place}/" for place in places)
+    for place in [*places, *(one.source for one in registry.versions() if not one.source.startswith(whole))]:
         repository = get_artifact_repository(place, tracking_uri=registry.settings.tracking_uri)
         for file in _below(repository, None):
             if PurePosixPath(file.path).suffix in suffixes and int(file.file_size or 0) <= largest:

@@ -101,7 +101,7 @@ class Finding:
     text: str
     party: str | None
     author: str | None
-    text_type: str  # caption | ocr | transcript
+    text_type: str  # caption | ocr | transcript | unknown
     posted_at: datetime | None
     label: str
     probability: float  # of the positive class

@@ -26,8 +26,8 @@ class Old:
         return {"originals": len(self.files), "quarantine": len(self.rows), "texts": len(self.texts)}
 
     def size(self) -> int:
-        """Bytes of the files."""
-        return sum(path.stat().st_size for path in self.files)
+        """Bytes of the files that are still there."""
+        return sum(path.stat().st_size for path in self.files if path.exists())
 
     def clear(self, store: Store) -> None:
         """Delete all of it. Old versions of the tables hold the rows until they are too old themselves."""
@@ -37,7 +37,7 @@ class Old:
         for table in _OF_TEXTS:
             store.delete(table, self.texts[["text_id"]])
         store.delete("signatures", wordings(store, self.texts))
-        store.delete("texts", self.texts[["text_id"]])
+        store.delete("texts", _unannotated(store, self.texts)[["text_id"]])  # asked again: votes arrive meanwhile
 
 
 def old(settings: Settings, originals: datetime | None, texts: datetime | None) -> Old:
@@ -59,14 +59,14 @@ def wordings(store: Store, texts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _files(settings: Settings, store: Store, before: datetime) -> Iterator[Path]:
-    """Originals by the time when they were taken in, refused ones in the inbox by that of their last change."""
+    """Originals by the time when they were taken in; refused ones in the inbox by that when they were put there."""
     known = store.read("files", columns=["digest", "ingested_at"])
     came = dict(zip(known["digest"], known["ingested_at"], strict=True))
     for place in (settings.raw, settings.home / "inbox" / "refused"):
         for path in sorted(place.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-                if came.get(path.name.partition(".")[0], changed) < before:
+            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(place).parts):
+                put = datetime.fromtimestamp(max(path.stat().st_mtime, path.stat().st_ctime), UTC)
+                if came.get(path.name.partition(".")[0], put) < before:
                     yield path
 
 
@@ -76,8 +76,12 @@ def _rows(store: Store, before: datetime) -> pd.DataFrame:
 
 
 def _texts(store: Store, before: datetime) -> pd.DataFrame:
-    """Texts collected, or else posted, before that which nobody has annotated; without a date they stay."""
-    known = store.read("texts", columns=["text_id", "group_id", "posted_at", "collected_at"])
-    due = known[known["collected_at"].fillna(known["posted_at"]) < before]
+    """Texts collected, or else taken in with their file, before that which nobody has annotated."""
+    known = store.read("texts", columns=["text_id", "group_id", "collected_at", "file"])
+    files = store.read("files", columns=["digest", "ingested_at"]).set_index("digest")["ingested_at"]
+    return _unannotated(store, known[known["collected_at"].fillna(known["file"].map(files)) < before])
+
+
+def _unannotated(store: Store, texts: pd.DataFrame) -> pd.DataFrame:
     kept = pd.concat([store.distinct(table, ["text_id"]) for table in _PEOPLE])
-    return due[~due["text_id"].isin(kept["text_id"])]
+    return texts[~texts["text_id"].isin(kept["text_id"])]

@@ -45,7 +45,7 @@ def explain(
     When another version becomes champion meanwhile the job ends after the text at hand: its ``status`` says so. A text
     of which the model makes no number is left out and counted as ``failed``. Raises NothingYet without a champion,
     UsageError for a filter that cannot be read or a text that is none, BundleRefused when the version's files are not
-    what was registered, AufrufError when no text could be explained.
+    what was registered, AufrufError when no text could be explained, nor any before.
     """
     if text is not None:
         _readable(text)
@@ -71,7 +71,8 @@ def explain(
         store.add("explanations", some)
         explained, failed = explained + len(some), failed + len(several) - len(some)
         unreliable += sum(bool(one.unreliable) for one in some)
-    if failed and not explained:
+    mine = {"classifier": classifier.name, "model_version": version.version}
+    if failed and not explained and not store.count("explanations", mine):
         raise AufrufError(
             f"the model makes no number of any of {failed} texts",
             where=f"{classifier.name}, version {version.version}",

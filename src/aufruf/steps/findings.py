@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -36,12 +37,13 @@ def said(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
 
 
 def latest(frame: pd.DataFrame, timezone: str) -> pd.DataFrame:
-    """The rows of the day, there, on which texts were last scored; and, of a scoring that was over midnight, all."""
+    """The rows of the day, there, on which texts were last scored; if a scoring was over midnight, of the eve too."""
     if frame.empty:
         return frame
     at = frame["scored_at"].drop_duplicates().sort_values(ascending=False)
     days = at.dt.tz_convert(timezone).dt.date
-    before = (days != days.iloc[0]) & (at.shift() - at > _PAUSE)
+    eve = days.iloc[0] - timedelta(days=1)
+    before = (days < eve) | ((days == eve) & (at.shift() - at > _PAUSE))
     return frame[frame["scored_at"] >= at[~before.cummax()].min()]
 
 

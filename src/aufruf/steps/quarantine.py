@@ -1,6 +1,7 @@
 """The step ``quarantine``: refused rows, listed, shown, and taken in once they or the classifier file are mended."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from aufruf.steps.ingest import ingest
 from aufruf.steps.storing import Call, File, put_rows, rows
 from aufruf.store import Store
 
+log = logging.getLogger(__name__)
 ACTIONS = ("list", "show", "ingest")
 
 
@@ -48,7 +50,7 @@ def quarantine(
         return {"files": [_about(known, found) for known, found in by_file], "rows": sum(len(f) for _, f in by_file)}
     if action == "show":
         return _show(by_file, out)
-    return _ingest_again(call, [known for known, _ in by_file])
+    return _ingest_again(call, [known for known, _ in by_file], asked=file is not None)
 
 
 def refused(result: Mapping[str, Any]) -> DataRefused | None:
@@ -104,12 +106,18 @@ def _show(by_file: Sequence[tuple[IngestedFile, list[QuarantinedRow]]], out: Pat
     return {"path": str(write_whole(out, "".join(f"{line}\n" for line in lines))), "rows": len(shown)}
 
 
-def _ingest_again(call: Call, files: Sequence[IngestedFile]) -> dict[str, Any]:
-    """Read the originals again; rows that pass by now are taken, and leave the quarantine."""
+def _ingest_again(call: Call, files: Sequence[IngestedFile], *, asked: bool) -> dict[str, Any]:
+    """Read the originals again; rows that pass by now are taken, and leave the quarantine.
+
+    A file whose original is kept no longer is passed over, unless it was asked for by name.
+    """
     before = waiting(call.store)
     entries: list[dict[str, Any]] = []
     for known in files:
         original = next(call.settings.raw.glob(f"{known.digest}.*"), None)
+        if original is None and not asked:
+            log.warning("the original of %r is gone: its rows stay where they are", known.name)
+            continue
         if original is None:
             raise NothingYet(
                 f"the original of {known.name!r} is gone", where=str(call.settings.raw), next="Ingest the file again."

@@ -13,7 +13,7 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.errors import TrainingFailed
-from aufruf.model.encoders import ResolvedEncoder, resolve
+from aufruf.model.encoders import FOLDER, ResolvedEncoder, resolve
 from aufruf.model.found import Found, finished, shares, summary, table
 from aufruf.model.recipe import Recipe
 from aufruf.model.studies import Studies
@@ -150,8 +150,10 @@ def study_name(classifier: Classifier, frame: pd.DataFrame, encoder: ResolvedEnc
     space = classifier.sweep.model_dump(exclude={"trials", "minutes"})
     fixed = classifier.training.model_dump(exclude=set(SPACE))
     asked = classifier.model_dump(include={"labels", "positive", "multi_label", "split", "encoder"})
-    which = [encoder.revision] if encoder.revision else []  # else nothing: names of before it counted still hold
-    search = corpus.fingerprint(frame[:0], space, fixed, asked, encoder.name, classifier.gate.metric, *which)
+    folder = (encoder.revision or "").startswith(FOLDER)  # a hub's next commit does not begin another search
+    search = corpus.fingerprint(
+        frame[:0], space, fixed, asked, encoder.name, classifier.gate.metric, *[encoder.revision] * folder
+    )
     return f"{classifier.name}-{search[:12]}-{corpus.fingerprint(frame)[:12]}"
 
 

@@ -42,6 +42,7 @@ def train(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     A training of the same classifier that is under way elsewhere is waited for. Raises NothingYet without labelled
     texts, TrainingFailed when a class is missing or the loss is no number.
     """
+    corpus.labelled(settings, classifier)  # without any nobody has to wait
     leases = Studies(settings.studies, settings.studies_url).leases
     with held(leases, f"train-{classifier.name}", f"{classifier.name} is being trained elsewhere: waiting for its end"):
         return _trained(settings, classifier)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.data.shares import side
+from aufruf.steps.pseudonyms import folded
 from aufruf.store import Store
 
 
@@ -30,6 +31,6 @@ def clusters(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows (author, platform, post_id, which is never None) with ``account`` and ``post``, 64 bits of a hash each;
     where nobody knows the account it is the post."""
     post = rows["platform"].fillna("").astype(str) + "\0" + rows["post_id"].astype(str)
-    author = rows["author"].fillna("").astype(str).str.casefold()
+    author = rows["author"].fillna("").astype(str).map(folded)
     keys = {"account": author.where(author != "", post), "post": post}
     return rows.assign(**{name: pd.util.hash_array(key.to_numpy(dtype=object)) for name, key in keys.items()})

@@ -98,8 +98,8 @@ def word(value: Any) -> str | None:
 
 
 def failure(row: Row) -> str | None:
-    """What a scraper says that could not bring a post; None for a post."""
-    return word(row.get("error"))
+    """What a scraper says that could not bring a post; None for a post, of which it may say that nothing failed."""
+    return word(row.get("error")) if row.get("error") else None
 
 
 def as_text(value: Any) -> str | None:
