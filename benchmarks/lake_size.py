@@ -29,7 +29,7 @@ from aufruf.arrow import schema_of
 from aufruf.classifier import Classifier, choose
 from aufruf.schemas import Prediction
 from aufruf.settings import Settings
-from aufruf.steps import backlog, queue, watched
+from aufruf.steps import backlog, prevalence, queue, watched
 from aufruf.steps.ingest import ingest
 from aufruf.steps.missing import Asked
 from aufruf.store import Store
@@ -145,6 +145,11 @@ def watching(settings: Settings, size: int) -> str:
     return " and ".join(f"{len(one):,}" for one in found) + " texts"
 
 
+def counting(settings: Settings, size: int) -> str:
+    """The shares by type and week, and how alike texts of an account are."""
+    return f"{prevalence.prevalence(Store(settings.lake), _classifier(), _VERSION).whole.texts:,} held-out texts"
+
+
 def _classifier() -> Classifier:
     return choose(Settings.load(home=None, env={}), "call_to_action").model_copy(update={"name": "bench"})
 
@@ -168,6 +173,7 @@ OPERATIONS: dict[str, Callable[[Settings, int], Any]] = {
     "taking": taking,
     "queueing": queueing,
     "watching": watching,
+    "counting": counting,
     "compaction": compaction,
     "vacuum": vacuum,
     "listing again": listing,

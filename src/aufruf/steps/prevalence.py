@@ -110,7 +110,7 @@ def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame
     by = [*numbers, "account", "post"]
     parts = [pd.DataFrame(columns=[*by, "n"], dtype=np.int64)]
     for batch in store.query(sql, "predictions", "texts", "splits", "files"):
-        rows = pd.DataFrame({name: pd.Series(batch[name].to_pylist(), dtype=object) for name in batch.schema.names})
+        rows = batch.to_pandas()
         held = clusters(rows[held_out(rows, known, classifier)])
         held = held.assign(**{name: of.each(held[name]) for name, of in numbers.items()})
         parts.append(held.groupby(by, sort=False).size().rename("n").reset_index())
@@ -165,6 +165,5 @@ def _share_of(name: str | None, counted: pd.DataFrame, errors: Errors) -> Share:
 def _spread(counted: pd.DataFrame) -> Spread:
     """By account; of a single account by post."""
     by = counted["account"] if counted["account"].nunique() > 1 else counted["post"]
-    n = counted["n"].astype(float)
-    sums = pd.DataFrame({"calls": n * counted["call"].astype(float), "texts": n}).groupby(by.to_numpy()).sum()
-    return spread(sums["calls"], sums["texts"])
+    n, (_, of) = counted["n"].to_numpy(dtype=float), np.unique(by.to_numpy(), return_inverse=True)
+    return spread(np.bincount(of, n * counted["call"].to_numpy(dtype=float)), np.bincount(of, n))
