@@ -92,10 +92,7 @@ def _share(one: Share) -> dict[str, Any]:
 
 
 def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
-    """Texts that no model learns from by what slices are made of (categories), account, post and call; column ``n``.
-
-    Nearly a row a text: 10 million of them take some 400 MB.
-    """
+    """Texts that no model learns from by what slices are made of (categories), account, post and call; column ``n``."""
     mine, zone = f"classifier = {quoted(classifier.name)}", quoted(classifier.schedule.timezone)
     week = f"date_trunc('week', t.posted_at at time zone {zone})"
     sql = (

@@ -95,11 +95,16 @@ def test_what_moved_is_named(after):
     assert (calm["moved"], refused(calm)) == ([], None)
 
 
+def _of_ten_days_ago(after) -> pd.DataFrame:
+    """Lets all texts have been collected then; the texts as they were."""
+    texts = after.store.read("texts")
+    after.store.put("texts", texts.assign(collected_at=datetime.now(UTC) - timedelta(days=10)))
+    return texts
+
+
 def test_a_day_of_one_account_is_one_piece_of_evidence(after):
     """The same long posts move nothing when one account has posted all of them on one day: that may be its way."""
-    now = datetime.now(UTC)
-    texts = after.store.read("texts")
-    after.store.put("texts", texts.assign(collected_at=now - timedelta(days=10)))
+    _of_ten_days_ago(after)
     after.posts(*(f"{n} {LONG}" for n in range(60)))
     score(after.settings, after.classifier)
     watching = _monitored(after, minimum=30)
@@ -110,9 +115,7 @@ def test_a_day_of_one_account_is_one_piece_of_evidence(after):
 
 def test_annotating_what_a_model_proposes_is_no_drift(after):
     """Calls of the weeks before that go into train change neither their share nor the probabilities there."""
-    now = datetime.now(UTC)
-    texts = after.store.read("texts")
-    after.store.put("texts", texts.assign(collected_at=now - timedelta(days=10)))
+    texts = _of_ten_days_ago(after)
     after.posts(*(f"{n} Kommt am Sonntag alle in die Halle {n}!" for n in range(90)))
     score(after.settings, after.classifier)
     watching = _monitored(after, minimum=20)
@@ -124,7 +127,7 @@ def test_annotating_what_a_model_proposes_is_no_drift(after):
     before = None
     for some in (calls[:1], calls[1:40]):
         rows = [
-            SplitRow(after.classifier.name, one.text_id, one.digest, one.group_id, "train", "", now)
+            SplitRow(after.classifier.name, one.text_id, one.digest, one.group_id, "train", "", datetime.now(UTC))
             for one in chosen.loc[some].itertuples()
         ]
         assert after.store.add("splits", rows) == len(some)
