@@ -19,7 +19,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule
 from aufruf_airflow import assets
 from aufruf_airflow.classifiers import cron, working
 from aufruf_airflow.score import score
-from aufruf_airflow.task import common, verb
+from aufruf_airflow.task import common, step, take, verb
 
 
 def build(classifier):
@@ -27,8 +27,20 @@ def build(classifier):
     arrival = assets.POSTS | assets.champion(name)
     schedule = AssetOrTimeSchedule(timetable=cron(classifier, "score"), assets=arrival)
     with DAG(f"{name}.score", schedule=schedule, **common(__doc__, name)):
+
+        @step(gpu=True, hours=6)
+        def explain(scored):
+            """Find the words that spoke for a decision, for a sample of the decisions."""
+            return take("explain", name, scored_by=scored["model_version"])
+
+        @step()
+        def report(scored):
+            """Write the page that people read."""
+            return take("report", name, scored_by=scored["model_version"])
+
         verb("champion", name, waits=True)
-        score(classifier) >> verb("explain", name, gpu=True, hours=6) >> verb("report", name)
+        scored = score(classifier)
+        explain(scored) >> report(scored)  # both speak for the version that has scored, whoever is champion by then
 
 
 for classifier in working():

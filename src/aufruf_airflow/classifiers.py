@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, get_parsing_context
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
 from aufruf.classifier import Classifier, load, names, preset_names
@@ -18,13 +18,22 @@ _NAME = re.compile(r"[\w-]+", re.ASCII)  # what may stand before the dot of a DA
 
 
 def working() -> list[Classifier]:
-    """Every classifier of this installation whose file can be scheduled."""
-    return [found for found in _read(Settings.load()) if isinstance(found, Classifier)]
+    """Every classifier of this installation whose file can be scheduled.
+
+    Where a DAG file is read for one task of ``NAME.verb``, that classifier alone: a task's start need not build the
+    DAGs of all others.
+    """
+    settings = Settings.load()
+    of_task, dot, _ = (get_parsing_context().dag_id or "").partition(".")
+    known = names(settings)
+    wanted = [of_task] if dot and of_task in known else known
+    return [found for found in _read(settings, wanted) if isinstance(found, Classifier)]
 
 
 def complain() -> None:
     """Raises UsageError naming every classifier file that cannot be scheduled, and why."""
-    errors = [found for found in _read(Settings.load()) if isinstance(found, UsageError)]
+    settings = Settings.load()
+    errors = [found for found in _read(settings, names(settings)) if isinstance(found, UsageError)]
     if errors:
         raise UsageError("\n".join(error.sentence() for error in errors))
 
@@ -74,8 +83,8 @@ def train_params() -> dict[str, Param]:
     }
 
 
-def _read(settings: Settings) -> Iterator[Classifier | UsageError]:
-    for name in names(settings):
+def _read(settings: Settings, wanted: list[str]) -> Iterator[Classifier | UsageError]:
+    for name in wanted:
         try:
             yield _checked(load(settings.classifiers / f"{name}.toml", settings.preset))
         except UsageError as error:

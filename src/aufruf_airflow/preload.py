@@ -8,7 +8,12 @@ Nothing is computed and no table is opened here: threads do not survive a fork.
 from importlib import import_module
 from pkgutil import iter_modules
 
-LATER = ("great_expectations", "datasets", "transformers.trainer", "transformers.models.auto.modeling_auto")  # by steps
+from airflow.sdk.listener import get_listener_manager
 
-for _name in (*(f"aufruf.steps.{step.name}" for step in iter_modules(import_module("aufruf.steps").__path__)), *LATER):
+LATER = ("great_expectations", "datasets", "transformers.trainer", "transformers.models.auto.modeling_auto")  # by steps
+READING = ("airflow.dag_processing.dagbag", "aufruf_airflow.task")  # what reads a DAG file, and what all of them load
+_STEPS = (f"aufruf.steps.{step.name}" for step in iter_modules(import_module("aufruf.steps").__path__))
+
+for _name in (*_STEPS, *LATER, *READING):
     import_module(_name)
+get_listener_manager()  # reads the plugins as tasks see them, and keeps them

@@ -10,8 +10,8 @@ from aufruf_airflow.task import step, take
 _NONE = {"since": "1970-01-01", "before": "1970-01-01", "low": "", "high": "", "texts": 0}  # a shard without texts
 
 
-def score(classifier: Classifier) -> TaskGroup:
-    """The group ``score`` of a score DAG.
+def score(classifier: Classifier) -> Any:
+    """The group ``score`` of a score DAG; what its last task returns, the version and counts.
 
     The executor is what spreads the shards over workers and machines; XCom holds their bounds and counts. A shard that
     fails is tried again, and scores what is still missing of it.
@@ -35,8 +35,8 @@ def score(classifier: Classifier) -> TaskGroup:
         """Count what was published."""
         return take("score.closed", name, None, run=run)
 
-    with TaskGroup("score") as group:
+    with TaskGroup("score"):
         shards = opened()
         run = shards["run"]
-        shard.partial(run=run).expand(bounds=shards) >> closed(run)
-    return group
+        shard.partial(run=run).expand(bounds=shards) >> (scored := closed(run))
+    return scored

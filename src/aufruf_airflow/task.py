@@ -24,7 +24,6 @@ VERBS = {
     "label": "Decide one label per text from its votes.",
     "split": "Give new labelled texts their side - train, validation or test - for ever.",
     "train": "Train the challenger with the best hyperparameters that the sweep has found.",
-    "explain": "Find the words that spoke for a decision, for a sample of the decisions.",
     "report": "Write the page that people read.",
     "champion": "See who may speak; fails when the champion is refused, while the version before it goes on scoring.",
     "queue": "Write the unlabelled texts that would teach most as Label Studio tasks.",

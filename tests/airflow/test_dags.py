@@ -35,6 +35,15 @@ def test_one_more_file_makes_one_more_set(bag: dict[str, Any]) -> None:
     assert labels == {"label.call_to_action", "label.second"}
 
 
+def test_a_task_reads_its_own_classifier_only(tmp_path: Path, recipe: str, make: Any, airflow: Any) -> None:
+    """Where a task starts, Airflow says of which DAG, and no DAG of another classifier is built; ``ingest`` has all."""
+    two = make(tmp_path, one=recipe, two=recipe, ingest=recipe)
+    of = {"_AIRFLOW_PARSING_CONTEXT_TASK_ID": "any", "_AIRFLOW_PARSING_CONTEXT_DAG_ID": "two.train"}
+    assert {dag for dag in airflow.describe(two, **of)["dags"] if dag != "ingest"} == {f"two.{verb}" for verb in VERBS}
+    every = airflow.describe(two, **of | {"_AIRFLOW_PARSING_CONTEXT_DAG_ID": "ingest"})["dags"]["ingest"]["tasks"]
+    assert {"label.one", "label.two"} < set(every)
+
+
 def test_every_dag_says_what_it_does_and_runs_alone(bag: dict[str, Any]) -> None:
     """Documentation with a cure, tags, one run at a time, no catching up, no start date that moves."""
     for name, dag in bag["dags"].items():
@@ -117,7 +126,7 @@ def test_the_chain_of_the_scoring(bag: dict[str, Any]) -> None:
         "score.shard": ["score.opened"],
         "score.closed": ["score.opened", "score.shard"],
         "explain": ["score.closed"],
-        "report": ["explain"],
+        "report": ["explain", "score.closed"],
     }
     assert [name for name, task in tasks.items() if task["mapped"]] == ["score.shard"]
 

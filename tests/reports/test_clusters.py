@@ -32,6 +32,31 @@ def test_what_shows_no_spread_is_taken_for_independent(calls, texts):
     assert spread(calls, texts).worth(sum(texts)) == sum(texts)
 
 
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_slice_without_spread_borrows_that_of_the_whole(share):
+    """No call, or nothing else, in 10 accounts of 20 texts: worth as many as their likeness in the whole says, and
+    never the 200 that independent ones would be; one account among the whole's is worth its texts."""
+    whole = spread([25, 1, 2, 0, 12, 3], [25] * 6)
+    assert whole.ratio == pytest.approx(1 + 24 * whole.alike)
+    found = spread([20 * share] * 10, [20] * 10, whole)
+    assert found.ratio == pytest.approx(1 + 19 * whole.alike)
+    assert 10 * 0.5 < found.worth(200) < 25
+    assert spread([20 * share], [20], whole).worth(20) == 20
+
+
+def test_an_interval_holds_a_rare_truth_where_a_sample_shows_none():
+    """2 % calls, which 8 accounts share unevenly: where a sample of 320 texts shows none, the interval by the likeness
+    of the whole holds the truth, that of independent texts does not."""
+    draw, truth, alike = np.random.default_rng(5460), 0.02, 0.3
+    a, b = (part * (1 / alike - 1) for part in (truth, 1 - truth))
+    samples = (draw.binomial(40, draw.beta(a, b, 8)) for _ in range(1000))
+    empty = [calls for calls in samples if not calls.any()]
+    assert len(empty) > 300
+    whole = Spread(200, 1 + 39 * alike, 200, alike)
+    assert share(None, 0, 320, GOOD, spread=spread(empty[0], [40] * 8, whole)).raw.high > truth
+    assert share(None, 0, 320, GOOD, spread=spread(empty[0], [40] * 8)).raw.high < truth
+
+
 def test_an_interval_never_gets_narrower():
     """Accounts more alike than chance makes them are worth no more than their texts, with any number of accounts."""
     draw = np.random.default_rng(5460)

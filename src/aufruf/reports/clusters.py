@@ -14,6 +14,7 @@ class Spread:
     clusters: int = 0  # accounts, or posts where accounts are unknown; 0: nobody looked
     ratio: float = 0.0  # variance of the share over that of as many independent texts
     effective: float = 0.0  # as many clusters of equal size say as much
+    alike: float = 0.0  # correlation of two texts of one cluster, as the ratio tells it
 
     def worth(self, texts: float, confidence: float = 0.95) -> float:
         """Independent texts that say as much about the share as ``texts`` do; never more than there are.
@@ -30,19 +31,25 @@ class Spread:
         return min(texts, texts / self.ratio * few**2)
 
 
-def spread(calls: npt.ArrayLike, texts: npt.ArrayLike) -> Spread:
+def spread(calls: npt.ArrayLike, texts: npt.ArrayLike, like: Spread | None = None) -> Spread:
     """Of the calls and the texts of each cluster, both (clusters,).
 
     The variance is that of a ratio estimator, linearized (Cochran 1977, Sampling Techniques, section 9A.1; K / (K - 1)
     for K clusters). The effective number of clusters, (sum n)^2 / sum n^2, is that of Carter, Schnepel and Steigerwald
-    (2017), Review of Economics and Statistics 99, 698-709, for a mean of errors of one variance. One cluster, or a
-    share of 0 or 1, has no spread that could be seen: its texts are taken for independent.
+    (2017), Review of Economics and Statistics 99, 698-709, for a mean of errors of one variance. ``alike`` solves
+    ratio = 1 + (m - 1) alike for a cluster of the mean size m that a text sees (Kish 1965, Survey Sampling, 5.4).
+
+    A share of 0 or 1 has no spread that could be seen; its texts are taken to be as alike as those of ``like``, of
+    which it is a part, and for independent where nothing is given. So are those of a single cluster.
     """
     y, n = np.asarray(calls, dtype=float), np.asarray(texts, dtype=float)
     total = n.sum()
     share = y.sum() / total if total else 0.0
-    if len(n) < 2 or share in (0, 1):
+    if len(n) < 2 or not total:
         return Spread(len(n))
+    size = float(n @ n / total)
+    if share in (0, 1):
+        return Spread(len(n), 1 + (size - 1) * like.alike, like.effective, like.alike) if like else Spread(len(n))
     left = y - share * n
-    variance = len(n) / (len(n) - 1) * float(left @ left) / total**2
-    return Spread(len(n), float(variance / (share * (1 - share) / total)), float(total**2 / (n @ n)))
+    ratio = float(len(n) / (len(n) - 1) * float(left @ left) / total**2 / (share * (1 - share) / total))
+    return Spread(len(n), ratio, float(total / size), max(0.0, (ratio - 1) / (size - 1)) if size > 1 else 0.0)

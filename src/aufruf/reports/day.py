@@ -14,9 +14,9 @@ from aufruf.reports.facts import (
     PartyCount,
     Record,
 )
-from aufruf.reports.intervals import Interval, wilson
+from aufruf.reports.intervals import Interval
 from aufruf.reports.page import fill, write_whole
-from aufruf.reports.prevalence import Contrast, Prevalence
+from aufruf.reports.prevalence import Contrast, Prevalence, raw
 
 __all__ = [
     "DayReport",
@@ -46,7 +46,6 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
     shown as they are given, which are pseudonyms or names. Raises ValueError when more texts are labelled positive
     than were scored.
     """
-    low, high = wilson(day.calls_total, day.scored_total)
     calls, others, mismatches = _views(day, mask, accounts)
     parties = [bar.row.party for bar in chart.parties(day.parties).bars]
     calls = finding.in_order(calls, parties)
@@ -61,7 +60,7 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
         model=day.model,
         mask=mask,
         accounts=accounts,
-        share=Interval(day.calls_total / day.scored_total if day.scored_total else 0.0, low, high),
+        share=raw(day.calls_total, day.scored_total, day.spread),
         metrics=chart.metrics(day.model.metrics, day.model.baseline),
         party_bars=chart.parties(day.parties),
         records=any(view.fact.record for view, _ in numbered),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
+from aufruf.reports.clusters import Spread
 from aufruf.reports.intervals import Interval
 from aufruf.reports.prevalence import Prevalence
 
@@ -40,7 +41,7 @@ class DecisionNote:
 
 @dataclass(frozen=True)
 class PartyCount:
-    """Calls among the scored texts of one party; ``low`` and ``high`` bound the raw share (``wilson``)."""
+    """Calls among the scored texts of one party; ``low`` and ``high`` bound the raw share (``prevalence.raw``)."""
 
     party: str | None
     texts: int
@@ -136,4 +137,5 @@ class DayReport:
     prevalence: Prevalence | None = None  # None: no text to count
     fit_floor: float = FIT_FLOOR
     stability_floor: float = STABILITY_FLOOR
+    spread: Spread = field(default_factory=Spread)  # of the calls from account to account
     words_page: str | None = None  # relative address of the page on words, where there is one

@@ -95,10 +95,17 @@ def share(
     Both intervals are those of as many independent texts as these are worth.
     """
     spread = spread or Spread()
-    worth = spread.worth(texts, confidence)
-    raw = Interval(calls / texts if texts else 0.0, *wilson(_part(calls, texts, worth), worth, confidence))
     corrected = correct(calls, texts, errors, confidence, spread) if errors.usable and texts else None
-    return Share(name, texts, calls, raw, corrected, spread)
+    return Share(name, texts, calls, raw(calls, texts, spread, confidence), corrected, spread)
+
+
+def raw(calls: int, texts: int, spread: Spread, confidence: float = 0.95) -> Interval:
+    """The share of ``calls``, with the Wilson interval of what its texts are worth. Raises ValueError for more calls
+    than texts."""
+    if not 0 <= calls <= texts:
+        raise ValueError(f"{calls} calls of {texts} texts")
+    worth = spread.worth(texts, confidence)
+    return Interval(calls / texts if texts else 0.0, *wilson(_part(calls, texts, worth), worth, confidence))
 
 
 def correct(

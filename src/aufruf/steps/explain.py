@@ -28,6 +28,7 @@ from aufruf.steps.words import write_words
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
+STOPPED = "stopped: the champion is another one"
 _PUBLISHED = 16  # explanations stored at a time: what a killed job loses
 
 
@@ -38,10 +39,12 @@ def explain(
     model: str | None = None,
     where: str | None = None,
     dry_run: bool = False,
+    scored_by: str | None = None,
 ) -> dict[str, Any]:
     """Explain the chosen texts that have no explanation by this version yet, or ``text`` alone, which is not stored.
 
     ``where`` chooses by a filter instead of the classifier's policy. ``dry_run`` only says what the job would cost.
+    ``scored_by``: the version that the run has scored with; where another speaks by now there is nothing to explain.
     When another version becomes champion meanwhile the job ends after the text at hand: its ``status`` says so. A text
     of which the model makes no number is left out and counted as ``failed``. Raises NothingYet without a champion,
     UsageError for a filter that cannot be read or a text that is none, BundleRefused when the version's files are not
@@ -55,8 +58,10 @@ def explain(
     if text is not None:
         return _one(classifier, _predictor(registry, classifier, version), version, text)
     store, start = Store(settings.lake), time.perf_counter()
+    result = {"model_version": scored_by or version.version, "explained": 0, "seconds": 0.0}
+    if scored_by not in (None, version.version):
+        return {**result, "status": STOPPED}
     chosen = unexplained(store, classifier, version, where)
-    result = {"model_version": version.version, "explained": 0, "seconds": 0.0}
     if chosen.empty:
         return {**result, "status": "nothing to do"}
     predictor = _predictor(registry, classifier, version)
@@ -81,7 +86,7 @@ def explain(
     result |= {"explained": explained, "unreliable": unreliable, "failed": failed}
     if model is None:  # the page is the champion's
         result["page"] = str(write_words(settings, store, classifier, version, predictor))
-    status = "new" if explained + failed == len(chosen) else "stopped: the champion is another one"
+    status = "new" if explained + failed == len(chosen) else STOPPED
     return {**result, "seconds": round(time.perf_counter() - start, 1), "status": status}
 
 

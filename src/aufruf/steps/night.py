@@ -23,7 +23,6 @@ from aufruf.steps.train import train
 
 log = logging.getLogger(__name__)
 _LEARN: tuple[Callable[[Settings, Classifier], dict[str, Any]], ...] = (label, split, sweep, train, evaluate, promote)
-_SPEAK: tuple[Callable[[Settings, Classifier], dict[str, Any]], ...] = (score, explain, report)
 
 
 def night(settings: Settings, classifier: Classifier) -> dict[str, Any]:
@@ -38,11 +37,10 @@ def night(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         done["ingest"] = _timed(ingest, settings, [classifier])
         for step in _LEARN:
             done[step.__name__] = _timed(step, settings, classifier)
-        for step in _SPEAK:
-            try:
-                done[step.__name__] = _timed(step, settings, classifier)
-            except NothingYet as reason:
-                done[step.__name__] = {"status": "nothing to do", "why": str(reason)}
+        done["score"] = _spoken(score, settings, classifier)
+        of = {"scored_by": done["score"].get("model_version")}
+        for step in (explain, report):
+            done[step.__name__] = _spoken(step, settings, classifier, **of)
     except AufrufError as failure:
         failure.done = done
         raise
@@ -59,10 +57,18 @@ def refused(result: Mapping[str, Any]) -> DataRefused | None:
     return DataRefused("; ".join(failure.sentence().rstrip(".") for failure in failures))
 
 
-def _timed(step: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+def _spoken(step: Callable[..., dict[str, Any]], *arguments: Any, **named: Any) -> dict[str, Any]:
+    """Its object; why there is nothing to do where nobody speaks."""
+    try:
+        return _timed(step, *arguments, **named)
+    except NothingYet as reason:
+        return {"status": "nothing to do", "why": str(reason)}
+
+
+def _timed(step: Callable[..., dict[str, Any]], *arguments: Any, **named: Any) -> dict[str, Any]:
     log.info("%s ...", step.__name__)
     start = time.perf_counter()
-    result = step(*arguments)
+    result = step(*arguments, **named)
     seconds = round(time.perf_counter() - start, 1)
     log.info("%s done in %.1f s", step.__name__, seconds)
     return {**result, "wall_seconds": seconds}

@@ -9,10 +9,10 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
-from aufruf.reports.clusters import Spread, spread
+from aufruf.reports.clusters import Spread
 from aufruf.reports.prevalence import Errors, Prevalence, Share, contrasts, share
 from aufruf.steps import corpus
-from aufruf.steps.unlearnt import clusters, held_out, learnt
+from aufruf.steps.unlearnt import clusters, held_out, learnt, spread_of
 from aufruf.store import Store
 
 SLICES = ("party", "text_type", "post_type", "week")
@@ -29,7 +29,7 @@ def prevalence(store: Store, classifier: Classifier, version: str) -> Prevalence
     """
     errors, counted = test_errors(store, classifier, version), _counted(store, classifier, version)
     whole = _share_of(None, counted, errors)
-    slices = {name: _shares(counted, name, errors) for name in SLICES}
+    slices = {name: _shares(counted, name, errors, whole.spread) for name in SLICES}
     return Prevalence(errors, whole, slices, contrasts(slices["party"], errors))
 
 
@@ -53,7 +53,7 @@ def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
     for these, right in ((truth, told), (~truth, ~told)):
         texts, groups = int(these.sum()), rows.loc[these, "group_id"].nunique()
         told_of = clusters(rows[these]).assign(call=right[these], n=1)
-        worth = min(float(groups), _spread(told_of).worth(texts))
+        worth = min(float(groups), spread_of(told_of).worth(texts))
         sides += [float((these & right).sum()) * (worth / texts if texts else 0.0), worth]
     return Errors(*sides)
 
@@ -137,8 +137,8 @@ class _Numbers:
         return pd.Categorical.from_codes(numbers.to_numpy(dtype=np.int32), categories=names)
 
 
-def _shares(counted: pd.DataFrame, name: str, errors: Errors) -> list[Share]:
-    found = [_share_of(value or None, rows, errors) for value, rows in _groups(counted, name)]
+def _shares(counted: pd.DataFrame, name: str, errors: Errors, whole: Spread) -> list[Share]:
+    found = [_share_of(value or None, rows, errors, whole) for value, rows in _groups(counted, name)]
     named: Iterable[Share] = (one for one in found if one.name is not None)
     return [*list(named)[-_MOST:], *(one for one in found if one.name is None)]
 
@@ -154,13 +154,6 @@ def _groups(counted: pd.DataFrame, name: str) -> Iterator[tuple[str, pd.DataFram
         yield "", rest
 
 
-def _share_of(name: str | None, counted: pd.DataFrame, errors: Errors) -> Share:
+def _share_of(name: str | None, counted: pd.DataFrame, errors: Errors, whole: Spread | None = None) -> Share:
     calls = int(counted.loc[counted["call"].astype(bool), "n"].sum())
-    return share(name, calls, int(counted["n"].sum()), errors, spread=_spread(counted))
-
-
-def _spread(counted: pd.DataFrame) -> Spread:
-    """By account; of a single account by post."""
-    by = counted["account"] if counted["account"].nunique() > 1 else counted["post"]
-    n, (_, of) = counted["n"].to_numpy(dtype=float), np.unique(by.to_numpy(), return_inverse=True)
-    return spread(np.bincount(of, n * counted["call"].to_numpy(dtype=float)), np.bincount(of, n))
+    return share(name, calls, int(counted["n"].sum()), errors, spread=spread_of(counted, whole))

@@ -12,9 +12,10 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.release.registry import Registry, Version
 from aufruf.reports import day as pages
+from aufruf.reports.clusters import Spread
 from aufruf.reports.index import write_index
-from aufruf.reports.intervals import wilson
 from aufruf.reports.page import write_whole
+from aufruf.reports.prevalence import raw
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings, history
 from aufruf.steps.beside import neighbours, track_record
@@ -22,13 +23,17 @@ from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import mismatches
 from aufruf.steps.prevalence import as_json, prevalence
 from aufruf.steps.pseudonyms import named
+from aufruf.steps.unlearnt import clusters, spread_of
 from aufruf.store import Store
 
 
-def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
-    """Write today's page for the champion and the list of days; returns the page's path. Raises NothingYet."""
+def report(settings: Settings, classifier: Classifier, scored_by: str | None = None) -> dict[str, Any]:
+    """Write today's page for the champion and the list of days; returns the page's path. Raises NothingYet.
+
+    ``scored_by``: the version that the run has scored with, of which the page then tells.
+    """
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
-    version, now = speaking(settings, classifier, registry).version, datetime.now(UTC)
+    version, now = speaking(settings, classifier, registry, scored_by).version, datetime.now(UTC)
     today = now.astimezone(ZoneInfo(classifier.schedule.timezone)).date()
     said = findings.said(store, classifier, version.version)
     scored = findings.outside(store, classifier, said)
@@ -43,6 +48,8 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     shown = pd.concat([calls_shown, others, doubted])
     edges = len(calls_shown), len(calls_shown) + len(others)
     found = _findings(settings, store, classifier, version.version, shown, explained)
+    counted = _counted(scored, classifier)
+    spread = spread_of(counted)
     shares = prevalence(store, classifier, version.version) if len(scored) else None
     folder = settings.reports / classifier.name
     page = pages.DayReport(
@@ -57,7 +64,8 @@ def report(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         calls_total=int(corpus.calls(scored["label"], classifier).sum()),
         undecided=int((~scored["confident"].astype(bool)).sum()),
         ledger=_ledger(store, classifier),
-        parties=_parties(scored, classifier),
+        parties=_parties(counted, spread),
+        spread=spread,
         calls=found[: edges[0]],
         calls_shown_of=len(calls),
         others=found[edges[0] : edges[1]],
@@ -112,13 +120,19 @@ def _ledger(store: Store, classifier: Classifier) -> dict[str, int]:
     return {name: int(counts.get(name, 0)) for name in ("train", "validation", "test")}
 
 
-def _parties(scored: pd.DataFrame, classifier: Classifier) -> list[pages.PartyCount]:
-    counts = []
-    for party, rows in scored.groupby(scored["party"].fillna(""), sort=True):
-        calls = int(corpus.calls(rows["label"], classifier).sum())
-        low, high = wilson(calls, len(rows))
-        counts.append(pages.PartyCount(str(party) or None, len(rows), calls, low, high))
-    return counts
+def _counted(scored: pd.DataFrame, classifier: Classifier) -> pd.DataFrame:
+    """Party, account, post and call of each text; a post's id is what its texts' ids begin with."""
+    rows = scored[["party", "author", "platform"]].assign(post_id=scored["text_id"].str.rpartition(":")[0])
+    return clusters(rows).assign(call=corpus.calls(scored["label"], classifier), n=1)
+
+
+def _parties(counted: pd.DataFrame, whole: Spread) -> list[pages.PartyCount]:
+    found = []
+    for party, rows in counted.groupby(counted["party"].fillna(""), sort=True):
+        calls = int(rows["call"].sum())
+        share = raw(calls, len(rows), spread_of(rows, whole))
+        found.append(pages.PartyCount(str(party) or None, len(rows), calls, share.low, share.high))
+    return found
 
 
 def _findings(

@@ -6,6 +6,7 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.data.shares import side
+from aufruf.reports.clusters import Spread, spread
 from aufruf.steps.pseudonyms import folded
 from aufruf.store import Store
 
@@ -31,6 +32,15 @@ def clusters(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows (author, platform, post_id, which is never None) with ``account`` and ``post``, 64 bits of a hash each;
     where nobody knows the account it is the post."""
     post = rows["platform"].fillna("").astype(str) + "\0" + rows["post_id"].astype(str)
-    author = rows["author"].fillna("").astype(str).map(folded)
+    codes, names = pd.factorize(rows["author"].fillna("").astype(str))
+    author = pd.Series(np.array([folded(name) for name in names], dtype=object)[codes], rows.index, dtype=object)
     keys = {"account": author.where(author != "", post), "post": post}
     return rows.assign(**{name: pd.util.hash_array(key.to_numpy(dtype=object)) for name, key in keys.items()})
+
+
+def spread_of(counted: pd.DataFrame, whole: Spread | None = None) -> Spread:
+    """How the calls among texts (``clusters``, and the columns call and n) vary by account; of a single account, by
+    post. ``whole``: of all texts, where these are a part."""
+    by = counted["account"] if counted["account"].nunique() > 1 else counted["post"]
+    n, (_, of) = counted["n"].to_numpy(dtype=float), np.unique(by.to_numpy(), return_inverse=True)
+    return spread(np.bincount(of, n * counted["call"].to_numpy(dtype=float)), np.bincount(of, n), whole)
