@@ -53,8 +53,7 @@ def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     encoder = resolve(classifier.encoder, settings.encoders)
     study = study_name(classifier, frame, encoder)
     recipe = Recipe.of(classifier, best_of(Studies(settings.studies, settings.studies_url), study))
-    several = [True] if classifier.multi_label else []  # else nothing: marks of before there were several still hold
-    mark = corpus.fingerprint(frame, recipe.as_dict(), encoder.name, encoder.revision, *several)
+    mark = corpus.fingerprint(frame, recipe.as_dict(), encoder.name, encoder.revision, *_unusual(classifier))
     registry, folder = Registry(settings, classifier.name), settings.runs / f"{classifier.name}-train-{mark[:12]}"
     known = registry.made_of(mark)
     if known is not None and not _cut_off(folder, known):
@@ -75,6 +74,19 @@ def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)  # after any other failure the next try goes on from what is there
     log.info("registered %s version %s (%s)", classifier.name, made.version, encoder.describe())
     return {"run_id": made.run_id, "model_version": made.version, "status": "new"}
+
+
+def _unusual(classifier: Classifier) -> list[Any]:
+    """What a version depends on beyond data, recipe and encoder, where it is not as usual: so older marks still hold.
+
+    Several labels a text, a threshold that is fixed, another positive label than the last one.
+    """
+    found: list[Any] = [True] if classifier.multi_label else []
+    if classifier.scoring.threshold != "tuned":
+        found.append({"threshold": classifier.scoring.threshold})
+    if classifier.positive != classifier.labels[-1]:
+        found.append({"positive": classifier.positive})
+    return found
 
 
 def _cut_off(folder: Path, known: Version) -> bool:

@@ -46,7 +46,7 @@ def _state(
     store: Store, classifier: Classifier, version: str | None, row: "pd.Series[Any]", said: pd.DataFrame
 ) -> dict[str, Any]:
     if version is None:
-        return _because("no champion", "no version is in use yet", "Run `aufruf promote`; `aufruf status` says more.")
+        return _because("no champion", "no version is in use yet", "`aufruf status` says what is missing.")
     mine = said[said["model_version"] == version]
     now = mine[mine["digest"] == row["digest"]]
     if len(now):
