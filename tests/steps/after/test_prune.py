@@ -122,6 +122,27 @@ def test_old_days_of_reports_go_from_the_index_too(after):
     assert today.name in (folder / "index.html").read_text("utf-8")
 
 
+def test_old_files_with_texts_go_with_the_reports(after):
+    """Exports, what a run saw, the queue and the page on words go by their age; younger ones and others stay."""
+    folder, then = after.settings.reports / after.classifier.name, time.time() - 40 * 86_400
+    old = ["predictions-1.csv", "as-of-0123abcd.csv", "queue/tasks.json", "words/words.json", "words/index.html"]
+    kept = ["predictions-2.csv", "agreement.html"]
+    for name in (*old, *kept):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("0" * 100, "utf-8")
+        if name != "predictions-2.csv":
+            os.utime(folder / name, (then, then))
+    rules = asking(after, checkpoints=None, runs=None, versions=None, tables=None, reports=30)
+    said = prune(after.settings, rules)
+    assert (said["report_files"], said["bytes"]) == ([*old[:3], *reversed(old[3:])], 500)
+    assert "5 files with texts" in "".join(installation.prune(said))
+    assert prune(after.settings, rules, yes=True)["report_files"] == said["report_files"]
+    assert [name for name in (*old, *kept) if (folder / name).exists()] == kept
+    assert "words/index.html" not in (folder / "index.html").read_text("utf-8")
+    assert prune(after.settings, rules, yes=True)["status"] == "nothing to do"
+    assert prune(after.settings, asking(after))["report_files"] == []
+
+
 def test_old_versions_of_tables_say_that_they_are_gone(after):
     """After a rewrite the newest version reads as before; an older one is refused with a reason, never half read."""
     rows, old = after.store.read("labels"), after.store.version("labels")
