@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from aufruf.release.outbox import END_SECONDS, LIMITS, Outbox, deliver_left
 from aufruf.release.server import Patient, client
 from aufruf.settings import Settings
 
+log = logging.getLogger(__name__)
 _PARAM_LENGTH, _TAG_LENGTH = 6000, 8000  # MLflow's limits for a value
 _KILLED_SECONDS = 5.0  # whoever interrupts a run does not wait for long
 _EPOCH = "epoch"  # a metric that every row of a history has
@@ -77,6 +79,19 @@ class Tracker:
     def attach(self, run_id: str) -> "Run":
         """A run that another process has opened. Whoever attaches closes it, or ends it."""
         return Run(self, self.client.get_run(run_id))
+
+    def attach_if_there(self, run_id: str) -> "Run | None":
+        """Like ``attach``; None, with a warning, where somebody has deleted the run."""
+        try:
+            found = self.client.get_run(run_id)
+        except MlflowException as failure:
+            if failure.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            found = None
+        if found is None or found.info.lifecycle_stage == "deleted":
+            log.warning("run %s was deleted in MLflow: nothing more is logged to it", run_id)
+            return None
+        return Run(self, found)
 
     def reopen(self, run_id: str) -> "Run | None":
         """A run that was cut off, RUNNING again; None where there is none, or somebody has deleted it.

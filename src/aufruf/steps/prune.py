@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aufruf.classifier import Classifier, choose, names
-from aufruf.release import artifacts, retention
+from aufruf.release import retention
 from aufruf.release.registry import Registry
 from aufruf.reports.index import write_index
 from aufruf.schemas import TABLES
@@ -37,7 +37,7 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
         if yes:
             shutil.rmtree(folder)
     for version in retention.spare_versions(registry, rules.versions) if rules.versions is not None else []:
-        size += artifacts.size_of(version.source)
+        size += retention.size_of_version(registry, version)
         if not yes or retention.delete_version(registry, version):
             gone["versions"].append(version.version)
             copies = (settings.bundles / classifier.name).glob(f"{version.version}-*")

@@ -28,8 +28,9 @@ from aufruf.reports import figures
 from aufruf.reports.model_card import description as describe
 from aufruf.settings import Settings
 from aufruf.steps import card as model_card
-from aufruf.steps import corpus, serve
+from aufruf.steps import corpus, numbers, serve
 from aufruf.steps.sweep import seen, study_name
+from aufruf.store import Store
 
 log = logging.getLogger(__name__)
 _SEALED = "sealed"  # folder beside the trained model: its calibrated copy, which is registered
@@ -39,6 +40,7 @@ _TICKET = "run"  # file in the work folder that names the run, which goes on as 
 def train(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """Train and register a challenger, unless a version of the same data, recipe and encoder is there already.
 
+    Either way the version that is returned has the alias challenger, unless a newer one was registered meanwhile.
     A training of the same classifier that is under way elsewhere is waited for. Raises NothingYet without labelled
     texts, TrainingFailed when a class is missing or the loss is no number.
     """
@@ -60,7 +62,8 @@ def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         if folder.exists():  # another machine was faster
             Tracker(settings, classifier.name).end_orphans({"aufruf.step": "train", "aufruf.fingerprint": mark})
             shutil.rmtree(folder)
-        if registry.by_alias(CHALLENGER) is None:
+        challenger = registry.by_alias(CHALLENGER)
+        if challenger is None or challenger.version != known.version:  # another recipe was tried meanwhile
             registry.point(CHALLENGER, known.version)
         return {"run_id": known.run_id, "model_version": known.version, "status": "unchanged"}
     for other in settings.runs.glob(f"{classifier.name}-train-{'?' * 12}"):  # of trainings that nobody goes on with
@@ -128,7 +131,8 @@ def _train(
         run.metrics({"threshold": card.threshold})
         run.tag(sealed)
         source = run.artifacts(ready, "model")
-        return registry.register(run, source, {**tags, **sealed}, describe(words))
+        taken = numbers.taken(Store(settings.lake), classifier.name, run.id)
+        return registry.register(run, source, {**tags, **sealed}, describe(words), taken)
 
 
 def _card(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe, mark: str) -> bundle.Card:

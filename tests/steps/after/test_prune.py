@@ -1,6 +1,7 @@
 """What is old goes when a person says so: never what an alias names, and never more than was said before."""
 
 import os
+import shutil
 import time
 from datetime import date, timedelta
 
@@ -11,7 +12,7 @@ from aufruf.cli import main
 from aufruf.errors import DataRefused
 from aufruf.phrases import installation
 from aufruf.release import artifacts, retention
-from aufruf.release.registry import CHAMPION
+from aufruf.release.registry import CHAMPION, Registry
 from aufruf.release.tracking import Tracker
 from aufruf.sections import Retention
 from aufruf.steps.prune import prune
@@ -35,7 +36,7 @@ def test_it_first_says_what_would_go(after):
     assert prune(after.settings, rules) == said
     assert [one.version for one in after.registry.versions()] == ["1", "2", "3"]
     assert (said["versions"], said["runs"]) == (["2"], len(retention.old_runs(after.registry, _now())))
-    assert said["bytes"] > artifacts.size_of(after.registry.get("2").source) > 0
+    assert said["bytes"] > artifacts.size_of(after.registry, after.registry.get("2").source) > 0
 
 
 def test_versions_with_an_alias_stay_and_go_on_speaking(after):
@@ -47,11 +48,45 @@ def test_versions_with_an_alias_stay_and_go_on_speaking(after):
     done = prune(after.settings, asking(after, **EVERYTHING), yes=True)
     assert done["versions"] == ["3"]
     assert [one.version for one in after.registry.versions()] == ["1", "2", "4"]
-    assert artifacts.size_of(gone.source) == 0
+    assert artifacts.size_of(after.registry, gone.source) == 0
     assert after.registry.by_alias(CHAMPION).version == "1"
     [text_id] = after.posts("Kommt am Samstag alle zum Infostand!")
     assert score(after.settings, after.classifier)["scored"] == 1
     assert after.predictions(text_id=text_id)[0]["model_version"] == "1"
+
+
+def test_what_a_copy_was_made_of_stays(after):
+    """Copied to another model, or to a new version that is champion: the first one and its files stay, and speak."""
+    after.register_again()
+    third, client, name = after.register_again(), after.registry.client, after.classifier.name
+    for number, target in (("2", "production"), ("1", name)):
+        client.copy_model_version(f"models:/{name}/{number}", target)
+    after.registry.point(CHAMPION, "4")
+    client.delete_registered_model_alias(name, "challenger")
+    done = prune(after.settings, asking(after, **EVERYTHING), yes=True)
+    assert done["versions"] == [third.version]
+    assert [one.version for one in after.registry.versions()] == ["1", "2", "4"]
+    assert all(artifacts.size_of(after.registry, after.registry.get(number).source) for number in ("1", "2"))
+    shutil.rmtree(after.settings.bundles)
+    assert score(after.settings, after.classifier)["model_version"] == "4"
+    production = Registry(after.settings, "production")
+    assert production.fetch(production.get("1")).is_dir()
+    assert retention.old_runs(production, _now()) == []
+
+
+def test_a_copy_that_goes_takes_no_files_along(after, tmp_path, monkeypatch):
+    """A spare copy, and a version registered of the same files as another, are deleted; the files stay."""
+    monkeypatch.chdir(tmp_path)
+    name, client = after.classifier.name, after.registry.client
+    first = after.registry.get("1")
+    client.copy_model_version(f"models:/{name}/1", name)
+    client.create_model_version(name, first.source, first.run_id)
+    after.register_again()
+    said = prune(after.settings, asking(after, **EVERYTHING | {"runs": None}))
+    done = prune(after.settings, asking(after, **EVERYTHING | {"runs": None}), yes=True)
+    assert (said["versions"], done["versions"]) == (["2", "3"], ["2", "3"])
+    assert artifacts.size_of(after.registry, first.source) > 0
+    assert not list(tmp_path.glob("*.db"))
 
 
 def test_an_alias_given_meanwhile_protects(after):

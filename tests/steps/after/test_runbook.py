@@ -13,7 +13,11 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 RUNBOOK = (CHECKOUT / "docs" / "runbook.md").read_text("utf-8")
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 QUOTED = re.findall(r'\*\*"([^"]+)"\*\*', RUNBOOK)
-HERE = {"instagram:CyMAe_tufcR:caption": "new:0:caption", "some_account": "ada", "7": "2"}  # what the examples stand for
+HERE = {
+    "instagram:CyMAe_tufcR:caption": "new:0:caption",
+    "some_account": "ada",
+    "7": "2",
+}  # what the examples stand for
 
 
 def test_every_command_of_the_runbook_works(after, tmp_path, monkeypatch, capfd):
