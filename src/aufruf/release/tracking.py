@@ -240,8 +240,9 @@ def _experiment(client: Patient, settings: Settings, name: str) -> str:
         if found.lifecycle_stage == "deleted":
             raise AufrufError(f"the MLflow experiment {name!r} was deleted", next="Restore it in the MLflow UI.")
         return str(found.experiment_id)
-    # the embedded store is one folder, so that the server and the shell see the same artifacts
-    location = (settings.mlflow / "artifacts" / name).as_uri() if settings.embedded_registry else None
+    # one folder, so that the server and the shell see the same artifacts; without a server MLflow takes the working one
+    ours = settings.embedded_registry or settings.registry_file is not None
+    location = (settings.mlflow / "artifacts" / name).as_uri() if ours else None
     try:
         return str(client.create_experiment(name, artifact_location=location))
     except MlflowException:  # another process created it in the meantime
