@@ -1,5 +1,6 @@
 """Where things live, and how a failure speaks."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,18 @@ def test_a_failure_says_what_where_and_what_next():
         "next": "Name it with --columns.",
     }
     assert str(AufrufError("it broke")) == "it broke"
+
+
+def test_what_to_do_next_is_a_sentence():
+    """Each is read behind another sentence: it begins as one and ends as one."""
+    source = Path(errors.__file__).parents[1]
+    trees = [ast.parse(path.read_text("utf-8")) for path in source.rglob("*.py")]
+    given = [
+        node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "next"
+    ]
+    told = [one.value for one in given if isinstance(one, ast.Constant) and one.value]
+    assert len(told) > 100
+    assert [one for one in told if not (one[0].isupper() or one[0] == "`") or one[-1] not in ".?"] == []
 
 
 def test_exit_codes_follow_the_family():
