@@ -52,7 +52,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
 
 
 def _versions(settings: Settings, classifier: Classifier) -> tuple[Version | None, Version | None]:
-    if settings.tracking_uri.startswith("sqlite:") and not (settings.mlflow / "mlflow.db").exists():
+    if settings.registry_unmade:
         return None, None  # looking must not create a database
     registry = Registry(settings, classifier.name, patience=_PATIENCE)
     return registry.by_alias(CHAMPION), registry.by_alias(CHALLENGER)

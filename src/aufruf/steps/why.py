@@ -96,7 +96,7 @@ def _absent(store: Store, text: str) -> dict[str, Any]:
 
 
 def _champion(settings: Settings, classifier: Classifier) -> Version | None:
-    if settings.tracking_uri.startswith("sqlite:") and not (settings.mlflow / "mlflow.db").exists():
+    if settings.registry_unmade:
         return None  # looking must not create a database
     return Registry(settings, classifier.name, patience=_PATIENCE).by_alias(CHAMPION)
 
