@@ -110,6 +110,11 @@ class Settings:
         return self.home / "bundles"
 
     @property
+    def sampled(self) -> Path:
+        """A file that is there when the demo's invented campaign is among the data."""
+        return self.home / "demo"
+
+    @property
     def embedded_registry(self) -> bool:
         """True when MLflow's database is the file under ``home``, reached with or without the server."""
         if self.registry_file is not None:
