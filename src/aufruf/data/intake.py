@@ -17,10 +17,10 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.data import checks, columns, readers, rows
-from aufruf.data.checks import Verdict
 from aufruf.data.readers import Content, Format, Item
 from aufruf.data.readers.delimited import sayable
 from aufruf.data.seen import Numbers, Seen
+from aufruf.data.verdict import Verdict
 from aufruf.errors import DataRefused
 from aufruf.schemas import ABSTAIN, Annotation, QuarantinedRow, Text
 
@@ -49,6 +49,7 @@ class Intake:
     answered: set[str] = field(default_factory=set)  # questions of the file; "" for a table, which asks none
     refusal: str = ""
     numbers: Numbers | None = None  # where row numbers are ids
+    several: frozenset[int] = frozenset()  # hashes of ids that we made and that do not tell texts of posts apart
 
     @property
     def kept(self) -> int:
@@ -74,7 +75,7 @@ class Intake:
                 part.quarantine.append(rows.quarantined(item, refused[item.number], digest, now))
                 characters += len(part.quarantine[-1].row)
             else:
-                row = rows.typed(item)
+                row = rows.apart(rows.typed(item), self.several)
                 part.texts.append(rows.text(row, digest))
                 part.votes.extend(rows.votes(row, questions, digest))
                 characters += len(row["text"])
@@ -137,11 +138,14 @@ def _judge(
         checks.check_rows(table, kind, questions, bounds, now, verdicts)
         passed = [i not in verdicts[f].reasons for f, i in zip(table["file"], table["item"], strict=True)]
         seen.add(table[passed], votes=kind == "annotations")
+        if kind == "posts":
+            seen.add_posts(table, passed)
     _check_columns(intakes, columns.throughout)
     for number, intake in enumerate(intakes):
-        intake.numbers = seen.numbers(number)
+        intake.numbers, intake.several = seen.numbers(number), seen.several(number)
     if kind == "annotations":
         checks.check_votes(seen.votes(), verdicts)
+    checks.check_ids(seen.given(), verdicts)
     summary = {n: _summary(n, one, seen, known, bounds.enough) for n, one in enumerate(intakes) if one.rows}
     failures = checks.check_files(pd.DataFrame(summary.values()), bounds, verdicts) if summary else {}
     for number, failed in failures.items():

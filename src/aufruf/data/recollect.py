@@ -34,7 +34,7 @@ def merge(arrived: Text, stored: Text) -> Text:
 
     What the one that stays does not say is taken from the other.
     """
-    stays, other = (stored, arrived) if _later(stored.collected_at, arrived.collected_at) else (arrived, stored)
+    stays, other = (stored, arrived) if later(stored.collected_at, arrived.collected_at) else (arrived, stored)
     gaps = {name: getattr(other, name) for name in _FILLED if getattr(stays, name) is None}
     if stays.text_type == UNTYPED:
         gaps["text_type"] = other.text_type
@@ -48,7 +48,7 @@ def votes_to_write(
     changed, fresh = [], 0
     for vote in arrived:
         before = known.get((vote.classifier, vote.text_id, vote.annotator))
-        if before is not None and _later(before.annotated_at, vote.annotated_at):
+        if before is not None and later(before.annotated_at, vote.annotated_at):
             continue
         if before is None or (before.label, before.annotated_at) != (vote.label, vote.annotated_at):
             changed.append(_with_first(vote, before))
@@ -64,7 +64,7 @@ def _with_first(vote: Annotation, before: Annotation | None) -> Annotation:
     return replace(vote, first=before.first if before.why in SECOND_LOOK else before.label)
 
 
-def _later(stored: datetime | None, arrived: datetime | None) -> bool:
+def later(stored: datetime | None, arrived: datetime | None) -> bool:
     return stored is not None and (arrived is None or stored > arrived)
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.data import recollect
 from aufruf.data.forgotten import Tombs
+from aufruf.data.identity import WORDED
 from aufruf.data.intake import Intake, Portion
-from aufruf.data.untyped import MARK, Fact, Posts, fact
+from aufruf.data.untyped import Fact, Posts
 from aufruf.schemas import TABLES, Annotation, IngestedFile, QuarantinedRow, Text
 from aufruf.settings import Settings
 from aufruf.steps.arrivals import Arrival
@@ -96,13 +97,9 @@ def _portions(files: Sequence[File], kind: str, now: datetime) -> Iterator[tuple
 
 
 def _posts(store: Store) -> Posts:
-    """The stored texts of posts that have one which was of no known type when it came."""
-    posts, columns = Posts(), ", ".join(Fact._fields)
-    some = f"select post_id from texts where strpos(text_id, '{MARK}') > 0"  # noqa: S608 - names are ours
-    sql = f"select {columns} from texts where post_id in ({some})"  # noqa: S608
-    for batch in store.query(sql, "texts"):
-        posts.learn(Fact(**row) for row in batch.to_pylist())
-    return posts
+    """What is known of the posts in which a text is told from others by its words."""
+    sql = f"select distinct post_id from texts where regexp_like(text_id, '{WORDED}')"  # noqa: S608 - ours
+    return Posts(number for batch in store.query(sql, "texts") for number in batch["post_id"].to_pylist())
 
 
 def _placed(store: Store, pieces: Sequence[tuple[File, Portion]], posts: Posts) -> Iterator[tuple[File, Portion]]:
@@ -136,7 +133,6 @@ def _flush(call: Call, arrived_pieces: Sequence[tuple[File, Portion]], parties: 
         file.replaced += sum(_differs(text, texts.get(text.text_id)) for text in changed)
         texts |= {text.text_id: text for text in changed}
         new_texts |= {text.text_id: text for text in changed}
-        posts.note(map(fact, changed))
         recast, counted = recollect.votes_to_write(cast, votes)
         by_key = {(v.classifier, v.text_id, v.annotator): v for v in recast}
         file.recast += sum(votes[key].label != v.label for key, v in by_key.items() if key in votes)
