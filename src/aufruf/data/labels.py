@@ -98,7 +98,8 @@ def keep(
 
     An annotator's second vote on a text takes the place of the first. When the second one is held out, neither
     counts: fewer votes than the label was decided by. That label stays, if it was decided before any of the
-    held-out votes arrived, and if no vote on the text was for another wording. ``known``: stored labels. ``arrived``: file digest -> time it was ingested.
+    held-out votes arrived, and if no vote on the text was for another wording. ``known``: stored labels.
+    ``arrived``: file digest -> time it was ingested.
     """
     held = votes[standing == HELD_OUT]
     if held.empty or known.empty:

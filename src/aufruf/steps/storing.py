@@ -58,7 +58,7 @@ class File:
 def store(call: Call, files: Sequence[File], now: datetime) -> None:
     """Store what is new of files that passed, and say in each how much that is."""
     known, posts = (parties(call.store), _posts(call.store)) if files else ({}, Posts())
-    tombs = Tombs(call.store.read("tombstones"))
+    tombs, collected = Tombs(call.store.read("tombstones")), _collected(call.store, files)
     for kind in ("posts", "annotations"):  # texts of no known type then find the post that came with them
         waiting: list[tuple[File, Portion]] = []
         for file, whole in _portions(files, kind, now):
@@ -66,10 +66,10 @@ def store(call: Call, files: Sequence[File], now: datetime) -> None:
             file.forgotten += gone
             waiting.append((file, portion))
             if sum(len(piece) for _, piece in waiting) >= _FLUSH:
-                _flush(call, waiting, known, posts)
+                _flush(call, waiting, known, posts, collected)
                 waiting = []
         if waiting:
-            _flush(call, waiting, known, posts)
+            _flush(call, waiting, known, posts, collected)
     again = [f.found for f in files if f.whole and f.known and f.found and _for_all(call, f)]
     _rescue(call.store, again, now)
 
@@ -96,6 +96,13 @@ def _portions(files: Sequence[File], kind: str, now: datetime) -> Iterator[tuple
             yield from ((file, portion) for portion in file.found.portions(now))
 
 
+def _collected(store: Store, files: Sequence[File]) -> frozenset[str]:
+    """The digests of files of posts: those that were taken before, and those of this call."""
+    known = store.read("files", {"kind": "posts"}, ["digest"])["digest"]
+    here = [one.arrival.digest for one in files if one.found and one.found.source.format.kind == "posts"]
+    return frozenset([*known, *here])
+
+
 def _posts(store: Store) -> Posts:
     """What is known of the posts in which a text is told from others by its words."""
     sql = f"select distinct post_id from texts where regexp_like(text_id, '{WORDED}')"  # noqa: S608 - ours
@@ -112,7 +119,13 @@ def _placed(store: Store, pieces: Sequence[tuple[File, Portion]], posts: Posts) 
         yield file, posts.placed(piece)
 
 
-def _flush(call: Call, arrived_pieces: Sequence[tuple[File, Portion]], parties: dict[str, str], posts: Posts) -> None:
+def _flush(
+    call: Call,
+    arrived_pieces: Sequence[tuple[File, Portion]],
+    parties: dict[str, str],
+    posts: Posts,
+    collected: frozenset[str],
+) -> None:
     """Store what is new of some pieces: texts, votes, refused rows."""
     pieces = list(_placed(call.store, arrived_pieces, posts))
     ids = list(dict.fromkeys(text.text_id for _, piece in pieces for text in piece.texts))
@@ -129,7 +142,7 @@ def _flush(call: Call, arrived_pieces: Sequence[tuple[File, Portion]], parties: 
         if file.again:  # what has changed since it was taken came from elsewhere, and stays
             arrived = [text for text in arrived if text.text_id not in texts]
             cast = [v for v in cast if (v.classifier, v.text_id, v.annotator) not in votes]
-        changed, fresh = recollect.texts_to_write(arrived, texts, parties)
+        changed, fresh = recollect.texts_to_write(arrived, texts, parties, collected)
         file.replaced += sum(_differs(text, texts.get(text.text_id)) for text in changed)
         texts |= {text.text_id: text for text in changed}
         new_texts |= {text.text_id: text for text in changed}
