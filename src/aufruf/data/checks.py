@@ -17,6 +17,7 @@ import pandas as pd
 from aufruf.classifier import Checks, Classifier
 from aufruf.data.expectations import Found, run
 from aufruf.data.readers.fields import shown
+from aufruf.data.readers.item import row_of
 from aufruf.data.rows import Questions, answer
 from aufruf.data.verdict import Verdict
 from aufruf.question import CHOICES
@@ -278,8 +279,8 @@ def _keep_one_of_repeats(votes: pd.DataFrame, verdicts: Mapping[int, Verdict]) -
         dated = dates.notna().all() and (dates == dates.max()).sum() == 1
         torn = not dated and same["label"].nunique() > 1
         stays = items[dates.argmax() if dated else -1]
-        counts = f"; item {stays} counts" if reasons[stays] == [_REPEAT] else ""  # "": its text is refused
-        why = f", with different labels (items {', '.join(map(str, items[:5]))})" if torn else counts
+        counts = f"; item {row_of(stays)} counts" if reasons[stays] == [_REPEAT] else ""  # "": its text is refused
+        why = f", with different labels (items {', '.join(map(str, map(row_of, items[:5])))})" if torn else counts
         for item in items:
             reasons[item] = [f"{_REPEAT}{why}" if reason == _REPEAT else reason for reason in reasons[item]]
             if item == stays and not torn:

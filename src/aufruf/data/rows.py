@@ -11,6 +11,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.data import identity
 from aufruf.data.readers import Item, fields
+from aufruf.data.readers.item import row_of
 from aufruf.schemas import DECIDED_ELSEWHERE, UNTYPED, Annotation, QuarantinedRow, Text
 
 Questions = Sequence[Sequence[Classifier]]  # the classifiers, those of one question together
@@ -124,7 +125,7 @@ def quarantined(item: Item, reasons: Iterable[str], file: str, now: datetime) ->
         row = '{"row": "nested too deeply to be written"}'
     row = _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", row)
     reason = _SURROGATE.sub("�", "; ".join(dict.fromkeys(reasons)))
-    return QuarantinedRow(file, item.number, reason, row, now)
+    return QuarantinedRow(file, row_of(item.number), reason, row, now)
 
 
 def _seconds(written: str | None) -> float | None:

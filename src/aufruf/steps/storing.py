@@ -13,6 +13,7 @@ from aufruf.data import recollect
 from aufruf.data.forgotten import Tombs
 from aufruf.data.identity import WORDED
 from aufruf.data.intake import Intake, Portion
+from aufruf.data.readers.item import row_of
 from aufruf.data.untyped import Fact, Posts
 from aufruf.schemas import TABLES, Annotation, IngestedFile, QuarantinedRow, Text
 from aufruf.settings import Settings
@@ -156,28 +157,42 @@ def _flush(
         file.changed |= bool(changed or recast)
     call.store.put("texts", list(new_texts.values()), newer="collected_at")
     call.store.put("annotations", list(new_votes.values()), newer="annotated_at")
-    call.store.put("quarantine", _not_yet_refused(call.store, pieces))
+    call.store.put("quarantine", _not_yet_refused(call, pieces))
 
 
 def _differs(text: Text, stored: Text | None) -> bool:
     return stored is not None and stored.digest != text.digest
 
 
-def _not_yet_refused(store: Store, pieces: Sequence[tuple[File, Portion]]) -> list[QuarantinedRow]:
-    refused = [row for _, piece in pieces for row in piece.quarantine]
-    again = {file.arrival.digest for file, _ in pieces if file.known}
-    known = {(row.file, row.item): row for row in rows(store, "quarantine", {"file": sorted(again)})} if again else {}
-    return [
-        row
-        for row in refused
-        if (before := known.get((row.file, row.item))) is None
-        or (before.rescued_at is None and before.reasons != row.reasons)
-    ]
+def _not_yet_refused(call: Call, pieces: Sequence[tuple[File, Portion]]) -> list[QuarantinedRow]:
+    """Refused rows that the quarantine lacks, or has for other reasons; one that was mended stays mended.
+
+    Its answer to a question that is asked of the file for the first time is refused, though, as it stands there.
+    """
+    again = {file.arrival.digest: file for file, _ in pieces if file.known}
+    anew = {digest for digest, file in again.items() if _asks_more(call, file)}
+    found = rows(call.store, "quarantine", {"file": sorted(again)}) if again else []
+    known = {(row.file, row.item): row for row in found}
+
+    def there(row: QuarantinedRow) -> bool:
+        before = known.get((row.file, row.item))
+        if before is None or before.row != row.row:  # numbers were given otherwise once
+            return False
+        return before.reasons == row.reasons or (before.rescued_at is not None and row.file not in anew)
+
+    return [row for _, piece in pieces for row in piece.quarantine if not there(row)]
+
+
+def _asks_more(call: Call, file: File) -> bool:
+    """True when a question is answered that no classifier had asked of the file before."""
+    before, now = takers(file.known), set(file.found.classifiers) if file.found else set()
+    asked = {one.question for one in call.classifiers if one.name in before}
+    return any(one.question not in asked for one in call.classifiers if one.name in now)
 
 
 def _rescue(store: Store, judged: Sequence[Intake], now: datetime) -> None:
     """Mark rows of the quarantine that these files, judged again, no longer hold as refused."""
-    refused = {one.source.digest: one.verdict.reasons for one in judged}
+    refused = {one.source.digest: set(map(row_of, one.verdict.reasons)) for one in judged}
     found = rows(store, "quarantine", {"file": sorted(refused)}) if refused else []
     passed = [row for row in found if row.rescued_at is None and row.item not in refused[row.file]]
     store.put("quarantine", [replace(row, rescued_at=now) for row in passed])
