@@ -38,7 +38,7 @@ def ingest(
     named = _authors(authors)
     if settings.sampled.exists() and settings.preset != "demo":
         log.warning(
-            "%s holds the demo's invented campaign, which counts along with what comes now: move it away, or say --home",
+            "%s holds the demo's invented campaign, which counts along with what comes now: put it away, or say --home",
             settings.home,
         )
     paths = given(files) if files is not None else inbox.waiting([settings.inbox_annotations, settings.inbox_posts])
