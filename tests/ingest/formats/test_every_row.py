@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aufruf.data import readers, rows
 from aufruf.data.readers import json_document
+from aufruf.data.readers.item import row_of
 from aufruf.data.readers.json_text import DECODER
 from aufruf.errors import DataRefused
 
@@ -49,9 +50,11 @@ ANY = st.recursive(
 
 
 def judged(content: readers.Content) -> list[readers.Item]:
-    """The items of a file, each of them whole: numbered, with a problem or with values that are text or nothing."""
+    """The items of a file, each whole: numbered by rows, with a problem or with values that are text or nothing."""
     found = list(readers.find(content, "").read(content))
-    assert [item.number for item in found] == list(range(1, len(found) + 1))
+    numbers = [item.number for item in found]
+    assert len(set(numbers)) == len(found)
+    assert list(dict.fromkeys(map(row_of, numbers))) == list(range(1, len(set(map(row_of, numbers))) + 1))
     for item in found:
         assert item.problem or item.values
         assert all(value is None or isinstance(value, str) for value in item.values.values())
