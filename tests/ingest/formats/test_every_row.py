@@ -50,7 +50,7 @@ ANY = st.recursive(
 
 
 def judged(content: readers.Content) -> list[readers.Item]:
-    """The items of a file, each of them whole: numbered, with a problem or with values that are text or nothing."""
+    """The items of a file, each whole: numbered by rows, with a problem or with values that are text or nothing."""
     found = list(readers.find(content, "").read(content))
     numbers = [item.number for item in found]
     assert len(set(numbers)) == len(numbers)
