@@ -156,8 +156,9 @@ def _flush(
         parties |= {t.author.casefold(): t.party for t in changed if t.author and t.party}
         file.texts, file.votes = file.texts + fresh, file.votes + counted
         file.changed |= bool(changed or recast)
-    call.store.put("texts", list(new_texts.values()), "collected_at", buried.spared_texts)
-    call.store.put("annotations", list(new_votes.values()), "annotated_at", partial(buried.spared_votes, texts=texts))
+    spared_votes = partial(buried.spared_votes, texts=texts)
+    call.store.put("texts", list(new_texts.values()), newer="collected_at", allowed=buried.spared_texts)
+    call.store.put("annotations", list(new_votes.values()), newer="annotated_at", allowed=spared_votes)
     _discount(pieces, [text for text in new_texts.values() if buried.tombs.hold(text)], stored)
     call.store.put("quarantine", _not_yet_refused(call.store, pieces))
 
