@@ -34,9 +34,9 @@ with DAG("ingest", schedule=[assets.inbox(Settings.load())], **common(__doc__)):
 
     @step()
     def label(name, news, ti=None):
-        """Decide one label per text from its votes."""
-        result = take("label", name) if news["annotations"] or news["again"] else skip("No vote is new.")
-        tell(ti, "label", result)
+        """Decide one label per text from its votes; a text that reads otherwise than it did loses its label."""
+        result = take("label", name) if any(news.values()) else skip("Nothing is new.")
+        tell(ti, "label", result if news["annotations"] or news["again"] else {})  # no news of held-out votes else
         return result if result["changed"] else skip("No label is new.")
 
     @step(outlets=[assets.POSTS])
@@ -50,10 +50,10 @@ with DAG("ingest", schedule=[assets.inbox(Settings.load())], **common(__doc__)):
         return fail(why) if (why := told(ti, "ingest", *labels)) else {"refused": 0}
 
     news = ingest()
-    labels = [f"label.{classifier.name}" for classifier in working()]
+    names = [classifier.name for classifier in working()]
+    labels = [f"label.{name}" for name in names]
     with TaskGroup("label") as group:
-        for classifier in working():
-            name = classifier.name
+        for name in names:
             label.override(task_id=name, outlets=[assets.labels(name)])(name, news)
     posts(news)
     group >> refusals()

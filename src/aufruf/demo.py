@@ -93,6 +93,8 @@ def _drop_sample(settings: Settings) -> list[str]:
             inbox = inboxes.get(file.name.partition("_")[0])
             if inbox and not _ingested(settings, file):
                 places[file] = inbox / file.name
+        if places:
+            settings.sampled.touch()
         for file, place in places.items():
             file.replace(place)  # one file system: the folder is under the same home
     return sorted(place.name for place in places.values())

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 Split = Literal["train", "validation", "test", "none"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-UNTYPED = "unknown"  # the type of an annotated text where nobody has told which of a post's texts it is
+UNTYPED = "unknown"  # the type of a text where nobody has told which of a post's texts it is
 TEXT_TYPES = ("caption", "ocr", "transcript", UNTYPED)
 ABSTAIN = "abstain"  # the label of a vote that declines to decide
 NONE = "none"  # the label of a text to which none of several labels applies

@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlparse
+from urllib.parse import quote, urlparse, urlsplit
 
 from aufruf.errors import UsageError
+
+_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Settings:
     airflow_port: int
     mlflow_port: int
     preset: str | None  # overlay used where no --preset is given
-    encoder: str | None  # overrides the encoder of every classifier: a hub name or a folder
+    encoder: str | None  # overrides the encoder of every classifier: a hub name or a folder's whole path
     studies_url: str | None = field(default=None, repr=False)  # AUFRUF_STUDIES: PostgreSQL; None: files under home
     run_url: str | None = None  # AUFRUF_RUN_URL: where whoever started the command shows it
     mlflow_url: str | None = None  # AUFRUF_MLFLOW_URL: where a browser finds MLflow, if not at tracking_uri
@@ -29,17 +31,20 @@ class Settings:
 
     @classmethod
     def load(cls, home: str | Path | None = None, env: Mapping[str, str] = os.environ) -> "Settings":
-        """Read AUFRUF_* and MLFLOW_TRACKING_URI; ``home`` (the --home option) wins over AUFRUF_HOME."""
+        """Read AUFRUF_* and MLFLOW_TRACKING_URI; ``home`` (the --home option) wins over AUFRUF_HOME.
+
+        A relative path is meant from the working folder; settings hold whole ones, because tasks run elsewhere.
+        """
         root = Path(home or env.get("AUFRUF_HOME") or "var").expanduser().resolve()
         return cls(
             home=root,
-            lake=env.get("AUFRUF_LAKE") or str(root / "lake"),
+            lake=_lake(env.get("AUFRUF_LAKE") or str(root / "lake")),
             classifiers=Path(env.get("AUFRUF_CLASSIFIERS") or "classifiers").expanduser().resolve(),
-            tracking_uri=env.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow' / 'mlflow.db'}",
+            tracking_uri=_tracking(env.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{root / 'mlflow' / 'mlflow.db'}"),
             airflow_port=_port(env, "AUFRUF_AIRFLOW_PORT", 8080),
             mlflow_port=_port(env, "AUFRUF_MLFLOW_PORT", 5000),
             preset=env.get("AUFRUF_PRESET") or None,
-            encoder=env.get("AUFRUF_ENCODER") or None,
+            encoder=whole_path(env.get("AUFRUF_ENCODER") or "", Path()) or None,
             studies_url=_postgresql(env, "AUFRUF_STUDIES"),
             run_url=env.get("AUFRUF_RUN_URL") or None,
             mlflow_url=env.get("AUFRUF_MLFLOW_URL") or None,
@@ -105,18 +110,55 @@ class Settings:
         return self.home / "bundles"
 
     @property
+    def sampled(self) -> Path:
+        """A file that is there when the demo's invented campaign is among the data."""
+        return self.home / "demo"
+
+    @property
     def embedded_registry(self) -> bool:
         """True when MLflow's database is the file under ``home``, reached with or without the server."""
+        if self.registry_file is not None:
+            return self.registry_file.resolve() == (self.mlflow / "mlflow.db").resolve()
         parsed = urlparse(self.tracking_uri)
-        return parsed.scheme == "sqlite" or (
-            parsed.hostname in {"127.0.0.1", "localhost"} and parsed.port == self.mlflow_port
-        )
+        return parsed.hostname in {"127.0.0.1", "localhost"} and parsed.port == self.mlflow_port
+
+    @property
+    def registry_file(self) -> Path | None:
+        """MLflow's database, where ``tracking_uri`` names a SQLite file."""
+        if not self.tracking_uri.startswith(_SQLITE):
+            return None
+        return Path(self.tracking_uri.removeprefix(_SQLITE).partition("?")[0])
+
+    @property
+    def registry_unmade(self) -> bool:
+        """True while that file is not there: who only looks must not make it."""
+        return self.registry_file is not None and not self.registry_file.exists()
+
+
+def whole_path(name: str, base: Path) -> str:
+    """A name written as a path (``./NAME``, ``~/NAME``, ``/PATH``) as a whole one, from ``base`` on; others as is."""
+    return str((base / Path(name).expanduser()).resolve()) if name.startswith((".", "/", "~")) else name
+
+
+def _lake(written: str) -> str:
+    return written if "://" in written else str(Path(written).expanduser().resolve())
+
+
+def _tracking(written: str) -> str:
+    try:
+        _ = urlsplit(written).port
+    except ValueError as error:
+        raise UsageError(f"MLFLOW_TRACKING_URI is no address: {error}", next="Write http://HOST:PORT.") from None
+    if not written.startswith(_SQLITE):
+        return written
+    file, mark, options = written.removeprefix(_SQLITE).partition("?")
+    return f"{_SQLITE}{Path(file).absolute()}{mark}{options}"
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:
     written = env.get(name) or str(default)
-    if not written.isdecimal():
-        raise UsageError(f"{name} is not a port: {written!r}", next="Give a number.")
+    if not (written.isdecimal() and 0 < int(written) < 65536):
+        raise UsageError(f"{name} is not a port: {written!r}", next="Give a number from 1 to 65535.")
     return int(written)
 
 

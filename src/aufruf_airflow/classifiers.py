@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, get_parsing_context
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 
-from aufruf.classifier import Classifier, load, names, preset_names
+from aufruf.classifier import Classifier, load, names
 from aufruf.errors import UsageError
+from aufruf.presets import preset_names
 from aufruf.settings import Settings
 from aufruf_airflow import assets
 

@@ -65,7 +65,8 @@ def test_every_task_has_an_owner_a_text_a_time_limit_and_another_try(bag: dict[s
 
 def test_what_runs_a_model_takes_the_gpu_pool_and_queue(bag: dict[str, Any]) -> None:
     """Pool and queue go together, and the training steps have them."""
-    heavy = {"sweep.opened", "sweep.trial", "train", "evaluate", "score.opened", "score.shard", "explain"}
+    trained = {"sweep.opened", "sweep.trial", "train", "evaluate", "promote"}
+    heavy = trained | {"score.opened", "score.shard", "explain"}
     for name, task in _tasks(bag):
         wanted = ("gpu", "gpu") if name.rpartition("/")[2] in heavy else ("default_pool", "default")
         assert (task["pool"], task["queue"]) == wanted, f"{name}: step(gpu=True) is for {sorted(heavy)}"
@@ -93,7 +94,7 @@ def test_the_chain_of_the_night(bag: dict[str, Any]) -> None:
         "sweep.closed": ["sweep.opened", "sweep.trial"],
         "train": ["sweep.closed"],
         "evaluate": ["train"],
-        "promote": ["evaluate"],
+        "promote": ["evaluate", "train"],
         "new_champion": ["promote"],
         "report": ["evaluate", "promote"],
     }

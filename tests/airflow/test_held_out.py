@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from aufruf.store import Store
+
 
 def _export(path: Path, coder: int, says: Any, texts: range) -> None:
     """A Label Studio export of one annotator; ``says``: number of the text -> choice."""
@@ -45,3 +47,23 @@ def test_votes_held_out_fail_visibly_and_the_other_labels_are_announced(airflow:
     _export(inbox / "oscar.json", 67, wrong, range(30))
     states, logged = airflow.run(site, "ingest", "2026-09-02")
     assert (states["label.call_to_action"], states["refusals"]) == ("skipped", "failed"), logged
+
+
+def test_a_post_that_reads_otherwise_loses_its_label(airflow: Any, site: Any) -> None:
+    """An edited caption comes with posts alone, without a vote: `label` runs, and what nobody has read has no label."""
+    inbox = site.home / "inbox"
+    for coder in (21, 22):
+        _export(inbox / "annotations" / f"{coder}.json", coder, lambda at: str(at % 2 == 0), range(4))
+    states, logged = airflow.run(site, "ingest", "2026-09-01")
+    assert states["label.call_to_action"] == "success", logged
+    (inbox / "posts").mkdir()
+    table = "shortcode,username,timestamp,caption\nP000,amt,1789000000,Ganz anders als vorher\n"
+    (inbox / "posts" / "again.csv").write_text(table, encoding="utf-8")
+    os.utime(inbox / "posts" / "again.csv", (1_790_000_000, 1_790_000_000))
+    states, logged = airflow.run(site, "ingest", "2026-09-02")
+    assert (states["label.call_to_action"], states["posts"]) == ("success", "success"), logged
+    labels = Store(str(site.home / "lake")).read("labels")
+    assert labels.loc[labels["label"].isna(), ["text_id", "how"]].values.tolist() == [
+        ["instagram:P000:caption", "edited"]
+    ]
+    assert len(labels) == 4

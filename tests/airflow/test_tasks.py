@@ -50,6 +50,24 @@ def test_a_passing_trouble_is_tried_again(airflow: Any, make: Any, tmp_path: Pat
     assert airflow.python(make(tmp_path), TRY, "no failure of ours", "waits") == ["OSError", "the lake is dry"]
 
 
+PROMOTE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+
+promote = DagBag(sys.argv[1]).dags["call_to_action.train"].task_dict["promote"].python_callable
+promote.__wrapped__.__globals__["take"] = lambda verb, name, params, **more: [verb, name, more]
+found = [promote(trained, params={"promote": True}) for trained in ({"model_version": "7"}, None)]
+print("\\n" + json.dumps(found))
+"""
+
+
+def test_a_run_promotes_what_it_has_trained(airflow: Any, make: Any, tmp_path: Path, recipe: str) -> None:
+    """The gate is handed the version of `train`, and none where a person has set `train` to success."""
+    found = airflow.python(make(tmp_path, call_to_action=recipe), PROMOTE, str(ROOT / "dags"))
+    said = ["promote", "call_to_action"]
+    assert found == [[*said, {"challenger": "7"}], [*said, {}]]
+
+
 LINK = """
 import json, sys, types
 sys.path.insert(0, sys.argv[1])

@@ -300,6 +300,52 @@ def test_ctrl_c_is_no_traceback(aufruf, monkeypatch):
     monkeypatch.setattr(importlib.import_module("aufruf.steps.label"), "label", interrupted)
     told = aufruf("label")
     assert (told.code, told.out, told.err) == (130, "", "aufruf: interrupted\n")
+    told = aufruf("label", "--json")
+    assert (told.code, told.json["error"]["type"]) == (130, "Interrupted")
+
+
+def test_what_nobody_foresaw_is_an_object_too(aufruf, monkeypatch):
+    """A fault of ours ends with one sentence, exit code 1 and an object; standard error has the trace."""
+
+    def broken(settings, classifier):
+        raise LookupError("no such\nthing")
+
+    monkeypatch.setattr(importlib.import_module("aufruf.steps.label"), "label", broken)
+    told = aufruf("label", "--json")
+    assert (told.code, told.json["error"]["what"]) == (1, "LookupError: no such thing")
+    assert "in broken" in told.err
+    assert told.err.splitlines()[-1].startswith("aufruf: LookupError: no such thing. This is a fault of aufruf")
+
+
+@pytest.mark.parametrize("name", ["AUFRUF_AIRFLOW_PORT", "MLFLOW_TRACKING_URI"])
+def test_a_port_that_does_not_exist_is_wrong_usage(aufruf, monkeypatch, name):
+    """One sentence that names the variable."""
+    monkeypatch.setenv(name, {"AUFRUF_AIRFLOW_PORT": "99999"}.get(name, "http://127.0.0.1:99999"))
+    told = aufruf("status", "--json")
+    assert (told.code, name in told.json["error"]["what"]) == (2, True)
+
+
+def shell(command: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of a command that begins with ``aufruf``."""
+    env = {**os.environ, **more}
+    line = command.replace("aufruf", f"{sys.executable} -m aufruf.cli", 1)
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, encoding="utf-8", env=env, check=False)
+
+
+def test_an_answer_that_cannot_be_written_is_said(aufruf):
+    """On a full disk: exit code 1 and one sentence; a failure of the command keeps its own code."""
+    for command, code in (("status", 1), ("label --classifier none", 2)):
+        said = shell(f"aufruf {command} --json >/dev/full")
+        assert (said.returncode, "Traceback" in said.stderr) == (code, False)
+        assert "the answer could not be written: No space left on device" in said.stderr
+
+
+def test_closed_streams_are_no_failure(aufruf):
+    """Whoever has closed standard output or error wants none of it; nothing else is written there instead."""
+    for closed in (">&-", "2>&-", ">&- 2>&-", "<&-"):
+        said = shell(f"aufruf status --json {closed}")
+        assert (said.returncode, said.stderr) == (0, ""), closed
+        assert bool(said.stdout) is (">&-" not in closed.replace("2>&-", "")), closed
 
 
 def test_the_home_option_wins(aufruf, tmp_path):
@@ -313,3 +359,5 @@ def test_umlauts_are_written_as_they_are(aufruf):
     command = [sys.executable, "-m", "aufruf.cli", "label", "--classifier", "Überblick", "--json"]
     ran = subprocess.run(command, capture_output=True, env=env, check=False)
     assert (ran.returncode, "Überblick" in ran.stdout.decode("utf-8")) == (2, True)
+    ran = subprocess.run([*command[:-3], "--kürzer", "--json"], capture_output=True, env=env, check=False)
+    assert (ran.returncode, "--kürzer" in json.loads(ran.stdout)["error"]["what"]) == (2, True)

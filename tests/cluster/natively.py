@@ -23,7 +23,7 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCKER = CHECKOUT / "docker"
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}$]*))?\}")  # the inner one of two
 
 
 def free_ports(count: int) -> list[int]:
@@ -52,7 +52,9 @@ def until(what: str, look: Callable[[], Any], seconds: float = 300.0) -> Any:
 
 def interpolated(text: str, names: dict[str, str]) -> str:
     """Text with ``${NAME:-default}`` as compose would write it."""
-    return _VARIABLE.sub(lambda found: names.get(found[1]) or found[2] or "", text).replace("$$", "$")
+    while _VARIABLE.search(text):
+        text = _VARIABLE.sub(lambda found: names.get(found[1]) or found[2] or "", text)
+    return text.replace("$$", "$")
 
 
 def read_env(file: Path, names: dict[str, str]) -> dict[str, str]:
@@ -167,7 +169,8 @@ class Cluster:
         """The environment of a service, with the machine's PATH and nothing of its Airflow or MLflow."""
         env = self._bare()
         for file in self.services[service]["env_file"]:
-            env |= read_env((DOCKER / file).resolve(), self.names)
+            if isinstance(file, str):  # else it need not be there, and is not
+                env |= read_env((DOCKER / file).resolve(), self.names)
         return env
 
     def check(self, service: str) -> subprocess.CompletedProcess[bytes]:

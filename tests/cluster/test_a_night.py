@@ -54,8 +54,9 @@ def test_workers_share_what_there_is_to_do(system: System) -> None:
         "sweep.trial",
         "train",
         "evaluate",
+        "promote",
     }
-    assert {queues["split"], queues["promote"], queues["report"]} == {"default"}
+    assert {queues["split"], queues["report"]} == {"default"}
 
 
 def test_every_health_check_says_well(system: System) -> None:

@@ -200,8 +200,12 @@ A, B = ("A", "call", "counts"), ("B", "no_call", "held_out")
         ([A, ("C", "no_call", "counts"), B], (None, "tie")),
         ([A, ("C", "no_call", "counts")], (None, "tie")),
         ([A, B, ("X", "call", "excluded")], (None, "too_few_votes")),
+        ([("A", "call", "outdated"), ("C", "call", "held_out"), B], (None, "held_back")),
     ],
-    ids=["one replaced", "both replaced", "decided anew", "a true tie", "nothing held out", "an excluded vote"],
+    ids=[
+        *("one replaced", "both replaced", "decided anew", "a true tie", "nothing held out", "an excluded vote"),
+        "another wording",
+    ],
 )
 def test_a_held_out_batch_takes_no_label_away(votes: list, expected: tuple) -> None:
     """A and B said call; B's second vote is held out. The label stays while nothing else decides the text."""

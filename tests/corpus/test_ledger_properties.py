@@ -217,8 +217,9 @@ def test_deleted_texts_keep_row_and_claims(stream: list[list[tuple]], gone: set[
     for batch in arrived(stream):
         texts |= {of.text_id: of for of, _ in batch}
         labels |= {of.text_id: label for of, label in batch}
-        before, stored = list(ledger), [of for of in texts.values() if of.text_id not in deleted or of in batch]
-        ledger += extend(ledger, [of for of in texts.values() if of in stored], labels)
+        before, here = list(ledger), {of.text_id for of, _ in batch}
+        stored = [of for of in texts.values() if of.text_id not in deleted or of.text_id in here]
+        ledger += extend(ledger, stored, labels)
         assert ledger[: len(before)] == before
         sides: dict[str, set[str]] = {}
         for r in ledger:

@@ -205,6 +205,28 @@ def test_an_edit_into_a_near_duplicate_of_another_side_takes_it_out_of_use() -> 
     prove(usable(ledger, stored), stored)
 
 
+def test_a_post_learnt_later_takes_texts_out_of_use_and_none_of_the_test_set() -> None:
+    """Of a post's texts on several sides those of test stay, else of validation; an edited test text stays too."""
+    words = ["Guten Morgen", "Guten Abend", "Gute Nacht", "Auf Wiedersehen", "Servus", "Moin"]
+    texts = [text(name, one) for name, one in zip("abcdef", words, strict=True)]
+    sides = ["train", "validation", "test", "train", "validation", "train"]
+    ledger = frame([row(one, side) for one, side in zip(texts, sides, strict=True)])
+    known = [
+        text(name, one, post=post) for name, one, post in zip("abdef", words[:2] + words[3:], "11223", strict=True)
+    ]
+    stored = frame([*known, text("c", "Grüß Gott", post="1")])
+    with pytest.raises(LeakFound, match="the post 'x:1'"):
+        prove(ledger, stored)
+    out = left_out(ledger, stored, wordings(stored))
+    assert dict(zip(out["text_id"], out["reason"], strict=True)) == {
+        "a": "it turned out to share the post 'x:1' with test",
+        "b": "it turned out to share the post 'x:1' with test",
+        "d": "it turned out to share the post 'x:2' with validation",
+    }
+    assert usable(ledger, stored)["text_id"].tolist() == ["c", "e", "f"]
+    prove(usable(ledger, stored), stored)
+
+
 def fill(store: Store, texts: list[Text], label: str = "no_call") -> None:
     store.put("texts", texts)
     store.put("labels", [decided(t.text_id, label) for t in texts])
@@ -259,6 +281,26 @@ def test_each_classifier_has_its_own_ledger(settings: Settings, store: Store) ->
     store.put("labels", [Label("d", t.text_id, "call", 2, 1.0, "unanimous", NOW) for t in texts])
     other = split(settings, classifier().model_copy(update={"name": "d"}))
     assert (other["added"], other["train"], other["validation"], other["test"]) == (10, 6, 2, 2)
+
+
+def test_post_ids_that_come_after_the_split_do_not_stop_it(
+    settings: Settings, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Texts that were annotated by their ids alone, then a table with their posts: the test set stays, the others of
+    its posts are left out, are counted and are named, and a new text of such a post is set aside."""
+    fill(store, [text(f"t{at:02}", f"Text Nummer {at}") for at in range(40)])
+    first = split(settings, classifier())
+    store.put("texts", [text(f"t{at:02}", f"Text Nummer {at}", post=f"p{at // 2}") for at in range(40)])
+    side = store.read("splits").set_index("text_id")["split"]
+    pairs = [(f"t{at:02}", f"t{at + 1:02}") for at in range(0, 40, 2)]
+    torn = {one: other for one, other in pairs if side[one] != side[other]}
+    fill(store, [text("new", "Ganz etwas anderes", post=f"p{int(next(iter(torn))[1:]) // 2}")])
+    result = split(settings, classifier())
+    assert (result["test"], result["left_out"], result["set_aside"]) == (first["test"], len(torn), 1)
+    assert sum("turned out to share the post" in one for one in result["reasons"]) == min(len(torn), 19)
+    assert f"{len(torn)} texts of the ledger are left out" in caplog.text
+    found = labelled(settings, classifier())
+    assert set(side.index[side == "test"]) <= set(found["text_id"])
 
 
 def test_a_ledger_that_leaks_stops_the_step(settings: Settings, store: Store) -> None:

@@ -20,6 +20,8 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 METRICS: dict[str, Any] = yaml.safe_load((DOCKER / "compose.metrics.yaml").read_text("utf-8"))["services"]
 GUARD = "guard"
 del METRICS[GUARD]  # only what it gets beside
+NOTIFY = {"path": "secrets/notify.env", "required": False}
+SPEAKERS = {"worker", "worker-gpu", "triggerer", "dag-processor"}  # what notifies, or fetches from the model hub
 OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("aufruf:") and name != GUARD)
 
 
@@ -30,7 +32,7 @@ def run(*command: Any, **options: Any) -> subprocess.CompletedProcess[str]:
 def environment(service: str) -> dict[str, str]:
     """What compose hands to the service, names and templates as they are written."""
     found = {}
-    for file in SERVICES[service]["env_file"]:
+    for file in filter(lambda one: one != NOTIFY, SERVICES[service]["env_file"]):
         lines = (DOCKER / file).read_text("utf-8").splitlines()
         found |= dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     return found
@@ -89,12 +91,54 @@ def test_every_part_that_stays_has_a_health_check():
 
 
 def test_only_the_two_uis_can_be_reached_and_only_from_this_machine():
-    """Every published port is on loopback; what publishes none is in a network that leads nowhere."""
+    """Every published port is on loopback; what publishes none is in a network that leads nowhere, or speaks itself."""
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert sorted(published) == ["api-server", "mlflow"]
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert COMPOSE["networks"]["inside"]["internal"]
-    assert all(service["networks"] == ["inside"] for name, service in SERVICES.items() if name not in published)
+    closed = {name: service["networks"] for name, service in SERVICES.items() if name not in {*published, *SPEAKERS}}
+    assert all(networks == ["inside"] for networks in closed.values())
+
+
+def test_what_fetches_models_and_notifies_has_a_way_out():
+    """In a network in which nobody listens, with the addresses of notifications where somebody has given them."""
+    assert all(SERVICES[name]["networks"] == ["inside", "way_out"] for name in SPEAKERS)
+    assert {name for name, service in SERVICES.items() if NOTIFY in service.get("env_file", [])} == SPEAKERS
+    assert COMPOSE["networks"]["way_out"] == {}
+    assert not any("ports" in SERVICES[name] for name in SPEAKERS)
+
+
+def test_the_pool_has_a_slot_for_each_gpu_worker():
+    """So many as are started now, one where nobody says; fewer workers take slots back."""
+    for given, slots in ((["GPU_WORKERS=2"], 2), ([], 1), (["AUFRUF_GPU_SLOTS=3"], 3)):
+        said = run("make", "--dry-run", "--directory", CHECKOUT, "compose-up", *given)
+        assert re.findall(r"AUFRUF_GPU_SLOTS=(\d+) ", said.stdout) == [str(slots)], said.stderr
+
+
+def test_addresses_can_be_others():
+    """A proxy before the UIs, and an MLflow of another name: each address has a variable."""
+    names = {"AUFRUF_BASE_URL": "https://airflow.example", "MLFLOW_HOSTS": "flow:5001", "AUFRUF_AIRFLOW_PORT": "81"}
+    ways = (({}, "http://127.0.0.1:8080", "mlflow:5000"), (names, "https://airflow.example", "flow:5001"))
+    for given, url, host in ways:
+        said = run(DOCKER / "environment.sh", "aufruf", "airflow", "mlflow", env={"PATH": os.environ["PATH"], **given})
+        found = dict(line.split("=", 1) for line in said.stdout.splitlines())
+        assert found["AIRFLOW__API__BASE_URL"] == url
+        assert found["AUFRUF_PAGES_URL"] == f"{url}/aufruf/classifiers"
+        assert found["MLFLOW_SERVER_ALLOWED_HOSTS"] == f"{host},127.0.0.1:*,localhost:*"
+
+
+@pytest.mark.parametrize("key", ["s3_access_key", "s3_secret_key"])
+def test_a_key_that_leaked_is_in_no_file_any_more(tmp_path, key):
+    """Once its file is deleted, the script makes a new key, and the store's file with it."""
+    folder = tmp_path / "secrets"
+    run(DOCKER / "secrets.sh", folder)
+    leaked = (folder / key).read_text("utf-8").strip()
+    (folder / key).unlink()
+    assert run(DOCKER / "secrets.sh", folder).returncode == 0
+    [identity] = json.loads((folder / "s3.json").read_text("utf-8"))["identities"]
+    keys = [(folder / name).read_text("utf-8").strip() for name in ("s3_access_key", "s3_secret_key")]
+    assert list(identity["credentials"][0].values()) == keys
+    assert leaked not in keys
 
 
 def test_nothing_runs_as_root_or_may_become_it():

@@ -233,6 +233,20 @@ def test_what_was_forgotten_does_not_come_back(home, one_classifier, tmp_path):
     assert "4 texts were forgotten" in phrases.told("ingest", {"files": [entry]})[0]
 
 
+def test_a_table_that_names_no_platform_does_not_bring_posts_back(home, one_classifier, tmp_path):
+    """Its texts may be of any post of their number. One of another platform with such a number is another post's."""
+    forget(home, [one_classifier], "anna_nord")
+    rows = [{"post": one, "said": "Neu gesagt"} for one in ("AAAAAA1", "AAAAAA2", "CCCCCC1")]
+    for name, more in (("none.csv", {}), ("other.csv", {"where": "tiktok"})):
+        pd.DataFrame(rows).assign(**more).to_csv(tmp_path / name, index=False)
+    columns = {"post_id": "post", "text": "said"}
+    [entry] = ingest(home, [one_classifier], [tmp_path / "none.csv"], columns=columns)["files"]
+    assert (entry["forgotten"], entry["posts"]) == (2, 1)
+    columns["platform"] = "where"
+    [entry] = ingest(home, [one_classifier], [tmp_path / "other.csv"], columns=columns)["files"]
+    assert ("forgotten" in entry, entry["posts"]) == (False, 3)
+
+
 def test_votes_for_a_forgotten_text_do_not_come_back(home, one_classifier, tmp_path):
     """A vote that arrives again with its text is left out as well."""
     forget(home, [one_classifier], "anna_nord")
@@ -244,11 +258,12 @@ def test_votes_for_a_forgotten_text_do_not_come_back(home, one_classifier, tmp_p
 
 
 def test_tombstones_say_of_nobody(home, one_classifier):
-    """They hold hashes with a salt and times, one for each text and post; a second author shares the salt."""
+    """They hold hashes with a salt and times, one for each text and two for each post, with its platform and without;
+    a second author shares the salt."""
     forget(home, [one_classifier], "anna_nord")
     forget(home, [one_classifier], "berta")
     rows = Store(home.lake).read("tombstones")
-    assert len(rows) == 5 + 4
+    assert len(rows) == 5 + 2 * 4
     assert rows["salt"].nunique() == 1
     assert rows["tomb"].str.fullmatch("[0-9a-f]{64}").all()
     assert rows["done_at"].notna().all()
@@ -272,7 +287,7 @@ def day_with():
             )
             for one in (HERS[0], OTHERS[0])
         ]
-        model = pages.ModelCard("1", "run", None, "tiny", None, {}, {}, 0, 0.5, NOW, None)
+        model = pages.ModelCard("1", "run", None, "tiny", None, {}, {}, 0, 0.5, NOW, 256)
         day = pages.DayReport(
             "call_to_action", "call", date(2025, 2, 17), NOW, model, None, 2, 2, 2, 0, {}, [], found, 2, []
         )

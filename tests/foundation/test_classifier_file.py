@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from aufruf.classifier import Classifier, Encoder, choose, load, names, preset_names
+from aufruf.classifier import Classifier, Encoder, choose, load, names
 from aufruf.errors import DataRefused, UsageError
+from aufruf.presets import preset_names
 from aufruf.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -252,6 +253,24 @@ def test_the_installation_may_set_preset_and_encoder(installed):
     assert choose(replace(installed, preset="quick"), None, "demo") == demo != quick
     found = choose(replace(installed, encoder="./gbert"), None).encoder
     assert found == Encoder(name="./gbert", revision=None, max_tokens=99)
+
+
+@pytest.mark.parametrize("name", ["./gbert", "../there/gbert"])
+def test_an_encoders_path_is_meant_from_the_checkout(installed, name, monkeypatch):
+    """From the folder in which the folder of classifier files lies, wherever the command or the task stands."""
+    (installed.classifiers / "calls.toml").write_text(f'{PLAIN}[encoder]\nname = "{name}"\nrevision = "abc"\n')
+    monkeypatch.chdir("/")
+    found = choose(installed, None).encoder
+    assert found == Encoder(name=str((installed.classifiers.parent / name).resolve()), revision="abc")
+
+
+def test_a_file_that_cannot_be_opened_is_said(installed):
+    """A folder or a dead link with the name of a classifier file is wrong usage, and no traceback."""
+    (installed.classifiers / "calls.toml").mkdir()
+    (installed.classifiers / "types.toml").symlink_to("nowhere")
+    for name in ("calls", "types"):
+        with pytest.raises(UsageError, match=rf"{name}\.toml: cannot be read"):
+            choose(installed, name)
 
 
 def test_the_documented_defaults_are_the_defaults():

@@ -1,5 +1,6 @@
 """Where things live, and how a failure speaks."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -53,18 +54,41 @@ def test_each_place_can_be_moved(tmp_path):
         ("http://localhost:5000", True),
         ("http://127.0.0.1:5999", False),
         ("https://mlflow.example.org", False),
+        ("sqlite:///home/mlflow/mlflow.db", True),
+        ("sqlite:///elsewhere.db", False),
     ],
 )
-def test_the_embedded_registry_is_recognised(tmp_path, uri, embedded):
-    """The file under home is the embedded registry, reached as a file or through its own server."""
-    found = Settings.load(tmp_path, {"MLFLOW_TRACKING_URI": uri} if uri else {})
+def test_the_embedded_registry_is_recognised(tmp_path, uri, embedded, monkeypatch):
+    """The file under home is the embedded registry, as a file or through its own server; another file is not."""
+    monkeypatch.chdir(tmp_path)
+    found = Settings.load("home", {"MLFLOW_TRACKING_URI": uri} if uri else {})
     assert found.embedded_registry is embedded
 
 
-def test_a_port_that_is_no_number_is_wrong_usage(tmp_path):
-    """A variable that cannot be meant is named with its value."""
-    with pytest.raises(UsageError, match=r"AUFRUF_MLFLOW_PORT.*'five'"):
-        Settings.load(tmp_path, {"AUFRUF_MLFLOW_PORT": "five"})
+@pytest.mark.parametrize("port", ["five", "0", "65536", "99999", "-1"])
+def test_what_is_no_port_is_wrong_usage(tmp_path, port):
+    """A variable that cannot be meant is named with its value; so is an address with such a port."""
+    with pytest.raises(UsageError, match=rf"AUFRUF_MLFLOW_PORT.*'{port}'"):
+        Settings.load(tmp_path, {"AUFRUF_MLFLOW_PORT": port})
+    if port != "0":
+        with pytest.raises(UsageError, match="MLFLOW_TRACKING_URI is no address"):
+            Settings.load(tmp_path, {"MLFLOW_TRACKING_URI": f"http://mlflow.example:{port}"})
+
+
+def test_a_relative_path_is_meant_from_the_working_folder(tmp_path, monkeypatch):
+    """It is whole from then on: tasks work in another folder. Names of the hub and addresses stay as they are."""
+    monkeypatch.chdir(tmp_path)
+    env = {"AUFRUF_LAKE": "mylake", "AUFRUF_ENCODER": "../gbert", "MLFLOW_TRACKING_URI": "sqlite:///m.db?timeout=9"}
+    found = Settings.load(None, env)
+    assert found.lake == str(tmp_path / "mylake")
+    assert found.encoder == str(tmp_path.parent / "gbert")
+    assert found.tracking_uri == f"sqlite:///{tmp_path}/m.db?timeout=9"
+    assert found.registry_file == tmp_path / "m.db"
+    assert found.registry_unmade
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    assert Settings.load(None, {"AUFRUF_LAKE": "~/lake"}).lake == str(tmp_path / "me" / "lake")
+    plain = Settings.load(None, {"AUFRUF_LAKE": "gs://bucket/lake", "AUFRUF_ENCODER": "deepset/gbert-base"})
+    assert (plain.lake, plain.encoder) == ("gs://bucket/lake", "deepset/gbert-base")
 
 
 def test_a_failure_says_what_where_and_what_next():
@@ -78,6 +102,18 @@ def test_a_failure_says_what_where_and_what_next():
         "next": "Name it with --columns.",
     }
     assert str(AufrufError("it broke")) == "it broke"
+
+
+def test_what_to_do_next_is_a_sentence():
+    """Each is read behind another sentence: it begins as one and ends as one."""
+    source = Path(errors.__file__).parents[1]
+    trees = [ast.parse(path.read_text("utf-8")) for path in source.rglob("*.py")]
+    given = [
+        node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "next"
+    ]
+    told = [one.value for one in given if isinstance(one, ast.Constant) and one.value]
+    assert len(told) > 100
+    assert [one for one in told if not (one[0].isupper() or one[0] == "`") or one[-1] not in ".?"] == []
 
 
 def test_exit_codes_follow_the_family():

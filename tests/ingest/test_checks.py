@@ -14,6 +14,7 @@ import pytest
 from aufruf.classifier import Checks
 from aufruf.data import checks, expectations, readers, rows
 from aufruf.data.readers import Item
+from aufruf.data.verdict import Verdict
 from aufruf.errors import AufrufError
 
 LONGEST = Checks().longest
@@ -210,8 +211,8 @@ def test_great_expectations_is_loaded_only_when_a_file_is_checked() -> None:
 AT = datetime(2024, 11, 11, tzinfo=UTC)
 
 
-def checked(table: pd.DataFrame) -> checks.Verdict:
-    verdict = checks.Verdict()
+def checked(table: pd.DataFrame) -> Verdict:
+    verdict = Verdict()
     checks.check_rows(table, "posts", [], Checks(), datetime(2024, 11, 12, tzinfo=UTC), {0: verdict})
     return verdict
 

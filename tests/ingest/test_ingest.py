@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -439,3 +440,16 @@ def test_authors_are_read_as_people_write_them(
     authors = written("authors.csv", "\ufeffParty;Author\n SPD ; @KathaSchulze \nCDU;\n")
     assert ingest(settings, [classifier], [], authors=authors)["parties"] == 1
     assert store.read("texts")["party"].tolist() == ["SPD"]
+
+
+def test_the_demos_campaign_is_not_mixed_in_unnoticed(
+    settings: Settings, classifier: Any, written: Any, caplog: Any
+) -> None:
+    """In a home in which the demo has run a warning says that its texts count along; the demo itself says nothing."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.sampled.touch()
+    file = written("posts.csv", FOURCAT + "A1,A1,Geht wählen,amt,2024-10-30 15:42:29,\n")
+    ingest(replace(settings, preset="demo"), [classifier], [file])
+    assert "invented campaign" not in caplog.text
+    ingest(settings, [classifier], [file])
+    assert "invented campaign" in caplog.text

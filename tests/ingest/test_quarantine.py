@@ -167,3 +167,61 @@ def test_a_misquoted_row_is_kept_as_it_stands(
     ingest(settings, [classifier], [path], columns={"post_id": "nr", "text": "body"})
     (row,) = quarantine(settings, [classifier], "show")["rows"]
     assert row["row"] == {"misquoted row": '2,"Hallo" Welt\n'}
+
+
+def flat(written: Callable[..., Path], answers: list[tuple[str, str]]) -> Path:
+    """A table of Label Studio with an answer to each of two questions in a row; told by annotation_id, from 1."""
+    rows = "".join(
+        f'"Text Nummer {at}",P{at}x-Caption,7,{at},{one},{other}\n' for at, (one, other) in enumerate(answers, start=1)
+    )
+    return written("flat.csv", "Text,Identifier,annotator,annotation_id,Call to Action,Second\n" + rows)
+
+
+@pytest.fixture
+def second(classifier: Classifier) -> Classifier:
+    return classifier.model_copy(update={"name": "second", "question": "Second"})
+
+
+ANSWERS = [("True", "True"), ("Maybe", "True"), ("Maybe", "Perhaps"), ("True", "Perhaps"), *[("True", "False")] * 6]
+
+
+@pytest.mark.parametrize("first", ["calls", "second", "both"])
+def test_a_row_keeps_its_number_whoever_asks(
+    settings: Settings, store: Store, classifier: Classifier, second: Classifier, written: Any, first: str
+) -> None:
+    """A row of answers is one row of the quarantine, under its own number, with the reasons of all that is asked:
+    judged for one question first and then for both, or at once, the same rows are there, and none is taken for mended.
+    """
+    path, both = flat(written, ANSWERS), [classifier, second]
+    asked = {"calls": [classifier], "second": [second], "both": both}
+    ingest(settings, asked[first], [path])
+    numbers = {"calls": [2, 3], "second": [3, 4], "both": [2, 3, 4]}
+    assert sorted(store.read("quarantine")["item"]) == numbers[first]
+    ingest(settings, both, [path])
+    held = store.read("quarantine").sort_values("item")
+    assert [json.loads(row)["annotation_id"] for row in held["row"]] == ["2", "3", "4"]
+    assert held["item"].tolist() == [2, 3, 4]
+    assert held["rescued_at"].isna().all()
+    maybe, perhaps = (
+        f"label '{word}' is not listed under [spellings] of {name}.toml"
+        for word, name in (("Maybe", "calls"), ("Perhaps", "second"))
+    )
+    assert held["reasons"].tolist() == [maybe, f"{maybe}; {perhaps}", perhaps]
+    votes = store.read("annotations")
+    assert votes.groupby("classifier").size().to_dict() == {"calls": 8, "second": 8}
+
+
+def test_a_mended_answer_hides_no_other(
+    settings: Settings, store: Store, classifier: Classifier, second: Classifier, written: Any
+) -> None:
+    """A row that one classifier takes by now is refused again when another one refuses its own answer in it."""
+    path = flat(written, ANSWERS)
+    ingest(settings, [classifier], [path])
+    mended = classifier.model_copy(update={"spellings": classifier.spellings | {"no_call": ("False", "Maybe")}})
+    assert quarantine(settings, [mended], "ingest")["rescued"] == 2
+    ingest(settings, [mended, second], [path])
+    held = store.read("quarantine").sort_values("item")
+    assert held[held["rescued_at"].isna()]["item"].tolist() == [3, 4]
+    versions = store.version("quarantine")
+    ingest(settings, [mended, second], [path])
+    assert store.version("quarantine") == versions

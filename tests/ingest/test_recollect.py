@@ -41,6 +41,18 @@ def test_the_later_collection_of_a_text_stays() -> None:
     assert merge(LATER, DATED).post_type == "reel"
 
 
+def test_a_task_does_not_make_a_post_an_annotators_text() -> None:
+    """What annotators were shown may differ in spaces or in how the party is written: where it says the same the
+    collected text stays as it is, and gains what it lacks. Other words replace undated ones, and it stays a post."""
+    post = replace(UNDATED, file="posts", author=None)
+    task = replace(post, text="neu\n", party="GRÜNE", author="Katha", file="tasks")
+    assert merge(task, post, {"posts"}) == replace(post, author="Katha")
+    edited = replace(task, text="anders", digest="d9")
+    assert merge(edited, post, {"posts"}) == replace(edited, file="posts")
+    assert merge(post, task, {"posts"}).file == "posts"
+    assert merge(edited, task, {"posts"}).file == "tasks"
+
+
 def test_a_text_that_says_nothing_new_is_not_written() -> None:
     """The same text from another file is not written again and does not count; an edited one does both."""
     again = replace(DATED, file="f9")

@@ -45,8 +45,8 @@ def frame(written: Callable[..., Path]) -> Callable[..., Path]:
 
 @pytest.fixture
 def take(settings: Settings, classifier: Classifier) -> Callable[..., list[Any]]:
-    def taking(*paths: Path) -> list[Any]:
-        entries: list[Any] = ingest(settings, [classifier], paths)["files"]
+    def taking(*paths: Path, **options: Any) -> list[Any]:
+        entries: list[Any] = ingest(settings, [classifier], paths, **options)["files"]
         return entries
 
     return taking
@@ -168,6 +168,21 @@ def test_an_export_that_tells_the_type_meets_one_that_does_not(
     assert (text["text_id"], text["text_type"]) == (f"instagram:{POST}:ocr" if first == "typed" else own(OCR), "ocr")
     assert set(store.read("annotations")["text_id"]) == {text["text_id"]}
     assert sorted(store.read("annotations")["annotator"]) == ["13724", "13725", "7"]
+
+
+def test_a_collected_post_stays_one_when_it_is_annotated(
+    take: Callable[..., Any], frame: Callable[..., Path], written: Any, store: Store
+) -> None:
+    """An undated post, then a task that wraps it otherwise: it is of its own file, as it was."""
+    take(
+        written("p.json", [{"p": POST, "t": CAPTION, "s": "instagram"}]),
+        columns={"post_id": "p", "text": "t", "platform": "s"},
+    )
+    (before,) = store.read("texts").to_dict("records")
+    take(frame("a.csv", [(CAPTION.replace(" ", "\n"), 1, POST, 1, "True")]))
+    (after,) = store.read("texts").to_dict("records")
+    assert (after["file"], after["text"]) == (before["file"], CAPTION)
+    assert store.read("files", {"kind": "posts"})["digest"].tolist() == [after["file"]]
 
 
 @pytest.mark.parametrize("order", permutations(range(3)), ids=str)

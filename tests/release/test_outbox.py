@@ -8,13 +8,15 @@ import socket
 import sqlite3
 import time
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread, Timer
 
 import pytest
 
 from aufruf.errors import AufrufError
-from aufruf.release import outbox, server, tracking
+from aufruf.release import journal, outbox, server, tracking
 from aufruf.release.tracking import Tracker
+from aufruf.settings import Settings
 
 DYING = """
 import os, sys, time
@@ -83,6 +85,35 @@ def behind_door(settings, door, tmp_path):
 def served(settings, mlflow_server, tmp_path):
     """Settings of a home of its own, whose tracking server may be stopped."""
     return replace(settings, home=tmp_path / "home", tracking_uri=mlflow_server.uri)
+
+
+@pytest.fixture
+def shut_out():
+    """``shut_out(status)``: the port of a server that answers everything with this status."""
+    servers = []
+
+    def start(status):
+        class Guarded(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(b"You are not authenticated.")
+
+            def do_GET(self):
+                self.do_POST()
+
+            def log_message(self, *_):
+                pass
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Guarded))
+        Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return servers[-1].server_port
+
+    yield start
+    for one in servers:
+        one.shutdown()
+        one.server_close()
 
 
 def history(tracker, run_id, metric="f1"):
@@ -158,6 +189,53 @@ def test_the_end_waits_so_long_and_the_next_command_delivers(behind_door, name, 
     assert lying(behind_door) == []
 
 
+def test_another_server_is_not_told_what_was_left_for_one(behind_door, name, door, monkeypatch, caplog):
+    """Records wait for the server that knows their run, with a warning, and no other refuses and loses them."""
+    monkeypatch.setattr(tracking, "END_SECONDS", 1.0)
+    tracker = Tracker(behind_door, name)
+    run = tracker.start("train", {}, {"epochs": 1})
+    door.shut()
+    run.end("FINISHED")
+    [left] = lying(behind_door)
+    Tracker(Settings.load(behind_door.home, env={}), name)
+    assert lying(behind_door) == [left]
+    assert "records of 1 runs wait" in caplog.text
+    door.open()
+    login = replace(behind_door, tracking_uri=behind_door.tracking_uri.replace("//", "//me:secret@"))
+    assert Tracker(login, name).client.get_run(run.id).info.status == "FINISHED"
+    assert lying(behind_door) == []
+
+
+def test_the_embedded_registry_is_one_server(tmp_path):
+    """What was left for it while the stack was down goes out when it is up, and the other way round."""
+    uris = [None, "http://127.0.0.1:5000", "http://localhost:5000/", "http://mlflow.example:5000", "http://x:5000"]
+    found = [journal.server(Settings.load(tmp_path, {"MLFLOW_TRACKING_URI": uri} if uri else {})) for uri in uris]
+    assert [found.index(one) for one in found] == [0, 0, 0, 3, 4]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_wants_a_login_is_said(settings, name, shut_out, status):
+    """The error names the variables of the login and no password; nothing is tried for minutes."""
+    away = replace(settings, tracking_uri=f"http://me:secret@127.0.0.1:{shut_out(status)}")
+    with pytest.raises(AufrufError, match="MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD") as told:
+        Tracker(away, name)
+    assert "secret" not in str(told.value)
+
+
+def test_a_login_that_was_changed_loses_nothing(settings, name, shut_out, monkeypatch):
+    """While a run is open the password changes: its records wait, and go out when the login is right again."""
+    monkeypatch.setattr(tracking, "END_SECONDS", 1.0)
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {})
+    stranger = server.client(replace(settings, tracking_uri=f"http://127.0.0.1:{shut_out(401)}")).inner
+    run._outbox._client = stranger
+    run.epoch(1, {"epoch": 1, "f1": 0.5})
+    run.end("FINISHED")
+    assert [one.rpartition(".")[2] for one in lying(settings) if one.startswith(run.id)] == ["ndjson"]
+    assert history(Tracker(settings, name), run.id) == [(1, 0.5)]
+    assert [one for one in lying(settings) if one.startswith(run.id)] == []
+
+
 def test_without_an_answer_it_gives_up_in_words(behind_door, name, door, monkeypatch, caplog):
     """What needs an answer waits with growing pauses, says so, and ends with what to do next; no password is told."""
     monkeypatch.setattr(server, "PATIENCE", 4.0)
@@ -200,7 +278,7 @@ def test_a_living_writer_is_left_alone(settings, name):
     run = tracker.start("train", {}, {})
     run.epoch(1, {"epoch": 1, "f1": 0.5})
     [path] = (settings.mlflow / "outbox").glob("*.ndjson")
-    assert outbox._Journal(path).take_over() is False
+    assert journal.Journal(path).take_over() is False
     Tracker(settings, name)
     assert path.exists()
     run.end("FINISHED")
@@ -292,7 +370,7 @@ def test_after_a_week_a_file_is_given_up(settings, name, tmp_path, monkeypatch):
         path.write_text('{"tags": [["a", "b"]]}\n')
         os.utime(path, (time.time() - age * 86400,) * 2)
     monkeypatch.setattr(tracker.client.inner, "log_batch", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
-    outbox.deliver_left(tracker.client.inner, folder)
+    outbox.deliver_left(tracker.client.inner, folder, tracker.server)
     assert sorted(path.name for path in folder.iterdir()) == ["old.left.given-up", "young.left.ndjson"]
 
 

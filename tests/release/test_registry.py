@@ -2,14 +2,16 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from urllib.parse import urlparse
 
 import pytest
 
-from aufruf.errors import BundleRefused, NothingYet, UsageError
-from aufruf.release.registry import CHALLENGER, CHAMPION, Registry
+from aufruf.errors import AufrufError, BundleRefused, NothingYet, UsageError
+from aufruf.release.artifacts import copies
+from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, as_version
 
 
 def test_a_registered_version_is_the_challenger(registry, register):
@@ -77,6 +79,54 @@ def test_without_a_champion_it_is_said(registry, register):
         registry.champion()
 
 
+def test_numbers_that_are_taken_are_passed_over(registry, tracker, tmp_path):
+    """A version gets the first number that is free, the ones before it are deleted; registering again changes none."""
+    (tmp_path / "model").mkdir()
+    with tracker.run("train", {}, {}) as run:
+        source = run.artifacts(tmp_path / "model", "model")
+        made = [registry.register(run, source, {"aufruf.manifest": "m"}, taken={"1", "2", "4"}) for _ in range(2)]
+    assert [one.version for one in made] == ["3", "3"]
+    assert [one.version for one in registry.versions()] == ["3"]
+    assert (registry.by_alias(CHALLENGER).version, made[0].manifest) == ("3", "m")
+
+
+def test_a_taken_number_that_was_given_before_a_kill_is_given_back(registry, tracker, tmp_path):
+    """Killed between making a version and deleting it, the next try deletes it; one that an alias names stays."""
+    (tmp_path / "model").mkdir()
+    with tracker.run("train", {}, {}) as run:
+        source = run.artifacts(tmp_path / "model", "model")
+        registry.client.create_registered_model(registry.name)
+        registry.client.create_model_version(registry.name, source, run.id)
+        assert registry.register(run, source, {}, taken={"1"}).version == "2"
+        assert registry.register(run, source, {}, taken={"1", "2"}).version == "2"
+    assert [one.version for one in registry.versions()] == ["2"]
+
+
+def test_a_registry_that_gives_a_number_twice_is_refused(registry, tracker, tmp_path):
+    """MLflow counts on after a deletion; where it does not, that is said, and there is no end without one."""
+    (tmp_path / "model").mkdir()
+    whole, inner = registry.client.inner.create_model_version, registry.client.inner
+
+    def anew(*args, **options):
+        inner.delete_registered_model(registry.name)
+        inner.create_registered_model(registry.name)
+        return whole(*args, **options)
+
+    inner.create_model_version = anew
+    with tracker.run("train", {}, {}) as run, pytest.raises(AufrufError, match="gives number 1 again"):
+        registry.register(run, run.artifacts(tmp_path / "model", "model"), {}, taken={"1"})
+
+
+def test_an_unknown_version_names_those_there_are(registry, register):
+    """The newest ten by number, and how many are older; without any, the command that makes one."""
+    with pytest.raises(UsageError, match=r"has no version '7'\. There is none yet: run `aufruf train`\."):
+        registry.get("7")
+    for _ in range(12):
+        register()
+    with pytest.raises(UsageError, match=r"the newest first: 12, 11, 10, 9, 8, 7, 6, 5, 4, 3 and 2 older\."):
+        registry.get("99")
+
+
 @pytest.mark.parametrize("version", ["99", "0", "no_such_alias", "", "v1", "²", "9" * 30, "a b", "-1"])
 def test_an_unknown_version_is_wrong_usage(registry, register, version):
     """A number or an alias that is not there is answered in words."""
@@ -131,6 +181,52 @@ def test_fetching_copies_once(registry, register, settings):
     assert registry.fetch(version) == folder
     assert folder.stat().st_mtime_ns == stamp
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_copy_in_mlflow_is_fetched_as_what_it_was_copied_from(registry, register, tmp_path, monkeypatch):
+    """The files of a copy, and of its copy, are the first one's; no database is made in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    version = register("first")
+    for _ in range(2):
+        registry.client.copy_model_version(f"models:/{registry.name}/{version.version}", f"{registry.name}-staging")
+        version = as_version(registry.client.copy_model_version(f"models:/{registry.name}-staging/1", registry.name))
+    assert (version.version, version.source) == ("3", f"models:/{registry.name}-staging/1")
+    assert (registry.fetch(version) / "model.safetensors").read_text() == "first"
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_files_of_copies_are_looked_into_once(registry, register, tmp_path, monkeypatch):
+    """Whoever looks through all files finds those of a version once, however often it was copied."""
+    monkeypatch.chdir(tmp_path)
+    version = register("first")
+    registry.client.copy_model_version(f"models:/{registry.name}/1", registry.name)
+    assert [place for place, _ in copies(registry, {".safetensors"}, 100)] == [f"{version.source}/model.safetensors"]
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_a_copy_is_replaced_by_a_sound_one_only(registry, register):
+    """The new files take the place of the old ones once they pass; else the old ones stay, and nothing beside them."""
+    version = register("first")
+    folder = registry.fetch(version)
+    (folder / "model.safetensors").write_text("spoilt")
+
+    def refuse(_: Path) -> None:
+        raise BundleRefused("no better")
+
+    with pytest.raises(BundleRefused, match="no better"):
+        registry.fetch_again(version, refuse)
+    assert (folder / "model.safetensors").read_text() == "spoilt"
+    assert registry.fetch_again(version, lambda copied: copied / "model.safetensors") == folder
+    assert (folder / "model.safetensors").read_text() == "first"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_run_that_is_gone_has_no_page(registry, settings, tracker, register):
+    """With pages to show, a run that MLflow no longer knows gives no link, and a known one does."""
+    shown = Registry(replace(settings, mlflow_url="http://127.0.0.1:5000"), registry.name)
+    version = register()
+    assert shown.url(version).endswith(version.run_id)
+    assert shown.url(replace(version, run_id="0" * 32)) is None
 
 
 def test_lost_files_are_refused_in_words(registry, register):

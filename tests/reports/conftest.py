@@ -180,7 +180,7 @@ def sample_day() -> DayReport:
             test_rows=278,
             threshold=0.43,
             trained_at=datetime(2025, 2, 17, 2, 41, tzinfo=CET),
-            truncated=4,
+            max_tokens=256,
         ),
         decision=DecisionNote(
             verdict="promoted",

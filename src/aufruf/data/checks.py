@@ -7,7 +7,7 @@ file. Results keep counts, never values.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,7 +17,9 @@ import pandas as pd
 from aufruf.classifier import Checks, Classifier
 from aufruf.data.expectations import Found, run
 from aufruf.data.readers.fields import shown
+from aufruf.data.readers.item import row_of
 from aufruf.data.rows import Questions, answer
+from aufruf.data.verdict import Verdict
 from aufruf.question import CHOICES
 
 _CLOCKS_APART = timedelta(days=1)  # how far ahead of ours another machine's clock may be
@@ -26,28 +28,6 @@ _WORDS = ("text", "text_id", "post_id", "author", "party", "platform", "annotato
 _KINDS = ("text_type", "post_type", "digest")  # words of our own, which a reader has no say in
 _DATES = ("posted_at", "collected_at", "annotated_at")
 _REPEAT = "this annotator votes on this text more than once"
-
-
-@dataclass
-class Verdict:
-    """What is known of one file: its refused items with their reasons, and the counts of every expectation."""
-
-    reasons: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    harmless: set[int] = field(default_factory=set)  # refused, though nothing is wrong with the file
-    empty: int = 0  # rows without a text
-    counts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # by expectation and column
-
-    def refuse(self, item: int, reason: str, *, harmless: bool = False) -> None:
-        self.reasons[item].append(reason)
-        if harmless:
-            self.harmless.add(item)
-
-    def count(self, expectation: str, column: str, evaluated: int, unexpected: int) -> None:
-        """Add to the counts of an expectation, which may look at a file piece by piece."""
-        before = self.counts.get((expectation, column), {"evaluated": 0, "unexpected": 0})
-        total = {"evaluated": before["evaluated"] + evaluated, "unexpected": before["unexpected"] + unexpected}
-        success = total["unexpected"] == 0
-        self.counts[(expectation, column)] = {"expectation": expectation, "column": column, "success": success} | total
 
 
 @dataclass(frozen=True)
@@ -126,16 +106,31 @@ def check_votes(votes: pd.DataFrame, verdicts: Mapping[int, Verdict]) -> None:
 
     if votes.empty:
         return
-    same_id = votes.groupby(["file", "text_id"])["digest"]
-    votes = votes.assign(texts_of_id=same_id.transform("nunique").astype("int64"))
-    one_text = _Rule(
+    votes = _with_texts_of_id(votes)
+    key = ["file", "question", "text_id", "annotator"]
+    one_vote = _Rule(gxe.ExpectCompoundColumnsToBeUnique(column_list=key), lambda row: _REPEAT)
+    _apply([_one_text(), one_vote], votes, verdicts)
+    _keep_one_of_repeats(votes, verdicts)
+
+
+def check_ids(texts: pd.DataFrame, verdicts: Mapping[int, Verdict]) -> None:
+    """Judge the ids that files of posts give to texts that passed alone: file, item, text_id, digest."""
+    if not texts.empty:
+        _apply([_one_text()], _with_texts_of_id(texts), verdicts)
+
+
+def _with_texts_of_id(table: pd.DataFrame) -> pd.DataFrame:
+    same_id = table.groupby(["file", "text_id"])["digest"]
+    return table.assign(texts_of_id=same_id.transform("nunique").astype("int64"))
+
+
+def _one_text() -> _Rule:
+    from great_expectations import expectations as gxe
+
+    return _Rule(
         gxe.ExpectColumnValuesToBeBetween(column="texts_of_id", max_value=1),
         lambda row: f"the file has {row['texts_of_id']} different texts under this text's id",
     )
-    key = ["file", "question", "text_id", "annotator"]
-    one_vote = _Rule(gxe.ExpectCompoundColumnsToBeUnique(column_list=key), lambda row: _REPEAT)
-    _apply([one_text, one_vote], votes, verdicts)
-    _keep_one_of_repeats(votes, verdicts)
 
 
 def check_files(files: pd.DataFrame, bounds: Checks, verdicts: Mapping[int, Verdict]) -> dict[int, list[str]]:
@@ -284,8 +279,8 @@ def _keep_one_of_repeats(votes: pd.DataFrame, verdicts: Mapping[int, Verdict]) -
         dated = dates.notna().all() and (dates == dates.max()).sum() == 1
         torn = not dated and same["label"].nunique() > 1
         stays = items[dates.argmax() if dated else -1]
-        counts = f"; item {stays} counts" if reasons[stays] == [_REPEAT] else ""  # "": its text is refused
-        why = f", with different labels (items {', '.join(map(str, items[:5]))})" if torn else counts
+        counts = f"; item {row_of(stays)} counts" if reasons[stays] == [_REPEAT] else ""  # "": its text is refused
+        why = f", with different labels (items {', '.join(map(str, map(row_of, items[:5])))})" if torn else counts
         for item in items:
             reasons[item] = [f"{_REPEAT}{why}" if reason == _REPEAT else reason for reason in reasons[item]]
             if item == stays and not torn:

@@ -25,7 +25,7 @@ class Tombs:
         return len(self._tombs)
 
     def hold(self, text: Text) -> bool:
-        """True when the text, or its post, was forgotten."""
+        """True when the text, or its post, was forgotten; one without a platform is of every post of its number."""
         return self.hold_id(text.text_id) or (
             text.post_id is not None and self._known("post", _post((text.platform, text.post_id)))
         )
@@ -45,7 +45,8 @@ class Tombs:
     def made_for(self, text_ids: Iterable[str], posts: Iterable[Post], now: datetime) -> list[Tombstone]:
         """New tombstones, with the salt that is there already, so that what arrives is hashed once."""
         salt = self._salts[0] if self._salts else secrets.token_hex(16)
-        wanted = [*(("text", one) for one in text_ids), *(("post", _post(one)) for one in posts)]
+        both = [one for post in posts for one in (post, (None, post[1]))]  # its number alone, too
+        wanted = [*(("text", one) for one in text_ids), *(("post", _post(one)) for one in both)]
         return [Tombstone(tomb, salt, now, None) for tomb in dict.fromkeys(_tomb(salt, *one) for one in wanted)]
 
     def _known(self, kind: str, name: str) -> bool:

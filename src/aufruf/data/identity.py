@@ -4,8 +4,9 @@ import hashlib
 import re
 import unicodedata
 
-from aufruf.schemas import UNTYPED
+from aufruf.schemas import TEXT_TYPES
 
+WORDED = rf":(?:{'|'.join(TEXT_TYPES)})-[0-9a-f]{{16}}$"  # the end of an id that ``worded_id`` has made
 _SPACE = re.compile(r"\s+")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _MENTION = re.compile(r"@[\w.]+")
@@ -39,6 +40,6 @@ def text_id(platform: str | None, post_id: str, text_type: str) -> str:
     return f"{platform or 'unknown'}:{post_id}:{text_type}"
 
 
-def untyped_id(platform: str | None, post_id: str, digest: str) -> str:
-    """The id of a post's text of no known type: its words, 16 hex digits of them, tell it from the post's others."""
-    return text_id(platform, post_id, f"{UNTYPED}-{digest[:16]}")
+def worded_id(platform: str | None, post_id: str, text_type: str, digest: str) -> str:
+    """The id of a text that its type does not tell from others of its post: with 16 hex digits of its words."""
+    return text_id(platform, post_id, f"{text_type}-{digest[:16]}")

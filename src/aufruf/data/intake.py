@@ -17,10 +17,11 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.data import checks, columns, readers, rows
-from aufruf.data.checks import Verdict
 from aufruf.data.readers import Content, Format, Item
 from aufruf.data.readers.delimited import sayable
+from aufruf.data.readers.item import beside, row_of
 from aufruf.data.seen import Numbers, Seen
+from aufruf.data.verdict import Verdict
 from aufruf.errors import DataRefused
 from aufruf.schemas import ABSTAIN, Annotation, QuarantinedRow, Text
 
@@ -49,6 +50,7 @@ class Intake:
     answered: set[str] = field(default_factory=set)  # questions of the file; "" for a table, which asks none
     refusal: str = ""
     numbers: Numbers | None = None  # where row numbers are ids
+    several: frozenset[int] = frozenset()  # hashes of ids that we made and that do not tell texts of posts apart
 
     @property
     def kept(self) -> int:
@@ -71,10 +73,11 @@ class Intake:
         part, characters = Portion([], [], []), 0
         for item in () if self.refusal else _items(self.source, self.questions):
             if item.number in refused:
-                part.quarantine.append(rows.quarantined(item, refused[item.number], digest, now))
-                characters += len(part.quarantine[-1].row)
+                if reasons := self._of_row(item.number):
+                    part.quarantine.append(rows.quarantined(item, reasons, digest, now))
+                    characters += len(part.quarantine[-1].row)
             else:
-                row = rows.typed(item)
+                row = rows.apart(rows.typed(item), self.several)
                 part.texts.append(rows.text(row, digest))
                 part.votes.extend(rows.votes(row, questions, digest))
                 characters += len(row["text"])
@@ -84,14 +87,20 @@ class Intake:
         if len(part):
             yield part
 
+    def _of_row(self, refused: int) -> list[str]:
+        """Why answers of a refused item's row are refused, all of them; nothing after the first one of them."""
+        numbers = (beside(row_of(refused), place) for place in range(max(1, len(self.questions))))
+        there = [number for number in numbers if number in self.verdict.reasons]
+        return [why for number in there for why in self.verdict.reasons[number]] if there[0] == refused else []
+
     def common_reasons(self, most: int = 3) -> list[tuple[str, int, int]]:
         """The commonest reasons for refused rows: the reason, how many rows, the first of them."""
         counts: Counter[str] = Counter()
         first: dict[str, int] = {}
-        for item in sorted(self.verdict.reasons):
+        for item in sorted(self.verdict.reasons, key=row_of):
             for reason in dict.fromkeys(self.verdict.reasons[item]):
                 counts[reason] += 1
-                first.setdefault(reason, item)
+                first.setdefault(reason, row_of(item))
         return [(reason, n, first[reason]) for reason, n in counts.most_common(most)]
 
 
@@ -137,11 +146,14 @@ def _judge(
         checks.check_rows(table, kind, questions, bounds, now, verdicts)
         passed = [i not in verdicts[f].reasons for f, i in zip(table["file"], table["item"], strict=True)]
         seen.add(table[passed], votes=kind == "annotations")
+        if kind == "posts":
+            seen.add_posts(table, passed)
     _check_columns(intakes, columns.throughout)
     for number, intake in enumerate(intakes):
-        intake.numbers = seen.numbers(number)
+        intake.numbers, intake.several = seen.numbers(number), seen.several(number)
     if kind == "annotations":
         checks.check_votes(seen.votes(), verdicts)
+    checks.check_ids(seen.given(), verdicts)
     summary = {n: _summary(n, one, seen, known, bounds.enough) for n, one in enumerate(intakes) if one.rows}
     failures = checks.check_files(pd.DataFrame(summary.values()), bounds, verdicts) if summary else {}
     for number, failed in failures.items():

@@ -98,7 +98,8 @@ def keep(
 
     An annotator's second vote on a text takes the place of the first. When the second one is held out, neither
     counts: fewer votes than the label was decided by. That label stays, if it was decided before any of the
-    held-out votes arrived. ``known``: stored labels. ``arrived``: file digest -> time it was ingested.
+    held-out votes arrived, and if no vote on the text was for another wording. ``known``: stored labels.
+    ``arrived``: file digest -> time it was ingested.
     """
     held = votes[standing == HELD_OUT]
     if held.empty or known.empty:
@@ -110,7 +111,7 @@ def keep(
         before["label"].notna().to_numpy()
         & decided["how"].isin(("tie", "too_few_votes", "held_back")).to_numpy()
         & decided["text_id"].isin(held["text_id"]).to_numpy()
-        & ~decided["text_id"].isin(votes.loc[standing == EXCLUDED, "text_id"]).to_numpy()
+        & ~decided["text_id"].isin(votes.loc[standing.isin((EXCLUDED, OUTDATED)), "text_id"]).to_numpy()
         & (before["votes"] > decided["votes"].to_numpy()).to_numpy()
         & (before["votes"] >= minimum).to_numpy()
         & ~(before["decided_at"] >= before["text_id"].map(since)).to_numpy()

@@ -8,7 +8,7 @@ from aufruf.errors import LeakFound
 from aufruf.schemas import SPLITS
 
 _BIT = {side: 1 << at for at, side in enumerate(SPLITS)}
-_NEAR = "the near-duplicate wordings"
+_NEAR, _POST = "the near-duplicate wordings", "the post"
 
 
 def assert_disjoint(ledger: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> None:
@@ -34,28 +34,51 @@ def assert_disjoint(ledger: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> 
 
 
 def usable(ledger: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> pd.DataFrame:
-    """The ledger rows to learn from and to measure on: none that was set aside, none whose edit made it leak.
+    """The ledger rows to learn from and to measure on: none that was set aside, none that has come to leak.
 
-    A ledger text stays where it is when its post is edited, even into something that another side holds, or nearly so.
-    Such a text is left out here, so that ``assert_disjoint`` holds for what is returned. Arguments as there.
+    A ledger text stays where it is when its post is edited, even into something that another side holds, or nearly so,
+    and when it turns out to be of a post that another side has texts of. Such a text is left out here, so that
+    ``assert_disjoint`` holds for what is returned. Arguments as there.
     """
     kept = ledger[ledger["split"].isin(SPLITS)]
     return kept[~kept["text_id"].isin(left_out(ledger, texts, alike)["text_id"])]
 
 
 def left_out(ledger: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> pd.DataFrame:
-    """Texts with a side that their edit has put out of use: text_id, split, reason. Arguments as for the proof."""
+    """Texts with a side that are out of use, through an edit or a post learnt later: text_id, split, reason.
+
+    Arguments as for the proof.
+    """
     kept = ledger[ledger["split"].isin(SPLITS)]
     before = kept["digest"].to_numpy(dtype=object)
     now = _facts(kept, texts)["digest"].to_numpy(dtype=object)
     edited = kept.loc[pd.notna(now) & (now != before), "text_id"]
     leaks = _leaks(kept, texts, alike) if len(edited) else pd.DataFrame(columns=["text_id", "split", "kind", "value"])
-    found = leaks[leaks["text_id"].isin(set(edited))].drop_duplicates("text_id")
+    found = leaks[leaks["text_id"].isin(set(edited)) & (leaks["kind"] != _POST)].drop_duplicates("text_id")
     said = [
         f"its edit made it share {kind} {value!r} with another side"
         for kind, value in zip(found["kind"], found["value"], strict=True)
     ]
-    return pd.DataFrame({"text_id": found["text_id"], "split": found["split"], "reason": said}).reset_index(drop=True)
+    out = pd.DataFrame({"text_id": found["text_id"], "split": found["split"], "reason": said})
+    return pd.concat([out, _of_a_post(kept[~kept["text_id"].isin(out["text_id"])], texts)], ignore_index=True)
+
+
+def _of_a_post(rows: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
+    """Texts that turn out to be of one post with texts of another side: text_id, split, reason.
+
+    No edit makes such a tie, and no text is given a side against it: it is of a post id, or a platform, that came
+    after the text was assigned. Of the sides that share a post test keeps its texts, else validation.
+    """
+    tied = _shared(rows, _POST, [_post(_facts(rows, texts))])
+    rank = tied["split"].map(_BIT)
+    keeps = rank.groupby(tied["value"]).transform("max")
+    out = tied[rank < keeps].drop_duplicates("text_id")
+    winner = keeps[out.index].map({bit: side for side, bit in _BIT.items()})
+    said = [
+        f"it turned out to share the post {value!r} with {side}"
+        for value, side in zip(out["value"], winner, strict=True)
+    ]
+    return pd.DataFrame({"text_id": out["text_id"], "split": out["split"], "reason": said})
 
 
 def tombstones(ledger: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +94,7 @@ def _leaks(ledger: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> pd.DataFr
     kinds = [
         ("the text id", [rows["text_id"]]),
         ("the text", [rows["digest"], stored["digest"]]),
-        ("the post", [stored["platform"].fillna("") + ":" + stored["post_id"]]),
+        (_POST, [_post(stored)]),
         ("the group", [rows["group_id"]]),
         ("the wording", [wording]),
     ]
@@ -90,6 +113,10 @@ def _shared(rows: pd.DataFrame, kind: str, columns: list[pd.Series]) -> pd.DataF
     return pd.DataFrame(
         {"text_id": of["text_id"].to_numpy(), "split": of["split"].to_numpy(), "kind": kind, "value": values[code[bad]]}
     )
+
+
+def _post(stored: pd.DataFrame) -> pd.Series:
+    return stored["platform"].fillna("") + ":" + stored["post_id"]
 
 
 def _near(rows: pd.DataFrame, wording: np.ndarray, alike: Alike) -> pd.DataFrame:

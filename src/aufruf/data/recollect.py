@@ -1,6 +1,6 @@
 """What is new in texts and votes that arrive again: collections overlap, and older exports come late."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,18 +10,19 @@ _FILLED = ("post_id", "post_type", "platform", "author", "party", "posted_at")
 
 
 def texts_to_write(
-    arrived: Iterable[Text], known: Mapping[str, Text], parties: Mapping[str, str]
+    arrived: Iterable[Text], known: Mapping[str, Text], parties: Mapping[str, str], collected: Container[str] = ()
 ) -> tuple[list[Text], int]:
     """The texts that differ from what is stored, and how many of them are new or say something else.
 
-    ``parties``: author (case-folded) -> party, for texts that come without one.
+    ``parties``: author (case-folded) -> party, for texts that come without one. ``collected``: digests of files of
+    posts.
     """
     merged: dict[str, Text] = {}
     files = set()
     for text in arrived:
         files.add(text.file)
         before = merged.get(text.text_id) or known.get(text.text_id)
-        after = merge(text, before) if before else text
+        after = merge(text, before, collected) if before else text
         if after.party is None and after.author:
             after = replace(after, party=parties.get(after.author.casefold()))
         merged[text.text_id] = after
@@ -29,16 +30,19 @@ def texts_to_write(
     return changed, sum(_fresh(text, known.get(text.text_id), files) for text in merged.values())
 
 
-def merge(arrived: Text, stored: Text) -> Text:
+def merge(arrived: Text, stored: Text, collected: Container[str] = ()) -> Text:
     """Of two collections of a text the later stays; a collection with no date never replaces a dated one.
 
-    What the one that stays does not say is taken from the other.
+    What the one that stays does not say is taken from the other. A task that shows a post to annotators is no
+    collection: the post stays one of the file that it was collected with, and where both say the same, as it was.
     """
-    stays, other = (stored, arrived) if _later(stored.collected_at, arrived.collected_at) else (arrived, stored)
+    shown = stored.file in collected and arrived.file not in collected
+    keeps = later(stored.collected_at, arrived.collected_at) or (shown and stored.digest == arrived.digest)
+    stays, other = (stored, arrived) if keeps else (arrived, stored)
     gaps = {name: getattr(other, name) for name in _FILLED if getattr(stays, name) is None}
     if stays.text_type == UNTYPED:
         gaps["text_type"] = other.text_type
-    return replace(stays, **gaps)
+    return replace(stays, **gaps, file=stored.file if shown else stays.file)
 
 
 def votes_to_write(
@@ -48,7 +52,7 @@ def votes_to_write(
     changed, fresh = [], 0
     for vote in arrived:
         before = known.get((vote.classifier, vote.text_id, vote.annotator))
-        if before is not None and _later(before.annotated_at, vote.annotated_at):
+        if before is not None and later(before.annotated_at, vote.annotated_at):
             continue
         if before is None or (before.label, before.annotated_at) != (vote.label, vote.annotated_at):
             changed.append(_with_first(vote, before))
@@ -64,7 +68,7 @@ def _with_first(vote: Annotation, before: Annotation | None) -> Annotation:
     return replace(vote, first=before.first if before.why in SECOND_LOOK else before.label)
 
 
-def _later(stored: datetime | None, arrived: datetime | None) -> bool:
+def later(stored: datetime | None, arrived: datetime | None) -> bool:
     return stored is not None and (arrived is None or stored > arrived)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.data import identity
 from aufruf.data.readers import Item, fields
+from aufruf.data.readers.item import row_of
 from aufruf.schemas import DECIDED_ELSEWHERE, UNTYPED, Annotation, QuarantinedRow, Text
 
 Questions = Sequence[Sequence[Classifier]]  # the classifiers, those of one question together
@@ -18,6 +19,7 @@ Questions = Sequence[Sequence[Classifier]]  # the classifiers, those of one ques
 COLUMNS = [
     *("file", "item", "text_id", "post_id", "text", "text_type", "post_type", "platform", "author", "party"),
     *("posted_at", "collected_at", "digest", "annotator", "question", "label", "annotated_at", "seconds", "why"),
+    "given",
 ]
 _AS_WRITTEN = ("label", "annotator", "question", "author", "party", "why")
 _DATES = ("posted_at", "collected_at", "annotated_at")
@@ -41,9 +43,22 @@ def typed(item: Item) -> dict[str, Any]:
     row |= {"item": item.number, "text": text or None, "post_id": given.get("post_id")}
     row["digest"] = identity.digest(text) if text.strip() else None
     row["text_id"] = given.get("text_id") or _text_id(row)
+    row |= {"given": bool(given.get("text_id")), "told": bool(given.get("text_type"))}
     if any(_ROUNDED.fullmatch(id_) for id_ in (row["text_id"], row["post_id"] or "")):
         raise ValueError("a spreadsheet has rounded the id; export the file again, and do not save it from there")
     return row
+
+
+def apart(row: dict[str, Any], several: Collection[int]) -> dict[str, Any]:
+    """The row under an id with its words, where its file has other words under the one that was made for it.
+
+    ``several``: what ``Seen.several`` says of the file. Where nobody has told the type, it is unknown then.
+    """
+    if row["given"] or row["collected_at"] is not None or hash(row["text_id"]) not in several:
+        return row
+    kind = row["text_type"] if row["told"] else UNTYPED
+    name = identity.worded_id(row["platform"], row["post_id"], kind, row["digest"])
+    return row | {"text_type": kind, "text_id": name}
 
 
 def asked(classifiers: Sequence[Classifier]) -> tuple[frozenset[str], frozenset[str]]:
@@ -110,7 +125,7 @@ def quarantined(item: Item, reasons: Iterable[str], file: str, now: datetime) ->
         row = '{"row": "nested too deeply to be written"}'
     row = _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", row)
     reason = _SURROGATE.sub("�", "; ".join(dict.fromkeys(reasons)))
-    return QuarantinedRow(file, item.number, reason, row, now)
+    return QuarantinedRow(file, row_of(item.number), reason, row, now)
 
 
 def _seconds(written: str | None) -> float | None:
@@ -124,7 +139,7 @@ def _seconds(written: str | None) -> float | None:
 
 def _text_id(row: Mapping[str, Any]) -> str:
     if row["post_id"] and row["text_type"] == UNTYPED and row["digest"]:
-        return identity.untyped_id(row["platform"], row["post_id"], row["digest"])
+        return identity.worded_id(row["platform"], row["post_id"], UNTYPED, row["digest"])
     if row["post_id"]:
         return identity.text_id(row["platform"], row["post_id"], row["text_type"])
     return f"text:{(row['digest'] or 'none')[:16]}"

@@ -1,7 +1,7 @@
 """What has to be known of all rows of files together, without their texts."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,37 @@ class Seen:
     def __init__(self) -> None:
         self._ids: list[np.ndarray] = []  # (rows, 5): number of file; hashes: text id, wording, post id, text of post
         self._votes: list[pd.DataFrame] = []
+        self._made: list[np.ndarray] = []  # of posts (rows, 3): number of file; hashes: the id that we made, wording
+        self._given = [pd.DataFrame(columns=["file", "item", "text_id", "digest"], dtype=np.uint64)]
+
+    def add_posts(self, table: pd.DataFrame, passed: Sequence[bool]) -> None:
+        """Note the ids of posts' texts. A dated collection of a post is an edit, and no second text, where it differs.
+
+        Those that we made are noted of refused rows too: a text is one of several before the others are mended.
+        """
+        given = table["given"].astype(bool)
+        made = table[~given & table["post_id"].notna() & table["digest"].notna() & table["collected_at"].isna()]
+        self._made.append(
+            np.array([made["file"], *(made[name].map(hash) for name in ("text_id", "digest"))], dtype=np.int64).T
+        )
+        named = table[given & np.asarray(passed, dtype=bool)]
+        hashes = {name: hashed(named[name]) for name in ("text_id", "digest")}
+        if len(named):
+            self._given.append(named[["file", "item"]].assign(**hashes))
+
+    def several(self, file: int) -> frozenset[int]:
+        """Hashes of the ids that we made for a file and under which it has several wordings."""
+        mine = [made[made[:, 0] == file, 1:] for made in self._made]
+        found = pd.DataFrame(np.concatenate(mine) if mine else np.empty((0, 2), dtype=np.int64))
+        if found[0].is_unique:
+            return frozenset()
+        found = found.drop_duplicates()
+        return frozenset(found.loc[found[0].duplicated(), 0].tolist())
+
+    def given(self) -> pd.DataFrame:
+        """The texts of posts to which their files gave ids: file, item, and hashes of text_id and digest."""
+        self._given = [pd.concat(self._given[1:] or self._given, ignore_index=True)]
+        return self._given[0]
 
     def add(self, table: pd.DataFrame, *, votes: bool) -> None:
         hashes = [hashed(table[name]) for name in ("text_id", "digest")]

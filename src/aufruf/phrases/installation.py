@@ -77,6 +77,7 @@ def prune(result: dict[str, Any]) -> list[str]:
         (len(result["versions"]), f"registered versions ({', '.join(result['versions'])})"),
         (result["runs"], "runs in MLflow"),
         (len(result["reports"]), "days of reports"),
+        (len(result["report_files"]), f"files with texts beside them ({', '.join(result['report_files'])})"),
         (result["originals"], "original files"),
         (result["quarantine"], "refused rows"),
         (result["texts"], "texts that nobody annotated, with what models said of them"),

@@ -25,10 +25,10 @@ def runs(registry: Registry, wanted: str = "") -> Iterator[Any]:
         token = page.token or None
 
 
-def size_of(place: str) -> int:
+def size_of(registry: Registry, place: str) -> int:
     """Bytes of the files below an artifact URI; 0 where there are none."""
     try:
-        repository = get_artifact_repository(place)
+        repository = get_artifact_repository(place, tracking_uri=registry.settings.tracking_uri)
         return sum(int(file.file_size or 0) for file in _below(repository, None))
     except (MlflowException, OSError):
         return 0
@@ -42,7 +42,8 @@ def copies(registry: Registry, suffixes: Collection[str], largest: int) -> Itera
     """
     places = [run.info.artifact_uri for run in runs(registry)]
     whole = tuple(f"{place}/" for place in places)
-    for place in [*places, *(one.source for one in registry.versions() if not one.source.startswith(whole))]:
+    registered = dict.fromkeys(registry.place(one) for one in registry.versions() if not one.source.startswith(whole))
+    for place in [*places, *(one for one in registered if not one.startswith(whole))]:
         repository = get_artifact_repository(place, tracking_uri=registry.settings.tracking_uri)
         for file in _below(repository, None):
             if PurePosixPath(file.path).suffix in suffixes and int(file.file_size or 0) <= largest:

@@ -5,10 +5,7 @@ in batches. A file that its writer left, because it was killed or the server was
 next. A record may be delivered twice; MLflow keeps one of equal ones.
 """
 
-import fcntl
-import json
 import logging
-import os
 import secrets
 import shutil
 import time
@@ -17,16 +14,15 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from aufruf.release.server import FAILURES, is_away, why
+from aufruf.release.journal import Journal, Record, age, fresh
+from aufruf.release.server import FAILURES, is_away, is_stranger, why
 
 log = logging.getLogger(__name__)
-Record = dict[str, Any]  # one of: metrics, params and tags; inputs; a file; the end
 LIMITS = {"metrics": 1000, "params": 100, "tags": 100}  # MLflow's, of one request
 END_SECONDS = 60.0  # how long the end of a run waits for its delivery
 LEFT_DAYS = 7.0  # a file that cannot be delivered for so long, though the server answers, is given up
@@ -36,9 +32,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 class Outbox:
     """The records of one open run. Nothing here waits but ``close``, and no failure of the server is raised."""
 
-    def __init__(self, client: MlflowClient, run_id: str, folder: Path) -> None:
+    def __init__(self, client: MlflowClient, run_id: str, folder: Path, server: str) -> None:
         self._client, self._run_id = client, run_id
-        self._journal = _Journal(folder / f"{run_id}.{secrets.token_hex(4)}.ndjson")
+        self._journal = fresh(folder, run_id, server)
         self._records: deque[Record] = deque()
         self._files: deque[Record] = deque()  # they go last: a store that takes no file does not hold up the records
         self._changed = Condition()
@@ -118,20 +114,28 @@ class Outbox:
             self._changed.notify_all()
 
 
-def deliver_left(client: MlflowClient, folder: Path) -> None:
-    """Deliver what writers that are gone have left in ``folder``, oldest first, as far as the server takes it."""
-    for path in sorted(folder.glob("*.ndjson"), key=_age, reverse=True):
-        journal = _Journal(path)
-        if not journal.take_over():
+def deliver_left(client: MlflowClient, folder: Path, server: str) -> None:
+    """Deliver what writers that are gone have left in ``folder``, oldest first, as far as the server takes it.
+
+    What was left for another server stays: this one would refuse it all, and it would be lost.
+    """
+    left = [Journal(path) for path in sorted(folder.glob("*.ndjson"), key=age, reverse=True)]
+    foreign = [journal for journal in left if journal.server not in {server, None}]
+    if foreign:
+        told = "records of %d runs wait in %s for another tracking server: name it in MLFLOW_TRACKING_URI once more"
+        log.warning(told, len({journal.run_id for journal in foreign}), folder)
+    for journal in left:
+        path = journal.path
+        if journal in foreign or not journal.take_over():
             continue
         delivered = _deliver_file(client, journal)
-        if not delivered and _age(path) > LEFT_DAYS * 86400:
+        if not delivered and age(path) > LEFT_DAYS * 86400:
             log.error("%s could not be delivered to MLflow for %g days and is given up", path.name, LEFT_DAYS)
             path.rename(path.with_suffix(".given-up"))
         journal.close(empty=delivered)
 
 
-def _deliver_file(client: MlflowClient, journal: "_Journal") -> bool:
+def _deliver_file(client: MlflowClient, journal: Journal) -> bool:
     records = journal.read()
     queue = deque(sorted(records, key=lambda record: "file" in record))
     while batch := together(queue):
@@ -159,7 +163,7 @@ def together(queue: "deque[Record]") -> list[Record]:
     return batch
 
 
-def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: "_Journal") -> None:
+def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: Journal) -> None:
     """Deliver a batch; what MLflow refuses is put aside, told once, and never tried again.
 
     Raises one of FAILURES while the server is away.
@@ -167,7 +171,7 @@ def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: "_
     try:
         _request(client, run_id, batch, journal.files)
     except FAILURES as failure:
-        if is_away(failure):
+        if is_away(failure) or is_stranger(failure):  # a password that was changed is no fault of the records
             raise
         if len(batch) > 1:  # one of them spoils the others
             for record in batch:
@@ -199,95 +203,3 @@ def _request(client: MlflowClient, run_id: str, batch: Sequence[Record], files: 
 def _input(name: str, version: str, source: str) -> DatasetInput:
     """A table as a data set that the run has seen; in MLflow a table's version is its digest."""
     return DatasetInput(Dataset(name, version, "delta_table", source), [InputTag(MLFLOW_DATASET_CONTEXT, "training")])
-
-
-class _Journal:
-    """The file of an outbox, and the folder of artifacts beside it. A disk that refuses is told once."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.files = path, path.with_suffix(".files")
-        self.run_id = path.name.partition(".")[0]
-        self._file: int | None = None
-        self._ill = False
-
-    def write(self, record: Record) -> None:
-        line = json.dumps(record).encode() + b"\n"
-        try:
-            self._file = file = self._open() if self._file is None else self._file
-            size = os.fstat(file).st_size
-            if os.write(file, line) < len(line):
-                os.ftruncate(file, size)
-                raise OSError("the disk is full")
-        except OSError as failure:
-            if not self._ill:
-                log.warning("what run %s logs is not kept on disk: %s", self.run_id, failure)
-            self._ill = True
-
-    def _open(self) -> int:
-        """Locked before it has its name, so that nobody takes it for one that was left."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".new")
-        file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        draft.rename(self.path)
-        return file
-
-    def take_over(self) -> bool:
-        """Lock a file that was left; False when its writer lives, or another reader has it or had it."""
-        try:
-            file = os.open(self.path, os.O_RDWR | os.O_APPEND)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(file)
-            return False
-        if os.fstat(file).st_nlink == 0:
-            os.close(file)
-            return False
-        self._file = file
-        return True
-
-    def read(self) -> list[Record]:
-        """Every whole record; a line that was cut off when its writer was killed is none."""
-        found = []
-        for line in self.path.read_bytes().splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-        return found
-
-    def refuse(self, record: Record, reason: str) -> None:
-        """Put aside what MLflow does not take."""
-        aside = self.path.with_suffix(".refused")
-        log.error("MLflow refused a record of run %s: %s. It is kept in %s", self.run_id, reason, aside.name)
-        try:
-            with aside.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"refused": reason, **record}) + "\n")
-        except OSError as failure:
-            log.warning("%s could not be written: %s", aside.name, failure)
-
-    def clear(self) -> None:
-        if self._file is not None:
-            os.ftruncate(self._file, 0)
-
-    def close(self, *, empty: bool) -> None:
-        """Unlock the file; remove it when it is empty."""
-        if self._file is None:
-            return
-        if empty:
-            self.path.unlink(missing_ok=True)
-            if self.files.is_dir() and not any(self.files.iterdir()):
-                self.files.rmdir()
-        os.close(self._file)
-        self._file = None
-
-
-def _age(path: Path) -> float:
-    """Seconds since a file was written to; 0 for one that is gone."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

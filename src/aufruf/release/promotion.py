@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import Literal
 
 Verdict = Literal["first", "promoted", "kept", "waiting"]
+_WHERE = {"approve": "answer it in Airflow, under Required Actions", "manual": "move the alias in MLflow"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def judge(evidence: Evidence, rule: Rule) -> Verdicts:
         return Verdicts("kept", against)
     reasons = [_in_favour(evidence), *_unchecked(evidence, rule)]
     if rule.mode != "auto":
-        return Verdicts("waiting", [*reasons, f"a person decides (gate mode {rule.mode!r}): move the alias in MLflow"])
+        return Verdicts("waiting", [*reasons, f"a person decides (gate mode {rule.mode!r}): {_WHERE[rule.mode]}"])
     return Verdicts("promoted" if evidence.champion else "first", reasons)
 
 

@@ -23,6 +23,7 @@ LONGEST_PAUSE = 30.0
 REQUEST_SECONDS = 30  # a request without an answer for so long is tried again
 FAILURES = (MlflowException, OSError, OperationalError)  # what a call raises; failures of requests are an OSError
 _AWAY = {408, 429}
+_STRANGER = {401, 403}
 
 
 def client(settings: Settings, patience: float | None = None) -> "Patient":
@@ -35,7 +36,7 @@ def client(settings: Settings, patience: float | None = None) -> "Patient":
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    if settings.tracking_uri.startswith("sqlite:"):
+    if settings.registry_file is not None:
         settings.mlflow.mkdir(parents=True, exist_ok=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # else a traceback for each locked try
@@ -67,7 +68,8 @@ def patiently(call: Callable[[], T], uri: str, patience: float | None = None) ->
 
     At most for ``patience`` seconds; None: for PATIENCE.
 
-    Raises AufrufError after that; every other failure of the call comes out as it is.
+    Raises AufrufError after that, and where the server wants another login; every other failure of the call comes out
+    as it is.
     """
     patience = PATIENCE if patience is None else patience
     deadline, pause = time.monotonic() + patience, 1.0
@@ -75,6 +77,8 @@ def patiently(call: Callable[[], T], uri: str, patience: float | None = None) ->
         try:
             return call()
         except FAILURES as failure:
+            if is_stranger(failure):
+                raise _shut_out(uri) from failure
             if not is_away(failure):
                 raise
             if time.monotonic() + pause > deadline:
@@ -86,7 +90,7 @@ def patiently(call: Callable[[], T], uri: str, patience: float | None = None) ->
 
 def is_away(failure: Exception) -> bool:
     """True when trying again can help: nobody answers, the server has trouble, or its database is locked."""
-    cause = failure.__cause__ or failure.__context__ if isinstance(failure, MlflowException) else failure
+    cause = _cause(failure)
     if isinstance(cause, requests.HTTPError) and cause.response is not None:
         return _passing(cause.response.status_code)
     if isinstance(cause, requests.RequestException | OperationalError | ConnectionError | TimeoutError):
@@ -95,6 +99,18 @@ def is_away(failure: Exception) -> bool:
         return False
     told = isinstance(failure, RestException) or failure.error_code != "INTERNAL_ERROR"  # else it arose in this process
     return told and _passing(failure.get_http_status_code())
+
+
+def is_stranger(failure: Exception) -> bool:
+    """True when the server does not know whoever asks, or does not let them."""
+    cause = _cause(failure)
+    if isinstance(cause, requests.HTTPError) and cause.response is not None:
+        return cause.response.status_code in _STRANGER
+    return isinstance(failure, MlflowException) and failure.get_http_status_code() in _STRANGER
+
+
+def _cause(failure: Exception) -> BaseException | None:
+    return failure.__cause__ or failure.__context__ if isinstance(failure, MlflowException) else failure
 
 
 def why(failure: Exception) -> str:
@@ -106,11 +122,22 @@ def _passing(status: int) -> bool:
     return status >= 500 or status in _AWAY
 
 
-def _gave_up(failure: Exception, uri: str, patience: float) -> AufrufError:
+def _shut_out(uri: str) -> AufrufError:
+    return AufrufError(
+        "the MLflow server does not let you in",
+        where=_place(uri),
+        next="Log in: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to an account that may do this.",
+    )
+
+
+def _place(uri: str) -> str:
     parsed = urlparse(uri)
-    where = f"{parsed.hostname}:{parsed.port}" if parsed.hostname else "the embedded database"
+    return f"{parsed.hostname}:{parsed.port}" if parsed.hostname else "the embedded database"
+
+
+def _gave_up(failure: Exception, uri: str, patience: float) -> AufrufError:
     return AufrufError(
         f"the MLflow server has not answered for {patience:g} seconds ({why(failure)})",
-        where=where,
+        where=_place(uri),
         next="Start it and run the command again: it goes on from what is done, a trained model is kept.",
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,10 +13,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from aufruf.errors import AufrufError
+from aufruf.release import journal
 from aufruf.release.outbox import END_SECONDS, LIMITS, Outbox, deliver_left
 from aufruf.release.server import Patient, client
 from aufruf.settings import Settings
 
+log = logging.getLogger(__name__)
 _PARAM_LENGTH, _TAG_LENGTH = 6000, 8000  # MLflow's limits for a value
 _KILLED_SECONDS = 5.0  # whoever interrupts a run does not wait for long
 _EPOCH = "epoch"  # a metric that every row of a history has
@@ -27,7 +30,8 @@ class Tracker:
     def __init__(self, settings: Settings, experiment: str) -> None:
         self.client, self.settings = client(settings), settings
         self.experiment_id = _experiment(self.client, settings, experiment)
-        deliver_left(self.client.inner, self.outbox)
+        self.server = journal.server(settings)
+        deliver_left(self.client.inner, self.outbox, self.server)
 
     @property
     def outbox(self) -> Path:
@@ -77,6 +81,19 @@ class Tracker:
     def attach(self, run_id: str) -> "Run":
         """A run that another process has opened. Whoever attaches closes it, or ends it."""
         return Run(self, self.client.get_run(run_id))
+
+    def attach_if_there(self, run_id: str) -> "Run | None":
+        """Like ``attach``; None, with a warning, where somebody has deleted the run."""
+        try:
+            found = self.client.get_run(run_id)
+        except MlflowException as failure:
+            if failure.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            found = None
+        if found is None or found.info.lifecycle_stage == "deleted":
+            log.warning("run %s was deleted in MLflow: nothing more is logged to it", run_id)
+            return None
+        return Run(self, found)
 
     def reopen(self, run_id: str) -> "Run | None":
         """A run that was cut off, RUNNING again; None where there is none, or somebody has deleted it.
@@ -132,8 +149,8 @@ class Run:
         self.started = int(found.info.start_time)  # ms since 1970
         self.known: dict[str, float] = {}  # what was told before the process of this run was killed
         self.steps: set[int] = set()
-        self._folder = tracker.outbox
-        self._outbox = Outbox(self.client.inner, self.id, self._folder)
+        self._folder, self._server = tracker.outbox, tracker.server
+        self._outbox = self._opened()
 
     def params(self, values: Mapping[str, Any]) -> None:
         self._post("params", [(key, _clean(value)[:_PARAM_LENGTH]) for key, value in values.items()])
@@ -203,12 +220,15 @@ class Run:
     def close(self, seconds: float = END_SECONDS) -> None:
         """Wait at most so long until everything is delivered; what is not goes out with the next command."""
         self._outbox.close(seconds)
-        self._outbox = Outbox(self.client.inner, self.id, self._folder)
+        self._outbox = self._opened()
 
     def end(self, status: str) -> None:
         """End the run: FINISHED, FAILED or KILLED."""
         self._outbox.post({"end": status, "at": int(time.time() * 1000)})
         self.close(_KILLED_SECONDS if status == "KILLED" else END_SECONDS)
+
+    def _opened(self) -> Outbox:
+        return Outbox(self.client.inner, self.id, self._folder, self._server)
 
     def _post(self, kind: str, rows: Sequence[tuple[Any, ...]]) -> None:
         for start in range(0, len(rows), LIMITS[kind]):
@@ -240,8 +260,9 @@ def _experiment(client: Patient, settings: Settings, name: str) -> str:
         if found.lifecycle_stage == "deleted":
             raise AufrufError(f"the MLflow experiment {name!r} was deleted", next="Restore it in the MLflow UI.")
         return str(found.experiment_id)
-    # the embedded store is one folder, so that the server and the shell see the same artifacts
-    location = (settings.mlflow / "artifacts" / name).as_uri() if settings.embedded_registry else None
+    # one folder, so that the server and the shell see the same artifacts; without a server MLflow takes the working one
+    ours = settings.embedded_registry or settings.registry_file is not None
+    location = (settings.mlflow / "artifacts" / name).as_uri() if ours else None
     try:
         return str(client.create_experiment(name, artifact_location=location))
     except MlflowException:  # another process created it in the meantime

@@ -115,6 +115,7 @@ class Desk:
     mask: bool = True
     numbered: bool = True
     inbox: str = ""  # the folder that takes annotations in
+    confidence: float = 0.95  # of the intervals of metrics
 
 
 def render(desk: Desk) -> str:

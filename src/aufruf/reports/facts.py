@@ -26,7 +26,7 @@ class ModelCard:
     test_rows: int
     threshold: float  # probability of the positive class from which a text counts
     trained_at: datetime | None
-    truncated: int | None  # scored texts that were longer than the encoder reads; None when not counted
+    max_tokens: int  # word pieces of a text that the encoder reads
 
 
 @dataclass(frozen=True)
@@ -138,4 +138,5 @@ class DayReport:
     fit_floor: float = FIT_FLOOR
     stability_floor: float = STABILITY_FLOOR
     spread: Spread = field(default_factory=Spread)  # of the calls from account to account
+    confidence: float = 0.95  # of the intervals of the model's metrics
     words_page: str | None = None  # relative address of the page on words, where there is one

@@ -15,11 +15,13 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from aufruf.classifier import load, names
-from aufruf.errors import StackError, UsageError
+from aufruf.classifier import names
+from aufruf.errors import StackError
+from aufruf.presets import preset_text
 from aufruf.settings import Settings
 from aufruf.stack import environment, keeper, processes, webhook
 from aufruf.stack.api import Airflow
@@ -39,10 +41,13 @@ _AIRFLOW = {
 def up(settings: Settings, preset: str | None = None) -> dict[str, Any]:
     """Start the stack and return once it is healthy: its URLs, its login, its components.
 
-    Raises StackError when a port is taken, a component does not come up, or it runs with another preset.
+    Raises StackError when a port is taken, a component does not come up, or it runs with another preset, and
+    UsageError when there is no such preset. A classifier file that cannot be scheduled is said, and holds up no other.
     After a failure, as after Ctrl-C, nothing of what was started is left.
     """
     preset = preset or settings.preset
+    if preset:
+        preset_text(preset)  # before anything is started: with a wrong one no DAG would ever be read
     with _one_at_a_time(settings):
         found = running(settings)
         if found:
@@ -50,6 +55,7 @@ def up(settings: Settings, preset: str | None = None) -> dict[str, Any]:
             return _answer(as_started(settings, found), found, "already up")
         processes.end(settings.home)  # what an earlier one left
         site = environment.Site(settings)
+        _registry_shared(settings)
         _ports_free(settings)
         with interruptible():
             try:
@@ -97,7 +103,7 @@ class _Start:
         self.settings, self.site = settings, site
         self.logs = settings.home / "logs"
         self.children: dict[str, subprocess.Popen[bytes]] = {}
-        self.began = time.monotonic()
+        self.began, self.since = time.monotonic(), datetime.now(UTC)
         mark = uuid.uuid4().hex
         ports = {"airflow_port": settings.airflow_port, "mlflow_port": settings.mlflow_port}
         self.state: dict[str, Any] = {"mark": mark, "preset": preset, "ports": ports, "ready": False, "components": {}}
@@ -116,7 +122,8 @@ class _Start:
         if self.settings.embedded_registry:
             self._start("mlflow", ["mlflow", "server"], self.mlflow_env)
         self._setup("db", "migrate")
-        self._setup("pools", "import", str(self.site.pools))
+        if self._ran("pools", "get", "gpu") != 0:  # whoever gave the pool more slots keeps them
+            self._setup("pools", "import", str(self.site.pools))
         for name, arguments in _AIRFLOW.items():
             self._start(name, ["airflow", *arguments], self.airflow_env)
         self._wait()
@@ -135,21 +142,31 @@ class _Start:
         self._save()
 
     def _setup(self, *arguments: str) -> None:
-        """Run one command of Airflow to its end."""
+        """Run one command of Airflow to its end. Raises StackError when that is not a good one."""
+        if self._ran(*arguments) != 0:
+            raise _failed(f"`airflow {' '.join(arguments[:2])}` failed", self.logs / "setup.log")
+
+    def _ran(self, *arguments: str) -> int:
+        """The exit code of one command of Airflow. Raises StackError when it does not end."""
         log = self.logs / "setup.log"
         child = processes.start(_python(["airflow", *arguments]), self.airflow_env, log, self.settings.airflow)
-        if child.wait(timeout=SECONDS_TO_START) != 0:
-            raise _failed(f"`airflow {' '.join(arguments[:2])}` failed", log)
+        try:
+            return child.wait(timeout=SECONDS_TO_START)
+        except subprocess.TimeoutExpired:
+            what = f"`airflow {' '.join(arguments[:2])}` has not ended after {SECONDS_TO_START:g} s"
+            raise _failed(what, log) from None
 
     def _wait(self) -> None:
-        airflow, expected = Airflow(self.settings), _dag_ids(self.settings)
+        airflow = Airflow(self.settings)
         told: list[str] = []
         while True:
             for name, child in self.children.items():
                 if child.poll() is not None:
                     raise _failed(f"{name} ended with {child.returncode}", self.logs / f"{name}.log")
-            missing = self._missing(airflow, expected)
+            missing = self._missing(airflow)
             if not missing:
+                for refused in airflow.import_errors(self.since):
+                    say(f"  Not scheduled: {refused}")
                 say(f"The stack is up after {time.monotonic() - self.began:.0f} s.")
                 return
             if time.monotonic() - self.began > SECONDS_TO_START:
@@ -163,9 +180,9 @@ class _Start:
                 told = missing
             time.sleep(1)
 
-    def _missing(self, airflow: Airflow, expected: set[str]) -> list[str]:
+    def _missing(self, airflow: Airflow) -> list[str]:
         """What is not well yet: components first, then DAGs not read."""
-        return unwell(self.settings, airflow) or sorted(f"DAG {name}" for name in expected - airflow.dags())
+        return unwell(self.settings, airflow) or [f"DAG {name}" for name in _unread(self.settings, airflow, self.since)]
 
     def _registered(self) -> bool:
         if not processes.listening(self.settings.home, self.settings.mlflow_port):
@@ -196,14 +213,17 @@ def _failed(what: str, log: Path) -> StackError:
     return StackError(what, where=str(log), next=f"Its log ends:\n{processes.tail(log)}")
 
 
-def _dag_ids(settings: Settings) -> set[str]:
-    """The DAGs that Airflow should find; a broken classifier file has none and shows as an import error."""
-    found = {"ingest"}
-    for name in names(settings):
-        with contextlib.suppress(UsageError):
-            load(settings.classifiers / f"{name}.toml", settings.preset)
-            found |= {f"{name}.{verb}" for verb in ("train", "score", "monitor")}
-    return found
+def _unread(settings: Settings, airflow: Airflow, since: datetime) -> list[str]:
+    """The DAGs that Airflow should find and has not read yet.
+
+    A file that cannot be scheduled has none. Which one that is only Airflow knows (its cron, its zone, its name): the
+    import error says so.
+    """
+    expected = {f"{name}.{verb}": name for name in names(settings) for verb in ("train", "score", "monitor")}
+    missing = ({"ingest"} | expected.keys()) - airflow.dags()
+    errors = airflow.import_errors(since) if missing else []
+    refused = {name for name in expected.values() if any(line.startswith(f"{name}.toml: ") for line in errors)}
+    return sorted(dag for dag in missing if expected.get(dag) not in refused)
 
 
 def _same_preset(state: dict[str, Any], preset: str | None) -> None:
@@ -211,6 +231,15 @@ def _same_preset(state: dict[str, Any], preset: str | None) -> None:
         raise StackError(
             f"the stack is already up, with preset {state['preset'] or 'none'}, not {preset or 'none'}",
             next="Stop it first: aufruf down.",
+        )
+
+
+def _registry_shared(settings: Settings) -> None:
+    if settings.registry_file is not None and not settings.embedded_registry:
+        raise StackError(
+            "MLFLOW_TRACKING_URI names a SQLite file that is not the home's, which the stack's server would not see",
+            where=str(settings.registry_file),
+            next="Unset it, or name an MLflow server that has this database.",
         )
 
 

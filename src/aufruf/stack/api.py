@@ -1,8 +1,11 @@
 """The two servers, asked over loopback: are they well, and what do Airflow's DAGs do?"""
 
 import json
+import re
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +16,9 @@ from aufruf.stack.environment import USER, password, urls
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
 _TIMEOUT = 20.0  # seconds; two busy cores answer slowly
+_PAGE = 100  # entries of a list that Airflow gives at once, however many are asked for
+_FRAME = re.compile(r"\s|Traceback ")  # begins a line of a traceback that is not the message
+_TYPE = re.compile(r"^[\w.]+: ")
 
 
 def fetch(url: str, body: dict[str, Any] | None = None, login: str | None = None, method: str | None = None) -> Any:
@@ -36,6 +42,16 @@ def fetch(url: str, body: dict[str, Any] | None = None, login: str | None = None
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+
+
+def every(get: Callable[..., Any], path: str, key: str, **query: Any) -> list[Any] | None:
+    """All entries ``key`` of a list of Airflow's, page by page; None when it does not answer."""
+    found: list[Any] = []
+    while isinstance(page := get(path, limit=_PAGE, offset=len(found), **query), dict):
+        found += page[key]
+        if not page[key] or len(found) >= page.get("total_entries", 0):
+            return found
+    return None
 
 
 class Airflow:
@@ -68,13 +84,14 @@ class Airflow:
 
     def dags(self) -> set[str]:
         """Ids of the DAGs that Airflow has read."""
-        found = self.get("dags", limit=500) or {"dags": []}
-        return {dag["dag_id"] for dag in found["dags"] if not dag.get("is_stale")}
+        found = every(self.get, "dags", "dags", order_by="dag_id") or []
+        return {dag["dag_id"] for dag in found if not dag.get("is_stale")}
 
-    def import_errors(self) -> list[str]:
-        """The last line of every DAG file's import error."""
-        found = self.get("importErrors", limit=50) or {"import_errors": []}
-        return [error["stack_trace"].strip().splitlines()[-1] for error in found["import_errors"]]
+    def import_errors(self, since: datetime | None = None) -> list[str]:
+        """What every DAG file's import error says, a line each; with ``since`` only of files read after that."""
+        found = every(self.get, "importErrors", "import_errors") or []
+        fresh = [one for one in found if since is None or datetime.fromisoformat(one["timestamp"]) >= since]
+        return [line for one in fresh for line in _message(one["stack_trace"])]
 
     def _login(self) -> str | None:
         """The header Authorization; None when whoever listens on the port is not of this installation."""
@@ -84,3 +101,11 @@ class Airflow:
             body = {"username": USER, "password": password(self.settings)}
             self._token = (fetch(f"{self.url}/auth/token", body) or {}).get("access_token", "")
         return f"Bearer {self._token}" if self._token else None
+
+
+def _message(trace: str) -> list[str]:
+    """The lines of a traceback's message, without the exception's type; one that names several files has several."""
+    lines = trace.strip().splitlines()
+    last = max((number for number, line in enumerate(lines) if _FRAME.match(line)), default=-1)
+    said = lines[last + 1 :] or lines[-1:]
+    return [_TYPE.sub("", said[0]) if last >= 0 else said[0], *said[1:]] if said else []

@@ -14,6 +14,7 @@ from aufruf.stack.processes import MARK, write_private
 
 HOST = "127.0.0.1"
 USER = "admin"
+_TOLD = ("AIRFLOW_CONN_", "AIRFLOW_VAR_")  # connections and variables of the user's own: a mail server, a token
 _BUSY = 60  # seconds that a writer waits for another; after sqlite3's own 5 s a busy scheduler had given up and ended
 
 
@@ -81,6 +82,7 @@ def mlflow_environment(settings: Settings, site: Site, mark: str) -> dict[str, s
 def airflow_environment(settings: Settings, site: Site, mark: str, preset: str | None) -> dict[str, str]:
     """Environment of Airflow's components and of every task: one machine, SQLite, LocalExecutor, loopback."""
     env = _ours(settings, mark)
+    env |= {name: value for name, value in os.environ.items() if name.startswith(_TOLD)}
     env |= {
         "AUFRUF_PRESET": preset or "",
         "MLFLOW_TRACKING_URI": urls(settings)["mlflow"],
@@ -148,6 +150,7 @@ def _ours(settings: Settings, mark: str) -> dict[str, str]:
         "AUFRUF_HOME": str(settings.home),
         "AUFRUF_CLASSIFIERS": str(settings.classifiers),
         "AUFRUF_LAKE": settings.lake,
+        **({"AUFRUF_ENCODER": settings.encoder} if settings.encoder else {}),
         "AUFRUF_AIRFLOW_PORT": str(settings.airflow_port),
         "AUFRUF_MLFLOW_PORT": str(settings.mlflow_port),
         "AIRFLOW_HOME": str(settings.airflow),

@@ -7,7 +7,7 @@ from typing import Any
 
 from aufruf.errors import StackError
 from aufruf.stack import say
-from aufruf.stack.api import Airflow
+from aufruf.stack.api import Airflow, every
 
 MINUTES = 60.0  # several times what two slow cores need for the demo
 SETTLED = 15.0  # seconds in which a promotion has started the scoring
@@ -72,8 +72,8 @@ class Follow:
         return bool(run["end_date"]) and datetime.fromisoformat(run["end_date"]) < datetime.fromisoformat(self.since)
 
     def _tasks(self, run: dict[str, Any]) -> list[Task]:
-        found = self.airflow.get(f"dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances", limit=100)
-        tasks = found["task_instances"] if isinstance(found, dict) else []
+        path = f"dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"
+        tasks = every(self.airflow.get, path, "task_instances") or []  # a scoring may have more than a hundred
         return sorted(tasks, key=lambda task: task["start_date"] or "~")
 
     def _tell(self, tasks: list[Task]) -> None:

@@ -38,7 +38,7 @@ def standing(settings: Settings) -> dict[str, Any]:
 
 def served(settings: Settings) -> Settings:
     """The settings with the embedded registry behind its server while the stack runs: only a server sends webhooks."""
-    straight = settings.tracking_uri.startswith("sqlite:") and settings.embedded_registry
+    straight = settings.registry_file is not None and settings.embedded_registry
     if not straight or (state := running(settings)) is None:
         return settings
     started = as_started(settings, state)

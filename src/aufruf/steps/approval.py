@@ -55,7 +55,9 @@ def settled(
 def _waiting(settings: Settings, classifier: Classifier, challenger: str) -> decisions.Row:
     row = decisions.last(Store(settings.lake), classifier, challenger)
     if row is None:
-        raise NothingYet(f"nothing was decided on version {challenger}", where=classifier.name, next="aufruf promote.")
+        raise NothingYet(
+            f"nothing was decided on version {challenger}", where=classifier.name, next="Run `aufruf promote`."
+        )
     return row
 
 

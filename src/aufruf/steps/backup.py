@@ -103,8 +103,9 @@ def _outside(settings: Settings) -> list[str]:
     elsewhere = []
     if not Path(settings.lake).is_relative_to(settings.home):
         elsewhere.append(f"lake: {settings.lake}")
-    if not settings.tracking_uri.startswith("sqlite:") and not settings.embedded_registry:
-        elsewhere.append("models and runs: the MLflow server that MLFLOW_TRACKING_URI names")
+    if not settings.embedded_registry:
+        kind = "SQLite file" if settings.registry_file else "MLflow server"
+        elsewhere.append(f"models and runs: the {kind} that MLFLOW_TRACKING_URI names")
     if settings.studies_url:
         elsewhere.append("studies: the database that AUFRUF_STUDIES names")
     return [*elsewhere, f"classifier files: {settings.classifiers}"]

@@ -69,9 +69,10 @@ def complete(settings: Settings, classifier: Classifier, registry: Registry, ver
         return
     sealed = registry.fetch(version) / NAME
     if sealed.is_file():
-        run = Tracker(settings, classifier.name).attach(version.run_id)
-        run.text(WHOLE, model_card.with_measured(sealed.read_text("utf-8"), **facts))
-        run.close()
+        run = Tracker(settings, classifier.name).attach_if_there(version.run_id)
+        if run is not None:
+            run.text(WHOLE, model_card.with_measured(sealed.read_text("utf-8"), **facts))
+            run.close()
     registry.tag(version.version, {"aufruf.baseline_f1": facts["baseline"]["f1"]["value"]})
     registry.describe(version.version, wanted)  # last: a killed one is done again
 

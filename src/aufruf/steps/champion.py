@@ -14,7 +14,8 @@ from aufruf.errors import BundleRefused, UsageError
 from aufruf.model import bundle
 from aufruf.release.registry import CHAMPION, PREVIOUS, Registry, Version
 from aufruf.settings import Settings
-from aufruf.steps import decisions, history
+from aufruf.steps import decisions, history, numbers
+from aufruf.steps.sound import sound
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -61,10 +62,12 @@ def speaking(settings: Settings, classifier: Classifier, registry: Registry, mod
     """Version ``model`` where one is asked for; else the champion, noticed and verified, or who spoke before it.
 
     The alias is resolved once. Raises NothingYet without a champion, BundleRefused when it is refused and no other has
-    spoken before, UsageError for an unknown ``model``.
+    spoken before, or another model has the number of ``model``; UsageError for an unknown one.
     """
     if model is not None:
-        return Speaker(registry.get(model))
+        asked = registry.get(model)
+        numbers.check(Store(settings.lake), classifier.name, asked)
+        return Speaker(asked)
     found = noticed(settings, classifier, registry)
     if found.version is not None:
         return Speaker(found.version, found.refused, found.why)
@@ -110,9 +113,12 @@ def refusal(registry: Registry, version: Version) -> str | None:
 
 
 def verify(registry: Registry, version: Version) -> None:
-    """Raises BundleRefused unless the version's files are, byte by byte, those that were registered."""
-    digest = version.manifest
-    bundle.verify(registry.fetch(version), digest)
+    """Raises BundleRefused unless the version's files are, byte by byte, those that were registered.
+
+    So it does when the lake holds answers of another model under the version's number.
+    """
+    numbers.check(Store(registry.settings.lake), registry.name, version)
+    sound(registry, version, lambda folder: bundle.verify(folder, version.manifest))
 
 
 def crown(settings: Settings, classifier: Classifier, registry: Registry, version: Version, how: str) -> None:

@@ -15,14 +15,14 @@ _COLUMNS = [*_KEY, "text", "party", "label", "probability", "chosen"]
 def unexplained(store: Store, classifier: Classifier, version: Version, where: str | None) -> pd.DataFrame:
     """Texts that are to be explained and have no explanation by this version yet.
 
-    With ``where`` every scored text that it selects; else, by the policy, some of the day last scored, and of the test
-    set. Columns: text_id, digest, text, party, label, probability, chosen. Raises UsageError for a filter that cannot
-    be read.
+    With ``where`` every scored text that it selects, annotated ones too; else, by the policy, some of the day last
+    scored, and of the test set. Columns: text_id, digest, text, party, label, probability, chosen. Raises UsageError
+    for a filter that cannot be read.
     """
     said = findings.said(store, classifier, version.version)
     scored = findings.outside(store, classifier, said)
     if where is not None:
-        wanted = select(scored, where).sort_values("text_id").assign(chosen="where")
+        wanted = select(said, where).sort_values("text_id").assign(chosen="where")
     else:
         new = choose(
             findings.latest(scored, classifier.schedule.timezone), classifier, float(version.tags["aufruf.threshold"])

@@ -67,6 +67,7 @@ def desk(settings: Settings, name: str, runs: Sequence[Run] = (), approve_at: st
         mask=classifier.report.mask,
         numbered=classifier.report.accounts == "numbers",
         inbox=str(settings.inbox_annotations),
+        confidence=classifier.gate.confidence,
     )
     return pages.render(page)
 

@@ -12,14 +12,15 @@ from aufruf.errors import AufrufError, NothingYet
 from aufruf.model import behaviour, evaluation
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHALLENGER, Registry, Version
-from aufruf.release.tracking import Tracker
+from aufruf.release.tracking import Run, Tracker
 from aufruf.reports import evaluation as pages
 from aufruf.reports.index import write_index
 from aufruf.reports.inert import web_address
 from aufruf.settings import Settings
-from aufruf.steps import card, corpus, decisions, evaluation_page, evidence, mismatches, slices
+from aufruf.steps import card, corpus, decisions, evaluation_page, evidence, mismatches, numbers, slices
 from aufruf.steps.evidence import Evidence
 from aufruf.steps.score import store_predictions, unscored
+from aufruf.steps.sound import sound
 from aufruf.store import Store
 
 _MEASURED = 3  # raised when a figure is added: a version measured before is measured again
@@ -48,6 +49,7 @@ def evaluate(
     version = registry.get(model) if model else registry.by_alias(CHALLENGER)
     if version is None:
         raise NothingYet("there is no challenger to evaluate", where=classifier.name, next="Run `aufruf train`.")
+    numbers.check(store, classifier.name, version)
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
     if test.empty:
@@ -110,16 +112,11 @@ def _measure(
     predictor = _predictor(registry, classifier, version) if asks else None
     found = evidence.gather(classifier, frame, said, parts, predictor)
     drawn = evaluation_page.pictures(classifier, found.model, found.rival)
-    run = Tracker(settings, classifier.name).attach(version.run_id)
-    run.metrics({f"test_{name}": one["value"] for name, one in found.metrics.items()})
-    run.metrics({f"baseline_{name}": one["value"] for name, one in found.baseline.items()})
     served = settings.served(classifier.name, f"{pages.FOLDER}/{version.version}/index.html")
-    run.tag({"aufruf.report": served})
     facts = {**found.as_dict(classifier), "looks": looks}
-    run.table("evaluation.json", facts)
-    for name, picture in drawn.items():
-        run.figure(name, picture.png)
-    run.close()
+    run = Tracker(settings, classifier.name).attach_if_there(version.run_id)
+    if run is not None:
+        _log(run, found, facts, {name: one.png for name, one in drawn.items()}, served)
     at = evaluation_page.now(classifier)
     report = evaluation_page.report(
         classifier,
@@ -145,6 +142,16 @@ def _measure(
         },
     )
     return registry.get(version.version)
+
+
+def _log(run: Run, found: Evidence, facts: dict[str, Any], drawn: dict[str, bytes], served: str | None) -> None:
+    run.metrics({f"test_{name}": one["value"] for name, one in found.metrics.items()})
+    run.metrics({f"baseline_{name}": one["value"] for name, one in found.baseline.items()})
+    run.tag({"aufruf.report": served})
+    run.table("evaluation.json", facts)
+    for name, png in drawn.items():
+        run.figure(name, png)
+    run.close()
 
 
 def _tags(classifier: Classifier, found: Evidence) -> dict[str, Any]:
@@ -175,4 +182,5 @@ def _result(version: Version) -> dict[str, Any]:
 
 
 def _predictor(registry: Registry, classifier: Classifier, version: Version) -> Predictor:
-    return Predictor.load(registry.fetch(version), version.manifest, classifier.scoring.tokens_per_batch)
+    size = classifier.scoring.tokens_per_batch
+    return sound(registry, version, lambda folder: Predictor.load(folder, version.manifest, size))

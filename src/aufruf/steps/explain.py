@@ -24,6 +24,7 @@ from aufruf.settings import Settings
 from aufruf.steps.champion import Speaker, speaking
 from aufruf.steps.chosen import unexplained
 from aufruf.steps.estimate import estimate
+from aufruf.steps.sound import sound
 from aufruf.steps.words import write_words
 from aufruf.store import Store
 
@@ -159,7 +160,8 @@ def _readable(text: str) -> None:
 
 
 def _predictor(registry: Registry, classifier: Classifier, version: Version) -> Predictor:
-    return Predictor.load(registry.fetch(version), version.manifest, classifier.scoring.tokens_per_batch)
+    size = classifier.scoring.tokens_per_batch
+    return sound(registry, version, lambda folder: Predictor.load(folder, version.manifest, size))
 
 
 def _one(classifier: Classifier, predictor: Predictor, version: Version, text: str) -> dict[str, Any]:

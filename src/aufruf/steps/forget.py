@@ -185,8 +185,7 @@ def _remains(
 def _learnt(settings: Settings, classifier: Classifier, ledger: pd.DataFrame) -> list[dict[str, Any]]:
     """The registered versions that were trained or tuned on the author's texts, and on how many."""
     sides = ledger[(ledger["classifier"] == classifier.name) & ledger["split"].isin(["train", "validation"])]
-    unmade = settings.tracking_uri.startswith("sqlite:") and not (settings.mlflow / "mlflow.db").exists()
-    if sides.empty or unmade:
+    if sides.empty or settings.registry_unmade:
         return []
     found = []
     for version in Registry(settings, classifier.name, patience=_PATIENCE).versions():

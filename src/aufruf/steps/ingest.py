@@ -36,6 +36,11 @@ def ingest(
     """
     asked, store = readers.asked_for(format, columns), Store(settings.lake)
     named = _authors(authors)
+    if settings.sampled.exists() and settings.preset != "demo":
+        log.warning(
+            "%s holds the demo's invented campaign, which counts along with what comes now: put it away, or say --home",
+            settings.home,
+        )
     paths = given(files) if files is not None else inbox.waiting([settings.inbox_annotations, settings.inbox_posts])
     store.put("authors", named)
     entries = _taken(Call(settings, store, classifiers, asked), paths, from_inbox=files is None) if paths else []

@@ -14,28 +14,39 @@ from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
 from aufruf.schemas import PROMOTED, Decision
 from aufruf.settings import Settings
 from aufruf.stack.state import served
-from aufruf.steps import corpus, decisions
+from aufruf.steps import corpus, decisions, numbers
 from aufruf.steps.champion import CROWNED, crown, noticed, verify
 from aufruf.steps.evaluate import evaluate, judged
 from aufruf.store import Store
 
 
-def promote(settings: Settings, classifier: Classifier, version: str | None = None) -> dict[str, Any]:
+def promote(
+    settings: Settings, classifier: Classifier, version: str | None = None, challenger: str | None = None
+) -> dict[str, Any]:
     """Judge the challenger; crown it when the gate is passed and may decide alone. Every verdict becomes a row.
 
     A pair already judged on the same rows by the same rule is not judged again, and a challenger that a person took
-    back is not crowned again. With ``version`` (a number or an alias) a person decides: it is verified and crowned.
-    Raises NothingYet without a challenger, UsageError for an unknown version, BundleRefused for one that is not what
-    was registered.
+    back is not crowned again. ``challenger``: the version to judge; None: the one with the alias. With ``version`` (a
+    number or an alias) a person decides: it is verified and crowned. Raises NothingYet without a challenger, UsageError
+    for an unknown version, BundleRefused for one that is not what was registered.
     """
     settings = served(settings)
-    registry, store = Registry(settings, classifier.name), Store(settings.lake)
+    registry = Registry(settings, classifier.name)
     champion = noticed(settings, classifier, registry).version
     if version is not None:
         return _by_order(settings, classifier, registry, registry.get(version), champion)
-    challenger = registry.by_alias(CHALLENGER)
-    if challenger is None:
+    rival = registry.get(challenger) if challenger else registry.by_alias(CHALLENGER)
+    if rival is None:
         raise NothingYet("there is no challenger to judge", where=classifier.name, next="Run `aufruf train`.")
+    return _judged(settings, classifier, registry, rival, champion)
+
+
+def _judged(
+    settings: Settings, classifier: Classifier, registry: Registry, challenger: Version, champion: Version | None
+) -> dict[str, Any]:
+    """The gate's decision on a challenger, the one that is known or a new one."""
+    store = Store(settings.lake)
+    numbers.check(store, classifier.name, challenger)
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
     rule = classifier.gate.model_dump(mode="json")

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aufruf.classifier import Classifier, choose, names
-from aufruf.release import artifacts, retention
+from aufruf.release import retention
 from aufruf.release.registry import Registry
 from aufruf.reports.index import write_index
 from aufruf.schemas import TABLES
@@ -19,6 +19,7 @@ from aufruf.steps import expiry
 from aufruf.store import Store
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_WITH_TEXTS = ("predictions-*", "as-of-*", "queue/*", "words/*")  # beside the days; what wrote one writes it again
 
 
 def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> dict[str, Any]:
@@ -28,19 +29,19 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
     Of what all classifiers share - tables, originals, texts - the longest time that any of them asks for counts.
     """
     rules, registry, now = classifier.retention, Registry(settings, classifier.name), time.time()
-    gone: dict[str, Any] = {"checkpoints": [], "versions": [], "runs": 0, "reports": [], "tables": {}, "compacted": {}}
-    size = 0
+    gone: dict[str, Any] = {"checkpoints": [], "versions": [], "runs": 0, "reports": [], "report_files": []}
+    size, pages = 0, settings.reports / classifier.name
     for folder in _checkpoints(settings, classifier, now):
         size += _size(folder)
         gone["checkpoints"].append(folder.name)
         if yes:
             shutil.rmtree(folder)
     for version in retention.spare_versions(registry, rules.versions) if rules.versions is not None else []:
-        size += artifacts.size_of(version.source)
+        size += retention.size_of_version(registry, version)
         if not yes or retention.delete_version(registry, version):
             gone["versions"].append(version.version)
             copies = (settings.bundles / classifier.name).glob(f"{version.version}-*")
-            places = [*copies, settings.reports / classifier.name / "evaluation" / version.version]
+            places = [*copies, pages / "evaluation" / version.version]
             size += _cleared(places, yes)
     for run in retention.old_runs(registry, int((now - rules.runs * 86_400) * 1000)) if rules.runs is not None else []:
         size += run.size
@@ -50,8 +51,13 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
     for folder in _reports(settings, classifier):
         gone["reports"].append(folder.name)
         size += _cleared([folder], yes)
-    if yes and gone["reports"]:
-        write_index(settings.reports / classifier.name, classifier.name, settings.front(classifier.name))
+    for file in _report_files(pages, classifier, now):
+        gone["report_files"].append(file.relative_to(pages).as_posix())
+        size += file.stat().st_size
+        if yes:
+            file.unlink()
+    if yes and (gone["reports"] or gone["report_files"]):
+        write_index(pages, classifier.name, settings.front(classifier.name))
     expired = expiry.old(
         settings, _before(settings, classifier, "originals", now), _before(settings, classifier, "texts", now)
     )
@@ -88,6 +94,15 @@ def _reports(settings: Settings, classifier: Classifier) -> list[Path]:
     today = datetime.now(ZoneInfo(classifier.schedule.timezone)).date()
     oldest = (today - timedelta(days=classifier.retention.reports)).isoformat()
     return [one for one in days[:-1] if one.name < oldest]
+
+
+def _report_files(pages: Path, classifier: Classifier, now: float) -> list[Path]:
+    """Files with texts beside the days, written so long ago: exports, what a run saw, the queue, the page on words."""
+    if classifier.retention.reports is None:
+        return []
+    oldest = now - classifier.retention.reports * 86_400
+    found = (file for pattern in _WITH_TEXTS for file in sorted(pages.glob(pattern)))
+    return [file for file in found if file.is_file() and file.stat().st_mtime < oldest]
 
 
 def _tables(settings: Settings, classifier: Classifier, yes: bool) -> dict[str, int]:

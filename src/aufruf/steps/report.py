@@ -57,7 +57,7 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         positive=classifier.positive,
         day=today,
         generated_at=now.astimezone(ZoneInfo(classifier.schedule.timezone)),
-        model=_card(registry, version),
+        model=_card(registry, classifier, version),
         decision=_decision(store, classifier),
         scored_total=len(scored),
         scored_today=len(new),
@@ -66,6 +66,7 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         ledger=_ledger(store, classifier),
         parties=_parties(counted, spread),
         spread=spread,
+        confidence=classifier.gate.confidence,
         calls=found[: edges[0]],
         calls_shown_of=len(calls),
         others=found[edges[0] : edges[1]],
@@ -85,7 +86,7 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
 
 
-def _card(registry: Registry, version: Version) -> pages.ModelCard:
+def _card(registry: Registry, classifier: Classifier, version: Version) -> pages.ModelCard:
     tags = version.tags
     return pages.ModelCard(
         version=version.version,
@@ -98,7 +99,7 @@ def _card(registry: Registry, version: Version) -> pages.ModelCard:
         test_rows=int(tags.get("aufruf.test_rows", 0)),
         threshold=float(tags.get("aufruf.threshold", "nan")),
         trained_at=datetime.fromtimestamp(version.created_at / 1000, UTC),
-        truncated=None,
+        max_tokens=classifier.encoder.max_tokens,
     )
 
 

@@ -25,6 +25,7 @@ from aufruf.settings import Settings
 from aufruf.steps import backlog
 from aufruf.steps.champion import speaking
 from aufruf.steps.missing import Asked
+from aufruf.steps.sound import sound
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -219,9 +220,9 @@ def _asked(classifier: Classifier, run: Mapping[str, Any]) -> Asked:
 
 def _asked_canaries(settings: Settings, classifier: Classifier, version: Version) -> tuple[Predictor, int]:
     """The version as this process has loaded it, and how many canaries it has answered as when it was registered."""
-    folder = Registry(settings, classifier.name).fetch(version)
-    predictor = Predictor.load(folder, version.manifest, classifier.scoring.tokens_per_batch)
-    asked = canaries.ask(folder, predictor, version.version, classifier.name)
+    registry, size = Registry(settings, classifier.name), classifier.scoring.tokens_per_batch
+    predictor = sound(registry, version, lambda folder: Predictor.load(folder, version.manifest, size))
+    asked = canaries.ask(registry.fetch(version), predictor, version.version, classifier.name)
     if asked:
         log.info("version %s answers its %d canary texts as when it was registered", version.version, asked)
     else:

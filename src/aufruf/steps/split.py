@@ -1,5 +1,6 @@
 """The step ``split``: every decided text goes into train, validation or test, once and for ever."""
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.data.duplicates import Alike
 from aufruf.data.linkage import FACTS
-from aufruf.data.proof import assert_disjoint, tombstones, usable
+from aufruf.data.proof import assert_disjoint, left_out, tombstones, usable
 from aufruf.data.splits import extend
 from aufruf.errors import AufrufError, NothingYet, UsageError
 from aufruf.schemas import SPLITS
@@ -17,7 +18,8 @@ from aufruf.settings import Settings
 from aufruf.steps.wordings import alike
 from aufruf.store import Store
 
-_NAMED = 20  # set-aside texts that the result names; the ledger has them all
+log = logging.getLogger(__name__)
+_NAMED = 20  # set-aside and left-out texts that the result names; the ledger has them all
 _ATTEMPTS = 20  # other writers of the ledger that may come first before this one gives up
 
 
@@ -51,16 +53,20 @@ def split(
             next=f"Ingest annotations, then run `aufruf label --classifier {classifier.name}`.",
         )
     version, ledger, texts, near, added = _extend(store, classifier)
-    sizes, kept = ledger["split"].value_counts(), usable(ledger, texts, near)
+    sizes, gone = ledger["split"].value_counts(), left_out(ledger, texts, near)
+    reasons = list((added["text_id"] + " " + added["reason"])[added["reason"] != ""])
+    reasons += (gone["text_id"] + " " + gone["reason"]).tolist()
+    if len(gone):
+        log.warning("%d texts of the ledger are left out, %s first", len(gone), reasons[-len(gone)])
     result: dict[str, Any] = {
         "ledger_version": version,
         **{name: int(sizes.get(name, 0)) for name in SPLITS},
         "groups": int(ledger.loc[ledger["split"].isin(SPLITS), "group_id"].nunique()),
         "added": len(added),
         "set_aside": int(sizes.get("none", 0)),
-        "left_out": int(sizes.sum() - sizes.get("none", 0) - len(kept)),
+        "left_out": len(gone),
         "tombstones": len(tombstones(ledger, texts)),
-        "reasons": list((added["text_id"] + " " + added["reason"])[added["reason"] != ""])[:_NAMED],
+        "reasons": reasons[:_NAMED],
         "status": "new" if len(added) else "nothing to do",
     }
     if audit:
@@ -72,6 +78,10 @@ def split(
 
         result |= dealt(settings, classifier, folds, out)
     return result
+
+
+def _together(ledger: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([part for part in (ledger, rows) if len(part)] or [ledger], ignore_index=True)
 
 
 class _Grown(NamedTuple):
@@ -93,8 +103,8 @@ def _extend(store: Store, classifier: Classifier) -> _Grown:
         near = alike(store, texts, classifier.split.near_duplicate)
         now = datetime.now(UTC)
         rows = extend(classifier.name, classifier.split, classifier.positive, ledger, labels, texts, near, now)
-        grown = pd.concat([part for part in (ledger, rows) if len(part)] or [ledger], ignore_index=True)
-        assert_disjoint(usable(grown, texts, near), texts, near)
+        grown = _together(ledger, rows)
+        assert_disjoint(_together(usable(ledger, texts, near), rows), texts, near)  # no excuse for what is new
         if rows.empty:
             return _Grown(version, ledger, texts, near, rows)
         if store.add_at("splits", rows, version) is not None:

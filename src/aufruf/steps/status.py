@@ -1,8 +1,10 @@
 """The step ``status``: what is where, and what comes next. It changes nothing."""
 
+import hashlib
 import json
 from typing import Any
 
+import aufruf
 from aufruf import stack
 from aufruf.classifier import Classifier
 from aufruf.data import inbox
@@ -25,7 +27,9 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     found = findings.scored(store, classifier, champion.version) if champion else None
     page = max((settings.reports / classifier.name).glob("????-??-??/index.html"), default=None)
     facts: dict[str, Any] = {
+        "aufruf": aufruf.__version__,
         "classifier": classifier.name,
+        "classifier_sha256": _digest(settings, classifier),
         "home": str(settings.home),
         "stack": stack.state.standing(settings),
         "inbox": _waiting(settings),
@@ -35,8 +39,10 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         "labels": int(labels.notna().sum()),
         "undecided": int(labels.isna().sum()),
         "splits": {name: int(splits.get(name, 0)) for name in ("train", "validation", "test")},
+        "ledger": corpus.versions(settings).get("splits"),
         "champion": _about(champion),
         "challenger": _about(challenger),
+        "decision": _decision(store, classifier, challenger),
         "scored": 0 if found is None else len(found),
         "calls": 0 if found is None else int(corpus.calls(found["label"], classifier).sum()),
         "report": str(page) if page else None,
@@ -46,7 +52,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
 
 
 def _versions(settings: Settings, classifier: Classifier) -> tuple[Version | None, Version | None]:
-    if settings.tracking_uri.startswith("sqlite:") and not (settings.mlflow / "mlflow.db").exists():
+    if settings.registry_unmade:
         return None, None  # looking must not create a database
     registry = Registry(settings, classifier.name, patience=_PATIENCE)
     return registry.by_alias(CHAMPION), registry.by_alias(CHALLENGER)
@@ -67,6 +73,19 @@ def _about(version: Version | None) -> dict[str, Any] | None:
     }
 
 
+def _digest(settings: Settings, classifier: Classifier) -> str:
+    return hashlib.sha256((settings.classifiers / f"{classifier.name}.toml").read_bytes()).hexdigest()
+
+
+def _decision(store: Store, classifier: Classifier, challenger: Version | None) -> dict[str, Any] | None:
+    """The verdict on the version under the alias ``challenger``, where the gate has looked at it."""
+    rows = store.read("decisions", {"classifier": classifier.name}).sort_values("at")
+    if challenger is None or rows.empty or rows.iloc[-1]["challenger"] != challenger.version:
+        return None
+    said, *reasons = json.loads(rows.iloc[-1]["reasons"])
+    return {"verdict": rows.iloc[-1]["verdict"], "sentence": said, "reasons": reasons}
+
+
 def _waiting(settings: Settings) -> int:
     return len(inbox.waiting([settings.inbox_annotations, settings.inbox_posts], settled=False))
 
@@ -82,6 +101,22 @@ def _next(facts: dict[str, Any]) -> str:
         return "Run `aufruf split`."
     if facts["challenger"] is None:
         return "Run `aufruf sweep` and `aufruf train`, or `aufruf night` for the whole chain."
+    if facts["decision"] and facts["decision"]["verdict"] in ("kept", "waiting"):
+        return _undecided(facts)
+    if facts["champion"] is None and facts["decision"]:  # it was taken back: the gate does not crown it again
+        return f"No version is in use. `aufruf promote --version {facts['challenger']['version']}` takes one."
     if facts["champion"] is None:
-        return "Run `aufruf promote`."
+        return "Run `aufruf evaluate` and `aufruf promote`."
     return "Nothing waits. `aufruf night` does what is due."
+
+
+def _undecided(facts: dict[str, Any]) -> str:
+    """What comes after a challenger that the gate did not take."""
+    version, decision = facts["challenger"]["version"], facts["decision"]
+    take = f"`aufruf promote --version {version}` takes it"
+    if decision["verdict"] == "waiting":
+        return f"Version {version} waits for a person: look at its evaluation, then {take}."
+    why = "; ".join(decision["reasons"]).rstrip(".")
+    if facts["champion"]:
+        return f"Version {version} was kept back ({why}); version {facts['champion']['version']} goes on."
+    return f"Version {version} was kept back ({why}). Annotate more, lower the bar in [gate], or {take} all the same."

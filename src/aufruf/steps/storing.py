@@ -11,8 +11,10 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.data import recollect
+from aufruf.data.identity import WORDED
 from aufruf.data.intake import Intake, Portion
-from aufruf.data.untyped import MARK, Fact, Posts, fact
+from aufruf.data.readers.item import row_of
+from aufruf.data.untyped import Fact, Posts
 from aufruf.schemas import TABLES, Annotation, IngestedFile, QuarantinedRow, Text
 from aufruf.settings import Settings
 from aufruf.steps.arrivals import Arrival
@@ -61,7 +63,7 @@ def store(call: Call, files: Sequence[File], now: datetime) -> None:
     What was forgotten stays away: see ``Buried``.
     """
     known, posts = (parties(call.store), _posts(call.store)) if files else ({}, Posts())
-    buried = Buried(call.store)
+    buried, collected = Buried(call.store), _collected(call.store, files)
     for kind in ("posts", "annotations"):  # texts of no known type then find the post that came with them
         waiting: list[tuple[File, Portion]] = []
         for file, whole in _portions(files, kind, now):
@@ -69,10 +71,10 @@ def store(call: Call, files: Sequence[File], now: datetime) -> None:
             file.forgotten += gone
             waiting.append((file, portion))
             if sum(len(piece) for _, piece in waiting) >= _FLUSH:
-                _flush(call, waiting, known, posts, buried)
+                _flush(call, waiting, known, posts, collected, buried)
                 waiting = []
         if waiting:
-            _flush(call, waiting, known, posts, buried)
+            _flush(call, waiting, known, posts, collected, buried)
     again = [f.found for f in files if f.whole and f.known and f.found and _for_all(call, f)]
     _rescue(call.store, again, now)
 
@@ -99,14 +101,17 @@ def _portions(files: Sequence[File], kind: str, now: datetime) -> Iterator[tuple
             yield from ((file, portion) for portion in file.found.portions(now))
 
 
+def _collected(store: Store, files: Sequence[File]) -> frozenset[str]:
+    """The digests of files of posts: those that were taken before, and those of this call."""
+    known = store.read("files", {"kind": "posts"}, ["digest"])["digest"]
+    here = [one.arrival.digest for one in files if one.found and one.found.source.format.kind == "posts"]
+    return frozenset([*known, *here])
+
+
 def _posts(store: Store) -> Posts:
-    """The stored texts of posts that have one which was of no known type when it came."""
-    posts, columns = Posts(), ", ".join(Fact._fields)
-    some = f"select post_id from texts where strpos(text_id, '{MARK}') > 0"  # noqa: S608 - names are ours
-    sql = f"select {columns} from texts where post_id in ({some})"  # noqa: S608
-    for batch in store.query(sql, "texts"):
-        posts.learn(Fact(**row) for row in batch.to_pylist())
-    return posts
+    """What is known of the posts in which a text is told from others by its words."""
+    sql = f"select distinct post_id from texts where regexp_like(text_id, '{WORDED}')"  # noqa: S608 - ours
+    return Posts(number for batch in store.query(sql, "texts") for number in batch["post_id"].to_pylist())
 
 
 def _placed(store: Store, pieces: Sequence[tuple[File, Portion]], posts: Posts) -> Iterator[tuple[File, Portion]]:
@@ -124,6 +129,7 @@ def _flush(
     arrived_pieces: Sequence[tuple[File, Portion]],
     parties: dict[str, str],
     posts: Posts,
+    collected: frozenset[str],
     buried: Buried,
 ) -> None:
     """Store what is new of some pieces: texts, votes, refused rows."""
@@ -143,11 +149,10 @@ def _flush(
         if file.again:  # what has changed since it was taken came from elsewhere, and stays
             arrived = [text for text in arrived if text.text_id not in texts]
             cast = [v for v in cast if (v.classifier, v.text_id, v.annotator) not in votes]
-        changed, fresh = recollect.texts_to_write(arrived, texts, parties)
+        changed, fresh = recollect.texts_to_write(arrived, texts, parties, collected)
         file.replaced += sum(_differs(text, texts.get(text.text_id)) for text in changed)
         texts |= {text.text_id: text for text in changed}
         new_texts |= {text.text_id: text for text in changed}
-        posts.note(map(fact, changed))
         recast, counted = recollect.votes_to_write(cast, votes)
         by_key = {(v.classifier, v.text_id, v.annotator): v for v in recast}
         file.recast += sum(votes[key].label != v.label for key, v in by_key.items() if key in votes)
@@ -160,7 +165,7 @@ def _flush(
     call.store.put("texts", list(new_texts.values()), newer="collected_at", allowed=buried.spared_texts)
     call.store.put("annotations", list(new_votes.values()), newer="annotated_at", allowed=spared_votes)
     _discount(pieces, [text for text in new_texts.values() if buried.tombs.hold(text)], stored)
-    call.store.put("quarantine", _not_yet_refused(call.store, pieces))
+    call.store.put("quarantine", _not_yet_refused(call, pieces))
 
 
 def _discount(pieces: Sequence[tuple[File, Portion]], gone: Sequence[Text], stored: frozenset[str]) -> None:
@@ -175,21 +180,35 @@ def _differs(text: Text, stored: Text | None) -> bool:
     return stored is not None and stored.digest != text.digest
 
 
-def _not_yet_refused(store: Store, pieces: Sequence[tuple[File, Portion]]) -> list[QuarantinedRow]:
-    refused = [row for _, piece in pieces for row in piece.quarantine]
-    again = {file.arrival.digest for file, _ in pieces if file.known}
-    known = {(row.file, row.item): row for row in rows(store, "quarantine", {"file": sorted(again)})} if again else {}
-    return [
-        row
-        for row in refused
-        if (before := known.get((row.file, row.item))) is None
-        or (before.rescued_at is None and before.reasons != row.reasons)
-    ]
+def _not_yet_refused(call: Call, pieces: Sequence[tuple[File, Portion]]) -> list[QuarantinedRow]:
+    """Refused rows that the quarantine lacks, or has for other reasons; one that was mended stays mended.
+
+    Its answer to a question that is asked of the file for the first time is refused, though, as it stands there.
+    """
+    again = {file.arrival.digest: file for file, _ in pieces if file.known}
+    anew = {digest for digest, file in again.items() if _asks_more(call, file)}
+    found = rows(call.store, "quarantine", {"file": sorted(again)}) if again else []
+    known = {(row.file, row.item): row for row in found}
+
+    def there(row: QuarantinedRow) -> bool:
+        before = known.get((row.file, row.item))
+        if before is None or before.row != row.row:  # numbers were given otherwise once
+            return False
+        return before.reasons == row.reasons or (before.rescued_at is not None and row.file not in anew)
+
+    return [row for _, piece in pieces for row in piece.quarantine if not there(row)]
+
+
+def _asks_more(call: Call, file: File) -> bool:
+    """True when a question is answered that no classifier had asked of the file before."""
+    before, now = takers(file.known), set(file.found.classifiers) if file.found else set()
+    asked = {one.question for one in call.classifiers if one.name in before}
+    return any(one.question not in asked for one in call.classifiers if one.name in now)
 
 
 def _rescue(store: Store, judged: Sequence[Intake], now: datetime) -> None:
     """Mark rows of the quarantine that these files, judged again, no longer hold as refused."""
-    refused = {one.source.digest: one.verdict.reasons for one in judged}
+    refused = {one.source.digest: set(map(row_of, one.verdict.reasons)) for one in judged}
     found = rows(store, "quarantine", {"file": sorted(refused)}) if refused else []
     passed = [row for row in found if row.rescued_at is None and row.item not in refused[row.file]]
     store.change("quarantine", [replace(row, rescued_at=now) for row in passed])

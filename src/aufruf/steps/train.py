@@ -28,8 +28,9 @@ from aufruf.reports import figures
 from aufruf.reports.model_card import description as describe
 from aufruf.settings import Settings
 from aufruf.steps import card as model_card
-from aufruf.steps import corpus, serve
+from aufruf.steps import corpus, numbers, serve
 from aufruf.steps.sweep import seen, study_name
+from aufruf.store import Store
 
 log = logging.getLogger(__name__)
 _SEALED = "sealed"  # folder beside the trained model: its calibrated copy, which is registered
@@ -39,6 +40,7 @@ _TICKET = "run"  # file in the work folder that names the run, which goes on as 
 def train(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """Train and register a challenger, unless a version of the same data, recipe and encoder is there already.
 
+    Either way the version that is returned has the alias challenger, unless a newer one was registered meanwhile.
     A training of the same classifier that is under way elsewhere is waited for. Raises NothingYet without labelled
     texts, TrainingFailed when a class is missing or the loss is no number.
     """
@@ -53,15 +55,15 @@ def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     encoder = resolve(classifier.encoder, settings.encoders)
     study = study_name(classifier, frame, encoder)
     recipe = Recipe.of(classifier, best_of(Studies(settings.studies, settings.studies_url), study))
-    several = [True] if classifier.multi_label else []  # else nothing: marks of before there were several still hold
-    mark = corpus.fingerprint(frame, recipe.as_dict(), encoder.name, encoder.revision, *several)
+    mark = corpus.fingerprint(frame, recipe.as_dict(), encoder.name, encoder.revision, *_unusual(classifier))
     registry, folder = Registry(settings, classifier.name), settings.runs / f"{classifier.name}-train-{mark[:12]}"
     known = registry.made_of(mark)
     if known is not None and not _cut_off(folder, known):
         if folder.exists():  # another machine was faster
             Tracker(settings, classifier.name).end_orphans({"aufruf.step": "train", "aufruf.fingerprint": mark})
             shutil.rmtree(folder)
-        if registry.by_alias(CHALLENGER) is None:
+        challenger = registry.by_alias(CHALLENGER)
+        if challenger is None or challenger.version != known.version:  # another recipe was tried meanwhile
             registry.point(CHALLENGER, known.version)
         return {"run_id": known.run_id, "model_version": known.version, "status": "unchanged"}
     for other in settings.runs.glob(f"{classifier.name}-train-{'?' * 12}"):  # of trainings that nobody goes on with
@@ -75,6 +77,19 @@ def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)  # after any other failure the next try goes on from what is there
     log.info("registered %s version %s (%s)", classifier.name, made.version, encoder.describe())
     return {"run_id": made.run_id, "model_version": made.version, "status": "new"}
+
+
+def _unusual(classifier: Classifier) -> list[Any]:
+    """What a version depends on beyond data, recipe and encoder, where it is not as usual: so older marks still hold.
+
+    Several labels a text, a threshold that is fixed, another positive label than the last one.
+    """
+    found: list[Any] = [True] if classifier.multi_label else []
+    if classifier.scoring.threshold != "tuned":
+        found.append({"threshold": classifier.scoring.threshold})
+    if classifier.positive != classifier.labels[-1]:
+        found.append({"positive": classifier.positive})
+    return found
 
 
 def _cut_off(folder: Path, known: Version) -> bool:
@@ -116,7 +131,8 @@ def _train(
         run.metrics({"threshold": card.threshold})
         run.tag(sealed)
         source = run.artifacts(ready, "model")
-        return registry.register(run, source, {**tags, **sealed}, describe(words))
+        taken = numbers.taken(Store(settings.lake), classifier.name, run.id)
+        return registry.register(run, source, {**tags, **sealed}, describe(words), taken)
 
 
 def _card(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe, mark: str) -> bundle.Card:

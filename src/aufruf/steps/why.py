@@ -46,7 +46,7 @@ def _state(
     store: Store, classifier: Classifier, version: str | None, row: "pd.Series[Any]", said: pd.DataFrame
 ) -> dict[str, Any]:
     if version is None:
-        return _because("no champion", "no version is in use yet", "Run `aufruf promote`; `aufruf status` says more.")
+        return _because("no champion", "no version is in use yet", "`aufruf status` says what is missing.")
     mine = said[said["model_version"] == version]
     now = mine[mine["digest"] == row["digest"]]
     if len(now):
@@ -96,7 +96,7 @@ def _absent(store: Store, text: str) -> dict[str, Any]:
 
 
 def _champion(settings: Settings, classifier: Classifier) -> Version | None:
-    if settings.tracking_uri.startswith("sqlite:") and not (settings.mlflow / "mlflow.db").exists():
+    if settings.registry_unmade:
         return None  # looking must not create a database
     return Registry(settings, classifier.name, patience=_PATIENCE).by_alias(CHAMPION)
 

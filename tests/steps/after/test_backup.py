@@ -79,6 +79,14 @@ def test_what_can_be_made_again_stays_out(after, tmp_path):
     assert [one.partition(":")[0] for one in _outside(remote)] == ["lake", "studies", "classifier files"]
 
 
+def test_a_registry_elsewhere_is_said_to_be_outside(tmp_path):
+    """An MLflow server, or a SQLite file that is not the home's: neither is in the archive."""
+    uris = {"http://mlflow.example:5000": "MLflow server", f"sqlite:///{tmp_path}/elsewhere.db": "SQLite file"}
+    for uri, kind in uris.items():
+        settings = Settings.load(tmp_path / "home", {"MLFLOW_TRACKING_URI": uri})
+        assert _outside(settings)[0] == f"models and runs: the {kind} that MLFLOW_TRACKING_URI names"
+
+
 def test_it_is_made_while_others_write(after, tmp_path):
     """Posts that arrive meanwhile are in it or not, each whole: the restored lake opens, and its log fits its data."""
     stop, count = Event(), [0]

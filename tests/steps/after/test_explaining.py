@@ -13,7 +13,7 @@ from aufruf.release.registry import CHAMPION
 from aufruf.reports.finding import key_of
 from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import choose, mismatches
-from aufruf.steps.explain import doubts, explain, while_champion
+from aufruf.steps.explain import STOPPED, doubts, explain, while_champion
 from aufruf.steps.findings import said, scored
 from aufruf.steps.report import report
 from aufruf.steps.score import score
@@ -86,8 +86,21 @@ def test_a_filter_chooses(after):
     [row] = [row for row in rows(after) if row["chosen"] == "where"]
     assert row["text_id"] == ids[1]
     assert explain(after.settings, after.classifier, where=where)["status"] == "nothing to do"
+    labelled = after.store.read("splits", columns=["text_id"])["text_id"].iloc[0]
+    assert explain(after.settings, after.classifier, where=f"text_id={labelled}")["explained"] == 1
     with pytest.raises(UsageError, match="Did you mean 'party'"):
         explain(after.settings, after.classifier, where="partei=SPD")
+
+
+def test_a_run_speaks_for_the_version_that_it_scored_with(after):
+    """Who becomes champion between scoring and explaining explains nothing of that run; the page is the scorer's."""
+    after.posts("Kommt am Sonntag zum Infostand!")
+    run = score(after.settings, after.classifier)
+    after.registry.point(CHAMPION, after.register_again().version)
+    found = explain(after.settings, after.classifier, scored_by=run["model_version"])
+    assert (found["model_version"], found["explained"], found["status"]) == (run["model_version"], 0, STOPPED)
+    page = Path(report(after.settings, after.classifier, scored_by=run["model_version"])["path"])
+    assert f"scored by version <bdi>{run['model_version']}</bdi>" in page.read_text("utf-8")
 
 
 def test_a_dry_run_counts_and_changes_nothing(after):

@@ -47,6 +47,17 @@ def test_what_a_study_depends_on_names_it(after):
     assert len({name(), name(space), name(after.gate(metric="macro_f1")), name(rows=turned)}) == 4
 
 
+def test_a_threshold_or_another_positive_makes_another_version(after):
+    """What a version answers depends on them, so with other ones it is not the same that is there already."""
+    fixed = after.classifier.model_copy(
+        update={"scoring": after.classifier.scoring.model_copy(update={"threshold": 0.9})}
+    )
+    turned = after.classifier.model_copy(update={"positive": "no_call"})
+    found = [train(after.settings, one) for one in (fixed, turned, after.classifier)]
+    assert [one["status"] for one in found] == ["new", "new", "unchanged"]
+    assert after.registry.get(found[0]["model_version"]).tags["aufruf.threshold"] == "0.9"
+
+
 def test_the_test_split_is_never_opened_in_training(after, nights):
     """Other labels on test rows change neither the study nor the model: training sees train and validation only."""
     labels = after.store.read("labels")

@@ -92,13 +92,16 @@ def test_a_champion_that_was_taken_away_is_not_replaced_by_itself(after):
     assert aliases(after)[CHAMPION] is None
 
 
-@pytest.mark.parametrize("mode", ["approve", "manual"])
-def test_a_person_decides(bad_champion, mode):
-    """In these modes a challenger that passes waits, the alias stays, and once a person moves it that is accepted."""
+@pytest.mark.parametrize(
+    ("mode", "where"),
+    [("approve", "answer it in Airflow, under Required Actions"), ("manual", "move the alias in MLflow")],
+)
+def test_a_person_decides(bad_champion, mode, where):
+    """A challenger that passes waits, with word of where to answer; once a person moves the alias that is accepted."""
     after = bad_champion
     found = promote(after.settings, after.gate(mode=mode))
     assert (found["verdict"], found["champion"], found["challenger"]) == ("waiting", "2", "3")
-    assert "move the alias in MLflow" in found["reasons"][-1]
+    assert found["reasons"][-1] == f"a person decides (gate mode {mode!r}): {where}"
     assert aliases(after) == {CHAMPION: "2", CHALLENGER: "3", PREVIOUS: "1"}
     after.registry.point(CHAMPION, "3")
     again = promote(after.settings, after.gate(mode=mode))

@@ -1,6 +1,7 @@
 """What is old goes when a person says so: never what an alias names, and never more than was said before."""
 
 import os
+import shutil
 import time
 from datetime import date, timedelta
 
@@ -11,7 +12,7 @@ from aufruf.cli import main
 from aufruf.errors import DataRefused
 from aufruf.phrases import installation
 from aufruf.release import artifacts, retention
-from aufruf.release.registry import CHAMPION
+from aufruf.release.registry import CHAMPION, Registry
 from aufruf.release.tracking import Tracker
 from aufruf.sections import Retention
 from aufruf.steps.prune import prune
@@ -35,7 +36,7 @@ def test_it_first_says_what_would_go(after):
     assert prune(after.settings, rules) == said
     assert [one.version for one in after.registry.versions()] == ["1", "2", "3"]
     assert (said["versions"], said["runs"]) == (["2"], len(retention.old_runs(after.registry, _now())))
-    assert said["bytes"] > artifacts.size_of(after.registry.get("2").source) > 0
+    assert said["bytes"] > artifacts.size_of(after.registry, after.registry.get("2").source) > 0
 
 
 def test_versions_with_an_alias_stay_and_go_on_speaking(after):
@@ -47,11 +48,45 @@ def test_versions_with_an_alias_stay_and_go_on_speaking(after):
     done = prune(after.settings, asking(after, **EVERYTHING), yes=True)
     assert done["versions"] == ["3"]
     assert [one.version for one in after.registry.versions()] == ["1", "2", "4"]
-    assert artifacts.size_of(gone.source) == 0
+    assert artifacts.size_of(after.registry, gone.source) == 0
     assert after.registry.by_alias(CHAMPION).version == "1"
     [text_id] = after.posts("Kommt am Samstag alle zum Infostand!")
     assert score(after.settings, after.classifier)["scored"] == 1
     assert after.predictions(text_id=text_id)[0]["model_version"] == "1"
+
+
+def test_what_a_copy_was_made_of_stays(after):
+    """Copied to another model, or to a new version that is champion: the first one and its files stay, and speak."""
+    after.register_again()
+    third, client, name = after.register_again(), after.registry.client, after.classifier.name
+    for number, target in (("2", "production"), ("1", name)):
+        client.copy_model_version(f"models:/{name}/{number}", target)
+    after.registry.point(CHAMPION, "4")
+    client.delete_registered_model_alias(name, "challenger")
+    done = prune(after.settings, asking(after, **EVERYTHING), yes=True)
+    assert done["versions"] == [third.version]
+    assert [one.version for one in after.registry.versions()] == ["1", "2", "4"]
+    assert all(artifacts.size_of(after.registry, after.registry.get(number).source) for number in ("1", "2"))
+    shutil.rmtree(after.settings.bundles)
+    assert score(after.settings, after.classifier)["model_version"] == "4"
+    production = Registry(after.settings, "production")
+    assert production.fetch(production.get("1")).is_dir()
+    assert retention.old_runs(production, _now()) == []
+
+
+def test_a_copy_that_goes_takes_no_files_along(after, tmp_path, monkeypatch):
+    """A spare copy, and a version registered of the same files as another, are deleted; the files stay."""
+    monkeypatch.chdir(tmp_path)
+    name, client = after.classifier.name, after.registry.client
+    first = after.registry.get("1")
+    client.copy_model_version(f"models:/{name}/1", name)
+    client.create_model_version(name, first.source, first.run_id)
+    after.register_again()
+    said = prune(after.settings, asking(after, **EVERYTHING | {"runs": None}))
+    done = prune(after.settings, asking(after, **EVERYTHING | {"runs": None}), yes=True)
+    assert (said["versions"], done["versions"]) == (["2", "3"], ["2", "3"])
+    assert artifacts.size_of(after.registry, first.source) > 0
+    assert not list(tmp_path.glob("*.db"))
 
 
 def test_an_alias_given_meanwhile_protects(after):
@@ -120,6 +155,27 @@ def test_old_days_of_reports_go_from_the_index_too(after):
     assert not old.exists()
     assert old.name not in (folder / "index.html").read_text("utf-8")
     assert today.name in (folder / "index.html").read_text("utf-8")
+
+
+def test_old_files_with_texts_go_with_the_reports(after):
+    """Exports, what a run saw, the queue and the page on words go by their age; younger ones and others stay."""
+    folder, then = after.settings.reports / after.classifier.name, time.time() - 40 * 86_400
+    old = ["predictions-1.csv", "as-of-0123abcd.csv", "queue/tasks.json", "words/words.json", "words/index.html"]
+    kept = ["predictions-2.csv", "agreement.html"]
+    for name in (*old, *kept):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("0" * 100, "utf-8")
+        if name != "predictions-2.csv":
+            os.utime(folder / name, (then, then))
+    rules = asking(after, checkpoints=None, runs=None, versions=None, tables=None, reports=30)
+    said = prune(after.settings, rules)
+    assert (said["report_files"], said["bytes"]) == ([*old[:3], *reversed(old[3:])], 500)
+    assert "5 files with texts" in "".join(installation.prune(said))
+    assert prune(after.settings, rules, yes=True)["report_files"] == said["report_files"]
+    assert [name for name in (*old, *kept) if (folder / name).exists()] == kept
+    assert "words/index.html" not in (folder / "index.html").read_text("utf-8")
+    assert prune(after.settings, rules, yes=True)["status"] == "nothing to do"
+    assert prune(after.settings, asking(after))["report_files"] == []
 
 
 def test_old_versions_of_tables_say_that_they_are_gone(after):

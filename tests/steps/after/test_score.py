@@ -124,9 +124,10 @@ def test_weights_changed_in_the_store_are_refused(after):
 
 
 def test_a_changed_local_copy_is_refused(after):
-    """The copy under home is verified at every use, not only when it was fetched."""
+    """The copy under home is verified at every use; where the store has no better one, nothing is scored."""
     [folder] = (after.settings.bundles / after.classifier.name).iterdir()
-    (folder / "config.json").write_text("{}")
+    for spoilt in (folder, artifact(after).parent):
+        (spoilt / "config.json").write_text("{}")
     after.posts("Kommt alle zum Infostand!")
     with pytest.raises(BundleRefused, match=r"config\.json was changed"):
         score(after.settings, after.classifier)

@@ -1,13 +1,16 @@
 """The steps explain, report, status and monitor on a home where two nights have passed."""
 
+import hashlib
 import json
 import re
 import stat
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import aufruf
 from aufruf.classifier import Report
 from aufruf.errors import AufrufError, NothingYet
 from aufruf.model.words import tokens
@@ -206,9 +209,31 @@ def test_status_follows_what_is_there(after):
     assert status(after.settings, after.classifier)["next"].startswith("1 files wait in the inbox")
     (after.settings.inbox_posts / "posts.csv").unlink()
     after.registry.client.delete_registered_model_alias("call_to_action", CHAMPION)
-    assert status(after.settings, after.classifier)["next"] == "Run `aufruf promote`."
+    assert "`aufruf promote --version 1`" in status(after.settings, after.classifier)["next"]
     after.registry.client.delete_registered_model_alias("call_to_action", "challenger")
     assert "aufruf train" in status(after.settings, after.classifier)["next"]
+
+
+@pytest.mark.parametrize(("verdict", "said"), [("kept", "lower the bar in [gate]"), ("waiting", "waits for a person")])
+def test_status_says_why_there_is_no_champion(after, verdict, said):
+    """A first model that the gate kept back, or that a person has to judge: why, and the command that takes it."""
+    after.registry.client.delete_registered_model_alias("call_to_action", CHAMPION)
+    [row] = after.store.read("decisions").to_dict("records")
+    reasons = json.dumps(["version 1 was not taken: F1 61.0", "the baseline is as good or better"])
+    after.store.put("decisions", pd.DataFrame([{**row, "verdict": verdict, "reasons": reasons}]))
+    found = status(after.settings, after.classifier)
+    assert (found["decision"]["verdict"], found["champion"]) == (verdict, None)
+    assert said in found["next"]
+    assert "`aufruf promote --version 1` takes it" in found["next"]
+
+
+def test_status_has_what_a_paper_cites(after):
+    """The version of aufruf, the classifier file's digest, and the table version of the ledger."""
+    found = status(after.settings, after.classifier)
+    assert found["aufruf"] == aufruf.__version__
+    file = after.settings.classifiers / "call_to_action.toml"
+    assert found["classifier_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert found["ledger"] == after.store.version("splits")
 
 
 def test_every_object_has_its_sentences(nights, after):

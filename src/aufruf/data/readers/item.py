@@ -21,6 +21,7 @@ ROLES = (  # what --columns can name
     "posted_at",
 )
 
+_APART = 1 << 40  # between the numbers of a row's answers; no file has as many rows
 Row = Mapping[str, Any]
 Values = Mapping[str, str | None]
 
@@ -38,11 +39,21 @@ class Record:
 class Item:
     """A text or a vote: ``values`` by role, and besides question, annotated_at, collected_at and seconds."""
 
-    number: int  # 1-based, over all items of the file
+    number: int  # 1-based, over all items of the file; of further answers of one row: see ``beside``
     values: Values
     row: Row = field(default_factory=dict)  # as the file has it, for the quarantine
     problem: str = ""
     harmless: bool = False  # refused, but nothing is wrong with the file: an advertisement, a skipped task
+
+
+def beside(row: int, place: int) -> int:
+    """The number of the answer at this place, from 0, of a row of answers."""
+    return row + place * _APART
+
+
+def row_of(number: int) -> int:
+    """The number of an answer's row, which is what people and the quarantine know it by, whoever asked what."""
+    return number % _APART
 
 
 class RowRefused(Exception):

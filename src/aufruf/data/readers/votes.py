@@ -4,13 +4,12 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from aufruf.data.readers.content import Content
 from aufruf.data.readers.delimited import sayable
 from aufruf.data.readers.fields import moment, post_type, split_identifier
-from aufruf.data.readers.item import Item, Record, Row, RowRefused, Values, as_text, dig, word
+from aufruf.data.readers.item import Item, Record, Row, RowRefused, Values, as_text, beside, dig, word
 from aufruf.data.readers.json_text import parse
 from aufruf.errors import DataRefused
 from aufruf.question import CHOICES
@@ -127,8 +126,7 @@ def flat_items(
     ``who``: the column that names the annotator, "" where labels were decided elsewhere. ``values``: what a
     row says besides. ``answers``: each question of a row with its cell; None for a question nobody names.
     """
-    numbers = count(1)
-    for record in content.records():
+    for number, record in enumerate(content.records(), start=1):
         row = _nameless_row(record, who)
         try:
             person = _person(record, who)
@@ -137,11 +135,11 @@ def flat_items(
             if not found:
                 raise RowRefused(NO_ANSWER, harmless=True)
         except RowRefused as refusal:
-            yield Item(next(numbers), {}, row, refusal.reason, refusal.harmless)
+            yield Item(number, {}, row, refusal.reason, refusal.harmless)
             continue
-        for question, cell in found:
+        for place, (question, cell) in enumerate(found):
             several = question in content.several if question else bool(content.several)
-            yield _vote(next(numbers), {**common, "question": question}, choices_in(cell), row, several)
+            yield _vote(beside(number, place), {**common, "question": question}, choices_in(cell), row, several)
 
 
 def _vote(number: int, common: Values, choices: list[Any] | None, row: Row, several: bool) -> Item:

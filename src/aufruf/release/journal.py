@@ -1,0 +1,128 @@
+"""The file of an outbox: records of one run, locked by whoever writes or delivers them.
+
+Its name is RUN.TOKEN.SERVER.ndjson. SERVER says for which tracking server it is: another one does not know the run, and
+would refuse everything.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from aufruf.settings import Settings
+
+log = logging.getLogger(__name__)
+Record = dict[str, Any]  # one of: metrics, params and tags; inputs; a file; the end
+
+
+def server(settings: Settings) -> str:
+    """What stands for the tracking server in names of files: the embedded registry is one, with and without its server.
+
+    The login in an address makes no other server.
+    """
+    told = re.sub(r"(?<=://)[^/@]*@", "", settings.tracking_uri).rstrip("/")
+    return hashlib.sha256(b"embedded" if settings.embedded_registry else told.encode()).hexdigest()[:10]
+
+
+def fresh(folder: Path, run_id: str, server: str) -> "Journal":
+    """The journal of a run that was opened now."""
+    return Journal(folder / f"{run_id}.{secrets.token_hex(4)}.{server}.ndjson")
+
+
+class Journal:
+    """The file of an outbox, and the folder of artifacts beside it. A disk that refuses is told once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.files = path, path.with_suffix(".files")
+        self.run_id, *rest = path.name.split(".")
+        self.server = rest[1] if len(rest) == 3 else None  # None: written when names did not say it
+        self._file: int | None = None
+        self._ill = False
+
+    def write(self, record: Record) -> None:
+        line = json.dumps(record).encode() + b"\n"
+        try:
+            self._file = file = self._open() if self._file is None else self._file
+            size = os.fstat(file).st_size
+            if os.write(file, line) < len(line):
+                os.ftruncate(file, size)
+                raise OSError("the disk is full")
+        except OSError as failure:
+            if not self._ill:
+                log.warning("what run %s logs is not kept on disk: %s", self.run_id, failure)
+            self._ill = True
+
+    def _open(self) -> int:
+        """Locked before it has its name, so that nobody takes it for one that was left."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_suffix(".new")
+        file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        draft.rename(self.path)
+        return file
+
+    def take_over(self) -> bool:
+        """Lock a file that was left; False when its writer lives, or another reader has it or had it."""
+        try:
+            file = os.open(self.path, os.O_RDWR | os.O_APPEND)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            return False
+        if os.fstat(file).st_nlink == 0:
+            os.close(file)
+            return False
+        self._file = file
+        return True
+
+    def read(self) -> list[Record]:
+        """Every whole record; a line that was cut off when its writer was killed is none."""
+        found = []
+        for line in self.path.read_bytes().splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def refuse(self, record: Record, reason: str) -> None:
+        """Put aside what MLflow does not take."""
+        aside = self.path.with_suffix(".refused")
+        log.error("MLflow refused a record of run %s: %s. It is kept in %s", self.run_id, reason, aside.name)
+        try:
+            with aside.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"refused": reason, **record}) + "\n")
+        except OSError as failure:
+            log.warning("%s could not be written: %s", aside.name, failure)
+
+    def clear(self) -> None:
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+
+    def close(self, *, empty: bool) -> None:
+        """Unlock the file; remove it when it is empty."""
+        if self._file is None:
+            return
+        if empty:
+            self.path.unlink(missing_ok=True)
+            if self.files.is_dir() and not any(self.files.iterdir()):
+                self.files.rmdir()
+        os.close(self._file)
+        self._file = None
+
+
+def age(path: Path) -> float:
+    """Seconds since a file was written to; 0 for one that is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

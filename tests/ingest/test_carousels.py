@@ -1,0 +1,241 @@
+"""Several texts of one post under one type, the slides of a carousel: none replaces another, in any order."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from aufruf.classifier import Classifier
+from aufruf.data import identity, recollect
+from aufruf.data.intake import Portion
+from aufruf.data.untyped import Fact, Posts
+from aufruf.schemas import UNTYPED, Annotation, Text
+from aufruf.settings import Settings
+from aufruf.steps.ingest import ingest
+from aufruf.steps.label import label
+from aufruf.steps.quarantine import quarantine
+from aufruf.store import Store
+
+POST = "DBwPNDuNdAg"
+SLIDES = ["Erste Folie: unser Programm", "Zweite Folie: am Sonntag wählen gehen!", "Dritte Folie: danke"]
+
+
+def own(text: str, kind: str = "ocr", platform: str = "instagram") -> str:
+    return f"{platform}:{POST}:{kind}-{identity.digest(text)[:16]}"
+
+
+@pytest.fixture
+def master(written: Callable[..., Path]) -> Callable[..., Path]:
+    """A Text Master of one post: a caption, where there is one, and the words of its slides."""
+
+    def write(name: str, slides: list[str], caption: str = "") -> Path:
+        rows = [(caption, "Caption")] * bool(caption) + [(text, "OCR") for text in slides]
+        lines = [f'{POST},{kind},"{text}",{at}.jpg,Post\n' for at, (text, kind) in enumerate(rows)]
+        return written(name, "Identifier,Text Type,Text,Image,Post Type\n" + "".join(lines))
+
+    return write
+
+
+@pytest.fixture
+def take(settings: Settings, classifier: Classifier) -> Callable[..., list[Any]]:
+    def taking(*paths: Path, **options: Any) -> list[Any]:
+        entries: list[Any] = ingest(settings, [classifier], paths, **options)["files"]
+        return entries
+
+    return taking
+
+
+def stored(store: Store) -> dict[str, str]:
+    texts = store.read("texts")
+    return dict(zip(texts["text_id"], texts["text"], strict=True))
+
+
+def test_each_slide_of_a_carousel_is_a_text(take: Callable[..., Any], master: Any, store: Store) -> None:
+    """As many texts as rows: the caption under the usual id, each slide under one with its words. Again, in another
+    order and with one slide less, nothing is new and nothing has changed."""
+    (entry,) = take(master("a.csv", SLIDES, "Hallo Heidelberg"))
+    assert (entry["kept"], entry["refused"], entry["posts"]) == (4, 0, 4)
+    first = stored(store)
+    assert first == {f"instagram:{POST}:caption": "Hallo Heidelberg"} | {own(text): text for text in SLIDES}
+    assert set(store.read("texts")["text_type"]) == {"caption", "ocr"}
+    for again in (master("b.csv", SLIDES[::-1]), master("c.csv", SLIDES[1:])):
+        (entry,) = take(again)
+        assert (entry["posts"], stored(store)) == (0, first)
+
+
+def test_a_row_said_twice_is_one_text_under_the_usual_id(take: Callable[..., Any], master: Any, store: Store) -> None:
+    """Only other words make a text one of several. The slide that was alone keeps its id when others come."""
+    take(master("a.csv", [SLIDES[0], f" {SLIDES[0]}"]))
+    assert list(stored(store)) == [f"instagram:{POST}:ocr"]
+    take(master("b.csv", SLIDES[:2]))
+    assert stored(store) == {f"instagram:{POST}:ocr": SLIDES[0], own(SLIDES[1]): SLIDES[1]}
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["in two calls", "in one"])
+def test_slides_that_were_annotated_first_keep_their_labels(
+    take: Callable[..., Any],
+    master: Any,
+    written: Any,
+    vote: Any,
+    settings: Settings,
+    classifier: Classifier,
+    store: Store,
+    together: bool,
+) -> None:
+    """Annotated under the post's name alone, then collected, or at once: three texts, each with its words and label."""
+    said = ["False", "True", "False"]
+    votes = written(
+        "v.json",
+        [
+            vote(text, one, person=who, identifier=POST)
+            for text, one in zip(SLIDES, said, strict=True)
+            for who in (1, 2)
+        ],
+    )
+    paths = (votes, master("tm.csv", SLIDES))
+    if together:
+        take(*paths)
+    else:
+        for path in paths:
+            take(path)
+            label(settings, classifier)
+    label(settings, classifier)
+    labels = store.read("labels").set_index("text_id")["label"]
+    texts = store.read("texts").set_index("text_id")
+    assert {texts.at[name, "text"]: one for name, one in labels.items()} == {
+        text: {"True": "call", "False": "no_call"}[one] for text, one in zip(SLIDES, said, strict=True)
+    }
+    assert (len(texts), set(texts["text_type"])) == (3, {"ocr"})
+
+
+def test_a_vote_on_a_slide_finds_it_by_its_words(
+    take: Callable[..., Any], master: Any, written: Any, vote: Any, store: Store
+) -> None:
+    """An Identifier that tells the type is that of every slide: the vote goes where the words are, and replaces none.
+    Words that no slide says are another one's."""
+    take(master("a.csv", SLIDES))
+    before = stored(store)
+    take(written("v.json", [vote(SLIDES[1], "True", identifier=f"{POST}-OCR")]))
+    assert (stored(store), set(store.read("annotations")["text_id"])) == (before, {own(SLIDES[1])})
+    take(written("w.json", [vote("Vierte Folie", "True", identifier=f"{POST}-OCR")]))
+    assert stored(store) == before | {own("Vierte Folie"): "Vierte Folie"}
+
+
+def test_texts_of_a_post_in_a_table_that_tells_no_type(take: Callable[..., Any], written: Any, store: Store) -> None:
+    """Of several texts none is known to be the caption; a post with one has a caption, as ever."""
+    rows = [{"p": POST, "t": text} for text in SLIDES] + [{"p": "other", "t": "Heute in Heidelberg"}]
+    (entry,) = take(written("t.json", rows), columns={"post_id": "p", "text": "t"})
+    assert (entry["kept"], entry["posts"]) == (4, 4)
+    assert stored(store) == {own(text, UNTYPED, "unknown"): text for text in SLIDES} | {
+        "unknown:other:caption": "Heute in Heidelberg"
+    }
+
+
+def test_an_id_that_a_file_gives_to_two_texts_refuses_both(
+    take: Callable[..., Any], written: Any, store: Store
+) -> None:
+    """In a table of posts as in one of annotations; the same words twice are one text."""
+    rows = [{"id": f"t{at}", "t": f"Text {at}"} for at in range(8)]
+    rows += [{"id": "t0", "t": "Text  0"}, {"id": "t1", "t": "etwas anderes"}]
+    (entry,) = take(written("t.json", rows), columns={"text_id": "id", "text": "t"})
+    assert (entry["kept"], entry["refused"]) == (8, 2)
+    assert set(store.read("quarantine")["item"]) == {2, 10}
+    assert set(store.read("quarantine")["reasons"]) == {"the file has 2 different texts under this text's id"}
+    assert "t1" not in stored(store)
+
+
+def test_a_caption_collected_twice_in_one_file_is_one_text(
+    take: Callable[..., Any], written: Any, zeeschuimer: Any, store: Store
+) -> None:
+    """Both collections are dated, so the second is an edit of the first."""
+    lines = zeeschuimer(POST, "Heute", 1731425774000) + zeeschuimer(POST, "Morgen", 1731425775000)
+    take(written("z.ndjson", lines))
+    assert stored(store) == {f"instagram:{POST}:caption": "Morgen"}
+
+
+def test_a_mended_slide_replaces_no_other(
+    take: Callable[..., Any], master: Any, settings: Settings, classifier: Classifier, tmp_path: Path, store: Store
+) -> None:
+    """A slide that was refused counts as one of several; taken in later, it stands beside the others."""
+    few = classifier.model_copy(update={"checks": classifier.checks.model_copy(update={"longest": 60})})
+    ingest(settings, [few], [master("a.csv", [SLIDES[0], "zu lang " * 10])])
+    assert stored(store) == {own(SLIDES[0]): SLIDES[0]}
+    (row,) = quarantine(settings, [few], "show")["rows"]
+    path = tmp_path / "mended.ndjson"
+    path.write_text(json.dumps(row | {"row": row["row"] | {"Text": SLIDES[1]}}) + "\n", encoding="utf-8")
+    quarantine(settings, [few], "ingest", mended=path)
+    assert stored(store) == {own(text): text for text in SLIDES[:2]}
+
+
+@dataclass
+class Lake:
+    """Texts and votes as they are stored, with all else left out."""
+
+    texts: dict[str, Text] = field(default_factory=dict)
+    votes: dict[str, str] = field(default_factory=dict)  # text_id -> the wording that was voted on
+
+    def take(self, slides: list[str], *, kind: str) -> None:
+        """A file with these slides: a Text Master ("ocr"), or votes that tell no type ("unknown")."""
+        alone = kind == "ocr" and len(slides) == 1
+        texts = [self._arrived(text, kind, alone=alone) for text in slides]
+        votes = [Annotation("calls", one.text_id, "7", "call", None, one.file, group_id=one.group_id) for one in texts]
+        portion = Portion(texts, votes if kind == UNTYPED else [], [])
+        known = [text.post_id or "" for text in self.texts.values() if "-" in text.text_id]
+        posts = Posts(known)
+        if posts.asked([portion]):
+            posts.learn(Fact(*(getattr(text, name) for name in Fact._fields)) for text in self.texts.values())
+        placed = posts.placed(portion)
+        changed, _ = recollect.texts_to_write(placed.texts, self.texts, {})
+        self.texts |= {text.text_id: text for text in changed}
+        self.votes |= {one.text_id: self.texts[one.text_id].text for one in placed.votes}
+
+    @staticmethod
+    def _arrived(text: str, kind: str, *, alone: bool) -> Text:
+        digest = identity.digest(text)
+        name = f"instagram:{POST}:ocr" if alone else own(text, kind)
+        about = (POST, text, kind, None, "instagram", None, None, None, None)
+        return Text(name, *about, digest, identity.group_id(text), "f")
+
+    def ids(self) -> dict[str, str]:
+        return {text.text: name for name, text in self.texts.items()}
+
+
+NUMBERS = st.integers(0, 4)
+SEVERAL = st.lists(NUMBERS, min_size=2, max_size=5, unique=True)
+FILES = st.lists(
+    st.one_of(st.tuples(st.just("ocr"), SEVERAL), st.tuples(st.just(UNTYPED), st.lists(NUMBERS, min_size=1))),
+    max_size=4,
+)
+
+
+@hypothesis_settings(max_examples=300, deadline=None)
+@given(
+    first=st.one_of(st.none(), NUMBERS),
+    files=FILES,
+    several=SEVERAL,
+    after=st.lists(st.one_of(NUMBERS.map(lambda one: [one]), SEVERAL), max_size=4),
+    again=st.randoms(use_true_random=False),
+)
+def test_whatever_the_order_each_wording_is_one_text(
+    first: int | None, files: list[tuple[str, list[int]]], several: list[int], after: list[list[int]], again: Any
+) -> None:
+    """A slide alone, votes, carousels in pieces and in any order, then all once more: a text for each wording that
+    came, each under the id that it had first, and every vote on its wording."""
+    stream = [("ocr", [first])] * (first is not None) + files
+    stream += [("ocr", several)] + [("ocr", slides) for slides in after]
+    later = list(stream[len(stream) - len(after) :])
+    again.shuffle(later)
+    lake = Lake()
+    seen: dict[str, str] = {}
+    for kind, slides in [*stream, *later, *stream[len(stream) - len(after) - 1 :]]:
+        lake.take([f"Folie {number}" for number in slides], kind=kind)
+        assert lake.ids() | seen == lake.ids()
+        seen |= lake.ids()
+    assert set(lake.ids()) == {f"Folie {number}" for _, slides in stream for number in slides}
+    assert all(lake.texts[name].text == words for name, words in lake.votes.items())
