@@ -53,9 +53,9 @@ class Encoder(Section):
 
 
 class SplitShares(Section):
-    train: Share = 0.6
-    validation: Share = 0.2
-    test: Share = 0.2
+    train: Rate = 0.6
+    validation: Rate = 0.2
+    test: Rate = 0.2
     seed: int = 5460  # the source study's
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8  # Jaccard of character 5-grams
 

@@ -58,6 +58,17 @@ def append(target: DeltaTable, rows: pa.Table) -> int:
     return rows.num_rows
 
 
+def merge(target: DeltaTable, rows: pa.Table, table: str, newer: str | None, *, insert: bool) -> int:
+    """Overwrite rows with a known key, with ``newer`` only where that column is not older; ``insert`` others, or not.
+
+    How many were written. Raises CommitFailedError when the table's properties have changed since it was opened.
+    """
+    older = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
+    asked = merger(target, rows, table).when_matched_update_all(predicate=older)
+    result = (asked.when_not_matched_insert_all() if insert else asked).execute()
+    return int(result["num_target_rows_inserted"] + result["num_target_rows_updated"])
+
+
 def merger(target: DeltaTable, rows: pa.Table, table: str) -> TableMerger:
     """A merge on the key, of which only files that can hold one are read; a column that the table lacks is gained."""
     on, gained = " and ".join(f"t.{name} = s.{name}" for name in TABLES[table].KEY), set(rows.schema.names)

@@ -34,6 +34,19 @@ class Store:
         found = self._open(table)
         return None if found is None else found.version()
 
+    def files(self, table: str, version: int | None = None) -> tuple[int, frozenset[str]] | None:
+        """A version (default: the newest) and its data files, by their names in the table's folder; None where absent.
+
+        Raises DataRefused where the log cannot be read.
+        """
+        try:
+            found = self._open(table, version)
+            names = [] if found is None else pa.table(found.get_add_actions(flatten=True))["path"].to_pylist()
+        except (DeltaError, OSError) as error:
+            why = str(error).strip().splitlines()[-1][:300]
+            raise DataRefused(f"the log of the table {table} cannot be read: {why}", where=self.uri) from error
+        return None if found is None else (found.version(), frozenset(map(str, names)))
+
     def read(
         self,
         table: str,
@@ -115,24 +128,42 @@ class Store:
             return None
         return added if added or self.version(table) == target.version() else None
 
-    def put(self, table: str, rows: pd.DataFrame | Sequence[Any], newer: str | None = None) -> int:
+    def put(
+        self,
+        table: str,
+        rows: pd.DataFrame | Sequence[Any],
+        newer: str | None = None,
+        allowed: Callable[[Any], Any] | None = None,
+    ) -> int:
         """Insert new keys and overwrite known ones; with ``newer`` only where that column is not older.
 
-        Returns how many rows were inserted or overwritten.
+        ``allowed``: says of the rows which to write. It is asked after the table was opened, and again once somebody
+        has called ``mark``: what it answered before a mark is not written after it. Returns how many rows were written.
         """
-        arrow = as_arrow(table, rows, newer)
 
         def written() -> int:
             target = self._open(table) or self._create(table)
+            arrow = as_arrow(table, allowed(rows) if allowed else rows, newer)
             if delta.unknown(target, table, arrow).num_rows == arrow.num_rows:
                 return delta.append(target, arrow)
-            merge = delta.merger(target, arrow, table)
-            older = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
-            merge = merge.when_matched_update_all(predicate=older).when_not_matched_insert_all()
-            result = merge.execute()
-            return int(result["num_target_rows_inserted"] + result["num_target_rows_updated"])
+            return delta.merge(target, arrow, table, newer, insert=True)
 
-        return self._tried(table, written) if arrow.num_rows else 0
+        return self._tried(table, written) if len(rows) else 0
+
+    def change(self, table: str, rows: pd.DataFrame | Sequence[Any], newer: str | None = None) -> int:
+        """Overwrite known keys like ``put``; a row that was deleted meanwhile does not come back."""
+        arrow = as_arrow(table, rows, newer)
+
+        def changed() -> int:
+            target = self._open(table)
+            return delta.merge(target, arrow, table, newer, insert=False) if target else 0
+
+        return self._tried(table, changed) if arrow.num_rows else 0
+
+    def mark(self, table: str) -> None:
+        """A version with the same rows, which makes writers look again who have opened the table before it."""
+        if self._open(table) is not None:
+            self._tried(table, lambda: upkeep.mark(self._uri(table)))
 
     def delete(self, table: str, rows: pd.DataFrame) -> int:
         """Remove the rows that equal one of these in all of the frame's columns; returns how many.

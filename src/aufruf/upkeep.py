@@ -1,6 +1,7 @@
 """What keeps tables small: old versions deleted, small files written into large ones. For the store alone."""
 
 import re
+import secrets
 import time
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from pyarrow import fs
 # them the versions that runs name, and after 7 days which files were removed, so that nobody would ever delete them.
 KEPT = {"delta.logRetentionDuration": "interval 3650 days", "delta.deletedFileRetentionDuration": "interval 3650 days"}
 WHOLE = "aufruf.oldestWholeVersion"  # property of a table of which old files were deleted
+_MARKED = "aufruf.marked"  # property that is another one after each ``mark``
 _ORPHANED = 24  # hours after which a file that no version names is of a writer that died
 _SMALL, _LARGE = 32 << 20, 128 << 20  # bytes of a small file and of a large one
 _MANY = 20  # small files
@@ -45,6 +47,11 @@ def purge(uri: str) -> None:
             entry.close()
         else:
             disk.delete_file(file.path)
+
+
+def mark(uri: str) -> None:
+    """A version with the same rows and other properties: whoever opened the table before it can write no more."""
+    DeltaTable(uri).alter.set_table_properties({_MARKED: secrets.token_hex(8)}, raise_if_not_exists=False)
 
 
 def spare(found: DeltaTable, hours: int) -> int:

@@ -85,6 +85,7 @@ def test_a_key_like_no_other_lists_the_known(read):
         ("[sweep]\nepochs = []\n", "sweep.epochs: .*at least 1 item"),
         ("[sweep]\nbatch_size = [8, 0]\n", r"sweep.batch_size.1: .*greater than or equal to 1"),
         ("[split]\ntrain = 0.7\n", "split: train . validation . test must be 1"),
+        ("[split]\ntrain = 0.8\nvalidation = 0\n", "split.validation: .*greater than 0"),
         ("[encoder]\nmax_tokens = 4\n", "encoder.max_tokens: .*greater than or equal to 8"),
         ("votes = 3\n", "votes: "),
     ],

@@ -65,6 +65,32 @@ def test_put_overwrites_known_keys(store):
     assert labels(store) == {"a": "call", "b": None, "c": "call"}
 
 
+def test_change_brings_back_no_row(store):
+    """A key that is there takes the new row; one that is not stays away, also where there is no table."""
+    assert store.change("labels", [label("a")]) == 0
+    store.add("labels", [label("a"), label("b")])
+    assert store.change("labels", [label("b", None), label("c")]) == 1
+    assert labels(store) == {"a": "call", "b": None}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_was_allowed_before_a_mark_is_not_written_after_it(store, known):
+    """Whoever marks a table makes a writer ask again, whether it overwrites a row or adds one."""
+    store.add("labels", [label("a"), label("b")] if known else [label("a")])
+    asked = []
+
+    def allowed(rows):
+        asked.append(len(rows))
+        if len(asked) > 1:
+            return rows[:1]
+        store.mark("labels")
+        return rows
+
+    assert store.put("labels", [label("c"), label("b", None)], allowed=allowed) == 1
+    assert asked == [2, 2]
+    assert labels(store) == {"a": "call", "c": "call"} | ({"b": "call"} if known else {})
+
+
 @pytest.mark.parametrize(
     ("first", "second", "stays"),
     [(EARLIER, NOON, "second"), (NOON, EARLIER, "first"), (NOON, NOON, "second"), (None, EARLIER, "second")],

@@ -52,6 +52,15 @@ def test_a_listed_spelling_rescues_the_row(
     assert store.read("quarantine")["rescued_at"].notna().all()
 
 
+def test_a_rescued_row_makes_no_file_new(settings: Settings, store: Store, classifier: Classifier, votes: Any) -> None:
+    """A file has arrived when it was first taken in, for good: texts of it that have no date are no newer either."""
+    before = store.read("files")["ingested_at"].tolist()
+    spellings = classifier.spellings | {"no_call": ("False", "vielleicht")}
+    assert quarantine(settings, [classifier.model_copy(update={"spellings": spellings})], "ingest")["rescued"] == 1
+    after = store.read("files")
+    assert (after["kept"].tolist(), after["ingested_at"].tolist()) == ([3], before)
+
+
 def test_nothing_changes_while_nothing_is_mended(
     settings: Settings, store: Store, classifier: Classifier, votes: Any
 ) -> None:

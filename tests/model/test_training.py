@@ -119,6 +119,15 @@ def test_a_missing_class_fails_loudly(tune, examples):
         tune(train=only_no)
 
 
+@pytest.mark.parametrize("side", ["train", "validation"])
+def test_a_side_without_texts_fails_loudly(encoder, recipe, examples, tmp_path, side):
+    """A corpus of a single group leaves sides empty: which one is said before anything is computed."""
+    none = Examples([], [], [], [])
+    rows = (none, examples(8, 1)) if side == "train" else (examples(8, 1), none)
+    with pytest.raises(TrainingFailed, match=f"no text is in {side}"):
+        fine_tune(encoder, LABELS, 1, *rows, recipe, tmp_path / "run")
+
+
 def test_a_loss_that_is_no_number_fails_loudly(tune, encoder, tmp_path):
     """A NaN anywhere in the network ends the run in the first epoch; it is never smoothed over."""
     from safetensors.torch import load_file, save_file

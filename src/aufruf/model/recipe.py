@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aufruf.classifier import Classifier
+from aufruf.errors import TrainingFailed
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,15 @@ class Examples:
     def truth(self) -> npt.NDArray[np.bool_]:
         """``targets`` as a matrix, (texts, labels)."""
         return np.asarray(self.targets, dtype=np.bool_).reshape(len(self), len(self.targets[0]) if len(self) else 0)
+
+
+def check_sides(labels: tuple[str, ...], train: Examples, validation: Examples) -> None:
+    """Raise TrainingFailed where a side has no text, or a label stands on none or on every training text."""
+    for side, texts in (("train", train), ("validation", validation)):
+        if not len(texts):
+            raise TrainingFailed(f"no text is in {side}", next="Ingest more annotations; five groups fill all sides.")
+    count = [sum(column) for column in zip(*train.targets, strict=True)]
+    for said, n in (("no", 0), ("every", len(train))):
+        if n in count:
+            what = f"{said} training text is labelled {labels[count.index(n)]!r}"
+            raise TrainingFailed(what, next="Ingest annotations of that label, and of texts without it.")

@@ -17,7 +17,7 @@ from aufruf.model import cpu, device, resume
 from aufruf.model.encoders import ResolvedEncoder
 from aufruf.model.evaluation import trainer_metrics
 from aufruf.model.loss import weighted
-from aufruf.model.recipe import Examples, Recipe
+from aufruf.model.recipe import Examples, Recipe, check_sides
 from aufruf.model.tokenization import Tokenizer
 from aufruf.model.vocabulary import Vocabulary, decay
 from aufruf.model.watch import OnEpoch, Watch
@@ -56,9 +56,9 @@ def fine_tune(
 
     Seeds are set before the head is made. ``on_epoch(epoch, metrics)`` may raise to stop the run. ``resumable``: a
     training that was killed goes on after its last whole epoch when it is called again with the same arguments, and
-    ends in the same weights. Raises TrainingFailed on a class without examples or a loss that is not finite.
+    ends in the same weights. Raises TrainingFailed on a side or class without examples or a loss not finite.
     """
-    _check_classes(labels, train)
+    check_sides(labels, train, validation)
     mark = _mark(encoder, labels, positive, recipe, train, validation)
     if resumable and (facts := resume.finished(folder, mark)):
         return Trained(folder / "model", **facts | {"device": device.Device(**facts["device"])})
@@ -183,14 +183,6 @@ def _save(trainer: Any, job: _Job, tokenizer: Tokenizer, folder: Path) -> None:
     tokenizer.inner.model_max_length = tokenizer.max_tokens  # for whoever cuts texts without us
     tokenizer.inner.save_pretrained(str(folder))
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle
-
-
-def _check_classes(labels: tuple[str, ...], train: Examples) -> None:
-    count = [sum(column) for column in zip(*train.targets, strict=True)] or [0] * len(labels)
-    for said, n in (("no", 0), ("every", len(train))):
-        if n in count:
-            what = f"{said} training text is labelled {labels[count.index(n)]!r}"
-            raise TrainingFailed(what, next="Ingest annotations of that label, and of texts without it.")
 
 
 def _model(encoder: ResolvedEncoder, labels: tuple[str, ...], attention: str) -> Any:

@@ -3,35 +3,40 @@
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aufruf
-from aufruf.errors import UsageError
-from aufruf.schemas import TABLES
+from aufruf.errors import AufrufError, DataRefused, UsageError
 from aufruf.settings import Settings
-from aufruf.store import Store
+from aufruf.steps import lake_copy
+from aufruf.steps.lake_copy import LOG
 
+log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 DATABASES = ("mlflow/mlflow.db", "airflow/airflow.db")
 # What is made again: copies of models, checkpoints, logs, and what says which processes run now.
 _LEFT_OUT = {"bundles", "runs", "logs", "stack.json", "stack.lock", "airflow/logs", "airflow/airflow.cfg"}
+_ATTEMPTS = 5  # at a whole copy of the tables
 _LATER = ("-wal", "-shm", "-journal")  # beside a database: its copy holds what they hold
 
 
 def backup(settings: Settings, archive: Path) -> dict[str, Any]:
     """Write ``archive``, a tar file that only its owner may read, and say what is in it, and what is not.
 
-    Tables come first, then databases, each as of one moment, then the other files: what one of them names is in what is
-    read after it. Raises UsageError where the archive exists, or lies under the home.
+    The inbox comes first, then tables (``lake_copy``), then databases, each as of one moment, then the other files:
+    what one of them names, or has taken, is in what is read after it. Raises UsageError where the archive exists, or
+    lies under the home, AufrufError where the tables never stay as they are for long enough.
     """
     archive = archive.expanduser().resolve()
     if archive.exists():
@@ -44,20 +49,20 @@ def backup(settings: Settings, archive: Path) -> dict[str, Any]:
     part.unlink(missing_ok=True)  # another's would keep its mode
     opened = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(opened, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
-            kept = _Kept(tar)
-            tables = {name: Store(settings.lake).version(name) for name in TABLES}
-            for path in _files(settings):
+        with os.fdopen(opened, "wb") as file:
+            kept, tables = _begun(settings, file)
+            for path in _rest(settings, kept.files):
                 kept.add(path, path.relative_to(settings.home).as_posix())
             about = {
                 "version": aufruf.__version__,
                 "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "home": str(settings.home),
                 "outside": _outside(settings),
-                "tables": {name: version for name, version in tables.items() if version is not None},
+                "tables": tables,
                 "files": kept.files,
             }
             kept.write(MANIFEST, json.dumps(about, indent=1).encode())
+            kept.tar.close()
             file.flush()
         part.replace(archive)
     finally:
@@ -69,6 +74,28 @@ def backup(settings: Settings, archive: Path) -> dict[str, Any]:
         "outside": about["outside"],
         "tables": about["tables"],
     }
+
+
+def _begun(settings: Settings, file: BinaryIO) -> tuple["_Kept", dict[str, int]]:
+    """An archive with the inbox and the tables, and their versions; begun anew where they did not stay whole."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        file.seek(0)
+        file.truncate()
+        kept = _Kept(tarfile.open(fileobj=file, mode="w"))  # noqa: SIM115 - goes on to be written, or is cut off
+        for path in _walk(settings.home / "inbox", settings.home):
+            kept.add(path, path.relative_to(settings.home).as_posix())
+        try:
+            with tempfile.TemporaryDirectory(prefix="aufruf-") as folder:
+                return kept, lake_copy.copy(settings, kept, Path(folder))
+        except DataRefused as torn:
+            log.warning("%s", torn.sentence())
+            why = torn.what
+        time.sleep(attempt)
+    raise AufrufError(
+        f"no whole copy of the tables could be made in {_ATTEMPTS} attempts: {why}",
+        where=settings.lake,
+        next="There is no archive. Run it again when neither `aufruf forget` nor `aufruf prune` is at work.",
+    )
 
 
 def _outside(settings: Settings) -> list[str]:
@@ -84,23 +111,15 @@ def _outside(settings: Settings) -> list[str]:
     return [*elsewhere, f"classifier files: {settings.classifiers}"]
 
 
-def _files(settings: Settings) -> Iterator[Path]:
-    """Every file to keep. Who takes them one by one reads the logs of tables before it is looked which data there are.
-
-    What points to the last checkpoint is a hint only, and may be newer than the logs: it stays out.
-    """
-    yield from (path for path in _walk(settings.home) if _logged(path) and path.name != "_last_checkpoint")
-    lake = Path(settings.lake)
-    rest = [path for path in _walk(settings.home) if not _logged(path)]
-    yield from sorted(rest, key=lambda path: (not path.is_relative_to(lake), path.suffix != ".db", path))
+def _rest(settings: Settings, kept: Collection[str]) -> list[Path]:
+    """What is not in the archive by now, databases first; of tables nothing more."""
+    home = settings.home
+    rest = [one for one in _walk(home, home) if one.relative_to(home).as_posix() not in kept]
+    return sorted((one for one in rest if LOG not in one.parts), key=lambda path: (path.suffix != ".db", path))
 
 
-def _logged(path: Path) -> bool:
-    return "_delta_log" in path.parts
-
-
-def _walk(home: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(home):
+def _walk(top: Path, home: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(top):
         here = Path(folder)
         folders[:] = [name for name in folders if (here / name).relative_to(home).as_posix() not in _LEFT_OUT]
         for name in names:
@@ -116,10 +135,14 @@ class _Kept:
     def __init__(self, tar: tarfile.TarFile) -> None:
         self.tar, self.files = tar, dict[str, dict[str, Any]]()
 
-    def add(self, path: Path, name: str) -> None:
-        """A file as it is now; a database as of one moment; a file that has gone meanwhile is not missed."""
+    def add(self, path: Path, name: str, place: Path | None = None) -> None:
+        """A file as it is now; a database as of one moment; a file that has gone meanwhile is not missed.
+
+        ``place``: where a copy stays.
+        """
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "copy"
+            copy = place or Path(folder) / "copy"
+            copy.parent.mkdir(parents=True, exist_ok=True)
             try:
                 (_copy_database if name in DATABASES else shutil.copyfile)(path, copy)
                 changed = path.stat().st_mtime

@@ -23,7 +23,7 @@ def track_record(store: Store, classifier: Classifier, version: str) -> Callable
     probability. None with fewer than 20 of them.
     """
     mine = {"classifier": classifier.name}
-    test = store.read("splits", {**mine, "split": "test"}, ["text_id"])
+    test = corpus.in_use(store, classifier, "test")[["text_id"]]
     said = store.read("predictions", {**mine, "model_version": version}, ["text_id", "digest", "probabilities"])
     labels = store.read("labels", mine, ["text_id", "label"]).dropna()
     now = store.read("texts", {"text_id": test["text_id"].tolist()}, ["text_id", "digest"])

@@ -53,7 +53,7 @@ def mismatches(store: Store, classifier: Classifier, said: pd.DataFrame) -> pd.D
     ``said``: of ``findings.said``.
     """
     mine = {"classifier": classifier.name}
-    ledger = store.read("splits", {**mine, "split": "test"}, ["text_id"])
+    ledger = corpus.in_use(store, classifier, "test")[["text_id"]]
     labels = store.read("labels", mine, ["text_id", "label"]).rename(columns={"label": "decided"})
     frame = said.merge(ledger, on="text_id").merge(labels[labels["decided"].notna()], on="text_id")
     wrong = frame[corpus.calls(frame["label"], classifier) != corpus.calls(frame["decided"], classifier)]

@@ -48,6 +48,24 @@ def labelled(settings: Settings, classifier: Classifier, at: Mapping[str, int] |
     return frame.sort_values("text_id", ignore_index=True)
 
 
+def in_use(store: Store, classifier: Classifier, *sides: str) -> pd.DataFrame:
+    """The ledger's rows of these sides, without those that an edit has put out of use: see ``usable``.
+
+    What a training leaves out is left out of figures, too. Nothing is written. The proof needs all texts of the
+    ledger, and is made only where one of these texts has been edited.
+    """
+    ledger = store.read("splits", {"classifier": classifier.name})
+    rows = ledger[ledger["split"].isin(sides)]
+    now = store.read("texts", {"text_id": rows["text_id"].tolist()}, ["text_id", "digest"])
+    both = rows[["text_id", "digest"]].merge(now, on="text_id", suffixes=("", "_now"))
+    if (both["digest"] == both["digest_now"]).all():
+        return rows.reset_index(drop=True)
+    texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, FACTS)
+    near = alike(store, texts, classifier.split.near_duplicate, keep=False)
+    used = usable(ledger, texts, near)
+    return used[used["split"].isin(sides)].reset_index(drop=True)
+
+
 def examples(frame: pd.DataFrame, split: str, classifier: Classifier) -> Examples:
     """The rows of one split, targets in the classifier's order. Raises DataRefused for a label that it lacks."""
     part = frame[frame["split"] == split]

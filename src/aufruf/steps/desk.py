@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -163,7 +163,10 @@ def _version_links(settings: Settings, name: str, version: str) -> list[pages.Li
 def _calls(
     settings: Settings, store: Store, classifier: Classifier, version: str
 ) -> tuple[date | None, int, int, list[Finding]]:
-    """The day (UTC) on which posts were last scored, how many, the calls among them, and those to show."""
+    """The day on which posts were last scored, how many by that scoring, the calls among them, and those to show.
+
+    The day is that of the classifier's place; a scoring over midnight counts whole, as in the report.
+    """
     mine = f"classifier = {quoted(classifier.name)}"
     posts = (
         "from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest "
@@ -171,29 +174,29 @@ def _calls(
         f"where p.{mine} and p.model_version = {quoted(version)}"
     )
     tables = ("predictions", "texts", "splits")
-    sql = f"select date_trunc('day', p.scored_at) as day, p.label, count(*) as n {posts} group by 1, 2"
-    counts = [row for batch in store.query(sql, *tables) for row in batch.to_pylist()]
-    if not counts:
+    moments = [one for batch in store.query(f"select distinct p.scored_at {posts}", *tables) for one in batch[0]]
+    if not moments:
         return None, 0, 0, []
-    day = max(row["day"] for row in counts)
-    today = [row for row in counts if row["day"] == day]
-    labels = sorted({row["label"] for row in today if classifier.is_call(row["label"])})
-    of = sum(row["n"] for row in today if row["label"] in labels)
-    found = _shown(settings, store, classifier, version, posts, day, labels) if labels else []
-    return day.date(), sum(row["n"] for row in today), of, found
+    zone = classifier.schedule.timezone
+    at = pd.to_datetime(pd.Series([one.as_py() for one in moments]), utc=True)
+    posts += f" and p.scored_at >= timestamp '{findings.begun(at, zone):%Y-%m-%d %H:%M:%S.%f}'"
+    sql = f"select p.label, count(*) as n {posts} group by 1"
+    counts = {row["label"]: row["n"] for batch in store.query(sql, *tables) for row in batch.to_pylist()}
+    labels = sorted(label for label in counts if classifier.is_call(label))
+    found = _shown(settings, store, classifier, version, posts, labels) if labels else []
+    return at.max().tz_convert(zone).date(), sum(counts.values()), sum(counts[label] for label in labels), found
 
 
 def _shown(
-    settings: Settings, store: Store, classifier: Classifier, version: str, posts: str, day: datetime, labels: list[str]
+    settings: Settings, store: Store, classifier: Classifier, version: str, posts: str, labels: list[str]
 ) -> list[Finding]:
-    """The surest calls of the day, the explained ones first."""
+    """The surest calls among these posts, the explained ones first."""
     explained = findings.explanations(store, classifier, version)
     known = ", ".join(map(quoted, sorted(explained))) or "''"
     columns = "p.text_id, p.digest, p.label, p.confident, t.text, t.text_type, t.party, t.author, t.posted_at"
     sql = (
         f"select {columns}, p.probabilities[{quoted(classifier.positive)}] as probability, "
-        f"p.text_id in ({known}) as explained {posts} and p.scored_at >= timestamp '{day:%Y-%m-%d}' "
-        f"and p.scored_at < timestamp '{day + timedelta(days=1):%Y-%m-%d}' "
+        f"p.text_id in ({known}) as explained {posts} "
         f"and p.label in ({', '.join(map(quoted, labels))}) order by explained desc, probability desc limit {_CALLS}"
     )
     rows = [row for batch in store.query(sql, "predictions", "texts", "splits") for row in batch.to_pylist()]

@@ -79,7 +79,8 @@ def _texts(store: Store, before: datetime) -> pd.DataFrame:
     """Texts collected, or else taken in with their file, before that which nobody has annotated."""
     known = store.read("texts", columns=["text_id", "group_id", "collected_at", "file"])
     files = store.read("files", columns=["digest", "ingested_at"]).set_index("digest")["ingested_at"]
-    return _unannotated(store, known[known["collected_at"].fillna(known["file"].map(files)) < before])
+    taken_in = files.reindex(known["file"]).set_axis(known.index)  # map would fail where there are no files
+    return _unannotated(store, known[known["collected_at"].fillna(taken_in) < before])
 
 
 def _unannotated(store: Store, texts: pd.DataFrame) -> pd.DataFrame:

@@ -38,13 +38,16 @@ def said(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
 
 def latest(frame: pd.DataFrame, timezone: str) -> pd.DataFrame:
     """The rows of the day, there, on which texts were last scored; if a scoring was over midnight, of the eve too."""
-    if frame.empty:
-        return frame
-    at = frame["scored_at"].drop_duplicates().sort_values(ascending=False)
+    return frame if frame.empty else frame[frame["scored_at"] >= begun(frame["scored_at"], timezone)]
+
+
+def begun(moments: "pd.Series[pd.Timestamp]", timezone: str) -> pd.Timestamp:
+    """The moment from which on what was scored at these counts as the last scoring's: see ``latest``."""
+    at = moments.drop_duplicates().sort_values(ascending=False)
     days = at.dt.tz_convert(timezone).dt.date
     eve = days.iloc[0] - timedelta(days=1)
     before = (days < eve) | ((days == eve) & (at.shift() - at > _PAUSE))
-    return frame[frame["scored_at"] >= at[~before.cummax()].min()]
+    return at[~before.cummax()].min()
 
 
 def explanations(store: Store, classifier: Classifier, version: str) -> dict[str, dict[str, Any]]:

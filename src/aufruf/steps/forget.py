@@ -16,6 +16,7 @@ from aufruf.reports import forgetting
 from aufruf.schemas import Tombstone
 from aufruf.settings import Settings
 from aufruf.steps import expiry, pseudonyms, traces
+from aufruf.steps.buried import MARKED
 from aufruf.steps.storing import rows
 from aufruf.store import Store
 
@@ -62,7 +63,8 @@ def forget(
     unfinished = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
     anything = any(counts.values()) or shown.rewritten or shown.deleted or files or (raw and originals) or unfinished
     if anything and not dry_run:
-        _bury(store, texts)
+        if not _bury(store, name, texts):
+            return forget(settings, classifiers, author, raw=raw)
         shown.clear()
         for path in originals if raw else ():
             path.unlink(missing_ok=True)
@@ -130,11 +132,19 @@ def _count(store: Store, table: str, frame: pd.DataFrame) -> int:
     return len(store.read(table, {column: frame[column].tolist()}, [column]))
 
 
-def _bury(store: Store, texts: pd.DataFrame) -> None:
-    """Tombstones first: whatever breaks off afterwards, nothing of it comes back."""
+def _bury(store: Store, name: str, texts: pd.DataFrame) -> bool:
+    """Tombstones first: whatever breaks off afterwards, nothing of it comes back. See ``Buried`` for the order.
+
+    False where more texts of the author have arrived before everybody knew: they are not among ``texts``.
+    """
+    if texts.empty:
+        return True
     posts = texts[["platform", "post_id"]].dropna(subset=["post_id"]).itertuples(index=False, name=None)
     tombs = Tombs(store.read("tombstones"))
     store.add("tombstones", tombs.made_for(texts["text_id"], posts, datetime.now(UTC)))
+    for table in MARKED:
+        store.mark(table)
+    return set(_texts(store, name)["text_id"]) <= set(texts["text_id"])
 
 
 def _go(store: Store, going: dict[str, pd.DataFrame], files: list[Any], unfinished: list[Tombstone]) -> None:

@@ -141,7 +141,7 @@ def _fill_in(store: Store, named: Iterable[Author]) -> int:
     filled = 0
     for start in range(0, len(wanted), 20_000):
         found = rows(store, "texts", {"text_id": wanted[start : start + 20_000]})
-        filled += store.put(
+        filled += store.change(
             "texts", [replace(text, party=known[text.author.casefold()]) for text in found], newer="collected_at"
         )
     return filled

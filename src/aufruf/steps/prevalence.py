@@ -40,7 +40,7 @@ def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
     its texts are worth by account where that is less. It makes the intervals wider and leaves the rates as they are.
     """
     mine = {"classifier": classifier.name}
-    test = store.read("splits", {**mine, "split": "test"}, ["text_id", "group_id"])
+    test = corpus.in_use(store, classifier, "test")[["text_id", "group_id"]]
     asked = ["text_id", "digest", "platform", "post_id", "author"]
     now = store.read("texts", {"text_id": test["text_id"].tolist()}, asked)
     test, labels = test.merge(now, on="text_id"), store.read("labels", mine, ["text_id", "label"])

@@ -73,10 +73,15 @@ def _candidates(store: Store, classifier: Classifier, version: Version, most: in
     annotated = _annotated_ids(store, classifier)
     frame = ranked(store, classifier, version.version, float(version.tags["aufruf.threshold"]), annotated, size)
     known = store.read("texts", {"text_id": sorted(annotated)}, FACTS)
+    frame = _of_new_posts(frame, known).drop_duplicates("group_id")
+    return _apart(store, classifier, frame, known).sort_values("digest", ignore_index=True)
+
+
+def _of_new_posts(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """One text of each post that none of the known texts is of, and every text without a post."""
     post = frame["platform"].fillna("") + "\0" + frame["post_id"]
     seen = set(known["platform"].fillna("") + "\0" + known["post_id"])
-    frame = frame[~post.isin(seen) & ~(post.duplicated() & post.notna())]
-    return _apart(store, classifier, frame.drop_duplicates("group_id"), known).sort_values("digest", ignore_index=True)
+    return frame[~(post.notna() & (post.isin(seen) | post.duplicated()))]
 
 
 def ranked(

@@ -14,6 +14,7 @@ from aufruf.errors import DataRefused, UsageError
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
 from aufruf.steps.backup import DATABASES, MANIFEST
+from aufruf.steps.lake_copy import LOG, whole
 from aufruf.store import Store
 
 _CLASHES = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError)  # names that cannot be together
@@ -38,7 +39,8 @@ class _About(BaseModel):
 def restore(settings: Settings, archive: Path) -> dict[str, Any]:
     """Put everything into the home, which must be empty, and say what there is and what has to come from elsewhere.
 
-    All of it is unpacked beside the home and verified, and takes its place at once: there is no half restored home.
+    All of it is unpacked beside the home and verified - each file by its digest, each table by the files that its log
+    names - and takes its place at once: there is no half restored home.
     Raises UsageError where the home holds something, is a disk of its own or there is no archive, DataRefused where the
     archive is not whole. Whatever fails, the home is as it was.
     """
@@ -60,6 +62,7 @@ def restore(settings: Settings, archive: Path) -> dict[str, Any]:
     try:
         beside.mkdir(mode=0o700)
         about = _unpack(archive, beside)
+        _open_tables(archive, beside, about)
         for database in DATABASES:
             if (beside / database).is_file():
                 _move(archive, beside / database, about.home, str(home))
@@ -93,6 +96,16 @@ def _unpack(archive: Path, folder: Path) -> _About:
         if _digest(path) != about.files[name].sha256:
             raise _refused(archive, f"{name} has been changed")
     return about
+
+
+def _open_tables(archive: Path, folder: Path, about: _About) -> None:
+    """Raise DataRefused unless the files of each table are in the archive, wherever the old home had its lake."""
+    logs = [path for path in folder.rglob(LOG) if path.parent.name in TABLES]
+    for lake in sorted({path.parent.parent for path in logs}):
+        try:
+            whole(Store(str(lake)), lake.relative_to(folder).as_posix(), about.files)
+        except DataRefused as torn:
+            raise _refused(archive, torn.what) from torn
 
 
 def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.data import recollect
-from aufruf.data.forgotten import Tombs
 from aufruf.data.identity import WORDED
 from aufruf.data.intake import Intake, Portion
 from aufruf.data.readers.item import row_of
@@ -18,6 +18,7 @@ from aufruf.data.untyped import Fact, Posts
 from aufruf.schemas import TABLES, Annotation, IngestedFile, QuarantinedRow, Text
 from aufruf.settings import Settings
 from aufruf.steps.arrivals import Arrival
+from aufruf.steps.buried import Buried
 from aufruf.store import Store
 
 _FLUSH = 20_000  # rows written at a time
@@ -57,20 +58,23 @@ class File:
 
 
 def store(call: Call, files: Sequence[File], now: datetime) -> None:
-    """Store what is new of files that passed, and say in each how much that is."""
+    """Store what is new of files that passed, and say in each how much that is.
+
+    What was forgotten stays away: see ``Buried``.
+    """
     known, posts = (parties(call.store), _posts(call.store)) if files else ({}, Posts())
-    tombs, collected = Tombs(call.store.read("tombstones")), _collected(call.store, files)
+    buried, collected = Buried(call.store), _collected(call.store, files)
     for kind in ("posts", "annotations"):  # texts of no known type then find the post that came with them
         waiting: list[tuple[File, Portion]] = []
         for file, whole in _portions(files, kind, now):
-            portion, gone = tombs.spare(whole)
+            portion, gone = buried.tombs.spare(whole)
             file.forgotten += gone
             waiting.append((file, portion))
             if sum(len(piece) for _, piece in waiting) >= _FLUSH:
-                _flush(call, waiting, known, posts, collected)
+                _flush(call, waiting, known, posts, collected, buried)
                 waiting = []
         if waiting:
-            _flush(call, waiting, known, posts, collected)
+            _flush(call, waiting, known, posts, collected, buried)
     again = [f.found for f in files if f.whole and f.known and f.found and _for_all(call, f)]
     _rescue(call.store, again, now)
 
@@ -79,7 +83,7 @@ def put_rows(call: Call, saved: Sequence[tuple[IngestedFile, QuarantinedRow, Fil
     """Store refused rows that were mended, one a ``File``, and say of their files that they hold more now."""
     files = [file for _, _, file in saved]
     store(call, files, now)
-    call.store.put("quarantine", [replace(row, rescued_at=now) for _, row, _ in saved])
+    call.store.change("quarantine", [replace(row, rescued_at=now) for _, row, _ in saved])
     per_file = Counter(known.digest for known, _, _ in saved)
     known = {known.digest: known for known, _, _ in saved}
     call.store.put(
@@ -126,6 +130,7 @@ def _flush(
     parties: dict[str, str],
     posts: Posts,
     collected: frozenset[str],
+    buried: Buried,
 ) -> None:
     """Store what is new of some pieces: texts, votes, refused rows."""
     pieces = list(_placed(call.store, arrived_pieces, posts))
@@ -136,6 +141,7 @@ def _flush(
         (v.classifier, v.text_id, v.annotator): v
         for v in (rows(call.store, "annotations", {"text_id": ids, "classifier": names}) if names else [])
     }
+    stored = frozenset(texts)
     new_texts: dict[str, Text] = {}
     new_votes: dict[tuple[str, str, str], Annotation] = {}
     for file, piece in pieces:
@@ -155,9 +161,19 @@ def _flush(
         parties |= {t.author.casefold(): t.party for t in changed if t.author and t.party}
         file.texts, file.votes = file.texts + fresh, file.votes + counted
         file.changed |= bool(changed or recast)
-    call.store.put("texts", list(new_texts.values()), newer="collected_at")
-    call.store.put("annotations", list(new_votes.values()), newer="annotated_at")
+    spared_votes = partial(buried.spared_votes, texts=texts)
+    call.store.put("texts", list(new_texts.values()), newer="collected_at", allowed=buried.spared_texts)
+    call.store.put("annotations", list(new_votes.values()), newer="annotated_at", allowed=spared_votes)
+    _discount(pieces, [text for text in new_texts.values() if buried.tombs.hold(text)], stored)
     call.store.put("quarantine", _not_yet_refused(call, pieces))
+
+
+def _discount(pieces: Sequence[tuple[File, Portion]], gone: Sequence[Text], stored: frozenset[str]) -> None:
+    """Count texts that were forgotten meanwhile as such, and no longer as new."""
+    for file in {file.arrival.digest: file for file, _ in pieces}.values():
+        theirs = [text.text_id for text in gone if text.file == file.arrival.digest]
+        file.forgotten += len(theirs)
+        file.texts -= len(set(theirs) - stored)
 
 
 def _differs(text: Text, stored: Text | None) -> bool:
@@ -195,7 +211,7 @@ def _rescue(store: Store, judged: Sequence[Intake], now: datetime) -> None:
     refused = {one.source.digest: set(map(row_of, one.verdict.reasons)) for one in judged}
     found = rows(store, "quarantine", {"file": sorted(refused)}) if refused else []
     passed = [row for row in found if row.rescued_at is None and row.item not in refused[row.file]]
-    store.put("quarantine", [replace(row, rescued_at=now) for row in passed])
+    store.change("quarantine", [replace(row, rescued_at=now) for row in passed])
 
 
 def _for_all(call: Call, file: File) -> bool:

@@ -145,7 +145,8 @@ def _row(file: File, now: datetime) -> IngestedFile | None:
         refused=n - kept,
         status="new" if file.taken else "refused",
         reasons=file.refusal,
-        ingested_at=now,
+        # texts without a date count from the first time: a row that is mended years later makes none of them new
+        ingested_at=file.known.ingested_at if file.known else now,
     )
 
 

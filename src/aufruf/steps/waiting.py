@@ -11,7 +11,9 @@ from aufruf.data import inbox
 from aufruf.errors import NothingYet, UsageError, nearest
 from aufruf.reports.desk import Link, Verdict, Waiting
 from aufruf.reports.index import TEACH
+from aufruf.schemas import SCORED
 from aufruf.settings import Settings
+from aufruf.steps import corpus
 from aufruf.store import Store
 
 UNDECIDED, DOUBTS = "undecided", "doubts"
@@ -68,7 +70,7 @@ def tasks(settings: Settings, classifier: Classifier, which: str, version: str |
 def disputed(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
     """The test rows that a version has scored: text_id, label, label_said, probabilities."""
     mine = {"classifier": classifier.name}
-    test = store.read("splits", {**mine, "split": "test"}, ["text_id", "digest"])
+    test = corpus.in_use(store, classifier, "test")[["text_id", "digest"]]
     labels = store.read("labels", mine, ["text_id", "label"]).dropna()
     said = store.read("predictions", {**mine, "model_version": version, "text_id": test["text_id"].tolist()})
     said = said[["text_id", "digest", "label", "probabilities"]]
@@ -126,7 +128,7 @@ def _worth(folder: Path) -> list[Waiting]:
 
 def _quarantined(store: Store, checks: Path) -> list[Waiting]:
     rows = store.read("quarantine", columns=["file", "reasons", "rescued_at"])
-    rows = rows[rows["rescued_at"].isna()]
+    rows = rows[rows["rescued_at"].isna() & ~rows["file"].str.startswith(SCORED)]
     if rows.empty:
         return []
     names = store.read("files", columns=["digest", "name"]).drop_duplicates("digest").set_index("digest")["name"]

@@ -15,7 +15,8 @@ from aufruf.conditions import quoted
 from aufruf.model import drift
 from aufruf.model.drift import Floats
 from aufruf.model.tokenization import Tokenizer
-from aufruf.steps import backlog, missing
+from aufruf.schemas import SPLITS
+from aufruf.steps import backlog, corpus, missing
 from aufruf.steps.least import Least, numbers
 from aufruf.steps.missing import Asked
 from aufruf.steps.unlearnt import clusters, held_out, learnt
@@ -111,8 +112,7 @@ def corpus_frame(store: Store, classifier: Classifier, version: str) -> pd.DataF
     What a model says of the texts it has learnt from is surer than what it says of others.
     """
     mine = {"classifier": classifier.name}
-    ledger = store.read("splits", mine, ["text_id", "split"])
-    ledger = ledger[ledger["split"] != "none"]
+    ledger = corpus.in_use(store, classifier, *SPLITS)[["text_id", "split"]]
     texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, ["text_id", "digest", "text", *_WHOSE])
     held = ledger.loc[ledger["split"] != "train", "text_id"].tolist()
     asked = {**mine, "model_version": version, "text_id": held}

@@ -12,8 +12,12 @@ from aufruf.store import Store
 _SHARD = 50_000  # wordings signed and written at a time: bounds memory, not texts
 
 
-def alike(store: Store, texts: pd.DataFrame, threshold: float, version: int | None = None) -> Alike:
+def alike(
+    store: Store, texts: pd.DataFrame, threshold: float, version: int | None = None, *, keep: bool = True
+) -> Alike:
     """The wordings (group_id) of these stored texts; those that have no signature yet are signed first.
+
+    ``keep``: the new signatures are written to the lake.
 
     Words are read from the lake (``version`` of the table texts; None is the newest) only to sign, and where two
     wordings must be compared exactly.
@@ -21,10 +25,17 @@ def alike(store: Store, texts: pd.DataFrame, threshold: float, version: int | No
     wanted, named = sorted(set(texts["group_id"])), {"scheme": scheme(threshold)}
     known = set(store.read("signatures", named, ["wording"])["wording"])
     missing = [name for name in wanted if name not in known]
+    fresh = []
     for start in range(0, len(missing), _SHARD):
-        store.add("signatures", sign(_folded(store, missing[start : start + _SHARD], version), threshold))
+        signed = sign(_folded(store, missing[start : start + _SHARD], version), threshold)
+        if keep:
+            store.add("signatures", signed)
+        else:
+            fresh.append(signed)
     rows = store.read("signatures", {**named, "wording": wanted})
-    return Alike(signatures(rows, threshold), _Reader(store, version), threshold)
+    return Alike(
+        signatures(pd.concat([rows, *fresh], ignore_index=True), threshold), _Reader(store, version), threshold
+    )
 
 
 class _Reader:

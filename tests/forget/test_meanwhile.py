@@ -1,0 +1,110 @@
+"""An author is forgotten while texts are being taken in: nothing of them comes back, at whatever moment."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from aufruf import delta
+from aufruf.steps import forget as forgetting
+from aufruf.steps import ingest as ingesting
+from aufruf.steps import quarantine as quarantining
+from aufruf.steps import storing
+from aufruf.steps.forget import forget
+from aufruf.steps.ingest import ingest
+from aufruf.store import Store
+
+from .conftest import HERS, TEXTS, text
+
+COLUMNS = {"text_id": "id", "post_id": "post", "author": "who", "text": "said"}
+COLUMNS |= {"platform": "where", "text_type": "kind"}
+VOTES = {"label": "is", "annotator": "by"}
+OTHERS = sorted(set(TEXTS) - set(HERS))
+NEW = "instagram:AAAAAA1:transcript"  # of a forgotten post, collected for the first time
+
+
+def table(path, ids, **more):
+    rows = [
+        {"id": one, "post": one.split(":")[1], "who": TEXTS[one][0] if one in TEXTS else None, "said": f"Neu: {one}"}
+        | {"where": "instagram", "kind": one.split(":")[2], **more}
+        for one in ids
+    ]
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def once(monkeypatch, place, name, action, *, when=lambda *args, **kwargs: True):
+    """Let ``action`` happen before the first call of a function that ``when`` holds for."""
+    real, done = getattr(place, name), []
+
+    def first(*args, **kwargs):
+        if not done and when(*args, **kwargs):
+            done.append(True)
+            action()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(place, name, first)
+    return done
+
+
+MOMENTS = {
+    "before a piece is looked at": (storing, "_flush", lambda *_: True),
+    "after it was asked what to write": (delta, "append", lambda target, rows: "post_id" in rows.schema.names),
+    "before the votes are written": (delta, "unknown", lambda target, table, *_: table == "annotations"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_ingest_under_way_brings_nothing_back(home, one_classifier, tmp_path, monkeypatch, moment):
+    """Known texts collected anew, a new one of a known post, and votes on them: none is there, in no version."""
+    path = table(tmp_path / "again.csv", [*HERS, NEW, OTHERS[0]], **{"is": "0", "by": "Bea"})
+    place, name, when = MOMENTS[moment]
+    done = once(monkeypatch, place, name, lambda: forget(home, [one_classifier], "anna_nord"), when=when)
+    [entry] = ingest(home, [one_classifier], [path], columns=COLUMNS | VOTES)["files"]
+    store = Store(home.lake)
+    assert done
+    assert sorted(store.read("texts")["text_id"]) == OTHERS
+    assert set(store.read("annotations")["text_id"]) == set(OTHERS)
+    assert sorted(store.read("annotations", {"annotator": "Bea"})["text_id"]) == OTHERS[:1]
+    assert (entry["status"], entry["posts"]) == ("new", 0)
+    assert entry["forgotten"] == (4 if moment == "before a piece is looked at" else 1)  # else only one was new
+
+
+def test_a_text_that_arrives_while_they_are_being_forgotten_goes_too(home, one_classifier, monkeypatch):
+    """One of a known post that names no author could be found by nobody once the others are gone."""
+    store = Store(home.lake)
+    once(monkeypatch, forgetting, "_bury", lambda: store.put("texts", [text(NEW, None, "Nur zu hören")]))
+    done = forget(home, [one_classifier], "anna_nord")
+    assert sorted(store.read("texts")["text_id"]) == OTHERS
+    assert (done["status"], done["texts"]) == ("done", len(HERS) + 1)
+    assert store.read("tombstones")["done_at"].notna().all()
+
+
+def test_a_table_of_authors_brings_nothing_back(home, one_classifier, tmp_path, monkeypatch):
+    """Texts that were to be given a party and are forgotten meanwhile stay away."""
+    path = tmp_path / "authors.csv"
+    path.write_text("author,party\nanna_nord,SPD\nberta,SPD\n", "utf-8")
+    store = Store(home.lake)
+    store.put("texts", store.read("texts").assign(party=None))
+    real = ingesting.rows
+
+    def late(*args):
+        found = real(*args)
+        forget(home, [one_classifier], "anna_nord")
+        return found
+
+    monkeypatch.setattr(ingesting, "rows", late)
+    assert ingest(home, [one_classifier], [], authors=path)["parties"] == 2
+    assert sorted(store.read("texts")["text_id"]) == OTHERS
+
+
+def test_a_mended_row_of_theirs_does_not_return_to_the_quarantine(home, one_classifier, tmp_path, monkeypatch):
+    """A row that is taken in while its author is forgotten is in no table afterwards."""
+    store, held = Store(home.lake), tmp_path / "rows.ndjson"
+    store.put("files", store.read("files").assign(format=f"table {json.dumps(COLUMNS)}"))
+    row = {"id": HERS[0], "post": "AAAAAA1", "who": "anna_nord", "said": "Neu", "where": "instagram", "kind": "caption"}
+    held.write_text(json.dumps({"file": "f1", "item": 1, "row": row}), "utf-8")
+    once(monkeypatch, storing, "_flush", lambda: forget(home, [one_classifier], "anna_nord"))
+    assert quarantining.quarantine(home, [one_classifier], "ingest", mended=held)["rescued"] == 1
+    assert store.read("quarantine")["item"].tolist() == [2]
+    assert sorted(store.read("texts")["text_id"]) == OTHERS
