@@ -131,7 +131,7 @@ def test_other_dags_are_none_of_its_business() -> None:
 
 
 def test_the_sample_is_dropped_once(tmp_path: Path) -> None:
-    """The files reach their inboxes whole, and none again once they were ingested."""
+    """The files reach their inboxes whole, and none again once they were ingested; a mark says that the campaign is there."""
     settings = Settings.load(home=tmp_path, env={})
     for folder in (settings.inbox_annotations, settings.inbox_posts, settings.raw):
         folder.mkdir(parents=True)
@@ -144,7 +144,7 @@ def test_the_sample_is_dropped_once(tmp_path: Path) -> None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         path.rename(settings.raw / f"{digest}{path.suffix}")
     assert demo._drop_sample(settings) == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["inbox", "raw"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "inbox", "raw"]
 
 
 def test_the_summary_says_what_a_person_wants_to_know() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from aufruf.settings import Settings
 from aufruf.steps.wordings import alike
 from aufruf.store import Store
 
+log = logging.getLogger(__name__)
 SEEN = ("splits", "labels", "texts")  # the tables that a training reads
 DATA = "aufruf.data_fingerprint"  # the tag of a run that says what rows it was trained on
 
@@ -25,8 +27,9 @@ DATA = "aufruf.data_fingerprint"  # the tag of a run that says what rows it was 
 def labelled(settings: Settings, classifier: Classifier, at: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Texts with a decided label and a place in the ledger: text_id, text, digest, group_id, split, label.
 
-    ``at``: the Delta version of each of the tables splits, labels and texts (default: the newest). The three
-    pairs of splits are proved disjoint first. Raises NothingYet without a ledger, LeakFound on a leak.
+    ``at``: the Delta version of each of the tables splits, labels and texts (default: the newest, without the texts
+    whose votes are all for another wording: they lose their label with the next `aufruf label`). The three pairs of
+    splits are proved disjoint first. Raises NothingYet without a ledger, LeakFound on a leak.
     """
     store, mine = Store(settings.lake), {"classifier": classifier.name}
     versions = at or dict[str, int]()
@@ -45,7 +48,20 @@ def labelled(settings: Settings, classifier: Classifier, at: Mapping[str, int] |
     labels = store.read("labels", mine, ["text_id", "label"], versions.get("labels"))
     frame = ledger[["text_id", "group_id", "split"]].merge(labels[labels["label"].notna()], on="text_id")
     frame = frame.merge(texts[["text_id", "text", "digest"]], on="text_id")
+    if at is None:
+        frame = frame[~frame["text_id"].isin(_read_otherwise(store, mine, texts))]
     return frame.sort_values("text_id", ignore_index=True)
+
+
+def _read_otherwise(store: Store, mine: Mapping[str, str], texts: pd.DataFrame) -> list[str]:
+    """Of the texts those that have votes, but none for the wording that they have now."""
+    votes = store.read("annotations", mine, ["text_id", "group_id"]).rename(columns={"group_id": "voted"})
+    both = votes.merge(texts[["text_id", "group_id"]], on="text_id")
+    fits = (both["voted"].isna() | (both["voted"] == both["group_id"])).groupby(both["text_id"]).any()
+    found = fits.index[~fits.to_numpy(dtype=bool)].tolist()
+    if found:
+        log.warning("%d texts read otherwise than when they were labelled, and are left out: run label", len(found))
+    return [str(one) for one in found]
 
 
 def in_use(store: Store, classifier: Classifier, *sides: str) -> pd.DataFrame:

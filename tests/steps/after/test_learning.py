@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aufruf.data import agreement
@@ -56,6 +57,17 @@ def test_a_threshold_or_another_positive_makes_another_version(after):
     found = [train(after.settings, one) for one in (fixed, turned, after.classifier)]
     assert [one["status"] for one in found] == ["new", "new", "unchanged"]
     assert after.registry.get(found[0]["model_version"]).tags["aufruf.threshold"] == "0.9"
+
+
+def test_a_text_that_reads_otherwise_is_not_learnt_from(after, caplog):
+    """Its votes are for other words: until they are decided anew its label belongs to nothing that is there."""
+    before = corpus.labelled(after.settings, after.classifier)
+    [edited] = after.store.read("texts", {"text_id": before["text_id"][0]}).to_dict("records")
+    other = {**edited, "text": "Etwas ganz anderes steht jetzt da", "digest": "d" * 64, "group_id": "g" * 16}
+    after.store.put("texts", pd.DataFrame([other]))
+    found = corpus.labelled(after.settings, after.classifier)
+    assert set(before["text_id"]) - set(found["text_id"]) == {edited["text_id"]}
+    assert "1 texts read otherwise" in caplog.text
 
 
 def test_the_test_split_is_never_opened_in_training(after, nights):
