@@ -131,7 +131,7 @@ def test_other_dags_are_none_of_its_business() -> None:
 
 
 def test_the_sample_is_dropped_once(tmp_path: Path) -> None:
-    """The files reach their inboxes whole, and none again once they were ingested; a mark says that the campaign is there."""
+    """The files reach their inboxes whole, and none again once they were ingested; a mark says that they are there."""
     settings = Settings.load(home=tmp_path, env={})
     for folder in (settings.inbox_annotations, settings.inbox_posts, settings.raw):
         folder.mkdir(parents=True)
