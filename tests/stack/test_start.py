@@ -1,7 +1,7 @@
 """What a start of the stack waits for, asks of Airflow and tells its processes; nothing of it is started here."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,15 +100,17 @@ def test_a_sqlite_file_elsewhere_is_no_registry_of_the_stack(tmp_path: Path) -> 
 
 
 @pytest.fixture
-def started(place: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[list[str]]]:
-    """``started(answer)``: which commands of Airflow a start runs to their end when ``pools get`` ends with it."""
+def started(place: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], list[list[str]]]]:
+    """``started(answer)``: which commands of Airflow a start runs to their end when ``pools get`` does this."""
+    children: list[subprocess.Popen[bytes]] = []
 
     def start(answer: str) -> list[list[str]]:
         ran: list[list[str]] = []
 
         def instead(command: list[str], *_: Any) -> subprocess.Popen[bytes]:
             ran.append(command[4:])
-            return subprocess.Popen([answer if command[4:6] == ["pools", "get"] else "true"])
+            children.append(subprocess.Popen(answer.split() if command[4:6] == ["pools", "get"] else ["true"]))
+            return children[-1]
 
         monkeypatch.setattr(processes, "start", instead)
         monkeypatch.setattr(stack._Start, "_start", lambda *_: None)
@@ -118,7 +120,10 @@ def started(place: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
         stack._Start(place, site, None).run()
         return ran
 
-    return start
+    yield start
+    for child in children:
+        child.kill()
+        child.wait()
 
 
 @pytest.mark.parametrize(("answer", "imports"), [("true", 0), ("false", 1)], ids=["there", "missing"])
@@ -133,9 +138,9 @@ def test_a_setup_that_does_not_end_is_said(
     started: Callable[[str], list[list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a home that is too slow the error names the command and its log."""
-    monkeypatch.setattr(stack, "SECONDS_TO_START", 0.0)
-    with pytest.raises(StackError, match=r"setup\.log: `airflow db migrate` has not ended after 0 s"):
-        started("true")
+    monkeypatch.setattr(stack, "SECONDS_TO_START", 3.0)
+    with pytest.raises(StackError, match=r"setup\.log: `airflow pools get` has not ended after 3 s"):
+        started("sleep 60")
 
 
 def test_connections_and_variables_of_ones_own_reach_airflow(place: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
