@@ -14,6 +14,7 @@ from aufruf.classifier import Classifier
 from aufruf.data import intake
 from aufruf.schemas import Annotation, QuarantinedRow, Text
 from aufruf.settings import Settings
+from aufruf.steps.ingest import ingest
 from aufruf.store import Store
 
 SPELLINGS = {"call": ("True", "ja"), "no_call": ("False", "nein"), "abstain": ("Unsure",)}
@@ -146,3 +147,14 @@ def zeeschuimer() -> Callable[..., str]:
         return json.dumps(envelope) + "\n"
 
     return line
+
+
+@pytest.fixture
+def take(settings: Settings, classifier: Classifier) -> Callable[..., list[Any]]:
+    """The step itself on these files; what it says of each."""
+
+    def taking(*paths: Path, **options: Any) -> list[Any]:
+        entries: list[Any] = ingest(settings, [classifier], paths, **options)["files"]
+        return entries
+
+    return taking

@@ -42,15 +42,6 @@ def master(written: Callable[..., Path]) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
-def take(settings: Settings, classifier: Classifier) -> Callable[..., list[Any]]:
-    def taking(*paths: Path, **options: Any) -> list[Any]:
-        entries: list[Any] = ingest(settings, [classifier], paths, **options)["files"]
-        return entries
-
-    return taking
-
-
 def stored(store: Store) -> dict[str, str]:
     texts = store.read("texts")
     return dict(zip(texts["text_id"], texts["text"], strict=True))

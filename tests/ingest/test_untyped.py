@@ -12,7 +12,6 @@ from aufruf.classifier import Classifier
 from aufruf.data import identity
 from aufruf.schemas import Text
 from aufruf.settings import Settings
-from aufruf.steps.ingest import ingest
 from aufruf.steps.label import label
 from aufruf.steps.split import split
 from aufruf.store import Store
@@ -41,15 +40,6 @@ def frame(written: Callable[..., Path]) -> Callable[..., Path]:
         return written(name, "Text,uuid,Filename,Identifier,coder,from_name,value\n" + "".join(lines))
 
     return write
-
-
-@pytest.fixture
-def take(settings: Settings, classifier: Classifier) -> Callable[..., list[Any]]:
-    def taking(*paths: Path, **options: Any) -> list[Any]:
-        entries: list[Any] = ingest(settings, [classifier], paths, **options)["files"]
-        return entries
-
-    return taking
 
 
 @pytest.fixture

@@ -132,8 +132,8 @@ def _patience() -> dict[str, str]:
         "WORKERS__EXECUTION_API_TIMEOUT": "30",  # the first task's answer takes longer than the default 5 s
         "DAG_PROCESSOR__REFRESH_INTERVAL": "60",  # seconds until a new file is seen; looking costs a core for moments
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
-        # Looking at a run takes 50 ms of a core. The defaults, 20 runs and a second, cost a core while many runs are
-        # under way, and let a task that could begin wait for the other 19.
+        # Airflow's defaults, 20 runs a look and a pause of a second, keep a core busy while many runs are under way,
+        # and let a task that could begin wait for the other 19.
         "SCHEDULER__MAX_DAGRUNS_PER_LOOP_TO_SCHEDULE": "4",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",  # tasks cut off by `down` are retried that soon
