@@ -12,8 +12,9 @@ from airflow.sdk.listener import get_listener_manager
 
 LATER = ("great_expectations", "datasets", "transformers.trainer", "transformers.models.auto.modeling_auto")  # by steps
 READING = ("airflow.dag_processing.dagbag", "aufruf_airflow.task")  # what reads a DAG file, and what all of them load
+WATCHING = ("aufruf_airflow.ended",)  # what looks after a task
 _STEPS = (f"aufruf.steps.{step.name}" for step in iter_modules(import_module("aufruf.steps").__path__))
 
-for _name in (*_STEPS, *LATER, *READING):
+for _name in (*_STEPS, *LATER, *READING, *WATCHING):
     import_module(_name)
 get_listener_manager()  # reads the plugins as tasks see them, and keeps them
