@@ -17,4 +17,4 @@ def _wait_for_either(self: ActivitySubprocess, max_wait_time: float, *more: Any,
     return _wait(self, max_wait_time if self._open_sockets else min(max_wait_time, LOOK), *more, **named)
 
 
-ActivitySubprocess._service_subprocess = _wait_for_either  # type: ignore[method-assign]
+ActivitySubprocess._service_subprocess = _wait_for_either
