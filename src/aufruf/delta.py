@@ -22,9 +22,15 @@ def select(found: DeltaTable, wanted: pa.Schema, where: str, *, distinct: bool =
     there = {field.name for field in found.schema().fields}
     listed = ", ".join(name if name in there else f"null as {name}" for name in wanted.names)
     query = f"select {'distinct ' if distinct else ''}{listed} from t {where}"  # noqa: S608 - names are ours, values are quoted
+    for batch in answers(QueryBuilder().register("t", found), query):
+        yield batch.cast(wanted)  # string views, with which a query answers, cannot be filtered
+
+
+def answers(asked: QueryBuilder, sql: str) -> Iterator[pa.RecordBatch]:
+    """The batches that a query answers with. Raises DeltaError when a file cannot be read."""
     try:
-        for batch in QueryBuilder().register("t", found).execute(query):
-            yield pa.record_batch(batch).cast(wanted)  # string views, with which a query answers, cannot be filtered
+        for batch in asked.execute(sql):
+            yield pa.record_batch(batch)
     except Exception as error:
         if type(error) is not Exception:  # a query that fails raises just that
             raise

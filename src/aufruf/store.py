@@ -43,8 +43,7 @@ class Store:
             found = self._open(table, version)
             names = [] if found is None else pa.table(found.get_add_actions(flatten=True))["path"].to_pylist()
         except (DeltaError, OSError) as error:
-            why = str(error).strip().splitlines()[-1][:300]
-            raise DataRefused(f"the log of the table {table} cannot be read: {why}", where=self.uri) from error
+            raise DataRefused(f"the log of the table {table} cannot be read: {_why(error)}", where=self.uri) from error
         return None if found is None else (found.version(), frozenset(map(str, names)))
 
     def read(
@@ -58,7 +57,8 @@ class Store:
 
         An absent table reads as no rows, with the right columns.
         """
-        found = self._open(table, version)
+        with self._reading(table):
+            found = self._open(table, version)
         names = list(columns or schema_of(table).names)
         if found is None:
             return as_frame(selected(table, names).empty_table())
@@ -66,27 +66,26 @@ class Store:
         wanted = selected(table, dict.fromkeys([*names, *long]))
         lists = {column: pa.array(dict.fromkeys(values), pa.string()) for column, values in long.items()}
         batches = []
-        for batch in delta.select(found, wanted, where_clause(short, long)):
-            for column, values in lists.items():
-                batch = batch.filter(pc.is_in(batch[column], values))
-            if batch.num_rows:
-                batches.append(batch.select(names))
+        with self._reading(table):
+            for batch in delta.select(found, wanted, where_clause(short, long)):
+                for column, values in lists.items():
+                    batch = batch.filter(pc.is_in(batch[column], values))
+                if batch.num_rows:
+                    batches.append(batch.select(names))
         return as_frame(pa.Table.from_batches(batches, selected(table, names)))
 
     def distinct(self, table: str, columns: Sequence[str]) -> pd.DataFrame:
         """The different combinations of these columns that occur, in no particular order."""
-        found, wanted = self._open(table), selected(table, columns)
-        if found is None:
-            return as_frame(wanted.empty_table())
-        return as_frame(pa.Table.from_batches(delta.select(found, wanted, "", distinct=True), wanted))
+        wanted = selected(table, columns)
+        with self._reading(table):
+            found = self._open(table)
+            batches = [] if found is None else list(delta.select(found, wanted, "", distinct=True))
+        return as_frame(pa.Table.from_batches(batches, wanted))
 
     def count(self, table: str, where: Mapping[str, str] | None = None) -> int:
         """How many rows match."""
-        found = self._open(table)
-        if found is None:
-            return 0
-        query = f"select count(*) as n from t {where_clause(where or {})}"  # noqa: S608 - values are quoted
-        return int(pa.table(QueryBuilder().register("t", found).execute(query))["n"][0].as_py())
+        query = f"select count(*) as n from {table} {where_clause(where or {})}"  # noqa: S608 - values are quoted
+        return int(next(self.query(query, table))["n"][0].as_py())
 
     def query(self, sql: str, *tables: str) -> Iterator[pa.RecordBatch]:
         """The batches that a SELECT over these tables answers with, one at a time; an absent table has no rows.
@@ -96,10 +95,11 @@ class Store:
         with tempfile.TemporaryDirectory(prefix="aufruf-") as nowhere:
             asked = QueryBuilder()
             for table in tables:
-                found = self._open(table) or DeltaTable.create(f"{nowhere}/{table}", schema=schema_of(table))
-                asked.register(table, found)
-            for batch in asked.execute(sql):
-                yield pa.record_batch(batch)
+                with self._reading(table):
+                    found = self._open(table)
+                asked.register(table, found or DeltaTable.create(f"{nowhere}/{table}", schema=schema_of(table)))
+            with self._reading(*tables):
+                yield from delta.answers(asked, sql)
 
     def add(self, table: str, rows: pd.DataFrame | Sequence[Any]) -> int:
         """Insert the rows whose key is not there yet; known rows stay as they are. Returns how many."""
@@ -257,6 +257,18 @@ class Store:
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
+    def _reading(self, *tables: str) -> Iterator[None]:
+        """A file that is damaged, gone or not ours to read, as a failure that names the tables."""
+        try:
+            yield
+        except (DeltaError, OSError) as error:
+            raise AufrufError(
+                f"the lake cannot be read ({', '.join(tables)}): {_why(error)}",
+                where=self.uri,
+                next="Run the command again; if a file stays unreadable, `aufruf restore` an archive of before.",
+            ) from error
+
+    @contextmanager
     def _writing(self, table: str) -> Iterator[None]:
         """What the disk or the object store refuses, as a failure that names the table."""
         try:
@@ -264,9 +276,8 @@ class Store:
         except CommitFailedError:
             raise
         except (DeltaError, OSError) as error:
-            why = str(error).strip().splitlines()[-1][:300]
             raise AufrufError(
-                f"the table {table} could not be written: {why}",
+                f"the table {table} could not be written: {_why(error)}",
                 where=self.uri,
                 next="Free space or make the folder writable, and run the command again; the table is as it was.",
             ) from error
@@ -281,3 +292,7 @@ class Store:
             if found is None:
                 raise
             return found
+
+
+def _why(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1][:300]

@@ -417,3 +417,24 @@ def test_purged_rows_are_nowhere_in_the_lake(store, tmp_path):
     assert set(labels(store)) == {"b0", "b1", "b2", "c"}
     with pytest.raises(DataRefused, match="version 1 of the table labels is kept no longer"):
         store.read("labels", version=1)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda store: store.read("labels"),
+        lambda store: store.distinct("labels", ["label"]),
+        lambda store: store.count("labels", {"label": "call"}),
+        lambda store: list(store.query("select text_id from labels", "labels")),
+    ],
+    ids=["read", "distinct", "count", "query"],
+)
+@pytest.mark.parametrize("spoilt", ["_delta_log/*.json", "*.parquet"])
+def test_a_lake_that_cannot_be_read_says_so(store, tmp_path, asked, spoilt):
+    """Whatever asks a damaged table fails with a sentence that names it, and may be tried again; never with a trace."""
+    store.add("labels", [label("one")])
+    for file in tmp_path.rglob(f"labels/{spoilt}"):
+        file.write_bytes(b"{")
+    with pytest.raises(AufrufError, match=r"the lake cannot be read \(labels\)") as found:
+        asked(store)
+    assert found.type is AufrufError
