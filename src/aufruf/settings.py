@@ -63,7 +63,7 @@ class Settings:
     @property
     def registry_url(self) -> str:
         """The address of the tracking server that people are shown, without a login and a slash at its end."""
-        return re.sub(r"(?<=://)[^/@]*@", "", self.mlflow_url or self.tracking_uri).rstrip("/")
+        return without_login(self.mlflow_url or self.tracking_uri)
 
     @property
     def inbox_annotations(self) -> Path:
@@ -138,6 +138,11 @@ class Settings:
 def whole_path(name: str, base: Path) -> str:
     """A name written as a path (``./NAME``, ``~/NAME``, ``/PATH``) as a whole one, from ``base`` on; others as is."""
     return str((base / Path(name).expanduser()).resolve()) if name.startswith((".", "/", "~")) else name
+
+
+def without_login(url: str) -> str:
+    """An address that people may be shown: without name and password, and without a slash at its end."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url).rstrip("/")
 
 
 def _lake(written: str) -> str:

@@ -6,6 +6,8 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from aufruf.settings import without_login
+
 PAGES = "/aufruf/classifiers"  # where plugins/classifier_pages.py is mounted
 
 
@@ -17,8 +19,8 @@ def base_url() -> str:
 
 
 def server() -> str:
-    """The tracking server's address when a browser can open it, else nothing."""
-    uri = (os.environ.get("AUFRUF_MLFLOW_URL") or os.environ.get("MLFLOW_TRACKING_URI", "")).rstrip("/")
+    """The tracking server's address, without a login, when a browser can open it, else nothing."""
+    uri = without_login(os.environ.get("AUFRUF_MLFLOW_URL") or os.environ.get("MLFLOW_TRACKING_URI", ""))
     return uri if uri.startswith(("http://", "https://")) else ""
 
 

@@ -34,7 +34,7 @@ def ways(dag_run: Any, base: str, server: str) -> list[tuple[str, str]]:
     made = [(name, links.report(base, classifier, task, said[task])) for task, name in _PAGES.items() if task in said]
     models = [
         found
-        for task in ("train", "evaluate", "score.opened")
+        for task in ("train", "evaluate", "score.closed")
         for found in (
             ("Run in MLflow", links.run(server, said.get(task, {}))),
             ("Version in MLflow", links.version(server, classifier, said.get(task, {}))),

@@ -25,7 +25,7 @@ from aufruf.classifier import Classifier, choose, names
 from aufruf.errors import AufrufError
 from aufruf.sections import Occasion
 from aufruf.settings import Settings
-from aufruf_airflow.links import PAGES, base_url
+from aufruf_airflow.links import PAGES, base_url, classifier_of
 
 CURE = "cure"  # key under which a failing task leaves what to do: the note on its run is made of it
 _SECONDS = 10.0
@@ -58,10 +58,10 @@ def failed(context: Any) -> None:
     ti, error = context["ti"], context.get("exception")
     ours = isinstance(error, AufrufError | AirflowException)
     why = str(error) if ours else f"{type(error).__name__ if error else 'it was killed'}; its log says more"
-    classifier, dot, _ = ti.dag_id.rpartition(".")
+    classifier = classifier_of(ti.dag_id, ti.task_id)
     occasion = _OCCASIONS.get(ti.task_id, "failure")
     said = {"held_back": "Data was held back", "drift": "Drift"}.get(occasion, f"{ti.dag_id}: {ti.task_id} failed")
-    tell(occasion, f"{said}: {why}", ti.log_url, [classifier] if dot else names(Settings.load()))
+    tell(occasion, f"{said}: {why}", ti.log_url, [classifier] if classifier else names(Settings.load()))
 
 
 def decided(name: str, result: dict[str, Any]) -> None:

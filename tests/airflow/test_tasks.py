@@ -72,14 +72,14 @@ LINK = """
 import json, sys, types
 sys.path.insert(0, sys.argv[1])
 import mlflow_links
-link = lambda dag: mlflow_links.ModelsLink().get_link(None, ti_key=types.SimpleNamespace(dag_id=dag))
+link = lambda dag: mlflow_links.ModelsLink().get_link(None, ti_key=types.SimpleNamespace(dag_id=dag, task_id="train"))
 print("\\n" + json.dumps([link("my.own.train"), link("ingest"), mlflow_links.MlflowLinks.external_views]))
 """
 
 
 def test_tasks_link_to_their_models(airflow: Any, make: Any, tmp_path: Path) -> None:
-    """A classifier's tasks link to its registered model, `ingest` to none, the menu to the server."""
-    server = "http://127.0.0.1:5000/"
+    """A classifier's tasks link to its registered model, `ingest` to none, the menu to the server: without a login."""
+    server = "http://me:secret@127.0.0.1:5000/"
     models, none, menu = airflow.python(make(tmp_path), LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI=server)
     assert (models, none) == ("http://127.0.0.1:5000/#/models/my.own", "")
     assert [(entry["name"], entry["href"]) for entry in menu] == [("MLflow", "http://127.0.0.1:5000")]

@@ -146,6 +146,7 @@ notify.failed(context("mine.train", "split", ValueError("a post's words")))
 notify.failed(context("ingest", "refusals", AirflowFailException("bad.csv: refused.")))
 notify.failed(context("mailed.train", "split", AirflowFailException("lake: it is dry <script>. Wait for rain.")))
 notify.failed(context("quiet.train", "split", AirflowFailException("nobody asked")))
+notify.failed(context("ingest", "label.quiet", AirflowFailException("nobody asked")))
 notify.failed(context("deaf.train", "split", AirflowFailException("to an address that is not there")))
 verdict = {"challenger": "4", "reasons": ["better"], "status": "new"}
 for said in ("promoted", "waiting", "kept"):

@@ -8,6 +8,7 @@ import pytest
 from aufruf import errors
 from aufruf.errors import AufrufError, DataRefused, LeakFound, NothingYet, UsageError, nearest
 from aufruf.settings import Settings
+from aufruf.stack.environment import Site, airflow_environment, urls
 
 
 def test_everything_lives_under_home(tmp_path):
@@ -133,3 +134,13 @@ def test_the_nearest_word_is_named():
     assert nearest("trian", ["train", "test"]) == "Did you mean 'train'?"
     assert nearest("qqq", ["train", "test"]) == "Known: test, train."
     assert nearest("qqq", []) == "Known: none."
+
+
+def test_people_are_shown_no_login(tmp_path):
+    """An address of a tracking server is shown without its name and password; tasks are handed the whole one."""
+    written = "https://me:secret@mlflow.example/"
+    settings = Settings.load(home=tmp_path, env={"MLFLOW_TRACKING_URI": written})
+    assert settings.registry_url == urls(settings)["mlflow"] == "https://mlflow.example"
+    site = Site(settings, {"AUFRUF_DAGS": str(Path(__file__).resolve().parents[2] / "dags")})
+    handed = airflow_environment(settings, site, "mark", None)["MLFLOW_TRACKING_URI"]
+    assert handed == settings.tracking_uri == written

@@ -9,13 +9,12 @@ import hashlib
 import json
 import logging
 import os
-import re
 import secrets
 import time
 from pathlib import Path
 from typing import Any
 
-from aufruf.settings import Settings
+from aufruf.settings import Settings, without_login
 
 log = logging.getLogger(__name__)
 Record = dict[str, Any]  # one of: metrics, params and tags; inputs; a file; the end
@@ -26,7 +25,7 @@ def server(settings: Settings) -> str:
 
     The login in an address makes no other server.
     """
-    told = re.sub(r"(?<=://)[^/@]*@", "", settings.tracking_uri).rstrip("/")
+    told = without_login(settings.tracking_uri)
     return hashlib.sha256(b"embedded" if settings.embedded_registry else told.encode()).hexdigest()[:10]
 
 

@@ -39,7 +39,7 @@ def urls(settings: Settings) -> dict[str, str]:
     ours = f"http://{HOST}:{settings.mlflow_port}"
     return {
         "airflow": f"http://{HOST}:{settings.airflow_port}",
-        "mlflow": ours if settings.embedded_registry else settings.tracking_uri,
+        "mlflow": ours if settings.embedded_registry else settings.registry_url,
     }
 
 
@@ -85,7 +85,7 @@ def airflow_environment(settings: Settings, site: Site, mark: str, preset: str |
     env |= {name: value for name, value in os.environ.items() if name.startswith(_TOLD)}
     env |= {
         "AUFRUF_PRESET": preset or "",
-        "MLFLOW_TRACKING_URI": urls(settings)["mlflow"],
+        "MLFLOW_TRACKING_URI": urls(settings)["mlflow"] if settings.embedded_registry else settings.tracking_uri,
         "AUFRUF_WEBHOOK_SECRET_FILE": str(_webhook_file(settings)),
         "TOKENIZERS_PARALLELISM": "false",  # its threads do not survive the fork into a task
         "OMP_NUM_THREADS": env.get("OMP_NUM_THREADS") or str(min(_cores(), 8)),  # small batches gain no more

@@ -23,7 +23,7 @@ def standing(settings: Settings) -> dict[str, Any]:
     """
     state = _recorded(settings)
     if settings.pages_url and not state:
-        urls = {"pages": settings.pages_url, "mlflow": settings.mlflow_url or settings.tracking_uri}
+        urls = {"pages": settings.pages_url, "mlflow": settings.registry_url}
         return {"status": "elsewhere", "unwell": [], "urls": urls, "logs": str(settings.home / "airflow" / "logs")}
     settings, dead, parts = as_started(settings, state), _dead(state), state.get("components", {})
     if not parts or len(dead) == len(parts):

@@ -9,7 +9,7 @@ from aufruf import stack
 from aufruf.classifier import Classifier
 from aufruf.data import inbox
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
-from aufruf.settings import Settings
+from aufruf.settings import Settings, without_login
 from aufruf.steps import corpus, findings
 from aufruf.steps.champion import REFUSED
 from aufruf.steps.quarantine import waiting
@@ -46,7 +46,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         "scored": 0 if found is None else len(found),
         "calls": 0 if found is None else int(corpus.calls(found["label"], classifier).sum()),
         "report": str(page) if page else None,
-        "tracking": settings.tracking_uri,
+        "tracking": without_login(settings.tracking_uri),
     }
     return {**facts, "next": _next(facts)}
 
