@@ -72,6 +72,16 @@ def test_a_test_text_that_now_reads_like_a_learnt_one_counts_nowhere(store, clas
     assert store.version("signatures") is None
 
 
+def test_figures_are_of_the_words_as_they_read_now(store, classifier):
+    """A test text that was edited before anybody scored it counts everywhere with what is said of it now."""
+    many = classifier.model_copy(update={"explain": classifier.explain.model_copy(update={"mismatches": 99})})
+    first, now = "So stand es zuerst da, ohne jeden Aufruf", "So steht es jetzt da, noch immer ohne jeden"
+    store.add("labels", [Label(*KEY, "late", "call", 2, 1.0, "unanimous", NOW)])
+    store.add("splits", [SplitRow(*KEY, "late", digest(first), "late", "test", "", NOW)])
+    edited(store, "late", now)
+    assert counts(store, many) == dict.fromkeys(["errors", "record", "doubts", "watched", "mismatches"], 25)
+
+
 def test_what_is_not_edited_costs_no_proof(store, classifier, monkeypatch):
     """The proof is made only where a text of these sides has been edited; of other sides none matters."""
     monkeypatch.setattr(corpus, "alike", None)

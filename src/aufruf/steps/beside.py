@@ -22,12 +22,7 @@ def track_record(store: Store, classifier: Classifier, version: str) -> Callable
     The texts are those of the frozen test set with a label, as they were scored, at most 50 within 0.1 of the
     probability. None with fewer than 20 of them.
     """
-    mine = {"classifier": classifier.name}
-    test = corpus.in_use(store, classifier, "test")[["text_id"]]
-    said = store.read("predictions", {**mine, "model_version": version}, ["text_id", "digest", "probabilities"])
-    labels = store.read("labels", mine, ["text_id", "label"]).dropna()
-    now = store.read("texts", {"text_id": test["text_id"].tolist()}, ["text_id", "digest"])
-    rows = test.merge(now, on="text_id").merge(said, on=["text_id", "digest"]).merge(labels, on="text_id")
+    rows = corpus.answered(store, classifier, version)
     scores = np.array([one[classifier.positive] for one in rows["probabilities"]], dtype=float)
     truth = corpus.calls(rows["label"], classifier)
 

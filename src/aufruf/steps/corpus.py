@@ -82,6 +82,22 @@ def in_use(store: Store, classifier: Classifier, *sides: str) -> pd.DataFrame:
     return used[used["split"].isin(sides)].reset_index(drop=True)
 
 
+def answered(store: Store, classifier: Classifier, version: str, *facts: str) -> pd.DataFrame:
+    """The test texts in use that have a label and that a version has scored, as they read now.
+
+    Columns: those of the ledger, label, label_said, probabilities, and ``facts`` of the texts.
+    """
+    mine = {"classifier": classifier.name}
+    test = in_use(store, classifier, "test").drop(columns="digest")
+    these = {"text_id": test["text_id"].tolist()}
+    now = store.read("texts", these, list(dict.fromkeys(("text_id", "digest", *facts))))
+    labels = store.read("labels", {**mine, **these}, ["text_id", "label"]).dropna()
+    columns = ["text_id", "digest", "label", "probabilities"]
+    said = store.read("predictions", {**mine, **these, "model_version": version}, columns)
+    rows = test.merge(now, on="text_id").merge(labels, on="text_id")
+    return rows.merge(said, on=["text_id", "digest"], suffixes=("", "_said"))
+
+
 def examples(frame: pd.DataFrame, split: str, classifier: Classifier) -> Examples:
     """The rows of one split, targets in the classifier's order. Raises DataRefused for a label that it lacks."""
     part = frame[frame["split"] == split]

@@ -39,14 +39,7 @@ def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
     Texts of one post, wording or account err together: each side's totals are cut to its number of groups, or to what
     its texts are worth by account where that is less. It makes the intervals wider and leaves the rates as they are.
     """
-    mine = {"classifier": classifier.name}
-    test = corpus.in_use(store, classifier, "test")[["text_id", "group_id"]]
-    asked = ["text_id", "digest", "platform", "post_id", "author"]
-    now = store.read("texts", {"text_id": test["text_id"].tolist()}, asked)
-    test, labels = test.merge(now, on="text_id"), store.read("labels", mine, ["text_id", "label"])
-    said = store.read("predictions", {**mine, "model_version": version, "text_id": test["text_id"].tolist()})
-    rows = test.merge(labels[labels["label"].notna()], on="text_id")
-    rows = rows.merge(said[["text_id", "digest", "label"]], on=["text_id", "digest"], suffixes=("", "_said"))
+    rows = corpus.answered(store, classifier, version, "platform", "post_id", "author")
     rows["post_id"] = rows["post_id"].fillna(rows["text_id"])
     truth, told = (corpus.calls(rows[name], classifier) for name in ("label", "label_said"))
     sides = []

@@ -69,12 +69,7 @@ def tasks(settings: Settings, classifier: Classifier, which: str, version: str |
 
 def disputed(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
     """The test rows that a version has scored: text_id, label, label_said, probabilities."""
-    mine = {"classifier": classifier.name}
-    test = corpus.in_use(store, classifier, "test")[["text_id", "digest"]]
-    labels = store.read("labels", mine, ["text_id", "label"]).dropna()
-    said = store.read("predictions", {**mine, "model_version": version, "text_id": test["text_id"].tolist()})
-    said = said[["text_id", "digest", "label", "probabilities"]]
-    return test.merge(labels, on="text_id").merge(said, on=["text_id", "digest"], suffixes=("", "_said"))
+    return corpus.answered(store, classifier, version)[["text_id", "label", "label_said", "probabilities"]]
 
 
 def _approval(classifier: Classifier, verdict: Verdict | None, approve_at: str | None) -> list[Waiting]:
