@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from aufruf.data.identity import digest, group_id
-from aufruf.schemas import Label, Prediction, SplitRow, Text
+from aufruf.schemas import Annotation, Label, Prediction, SplitRow, Text
 from aufruf.settings import Settings
 from aufruf.steps import corpus
 from aufruf.steps.beside import track_record
 from aufruf.steps.chosen import mismatches
 from aufruf.steps.findings import said
+from aufruf.steps.mismatches import tasks
 from aufruf.steps.prevalence import test_errors as errors_of
 from aufruf.steps.waiting import disputed
 from aufruf.steps.watched import corpus_frame
@@ -87,3 +88,14 @@ def test_what_is_not_edited_costs_no_proof(store, classifier, monkeypatch):
     monkeypatch.setattr(corpus, "alike", None)
     edited(store, "learnt", WORDS["t00"])
     assert len(corpus.in_use(store, classifier, "test")) == 24
+
+
+def test_a_queue_of_doubts_counts_the_votes_that_count(store, classifier):
+    """Not those of excluded annotators, nor votes for what the text said before."""
+    rule = classifier.model_copy(update={"votes": classifier.votes.model_copy(update={"exclude": ["rash"]})})
+    now, before = group_id(WORDS["t00"]), group_id("So stand es einmal da")
+    cast = [("one", "call", now), ("two", "call", now), ("rash", "no_call", now), ("late", "no_call", before)]
+    votes = [Annotation(*KEY, "t00", who, says, NOW, "v", group_id=of) for who, says, of in cast]
+    store.add("annotations", votes)
+    [task] = [one for one in tasks(store, rule, disputed(store, rule, "1")) if one["data"]["text_id"] == "t00"]
+    assert task["data"]["votes"] == {"call": 2}

@@ -75,12 +75,16 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
     return {**result, "changed": written, "status": "new" if written else "nothing to do"}
 
 
+def counted(store: Store, classifier: Classifier) -> pd.DataFrame:
+    """The votes that count: text_id, annotator, label and more."""
+    found = _decide(store, classifier, store.read("labels", {"classifier": classifier.name}))
+    return found.votes[found.standing == batches.COUNTS]
+
+
 def counting(store: Store, classifier: Classifier) -> pd.DataFrame:
     """The first codings that count - text_id, annotator, label - of undecided texts too: without those, all would
     agree."""
-    found = _decide(store, classifier, store.read("labels", {"classifier": classifier.name}))
-    counted = agreement.first_codings(found.votes[found.standing == batches.COUNTS])
-    return counted[["text_id", "annotator", "label"]]
+    return agreement.first_codings(counted(store, classifier))[["text_id", "annotator", "label"]]
 
 
 def undecided(settings: Settings, classifier: Classifier) -> list[dict[str, Any]]:

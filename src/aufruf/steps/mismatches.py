@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.data import people, queue
-from aufruf.data.agreement import shown
+from aufruf.data import queue
 from aufruf.model.mismatches import Mismatch, mismatches, neighbours
 from aufruf.reports.evaluation import Doubt, Near
+from aufruf.steps import label
 from aufruf.store import Store
 
 _SHOWN = 100  # with neighbours, on the page; the queue has them all
@@ -51,16 +51,9 @@ def doubts(store: Store, classifier: Classifier, said: pd.DataFrame, frame: pd.D
 def tasks(store: Store, classifier: Classifier, said: pd.DataFrame) -> list[dict[str, Any]]:
     """A Label Studio task for each of ``ranked``, in its order."""
     ids = said["text_id"].iloc[[one.row for one in ranked(classifier, said)]].tolist()
-    votes = store.read(
-        "annotations",
-        {"classifier": classifier.name, "text_id": ids},
-        ["text_id", "annotator", "label", "annotated_at"],
-    )
-    votes, rule = votes.assign(annotator=votes["annotator"].map(shown)), classifier.votes
-    votes, known = people.as_one(votes, rule.same_person), people.names(rule.same_person)
-    votes = votes[~votes["annotator"].isin({known.get(name, name) for name in map(shown, rule.exclude)})]
     texts = store.read("texts", {"text_id": ids}, ["text_id", "post_id", "text", "text_type"])
-    return queue.doubted(texts.drop_duplicates("text_id").set_index("text_id").loc[ids].reset_index(), votes)
+    ranks = texts.drop_duplicates("text_id").set_index("text_id").loc[ids].reset_index()
+    return queue.doubted(ranks, label.counted(store, classifier))
 
 
 def _votes(store: Store, classifier: Classifier) -> dict[str, str]:

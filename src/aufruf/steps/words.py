@@ -61,7 +61,7 @@ def write_words(
         by_party=_by_party(named, calls),
         suspects=_suspects(named, classifier, predictor),
     )
-    return page.write(settings.reports / classifier.name / "words", report)
+    return page.write(settings.reports / classifier.name / "words", report, classifier.report.mask)
 
 
 def _words_of(row: dict[Any, Any], classifier: Classifier) -> list[_Named]:
