@@ -27,7 +27,6 @@ def evidences(draw):
         challenger="9",
         champion="7" if champion else None,
         challenger_value=draw(shares),
-        champion_value=draw(shares) if champion else None,
         baseline_value=draw(st.none() | shares),
         difference=draw(intervals()) if champion else None,
         slices=draw(st.dictionaries(st.sampled_from(NAMES), shares)),

@@ -19,7 +19,6 @@ class Evidence:
     challenger: str  # version
     champion: str | None
     challenger_value: float
-    champion_value: float | None
     baseline_value: float | None
     difference: tuple[float, float, float] | None  # value, low, high of challenger - champion; None without champion
     slices: Mapping[str, float] = field(default_factory=dict)  # F1 of "party=X", of the challenger

@@ -108,7 +108,6 @@ def _decide(
         challenger=challenger.version,
         champion=champion.version if champion else None,
         challenger_value=ours["metrics"][gate.metric]["value"],
-        champion_value=theirs["metrics"][gate.metric]["value"] if theirs else None,
         baseline_value=ours["baseline"][gate.metric]["value"],
         difference=gap,
         slices=slices_of(measured.get("aufruf.slices")),

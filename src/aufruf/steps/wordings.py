@@ -23,19 +23,16 @@ def alike(
     wordings must be compared exactly.
     """
     wanted, named = sorted(set(texts["group_id"])), {"scheme": scheme(threshold)}
-    known = set(store.read("signatures", named, ["wording"])["wording"])
-    missing = [name for name in wanted if name not in known]
+    known = store.read("signatures", {**named, "wording": wanted})
+    missing = sorted(set(wanted) - set(known["wording"]))
     fresh = []
     for start in range(0, len(missing), _SHARD):
         signed = sign(_folded(store, missing[start : start + _SHARD], version), threshold)
+        fresh.append(signed)
         if keep:
             store.add("signatures", signed)
-        else:
-            fresh.append(signed)
-    rows = store.read("signatures", {**named, "wording": wanted})
-    return Alike(
-        signatures(pd.concat([rows, *fresh], ignore_index=True), threshold), _Reader(store, version), threshold
-    )
+    rows = pd.concat([known, *fresh], ignore_index=True)
+    return Alike(signatures(rows, threshold), _Reader(store, version), threshold)
 
 
 class _Reader:
