@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aufruf.classifier import Sweep
+from aufruf.model.resume import impatient
 from aufruf.model.studies import Studies
 from aufruf.model.sweep import SPACE, OnEpoch, Search
 
@@ -79,12 +80,8 @@ def _replayed(curves: Curves, spent: Callable[[], None], known: int | None = Non
 
 def _until_stopped(curve: list[float]) -> list[float]:
     """The epochs that early stopping lets happen."""
-    best, since = curve[0], 0
-    for epoch, value in enumerate(curve[1:], 2):
-        best, since = (value, 0) if value > best else (best, since + 1)
-        if since >= _PATIENCE:
-            return curve[:epoch]
-    return curve
+    stops = (epoch for epoch in range(1, len(curve)) if impatient(curve[:epoch], len(curve), _PATIENCE))
+    return curve[: next(stops, len(curve))]
 
 
 def _random(curves: Curves, trials: int, seed: int) -> Spent:
