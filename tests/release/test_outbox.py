@@ -11,7 +11,9 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread, Timer
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from aufruf.errors import AufrufError
 from aufruf.release import journal, outbox, server, tracking
@@ -103,6 +105,9 @@ def shut_out():
             def do_GET(self):
                 self.do_POST()
 
+            def do_PUT(self):
+                self.do_POST()
+
             def log_message(self, *_):
                 pass
 
@@ -114,6 +119,26 @@ def shut_out():
     for one in servers:
         one.shutdown()
         one.server_close()
+
+
+@pytest.fixture
+def on_s3(settings, name, tmp_path, monkeypatch):
+    """Settings of a home of its own, in which the files of runs go straight to an S3 store, and one that works."""
+    for key, value in {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(key, value)
+    store = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    store.start()
+    url = "http://{}:{}".format(*store.get_host_and_port())
+    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="runs")
+    away = replace(settings, home=tmp_path / "home")
+    server.client(away).create_experiment(name, artifact_location=f"s3://runs/{name}")
+    yield away, url
+    store.stop()
 
 
 def history(tracker, run_id, metric="f1"):
@@ -384,3 +409,42 @@ def test_hostile_values_arrive_or_are_cut(settings, name, value):
     expected = value.replace("\0", "").replace("\ud800", "?")
     assert found.data.tags["later"] == found.data.tags["t"] == expected[:8000]
     assert found.data.params["p"] == expected[:6000]
+
+
+def test_an_object_store_that_is_away_holds_up_a_file_and_nothing_else(on_s3, name, shut_out, monkeypatch):
+    """Its library's failures are of a family of their own; metrics go out meanwhile, and the file when it is back."""
+    settings, url = on_s3
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{shut_out(503)}")
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {})
+    run.figure("curves.png", b"drawn")
+    time.sleep(1)  # it was tried
+    run.epoch(1, {"epoch": 1, "f1": 0.5})
+    monkeypatch.setattr(tracking, "END_SECONDS", 1.0)
+    run.end("FINISHED")
+    assert history(tracker, run.id) == [(1, 0.5)]
+    assert tracker.find("")[0].info.status == "FINISHED"
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", url)
+    again = Tracker(settings, name)
+    assert [one.path for one in again.client.list_artifacts(run.id, "figures")] == ["figures/curves.png"]
+    assert lying(settings) == []
+
+
+def test_an_object_store_that_refuses_a_file_stops_no_command(on_s3, name, shut_out, monkeypatch, caplog):
+    """The file is put aside and told; the run ends, and the next command begins."""
+    settings, _ = on_s3
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{shut_out(403)}")
+    with Tracker(settings, name).run("train", {}, {}) as run:
+        run.figure("curves.png", b"drawn")
+    assert "MLflow refused a record of run" in caplog.text
+    assert Tracker(settings, name).client.get_run(run.id).info.status == "FINISHED"
+    assert [one.rpartition(".")[2] for one in lying(settings) if "refused" in one] == ["refused"]
+
+
+def test_a_model_that_the_object_store_does_not_take_is_a_sentence(on_s3, name, shut_out, monkeypatch, tmp_path):
+    """An upload that must be there says that the store does not take it."""
+    settings, _ = on_s3
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{shut_out(403)}")
+    (tmp_path / "weights").write_bytes(b"1")
+    with Tracker(settings, name).run("train", {}, {}) as run, pytest.raises(AufrufError, match="does not take weights"):
+        run._upload(tmp_path / "weights", "model")

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from aufruf.release.registry import Registry
+from aufruf.release.server import stored
 
 _PAGE = 200
 
@@ -29,9 +30,16 @@ def size_of(registry: Registry, place: str) -> int:
     """Bytes of the files below an artifact URI; 0 where there are none."""
     try:
         repository = get_artifact_repository(place, tracking_uri=registry.settings.tracking_uri)
-        return sum(int(file.file_size or 0) for file in _below(repository, None))
+        with stored():
+            return sum(int(file.file_size or 0) for file in _below(repository, None))
     except (MlflowException, OSError):
         return 0
+
+
+def delete_files(registry: Registry, place: str) -> None:
+    """Delete the files below an artifact URI for good. Raises MlflowException or OSError."""
+    with stored():
+        get_artifact_repository(place, tracking_uri=registry.settings.tracking_uri).delete_artifacts()
 
 
 def copies(registry: Registry, suffixes: Collection[str], largest: int) -> Iterator[tuple[str, Path]]:
@@ -45,10 +53,11 @@ def copies(registry: Registry, suffixes: Collection[str], largest: int) -> Itera
     registered = dict.fromkeys(registry.place(one) for one in registry.versions() if not one.source.startswith(whole))
     for place in [*places, *(one for one in registered if not one.startswith(whole))]:
         repository = get_artifact_repository(place, tracking_uri=registry.settings.tracking_uri)
-        for file in _below(repository, None):
-            if PurePosixPath(file.path).suffix in suffixes and int(file.file_size or 0) <= largest:
-                with tempfile.TemporaryDirectory(prefix="aufruf-") as folder:
-                    yield f"{place}/{file.path}", Path(repository.download_artifacts(file.path, folder))
+        with stored():
+            for file in _below(repository, None):
+                if PurePosixPath(file.path).suffix in suffixes and int(file.file_size or 0) <= largest:
+                    with tempfile.TemporaryDirectory(prefix="aufruf-") as folder:
+                        yield f"{place}/{file.path}", Path(repository.download_artifacts(file.path, folder))
 
 
 def _below(repository: Any, folder: str | None) -> Iterator[Any]:

@@ -20,7 +20,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from aufruf.release.journal import Journal, Record, age, fresh
-from aufruf.release.server import FAILURES, is_away, is_stranger, why
+from aufruf.release.server import FAILURES, is_away, is_stranger, stored, why
 
 log = logging.getLogger(__name__)
 LIMITS = {"metrics": 1000, "params": 100, "tags": 100}  # MLflow's, of one request
@@ -170,7 +170,7 @@ def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: Jo
     """
     try:
         _request(client, run_id, batch, journal.files)
-    except FAILURES as failure:
+    except Exception as failure:  # whatever a record does to the client, the others are not held up by it
         if is_away(failure) or is_stranger(failure):  # a password that was changed is no fault of the records
             raise
         if len(batch) > 1:  # one of them spoils the others
@@ -189,7 +189,8 @@ def _request(client: MlflowClient, run_id: str, batch: Sequence[Record], files: 
     elif "file" in first:
         path = files / first["file"]
         if path.exists():  # else it was delivered before
-            client.log_artifact(run_id, str(path), first["to"])
+            with stored():
+                client.log_artifact(run_id, str(path), first["to"])
             shutil.rmtree(path.parent, ignore_errors=True)
     else:
         client.log_batch(

@@ -13,7 +13,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
 from aufruf.errors import AufrufError, BundleRefused, NothingYet, UsageError
-from aufruf.release.server import client
+from aufruf.release.server import client, stored
 from aufruf.release.tracking import Run
 from aufruf.settings import Settings
 
@@ -240,10 +240,12 @@ class Registry:
     def _download(self, version: Version, folder: str) -> str:
         place = {"artifact_uri": self.place(version), "dst_path": folder, "tracking_uri": self.settings.tracking_uri}
         try:
-            return str(download_artifacts(**place))
+            with stored():
+                return str(download_artifacts(**place))
         except (MlflowException, OSError):
             self.place(version)  # a server that went away in the middle is waited for
-            return str(download_artifacts(**place))
+            with stored():
+                return str(download_artifacts(**place))
 
     def url(self, version: Version) -> str | None:
         """Where the run is shown, when the tracking server has pages and still knows the run."""

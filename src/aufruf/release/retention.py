@@ -7,9 +7,7 @@ An alias protects for ever, and so does a version of any registered model that w
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-from aufruf.release.artifacts import runs, size_of
+from aufruf.release.artifacts import delete_files, runs, size_of
 from aufruf.release.registry import Registry, Version, as_version
 
 _ENDED = ("FINISHED", "FAILED", "KILLED")
@@ -38,7 +36,7 @@ def delete_version(registry: Registry, version: Version) -> bool:
     own = _owns_files(registry, version)
     registry.client.delete_model_version(registry.name, version.version)
     if own:
-        get_artifact_repository(version.source, tracking_uri=registry.settings.tracking_uri).delete_artifacts()
+        delete_files(registry, version.source)
     return True
 
 
@@ -60,7 +58,7 @@ def old_runs(registry: Registry, before: int) -> list[OldRun]:
 def delete_run(registry: Registry, run: OldRun) -> None:
     """Delete the files of a run for good, and the run as MLflow does: `mlflow gc` makes an end of it."""
     if run.size:
-        get_artifact_repository(run.place, tracking_uri=registry.settings.tracking_uri).delete_artifacts()
+        delete_files(registry, run.place)
     registry.client.delete_run(run.run_id)
 
 

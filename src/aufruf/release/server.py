@@ -4,7 +4,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlparse
 
@@ -75,7 +76,8 @@ def patiently(call: Callable[[], T], uri: str, patience: float | None = None) ->
     deadline, pause = time.monotonic() + patience, 1.0
     while True:
         try:
-            return call()
+            with stored():
+                return call()
         except FAILURES as failure:
             if is_stranger(failure):
                 raise _shut_out(uri) from failure
@@ -88,9 +90,35 @@ def patiently(call: Callable[[], T], uri: str, patience: float | None = None) ->
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
+class StoreFailure(OSError):
+    """What an artifact store has answered; ``passing``: trying again can help."""
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__(str(failure))
+        told = getattr(failure, "response", None) or getattr(failure.__context__, "response", None) or {}
+        status = told.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        self.passing = status is None or _passing(status)
+
+
+@contextmanager
+def stored() -> Iterator[None]:
+    """Raises failures of S3's library, which has a family of its own, as StoreFailure: clients write there straight.
+
+    That library is there in a cluster only, and loading it takes as long as a command.
+    """
+    try:
+        yield
+    except Exception as failure:
+        if type(failure).__module__.partition(".")[0] not in {"boto3", "botocore"}:
+            raise
+        raise StoreFailure(failure) from failure
+
+
 def is_away(failure: Exception) -> bool:
     """True when trying again can help: nobody answers, the server has trouble, or its database is locked."""
     cause = _cause(failure)
+    if isinstance(cause, StoreFailure):
+        return cause.passing
     if isinstance(cause, requests.HTTPError) and cause.response is not None:
         return _passing(cause.response.status_code)
     if isinstance(cause, requests.RequestException | OperationalError | ConnectionError | TimeoutError):
