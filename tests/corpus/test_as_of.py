@@ -9,6 +9,7 @@ from tests.corpus.conftest import classifier, decided, text
 
 from aufruf.errors import DataRefused, UsageError
 from aufruf.release.tracking import Tracker
+from aufruf.schemas import Annotation
 from aufruf.settings import Settings
 from aufruf.steps import corpus
 from aufruf.steps.split import split
@@ -21,7 +22,7 @@ LONG = "Am Sonntag ist Wahltag: bitte geht alle wählen und nehmt eure Nachbarn 
 def trained(settings: Settings, logged: bool = True) -> tuple[str, pd.DataFrame]:
     """A run that logs what it has seen, as a training does; returns its id and the rows it saw."""
     frame = seen(corpus.labelled(settings, classifier()))
-    tags = corpus.data_seen(settings) | ({corpus.DATA: corpus.fingerprint(frame)} if logged else {})
+    tags = corpus.data_seen(corpus.versions(settings)) | ({corpus.DATA: corpus.fingerprint(frame)} if logged else {})
     with Tracker(settings, "c").run("train", tags, {}) as run:
         return run.id, frame.reset_index(drop=True)
 
@@ -50,6 +51,20 @@ def test_a_training_set_comes_back_as_it_was(settings: Settings, store: Store, s
     found = pd.read_parquet(out) if suffix == ".parquet" else pd.read_json(out, lines=True, dtype=False)
     columns = ["text_id", "digest", "split", "label", "text"]
     assert found[columns].to_numpy().tolist() == before[columns].to_numpy().tolist()
+
+
+def test_what_a_training_left_out_stays_out(settings: Settings, store: Store) -> None:
+    """A text whose votes were all for other words is no row of the run, nor of what is rebuilt once it was voted on."""
+    fill(store)
+    split(settings, classifier())
+    edited = corpus.labelled(settings, classifier())["text_id"].iloc[0]
+    store.add("annotations", [Annotation("c", edited, "one", "call", None, "f", group_id="otherwise")])
+    run, before = trained(settings)
+    store.add("annotations", [Annotation("c", edited, "two", "call", None, "f")])
+    assert edited in set(corpus.labelled(settings, classifier())["text_id"])
+    result = split(settings, classifier(), as_of=run)
+    assert (result["texts"], result["verified"]) == (len(before), "verified")
+    assert edited not in set(pd.read_csv(result["out"])["text_id"])
 
 
 def test_a_csv_runs_nothing(settings: Settings, store: Store) -> None:

@@ -123,7 +123,7 @@ def test_the_budget_is_kept(anywhere):
     assert all(set(line.params) == set(SPACE) for line in told.trials)
     assert found.best_value == pytest.approx(max(line.value for line in told.trials if line.state == "FINISHED"))
     assert objective(found.best, None, lambda *_: None) == pytest.approx(found.best_value)
-    assert best_of(anywhere.studies, found.study) == found.best
+    assert best_of(anywhere.studies, found.study) == (found.best, found.study)
 
 
 def test_no_configuration_is_trained_twice(night):

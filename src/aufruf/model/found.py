@@ -31,10 +31,16 @@ def summary(study: optuna.Study) -> Found:
     return Found(study.study_name, len(done), pruned, dict(best.params), float(best.value or 0))
 
 
-def best_of(studies: Studies, name: str) -> dict[str, Any] | None:
-    """The best hyperparameters of a study that was run, else None."""
-    study = studies.find(name)
-    return dict(study.best_trial.params) if study and finished(study) else None
+def best_of(studies: Studies, name: str) -> tuple[dict[str, Any], str] | None:
+    """The best hyperparameters of a study and its name; of the youngest of the same search where it has none itself.
+
+    None when no such study was run. Labels that arrive during a sweep make other data, and so another study's name:
+    what was found on nearly the same texts is a better guess than none.
+    """
+    for study in (studies.find(name), *studies.earlier(name)):
+        if study and finished(study):
+            return dict(study.best_trial.params), study.study_name
+    return None
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:

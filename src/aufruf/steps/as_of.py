@@ -57,6 +57,7 @@ def _versions(settings: Settings, run_id: str, tags: dict[str, str]) -> dict[str
             where=f"run {run_id}",
             next="Name the run of a training; `aufruf train` prints it.",
         )
+    written |= {corpus.VOTED: voted} if (voted := tags.get(f"aufruf.{corpus.VOTED}_version", "")).isdecimal() else {}
     versions = {table: int(version) for table, version in written.items()}
     store = Store(settings.lake)
     for table, version in versions.items():

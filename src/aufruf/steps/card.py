@@ -1,6 +1,7 @@
 """The model card: what is sealed with a version when it is trained, and what is added once it is measured."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from aufruf.release.tracking import Tracker
 from aufruf.reports import model_card
 from aufruf.schemas import NONE
 from aufruf.settings import Settings
-from aufruf.steps import corpus, label
+from aufruf.steps import label
 from aufruf.store import Store
 
 NAME = "README.md"  # in the sealed folder
@@ -31,9 +32,18 @@ def cost(seconds: float, kind: str, energy: Energy) -> dict[str, float]:
 
 
 def trained(
-    settings: Settings, classifier: Classifier, frame: pd.DataFrame, card: Card, made: Trained, commit: str | None
+    settings: Settings,
+    classifier: Classifier,
+    frame: pd.DataFrame,
+    at: Mapping[str, int],
+    card: Card,
+    made: Trained,
+    commit: str | None,
 ) -> str:
-    """The card of a version whose figures on the test split are not known yet; ``frame``: what it was trained on."""
+    """The card of a version whose figures on the test split are not known yet.
+
+    ``frame``: what it was trained on, read at the Delta versions ``at``.
+    """
     names = [*classifier.labels, *([NONE] if classifier.multi_label else [])]
     return model_card.trained(
         name=classifier.name,
@@ -44,7 +54,7 @@ def trained(
         tuned=classifier.scoring.threshold == "tuned",
         counted=names,
         splits=[_split(classifier, name, frame[frame["split"] == name]) for name in ("train", "validation")],
-        tables=corpus.versions(settings),
+        tables=at,
         **_votes(settings, classifier, frame),
         metric=classifier.gate.metric.replace("_", " "),
         best_value=made.best_value,

@@ -21,41 +21,50 @@ from aufruf.store import Store
 
 log = logging.getLogger(__name__)
 SEEN = ("splits", "labels", "texts")  # the tables that a training reads
+VOTED = "annotations"  # and the one that tells for which wording a label is; runs of before do not name it
 DATA = "aufruf.data_fingerprint"  # the tag of a run that says what rows it was trained on
 
 
 def labelled(settings: Settings, classifier: Classifier, at: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Texts with a decided label and a place in the ledger: text_id, text, digest, group_id, split, label.
 
-    ``at``: the Delta version of each of the tables splits, labels and texts (default: the newest, without the texts
-    whose votes are all for another wording: they lose their label with the next `aufruf label`). The three pairs of
+    ``at``: the Delta version of each of the tables, as ``versions`` gives them (default: the newest). Texts whose votes
+    are all for another wording are left out: they lose their label with the next `aufruf label`. The three pairs of
     splits are proved disjoint first. Raises NothingYet without a ledger, LeakFound on a leak.
     """
     store, mine = Store(settings.lake), {"classifier": classifier.name}
     versions = at or dict[str, int]()
-    ledger = store.read("splits", mine, version=versions.get("splits"))
-    if ledger.empty:
+    dealt = ledger(store, classifier, versions.get("splits"))
+    seen = versions.get("texts")
+    texts = store.read("texts", {"text_id": dealt["text_id"].tolist()}, [*FACTS, "text"], seen)
+    near = alike(store, texts, classifier.split.near_duplicate, seen)
+    dealt = usable(dealt, texts, near)
+    assert_disjoint(dealt, texts, near)
+    labels = store.read("labels", mine, ["text_id", "label"], versions.get("labels"))
+    frame = dealt[["text_id", "group_id", "split"]].merge(labels[labels["label"].notna()], on="text_id")
+    frame = frame.merge(texts[["text_id", "text", "digest"]], on="text_id")
+    if at is None or VOTED in at:
+        frame = frame[~frame["text_id"].isin(_read_otherwise(store, mine, texts, versions.get(VOTED)))]
+    return frame.sort_values("text_id", ignore_index=True)
+
+
+def ledger(store: Store, classifier: Classifier, version: int | None = None) -> pd.DataFrame:
+    """The classifier's rows of the table ``splits``. Raises NothingYet when there are none."""
+    rows = store.read("splits", {"classifier": classifier.name}, version=version)
+    if rows.empty:
         raise NothingYet(
             "no text has a split yet",
             where=classifier.name,
             next="Run `aufruf ingest`, `aufruf label`, `aufruf split`.",
         )
-    seen = versions.get("texts")
-    texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, [*FACTS, "text"], seen)
-    near = alike(store, texts, classifier.split.near_duplicate, seen)
-    ledger = usable(ledger, texts, near)
-    assert_disjoint(ledger, texts, near)
-    labels = store.read("labels", mine, ["text_id", "label"], versions.get("labels"))
-    frame = ledger[["text_id", "group_id", "split"]].merge(labels[labels["label"].notna()], on="text_id")
-    frame = frame.merge(texts[["text_id", "text", "digest"]], on="text_id")
-    if at is None:
-        frame = frame[~frame["text_id"].isin(_read_otherwise(store, mine, texts))]
-    return frame.sort_values("text_id", ignore_index=True)
+    return rows
 
 
-def _read_otherwise(store: Store, mine: Mapping[str, str], texts: pd.DataFrame) -> list[str]:
-    """Of the texts those that have votes, but none for the wording that they have now."""
-    votes = store.read("annotations", mine, ["text_id", "group_id"]).rename(columns={"group_id": "voted"})
+def _read_otherwise(
+    store: Store, mine: Mapping[str, str], texts: pd.DataFrame, version: int | None = None
+) -> list[str]:
+    """Of the texts those that have votes, but none for the wording that they have."""
+    votes = store.read(VOTED, mine, ["text_id", "group_id"], version).rename(columns={"group_id": "voted"})
     both = votes.merge(texts[["text_id", "group_id"]], on="text_id")
     fits = (both["voted"].isna() | (both["voted"] == both["group_id"])).groupby(both["text_id"]).any()
     found = fits.index[~fits.to_numpy(dtype=bool)].tolist()
@@ -70,15 +79,15 @@ def in_use(store: Store, classifier: Classifier, *sides: str) -> pd.DataFrame:
     What a training leaves out is left out of figures, too. Nothing is written. The proof needs all texts of the
     ledger, and is made only where one of these texts has been edited.
     """
-    ledger = store.read("splits", {"classifier": classifier.name})
-    rows = ledger[ledger["split"].isin(sides)]
+    dealt = store.read("splits", {"classifier": classifier.name})
+    rows = dealt[dealt["split"].isin(sides)]
     now = store.read("texts", {"text_id": rows["text_id"].tolist()}, ["text_id", "digest"])
     both = rows[["text_id", "digest"]].merge(now, on="text_id", suffixes=("", "_now"))
     if (both["digest"] == both["digest_now"]).all():
         return rows.reset_index(drop=True)
-    texts = store.read("texts", {"text_id": ledger["text_id"].tolist()}, FACTS)
+    texts = store.read("texts", {"text_id": dealt["text_id"].tolist()}, FACTS)
     near = alike(store, texts, classifier.split.near_duplicate, keep=False)
-    used = usable(ledger, texts, near)
+    used = usable(dealt, texts, near)
     return used[used["split"].isin(sides)].reset_index(drop=True)
 
 
@@ -126,9 +135,9 @@ def fingerprint(frame: pd.DataFrame, *parts: Any) -> str:
 def versions(settings: Settings) -> dict[str, int]:
     """The Delta versions of the tables that a training reads; a table without rows has none."""
     store = Store(settings.lake)
-    return {table: version for table in SEEN if (version := store.version(table)) is not None}
+    return {table: version for table in (*SEEN, VOTED) if (version := store.version(table)) is not None}
 
 
-def data_seen(settings: Settings) -> dict[str, Any]:
-    """The Delta versions of the tables a run reads, as tags."""
-    return {f"aufruf.{table}_version": version for table, version in versions(settings).items()}
+def data_seen(at: Mapping[str, int]) -> dict[str, Any]:
+    """The Delta versions of the tables that a run reads, as tags."""
+    return {f"aufruf.{table}_version": version for table, version in at.items()}

@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,17 +45,21 @@ def train(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     A training of the same classifier that is under way elsewhere is waited for. Raises NothingYet without labelled
     texts, TrainingFailed when a class is missing or the loss is no number.
     """
-    corpus.labelled(settings, classifier)  # without any nobody has to wait
+    corpus.ledger(Store(settings.lake), classifier)  # without any nobody has to wait
     leases = Studies(settings.studies, settings.studies_url).leases
     with held(leases, f"train-{classifier.name}", f"{classifier.name} is being trained elsewhere: waiting for its end"):
         return _trained(settings, classifier)
 
 
 def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
-    frame = seen(corpus.labelled(settings, classifier))
+    at = corpus.versions(settings)  # of what is read now: others go on writing
+    frame = seen(corpus.labelled(settings, classifier, at))
     encoder = resolve(classifier.encoder, settings.encoders)
-    study = study_name(classifier, frame, encoder)
-    recipe = Recipe.of(classifier, best_of(Studies(settings.studies, settings.studies_url), study))
+    name = study_name(classifier, frame, encoder)
+    best, study = best_of(Studies(settings.studies, settings.studies_url), name) or (None, None)
+    if study and study != name:
+        log.warning("no sweep has seen these texts yet: training with what %s found on others", study)
+    recipe = Recipe.of(classifier, best)
     mark = corpus.fingerprint(frame, recipe.as_dict(), encoder.name, encoder.revision, *_unusual(classifier))
     registry, folder = Registry(settings, classifier.name), settings.runs / f"{classifier.name}-train-{mark[:12]}"
     known = registry.made_of(mark)
@@ -70,7 +75,7 @@ def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         if other != folder:
             shutil.rmtree(other)
     try:
-        made = _train(settings, classifier, frame, encoder, recipe, mark, registry, folder)
+        made = _train(settings, classifier, frame, at, encoder, recipe, study, mark, registry, folder)
     except TrainingFailed:  # another try would fail as well
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -102,19 +107,22 @@ def _train(
     settings: Settings,
     classifier: Classifier,
     frame: pd.DataFrame,
+    at: Mapping[str, int],
     encoder: ResolvedEncoder,
     recipe: Recipe,
+    study: str | None,
     mark: str,
     registry: Registry,
     folder: Path,
 ) -> Version:
     rows = (corpus.examples(frame, "train", classifier), corpus.examples(frame, "validation", classifier))
-    tags = {"aufruf.step": "train", **_tags(settings, encoder, mark), corpus.DATA: corpus.fingerprint(frame)}
+    tags = {"aufruf.step": "train", **_tags(settings, encoder, mark, at), corpus.DATA: corpus.fingerprint(frame)}
+    tags |= {"aufruf.study": study} if study else {}
     params = {**recipe.as_dict(), "encoder": encoder.name, "labels": ", ".join(classifier.labels)}
     tracker = Tracker(settings, classifier.name)
     tracker.end_orphans({"aufruf.step": "train", "aufruf.fingerprint": mark})
     with tracker.run("train", tags, params, ticket=folder / _TICKET) as run:
-        run.inputs(corpus.versions(settings))
+        run.inputs(at)
         run.table("environment.json", system.environment(device.find().name))
         of = (encoder, classifier.labels, classifier.positive_index)
         with system.watched(run):
@@ -122,7 +130,7 @@ def _train(
         _log_training(run, trained, *rows)
         ready = folder / _SEALED
         card = _tuned(classifier, trained.folder, ready, _card(classifier, encoder, recipe, mark), rows[1], run)
-        words = model_card.trained(settings, classifier, frame, card, trained, tags["aufruf.git_commit"])
+        words = model_card.trained(settings, classifier, frame, at, card, trained, tags["aufruf.git_commit"])
         (ready / model_card.NAME).write_text(words, "utf-8")
         flavour.write(ready, run, bundle.LOADER, serve.columns(card.labels))
         sealed: dict[str, Any] = {"aufruf.manifest": bundle.seal(ready, card), "aufruf.threshold": card.threshold}
@@ -206,7 +214,7 @@ def _log_training(run: Run, trained: Trained, train_rows: Examples, validation: 
     run.tag({"aufruf.device": trained.device.name, "aufruf.bf16": trained.device.bf16})
 
 
-def _tags(settings: Settings, encoder: ResolvedEncoder, mark: str) -> dict[str, Any]:
+def _tags(settings: Settings, encoder: ResolvedEncoder, mark: str, at: Mapping[str, int]) -> dict[str, Any]:
     return {
         "aufruf.fingerprint": mark,
         "aufruf.encoder": encoder.name,
@@ -214,9 +222,9 @@ def _tags(settings: Settings, encoder: ResolvedEncoder, mark: str) -> dict[str, 
         "aufruf.stand_in_for": encoder.stand_in_for,
         "aufruf.version": aufruf.__version__,
         "aufruf.git_commit": _git_commit(),
-        "aufruf.ledger_version": corpus.versions(settings).get("splits"),
+        "aufruf.ledger_version": at.get("splits"),
         "aufruf.run_url": settings.run_url,
-        **corpus.data_seen(settings),
+        **corpus.data_seen(at),
     }
 
 

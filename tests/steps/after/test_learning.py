@@ -70,6 +70,32 @@ def test_a_text_that_reads_otherwise_is_not_learnt_from(after, caplog):
     assert "1 texts read otherwise" in caplog.text
 
 
+def test_a_sweep_and_its_training_see_the_same_texts(after):
+    """A text that reads otherwise is in neither, so that the training takes what the sweep has found."""
+    [edited] = after.store.read("texts", {"text_id": corpus.labelled(after.settings, after.classifier)["text_id"][0]})[
+        :1
+    ].to_dict("records")
+    other = {**edited, "text": "Etwas ganz anderes steht jetzt da", "digest": "d" * 64, "group_id": "g" * 16}
+    after.store.put("texts", pd.DataFrame([other]))
+    found = sweep(after.settings, after.classifier)
+    made = after.registry.get(train(after.settings, after.classifier)["model_version"])
+    assert made.tags["aufruf.study"] == found["study"]
+
+
+def test_labels_that_came_during_a_sweep_do_not_lose_it(after, nights, caplog):
+    """The training takes what the last sweep of this search has found, on other texts by now, and says so."""
+    swept = nights.results[0]["sweep"]
+    labels = after.store.read("labels")
+    learnt = set(after.store.read("splits", {"split": "train"})["text_id"])
+    row = labels[labels["text_id"].isin(learnt) & labels["label"].notna()].iloc[:1]
+    after.store.put("labels", row.assign(label="no_call" if row["label"].iloc[0] == "call" else "call"))
+    made = after.registry.get(train(after.settings, after.classifier)["model_version"])
+    params = after.registry.client.get_run(made.run_id).data.params
+    assert made.tags["aufruf.study"] == swept["study"]
+    assert {name: float(params[name]) for name in swept["best"]} == pytest.approx(swept["best"])
+    assert "no sweep has seen these texts yet" in caplog.text
+
+
 def test_the_test_split_is_never_opened_in_training(after, nights):
     """Other labels on test rows change neither the study nor the model: training sees train and validation only."""
     labels = after.store.read("labels")

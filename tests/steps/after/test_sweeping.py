@@ -151,7 +151,7 @@ def test_a_study_in_postgresql_serves_the_training(after, studies_url):
     files = set(settings.studies.iterdir())
     found = sweep(settings, classifier)
     assert (found["trials"], found["status"], set(settings.studies.iterdir())) == (2, "new", files)
-    assert best_of(Studies(settings.studies, studies_url), found["study"]) == found["best"]
+    assert best_of(Studies(settings.studies, studies_url), found["study"]) == (found["best"], found["study"])
     assert train(settings, classifier)["status"] == "new"
     run = Tracker(settings, classifier.name).find("tags.`aufruf.step` = 'train'")[0]
     assert run.data.params["learning_rate"] == "0.002"
