@@ -117,3 +117,28 @@ def test_a_hostile_text_is_masked_in_time_that_grows_with_its_length() -> None:
     began = time.process_time()
     assert masked("\u200b" * 100_000)
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "sign", [*"\u00ad\u034f\u115f\u180e\u2061\u2063\u206a\u3164\ufe0f\uffa0\ufff9\U000e0041\x07\u202e"]
+)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Danke @some|account!", "Danke @•••!"),
+        ("Danke @|account!", "Danke @•••!"),
+        ("na|me@example.org", "‹e-mail›"),
+        ("name@exa|mple.org", "‹e-mail›"),
+        ("0171|1234567", "‹phone›"),
+        ("www|.example.org/an|na", "‹link: www.example.org›"),
+        ("t.m|e/anna", "‹link: t.me›"),
+    ],
+)
+def test_an_invisible_sign_hides_nobody_from_the_mask(sign: str, text: str, expected: str) -> None:
+    """What a reader sees as one handle, address, number or link is masked as one, whatever lies between its letters."""
+    assert masked(text.replace("|", sign)) == expected
+
+
+def test_invisible_signs_elsewhere_stay_where_they_are() -> None:
+    """Only what is hidden goes; emoji beside it keep their joiners."""
+    assert masked("So\u00adzial 👩‍🚀 @an\u00adna ❤️") == "So\u00adzial 👩‍🚀 @••• ❤️"
