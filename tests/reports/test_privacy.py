@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aufruf.reports.highlight import spans
-from aufruf.reports.privacy import masked, pieces, regions, shown_word
+from aufruf.reports.privacy import masked, masked_name, pieces, regions, shown_word
 
 LINKS = "https://www.example.org/u/anna?x=1 HTTP://Example.org www.example.org/anna t.me/anna linktr.ee/anna?a=b"
 
@@ -62,6 +62,20 @@ def test_dates_sums_and_words_stay(text: str) -> None:
 def test_ids_keep_their_digits() -> None:
     """A post number is no telephone number."""
     assert masked("instagram:0349818723889:caption", numbers=False) == "instagram:0349818723889:caption"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("export.zip/part.json", "export.zip/part.json"),
+        ("export.zip/mia@uni.example.csv", "export.zip/‹e-mail›"),
+        ("@mia_2026.csv", "@•••"),
+        ("2025-02-17 0170 1234567.csv", "2025-02-17 0170 1234567.csv"),
+    ],
+)
+def test_the_name_of_a_file_names_nobody_by_address(name: str, shown: str) -> None:
+    """A member of an archive keeps its path, which is no link; addresses and handles go."""
+    assert masked_name(name) == shown
 
 
 def test_a_hidden_region_carries_the_weight_of_its_words() -> None:

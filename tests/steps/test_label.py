@@ -434,3 +434,13 @@ def test_a_vote_is_for_the_wording_it_was_cast_on(
     assert labels_in(store) == {"p1": None, "p2": "call"}
     (task,) = json.loads(queue.read_text())
     assert (task["data"]["text_id"], task["data"]["why"]) == ("p1", "edited")
+
+
+def test_a_refusal_names_no_person() -> None:
+    """It ends in notes and in a chat: an address or a handle in the name of a file is masked, the digest leads on."""
+    votes = {"file": "mia@uni.example.json", "digest": "0123456789ab", "reason": "annotators agree too little"}
+    file = {"file": "@mia.csv", "status": "refused", "reasons": ["it is empty"]}
+    for held, bad in (([votes], []), ([votes, votes], [file]), ([votes], [file, file])):
+        failure = night.refused({"ingest": {"files": bad}, "label": {"held_back": held}})
+        assert failure is not None
+        assert "mia" not in failure.sentence()

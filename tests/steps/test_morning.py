@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from aufruf.data.identity import digest, group_id
-from aufruf.schemas import SCORED, Prediction, QuarantinedRow, Text
+from aufruf.schemas import SCORED, IngestedFile, Prediction, QuarantinedRow, Text
 from aufruf.steps import desk, findings, waiting
 from aufruf.store import Store
 
@@ -63,3 +63,28 @@ def test_texts_that_no_model_could_score_wait_for_nobody(settings, tmp_path):
     [found] = waiting._quarantined(store, tmp_path)
     assert found.count == 1
     assert "no number" not in found.sentence
+
+
+@pytest.fixture
+def arrived(settings, classifier):
+    """Two files that a person's name is in: one taken in with a refused row, and one held back; one more waits."""
+    store, facts = Store(settings.lake), (classifier.name, "votes_of_mia.json", "label_studio_json", "annotations")
+    store.add("files", [IngestedFile("a" * 64, *facts, 30, 29, 1, "new", "", NOW)])
+    store.add("files", [IngestedFile("b" * 64, *facts, 7, 0, 7, "refused", "it is empty", NOW)])
+    store.add("quarantine", [QuarantinedRow("a" * 64, 1, "the text is missing", "{}", NOW)])
+    checks = settings.reports / "checks"
+    checks.mkdir(parents=True)
+    (checks / f"{'a' * 12}.html").write_text("", "utf-8")
+    settings.inbox_annotations.mkdir(parents=True)
+    (settings.inbox_annotations / "more_of_mia.json").write_text("[]", "utf-8")
+    return settings
+
+
+def test_files_are_shown_by_their_digest(arrived, classifier):
+    """Their names may be a person's: neither the list, nor the nights, nor the quarantine show them."""
+    page = desk.desk(arrived, classifier.name)
+    assert "mia" not in page
+    assert f"File {'a' * 12}: 29 of 30 rows kept" in page
+    assert f"The file {'b' * 12} was held back: it is empty." in page
+    assert f"In file {'a' * 12} (1); most often: the text is missing" in page
+    assert f">Checks of {'a' * 12}</a>" in page

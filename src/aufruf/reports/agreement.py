@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aufruf.reports.chart import percent
 from aufruf.reports.page import fill, write_whole
-from aufruf.reports.privacy import masked
+from aufruf.reports.privacy import masked, masked_name
 
 _SHOWN = 100  # undecided texts on the page; the queue has them all
 
@@ -114,7 +114,7 @@ def render(report: AgreementReport, listed: bool = True) -> str:
         alphas=[_AlphaRow("all texts", report.overall, True), *labels, *types],
         who=who,
         listed=listed,
-        named=_named,
+        named=masked_name,
         bars=[
             (coder, [_bar(label, coder.votes.get(label, 0), top) for label in report.labels]) for coder in report.coders
         ],
@@ -141,11 +141,6 @@ def who(name: str) -> str:
     if masked(name, numbers=False) == name:
         return name
     return f"annotator-{sha256(name.casefold().encode('utf-8', 'replace')).hexdigest()[:10]}"
-
-
-def _named(file: str) -> str:
-    """The name of a file, without the addresses of people in it."""
-    return masked(file, numbers=False)
 
 
 def _bar(label: str, votes: int, top: int) -> _Bar:

@@ -65,6 +65,11 @@ def masked(text: str, *, numbers: bool = True) -> str:
     return "".join(piece.shown for piece in pieces([(text, None)], hidden))
 
 
+def masked_name(path: str) -> str:
+    """A file's name without addresses and handles; part by part, or a member of an archive would read like a link."""
+    return "/".join(masked(part, numbers=False) for part in path.split("/"))
+
+
 def pieces(runs: Sequence[tuple[str, float | None]], hidden: Sequence[Region]) -> list[Piece]:
     """The runs of ``highlight.spans`` with the hidden regions replaced.
 

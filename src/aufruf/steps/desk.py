@@ -248,13 +248,14 @@ def _checks(store: Store, settings: Settings, folder: Path) -> list[pages.Link]:
     """Drift where there is a page on it, then the files last taken in with their checks."""
     drift = "monitor/index.html"
     found = [pages.Link("Drift: do posts and labels still look like the training data?", f"reports/{drift}")]
-    files = store.read("files", columns=["digest", "name", "rows", "kept", "status", "ingested_at"])
+    files = store.read("files", columns=["digest", "rows", "kept", "status", "ingested_at"])
     rows = files.sort_values("ingested_at", ascending=False).head(_CHECKS).to_dict("records")
     return (found if (folder / drift).is_file() else []) + [_check(settings, row) for row in rows]
 
 
 def _check(settings: Settings, row: Mapping[Any, Any]) -> pages.Link:
-    page = f"checks/{row['digest'][:12]}.html"
+    short = row["digest"][:12]  # no name: it may be a person's
+    page = f"checks/{short}.html"
     held = "held back whole" if row["status"] == "refused" else f"{row['kept']:,} of {row['rows']:,} rows kept"
-    title = f"{row['name']}: {held}, {short_date(row['ingested_at'])}"
+    title = f"File {short}: {held}, {short_date(row['ingested_at'])}"
     return pages.Link(title, page if (settings.reports / page).is_file() else "")

@@ -14,6 +14,7 @@ from aufruf.data import agreement, batches, labels, people
 from aufruf.data import queue as queues
 from aufruf.errors import DataRefused
 from aufruf.reports import agreement as page
+from aufruf.reports.privacy import masked_name
 from aufruf.settings import Settings
 from aufruf.store import Store
 
@@ -91,13 +92,16 @@ def undecided(settings: Settings, classifier: Classifier) -> list[dict[str, Any]
 
 
 def refused(result: Mapping[str, Any]) -> DataRefused | None:
-    """The failure that a result with batches held out stands for; None when every batch counts."""
-    held = result.get("held_back", ())
+    """The failure that a result with batches held out stands for; None when every batch counts.
+
+    It is told far and wide, so what looks like an address or a handle in the name of a file is masked.
+    """
+    held = [(masked_name(batch["file"]), batch["reason"]) for batch in result.get("held_back", ())]
     if not held:
         return None
     if len(held) == 1:
-        return DataRefused(f"its votes are held out: {held[0]['reason']}", where=held[0]["file"])
-    told = "; ".join(f"{batch['file']}: {batch['reason']}" for batch in held)
+        return DataRefused(f"its votes are held out: {held[0][1]}", where=held[0][0])
+    told = "; ".join(f"{name}: {reason}" for name, reason in held)
     return DataRefused(f"{len(held)} batches of votes are held out: {told}")
 
 

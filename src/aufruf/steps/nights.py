@@ -86,13 +86,14 @@ def _scored(store: Store, classifier: Classifier) -> Iterator[Event]:
 
 
 def _taken(store: Store, checks: Path) -> Iterator[Event]:
-    columns = ["digest", "name", "kind", "kept", "refused", "status", "reasons", "ingested_at"]
+    columns = ["digest", "kind", "kept", "refused", "status", "reasons", "ingested_at"]
     files = store.read("files", columns=columns)
     for row in files[files["status"] == "refused"].to_dict("records"):
         why = row["reasons"].rstrip(".") or "it did not pass the checks"
-        page = f"{row['digest'][:12]}.html"
+        short = row["digest"][:12]  # no name: it may be a person's
+        page = f"{short}.html"
         links = [Link("Its checks", f"checks/{page}")] if (checks / page).is_file() else []
-        yield Event(row["ingested_at"].to_pydatetime(), "held", f"The file {row['name']} was held back: {why}.", links)
+        yield Event(row["ingested_at"].to_pydatetime(), "held", f"The file {short} was held back: {why}.", links)
     good = files[files["status"] != "refused"]
     for at, rows in good.groupby(good["ingested_at"].dt.floor("min")):
         noun = "file was" if len(rows) == 1 else "files were"

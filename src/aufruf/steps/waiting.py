@@ -131,17 +131,15 @@ def _quarantined(store: Store, checks: Path) -> list[Waiting]:
     rows = rows[rows["rescued_at"].isna() & ~rows["file"].str.startswith(SCORED)]
     if rows.empty:
         return []
-    names = store.read("files", columns=["digest", "name"]).drop_duplicates("digest").set_index("digest")["name"]
     files = rows["file"].value_counts()
-    listed = [
-        (names.get(file, str(file)[:12]), f"{str(file)[:12]}.html", int(files[file])) for file in files.index[:_FILES]
-    ]
-    named = ", ".join(f"{name} ({count})" for name, _, count in listed)
+    listed = [(str(file)[:12], int(count)) for file, count in files[:_FILES].items()]  # no names: they may be persons'
+    named = ", ".join(f"file {short} ({count})" for short, count in listed)
     more = f" and {len(files) - _FILES} more files" if len(files) > _FILES else ""
     why = str(rows["reasons"].value_counts().index[0])[:200]
     told = f"In {named}{more}; most often: {why}. List them with aufruf quarantine, mend them, take them in."
+    pages = [(short, f"{short}.html") for short, _ in listed]
     links = [
-        link for name, page, _ in listed for link in _there(checks, page, Link(f"Checks of {name}", f"checks/{page}"))
+        link for short, page in pages for link in _there(checks, page, Link(f"Checks of {short}", f"checks/{page}"))
     ]
     return [Waiting("Rows in quarantine", len(rows), told, links)]
 
