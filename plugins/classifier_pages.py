@@ -78,7 +78,8 @@ def page(classifier: str, user: User, request: Request) -> Response:
     seen = [verb for verb in ("train", "score", "monitor") if may_read(user, f"{classifier}.{verb}")]
     told = [run for verb in seen for run in runs.troubled(classifier, verb, root)]
     approve_at = f"{root}/required_actions?response_received=false"
-    return _page(desk.desk(Settings.load(), classifier, told, approve_at))
+    files = may_read(user, "ingest")  # whose votes and posts they hold, the page cannot tell
+    return _page(desk.desk(Settings.load(), classifier, told, approve_at, files=files))
 
 
 @app.get("/{classifier}/queue/{which}.json")

@@ -88,3 +88,11 @@ def test_files_are_shown_by_their_digest(arrived, classifier):
     assert f"The file {'b' * 12} was held back: it is empty." in page
     assert f"In file {'a' * 12} (1); most often: the text is missing" in page
     assert f">Checks of {'a' * 12}</a>" in page
+
+
+def test_who_may_not_see_the_files_sees_nothing_of_them(arrived, classifier):
+    """No count, no reason, no way to their checks, nothing that waits - and no claim that all is well with them."""
+    seen = desk.desk(arrived, classifier.name, files=False)
+    for told in ("a" * 12, "b" * 12, "was held back", "taken in", "inbox</b>", "quarantine", "it is empty", "missing"):
+        assert told not in seen
+    assert "for those who may read the DAG <code>ingest</code>" in seen

@@ -19,16 +19,12 @@ _JUDGED = 12  # versions of the learning curve
 _BY_PERSON = {"hand": "A person made version {} champion.", "rollback": "A person rolled back to version {}."}
 
 
-def events(store: Store, classifier: Classifier, decisions: pd.DataFrame, checks: Path) -> list[Event]:
-    """Everything the lake tells, in no order; times in UTC.
-
-    ``decisions``: the classifier's rows. ``checks``: the folder of pages on what was taken in.
-    """
+def events(store: Store, classifier: Classifier, decisions: pd.DataFrame) -> list[Event]:
+    """What the lake tells of the classifier, in no order; times in UTC. ``decisions``: its rows."""
     return [
         *map(_judged, decisions.to_dict("records")),
         *_moved(store, classifier),
         *_scored(store, classifier),
-        *_taken(store, checks),
         *_held(store, classifier),
     ]
 
@@ -85,7 +81,8 @@ def _scored(store: Store, classifier: Classifier) -> Iterator[Event]:
             yield Event(row["at"], "scored", f"Version {row['model_version']} scored {row['n']:,} {noun}.")
 
 
-def _taken(store: Store, checks: Path) -> Iterator[Event]:
+def taken(store: Store, checks: Path) -> Iterator[Event]:
+    """What was taken in or held back, for whatever classifier. ``checks``: the folder of pages on it."""
     columns = ["digest", "kind", "kept", "refused", "status", "reasons", "ingested_at"]
     files = store.read("files", columns=columns)
     for row in files[files["status"] == "refused"].to_dict("records"):

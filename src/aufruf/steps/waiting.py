@@ -34,16 +34,19 @@ def waiting(
     version: str | None,
     verdict: Verdict | None,
     approve_at: str | None,
+    *,
+    files: bool = True,
 ) -> list[Waiting]:
-    """What waits, the most pressing first. ``approve_at``: where approvals are given."""
+    """What waits, the most pressing first. ``approve_at``: where approvals are given. ``files``: also those that wait,
+    and rows refused from them, for whatever classifier."""
     store, folder = Store(settings.lake), settings.reports / classifier.name
     found = [
         *_approval(classifier, verdict, approve_at),
-        *_inbox(settings),
+        *(_inbox(settings) if files else ()),
         *_undecided(store, classifier, folder),
         *_doubts(store, classifier, version, folder),
         *_worth(folder),
-        *_quarantined(store, settings.reports / "checks"),
+        *(_quarantined(store, settings.reports / "checks") if files else ()),
     ]
     return [one for one in found if one.count]
 
