@@ -1,7 +1,7 @@
 """The page on how far annotators agree: alpha, kappas, people, and what waits for another vote."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def render(report: AgreementReport, listed: bool = True) -> str:
             (coder, [_bar(label, coder.votes.get(label, 0), top) for label in report.labels]) for coder in report.coders
         ],
         timed=any(coder.seconds is not None for coder in report.coders),
-        shown=report.undecided[:_SHOWN],
+        shown=[replace(one, text_id=masked(one.text_id, numbers=False)) for one in report.undecided[:_SHOWN]],
         below=report.overall.value is not None and report.overall.value < report.floor,
     )
 
