@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 
 from aufruf.reports.chart import percent
@@ -101,7 +100,7 @@ class _Bar:
 
 
 def render(report: AgreementReport, listed: bool = True) -> str:
-    """The page: no script, no request; what looks like an e-mail address in a name is replaced by a digest.
+    """The page: no script, no request; people as the report names them, addresses and handles masked.
 
     ``listed``: the list of the classifier's days lies beside it, and can be linked to.
     """
@@ -112,7 +111,7 @@ def render(report: AgreementReport, listed: bool = True) -> str:
         "agreement.html",
         report=report,
         alphas=[_AlphaRow("all texts", report.overall, True), *labels, *types],
-        who=who,
+        who=lambda name: masked(name, numbers=False),
         listed=listed,
         named=masked_name,
         bars=[
@@ -134,13 +133,6 @@ def write(folder: Path, report: AgreementReport) -> tuple[Path, bool]:
     if path.is_file() and path.read_text(encoding="utf-8") == page:
         return path, False
     return write_whole(path, page), True
-
-
-def who(name: str) -> str:
-    """An annotator's id as it stands; a digest of what looks like an e-mail address or a handle."""
-    if masked(name, numbers=False) == name:
-        return name
-    return f"annotator-{sha256(name.casefold().encode('utf-8', 'replace')).hexdigest()[:10]}"
 
 
 def _bar(label: str, votes: int, top: int) -> _Bar:
