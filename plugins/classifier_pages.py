@@ -27,7 +27,10 @@ HEADERS = {
     "Cache-Control": "no-store",  # pages hold what people wrote
 }
 # a report runs nothing that could reach Airflow with its reader's session, whatever a post has smuggled into it
-SANDBOX = "; sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox allow-downloads allow-top-navigation"
+SANDBOX = (
+    "; sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox allow-downloads "
+    "allow-top-navigation-by-user-activation"
+)
 
 
 async def reader(request: Request) -> Any:

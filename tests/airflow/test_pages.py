@@ -117,6 +117,7 @@ def test_every_answer_carries_the_headers(asked: dict[str, Any]) -> None:
     sandbox = report["headers"]["content-security-policy"].partition("sandbox")[2]
     assert sandbox
     assert "allow-same-origin" not in sandbox, "a report has no share in Airflow's session"
+    assert "allow-top-navigation" not in sandbox.split(), "only who clicks leaves Airflow"
 
 
 def test_no_path_leads_out_of_the_reports(asked: dict[str, Any]) -> None:
