@@ -17,8 +17,8 @@ class ModelsLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The page of the registered model, which is named after the classifier; "" for other DAGs."""
-        classifier, dot, _ = ti_key.dag_id.rpartition(".")
-        return f"{server()}/#/models/{quote(classifier)}" if dot and server() else ""
+        classifier = links.classifier_of(ti_key.dag_id, "")
+        return f"{server()}/#/models/{quote(classifier)}" if classifier and server() else ""
 
 
 class VersionLink(BaseOperatorLink):
@@ -28,7 +28,8 @@ class VersionLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The page of the version; "" where the task named none."""
-        return links.version(server(), ti_key.dag_id.rpartition(".")[0], links.said_by(ti_key)) if server() else ""
+        classifier = links.classifier_of(ti_key.dag_id, "")
+        return links.version(server(), classifier, links.said_by(ti_key)) if classifier and server() else ""
 
 
 class RunLink(BaseOperatorLink):
@@ -38,7 +39,8 @@ class RunLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The page of the run; "" where the task made none."""
-        return links.run(server(), links.said_by(ti_key)) if server() else ""
+        ours = links.classifier_of(ti_key.dag_id, "") and server()
+        return links.run(server(), links.said_by(ti_key)) if ours else ""
 
 
 class MlflowLinks(AirflowPlugin):

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from aufruf.data.identity import digest, group_id
-from aufruf.schemas import SCORED, IngestedFile, Prediction, QuarantinedRow, Text
+from aufruf.schemas import SCORED, IngestedFile, Label, Prediction, QuarantinedRow, Text
 from aufruf.steps import desk, findings, waiting
 from aufruf.store import Store
 
@@ -96,3 +96,14 @@ def test_who_may_not_see_the_files_sees_nothing_of_them(arrived, classifier):
     for told in ("a" * 12, "b" * 12, "was held back", "taken in", "inbox</b>", "quarantine", "it is empty", "missing"):
         assert told not in seen
     assert "for those who may read the DAG <code>ingest</code>" in seen
+
+
+def test_votes_held_back_lead_to_the_agreement_page_where_it_is(settings, classifier):
+    """The nights tell of them all the same where it is not."""
+    Store(settings.lake).add("labels", [Label(classifier.name, "t", None, 0, 0.0, "held_back", NOW)])
+    told, link = "The votes on 1 texts were held back", "reports/agreement.html"
+    seen = desk.desk(settings, classifier.name)
+    assert (told in seen, link in seen) == (True, False)
+    (settings.reports / classifier.name).mkdir(parents=True)
+    (settings.reports / classifier.name / "agreement.html").write_text("", "utf-8")
+    assert link in desk.desk(settings, classifier.name)

@@ -1,5 +1,6 @@
 """The folder of one day: a page with what was found, by which model and why, and a page for each text."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +35,7 @@ __all__ = [
 ]
 Accounts = Literal["numbers", "pseudonyms", "names"]
 
+_WORDS = re.compile(r' <a href="[^"<>]*">Words</a></nav>')  # what comes from outside is escaped, and is none of it
 _MANY = 30  # texts from which a slice has a say in the length of the axis
 _PAIRS = 15  # pairs of parties that a page shows
 
@@ -103,6 +105,16 @@ def write(folder: Path, day: DayReport, mask: bool = True, accounts: Accounts = 
         if old.name not in pages:
             old.unlink()
     return path
+
+
+def without_words(folder: Path) -> None:
+    """Take the link to the page on words off the days' pages in ``folder`` where that page is gone."""
+    if (folder / "words" / "index.html").is_file():
+        return
+    for path in folder.glob("????-??-??/index.html"):
+        page = path.read_text("utf-8", "replace")
+        if (rest := _WORDS.sub("</nav>", page)) != page:
+            write_whole(path, rest)
 
 
 def _views(day: DayReport, mask: bool, accounts: Accounts) -> list[list[finding.FindingView]]:

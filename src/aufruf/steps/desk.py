@@ -46,7 +46,7 @@ def desk(
     folder = settings.reports / name
     texts_at, text_pages = _text_pages(folder)
     taken = nights.taken(store, settings.reports / "checks") if files else ()
-    happened = [*nights.events(store, classifier, decisions), *taken, *map(_run, runs)]
+    happened = [*nights.events(store, classifier, decisions, folder), *taken, *map(_run, runs)]
     page = pages.Desk(
         classifier=name,
         positive=classifier.positive,

@@ -19,13 +19,14 @@ _JUDGED = 12  # versions of the learning curve
 _BY_PERSON = {"hand": "A person made version {} champion.", "rollback": "A person rolled back to version {}."}
 
 
-def events(store: Store, classifier: Classifier, decisions: pd.DataFrame) -> list[Event]:
-    """What the lake tells of the classifier, in no order; times in UTC. ``decisions``: its rows."""
+def events(store: Store, classifier: Classifier, decisions: pd.DataFrame, reports: Path) -> list[Event]:
+    """What the lake tells of the classifier, in no order; times in UTC. ``decisions``: its rows. ``reports``: the
+    folder of its pages."""
     return [
         *map(_judged, decisions.to_dict("records")),
         *_moved(store, classifier),
         *_scored(store, classifier),
-        *_held(store, classifier),
+        *_held(store, classifier, reports),
     ]
 
 
@@ -101,9 +102,10 @@ def taken(store: Store, checks: Path) -> Iterator[Event]:
         yield Event(pd.Timestamp(at).to_pydatetime(), "taken", told)
 
 
-def _held(store: Store, classifier: Classifier) -> Iterator[Event]:
+def _held(store: Store, classifier: Classifier, reports: Path) -> Iterator[Event]:
+    links = [Link("Agreement", "reports/agreement.html")] if (reports / "agreement.html").is_file() else []
     rows = store.read("labels", {"classifier": classifier.name, "how": "held_back"}, ["decided_at"])
     for _, some in rows.groupby(rows["decided_at"].dt.floor("D")):
         last = pd.Timestamp(some["decided_at"].max()).to_pydatetime()
         told = f"The votes on {len(some)} texts were held back: annotators agree too little."
-        yield Event(last, "held", told, [Link("Agreement", "reports/agreement.html")])
+        yield Event(last, "held", told, links)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from aufruf.classifier import Classifier, choose, names
 from aufruf.release import retention
 from aufruf.release.registry import Registry
+from aufruf.reports.day import without_words
 from aufruf.reports.index import write_index
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
@@ -56,7 +57,8 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
         size += file.stat().st_size
         if yes:
             file.unlink()
-    if yes and (gone["reports"] or gone["report_files"]):
+    if yes and (pages / "index.html").is_file() and (gone["versions"] or gone["reports"] or gone["report_files"]):
+        without_words(pages)
         write_index(pages, classifier.name, settings.front(classifier.name))
     expired = expiry.old(
         settings, _before(settings, classifier, "originals", now), _before(settings, classifier, "texts", now)

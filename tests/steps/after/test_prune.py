@@ -14,6 +14,7 @@ from aufruf.phrases import installation
 from aufruf.release import artifacts, retention
 from aufruf.release.registry import CHAMPION, Registry
 from aufruf.release.tracking import Tracker
+from aufruf.reports.index import write_index
 from aufruf.sections import Retention
 from aufruf.steps.prune import prune
 from aufruf.steps.score import score
@@ -44,10 +45,14 @@ def test_versions_with_an_alias_stay_and_go_on_speaking(after):
     for _ in range(3):
         after.register_again()
     after.registry.point("for-the-paper", "2")
-    gone = after.registry.get("3")
+    gone, reports = after.registry.get("3"), after.settings.reports / "call_to_action"
+    (reports / "evaluation" / "3").mkdir()
+    (reports / "evaluation" / "3" / "index.html").write_text("", "utf-8")
+    assert "evaluation/3/" in write_index(reports, "call_to_action").read_text("utf-8")
     done = prune(after.settings, asking(after, **EVERYTHING), yes=True)
     assert done["versions"] == ["3"]
     assert [one.version for one in after.registry.versions()] == ["1", "2", "4"]
+    assert "evaluation/3/" not in (reports / "index.html").read_text("utf-8")
     assert artifacts.size_of(after.registry, gone.source) == 0
     assert after.registry.by_alias(CHAMPION).version == "1"
     [text_id] = after.posts("Kommt am Samstag alle zum Infostand!")
@@ -167,6 +172,8 @@ def test_old_files_with_texts_go_with_the_reports(after):
         (folder / name).write_text("0" * 100, "utf-8")
         if name != "predictions-2.csv":
             os.utime(folder / name, (then, then))
+    [day] = folder.glob("????-??-??/index.html")
+    assert "words/index.html" in (linked := day.read_text("utf-8"))
     rules = asking(after, checkpoints=None, runs=None, versions=None, tables=None, reports=30)
     said = prune(after.settings, rules)
     assert (said["report_files"], said["bytes"]) == ([*old[:3], *reversed(old[3:])], 500)
@@ -174,6 +181,8 @@ def test_old_files_with_texts_go_with_the_reports(after):
     assert prune(after.settings, rules, yes=True)["report_files"] == said["report_files"]
     assert [name for name in (*old, *kept) if (folder / name).exists()] == kept
     assert "words/index.html" not in (folder / "index.html").read_text("utf-8")
+    assert "words/index.html" not in day.read_text("utf-8"), "no dead link on the days that stay"
+    assert day.read_text("utf-8") == linked.replace(' <a href="../words/index.html">Words</a>', "")
     assert prune(after.settings, rules, yes=True)["status"] == "nothing to do"
     assert prune(after.settings, asking(after))["report_files"] == []
 
