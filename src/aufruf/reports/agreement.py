@@ -9,6 +9,7 @@ from aufruf.reports.page import fill, write_whole
 from aufruf.reports.privacy import masked, masked_name
 
 _SHOWN = 100  # undecided texts on the page; the queue has them all
+_PAIRS = 100  # of annotators on the page; they grow with the square of the people
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def render(report: AgreementReport, listed: bool = True) -> str:
         bars=[
             (coder, [_bar(label, coder.votes.get(label, 0), top) for label in report.labels]) for coder in report.coders
         ],
+        pairs=_pairs(report.pairs),
         timed=any(coder.seconds is not None for coder in report.coders),
         shown=[replace(one, text_id=masked(one.text_id, numbers=False)) for one in report.undecided[:_SHOWN]],
         below=report.overall.value is not None and report.overall.value < report.floor,
@@ -133,6 +135,11 @@ def write(folder: Path, report: AgreementReport) -> tuple[Path, bool]:
     if path.is_file() and path.read_text(encoding="utf-8") == page:
         return path, False
     return write_whole(path, page), True
+
+
+def _pairs(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """All of them, or those with the most texts in common, which say most."""
+    return pairs if len(pairs) <= _PAIRS else sorted(pairs, key=lambda pair: -pair.texts)[:_PAIRS]
 
 
 def _bar(label: str, votes: int, top: int) -> _Bar:

@@ -38,6 +38,7 @@ Accounts = Literal["numbers", "pseudonyms", "names"]
 _WORDS = re.compile(r' <a href="[^"<>]*">Words</a></nav>')  # what comes from outside is escaped, and is none of it
 _MANY = 30  # texts from which a slice has a say in the length of the axis
 _PAIRS = 15  # pairs of parties that a page shows
+_PARTIES = 40  # with the most calls; what posts come with may name any number
 
 
 def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") -> str:
@@ -49,7 +50,8 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
     than were scored.
     """
     calls, others, mismatches = _views(day, mask, accounts)
-    parties = [bar.row.party for bar in chart.parties(day.parties).bars]
+    bars = chart.parties(day.parties)
+    parties = [bar.row.party for bar in bars.bars]
     calls = finding.in_order(calls, parties)
     shown = [*calls, *others, *mismatches]
     found = filters.build(shown, parties)
@@ -64,7 +66,7 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
         accounts=accounts,
         share=raw(day.calls_total, day.scored_total, day.spread),
         metrics=chart.metrics(day.model.metrics, day.model.baseline),
-        party_bars=chart.parties(day.parties),
+        party_bars=chart.PartyChart(_most(bars.bars), bars.top),
         records=any(view.fact.record for view, _ in numbered),
         filters=found,
         calls=numbered[: len(calls)],
@@ -85,6 +87,10 @@ def _top(found: Prevalence) -> float:
     """Where the one axis of all the shares ends. A slice of few texts may reach beyond it."""
     shares = [found.whole, *(one for rows in found.slices.values() for one in rows if one.texts >= _MANY)]
     return chart.axis_end(max(one.raw.high, one.corrected.high if one.corrected else 0.0) for one in shares)
+
+
+def _most(bars: list[chart.PartyBar]) -> list[chart.PartyBar]:
+    return [bar for at, bar in enumerate(bars) if at < _PARTIES or bar.row.party is None]
 
 
 def _largest(found: Prevalence) -> list[Contrast]:

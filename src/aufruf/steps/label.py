@@ -248,7 +248,7 @@ def _page(
         overall=_alpha(measured.overall),
         by_type={kind: _alpha(one) for kind, one in measured.by_type.items()},
         by_label={label: _alpha(one) for label, one in measured.by_label.items()},
-        pairs=[page.Pair(*map(named, pair), one.value, one.texts) for pair, one in measured.kappas.items()],
+        pairs=[page.Pair(named(a), named(b), one.value, one.texts) for (a, b), one in measured.kappas.items()],
         coders=[_coder(one, measured, named) for one in measured.people],
         doubles=[(named(one), named(other), votes) for one, other, votes in measured.doubles],
         second_looks=measured.second_looks,

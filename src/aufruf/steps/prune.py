@@ -30,7 +30,14 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
     Of what all classifiers share - tables, originals, texts - the longest time that any of them asks for counts.
     """
     rules, registry, now = classifier.retention, Registry(settings, classifier.name), time.time()
-    gone: dict[str, Any] = {"checkpoints": [], "versions": [], "runs": 0, "reports": [], "report_files": []}
+    gone: dict[str, Any] = {
+        "checkpoints": [],
+        "versions": [],
+        "runs": 0,
+        "reports": [],
+        "report_files": [],
+        "checks": 0,
+    }
     size, pages = 0, settings.reports / classifier.name
     for folder in _checkpoints(settings, classifier, now):
         size += _size(folder)
@@ -54,6 +61,11 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
         size += _cleared([folder], yes)
     for file in _report_files(pages, classifier, now):
         gone["report_files"].append(file.relative_to(pages).as_posix())
+        size += file.stat().st_size
+        if yes:
+            file.unlink()
+    for file in _checks(settings, classifier, now):
+        gone["checks"] += 1
         size += file.stat().st_size
         if yes:
             file.unlink()
@@ -105,6 +117,13 @@ def _report_files(pages: Path, classifier: Classifier, now: float) -> list[Path]
     oldest = now - classifier.retention.reports * 86_400
     found = (file for pattern in _WITH_TEXTS for file in sorted(pages.glob(pattern)))
     return [file for file in found if file.is_file() and file.stat().st_mtime < oldest]
+
+
+def _checks(settings: Settings, classifier: Classifier, now: float) -> list[Path]:
+    """Pages on files, and their figures, written so long ago; all classifiers share them."""
+    before = _before(settings, classifier, "reports", now)
+    found = sorted((settings.reports / "checks").glob("*")) if before else []
+    return [file for file in found if before and file.stat().st_mtime < before.timestamp()]
 
 
 def _tables(settings: Settings, classifier: Classifier, yes: bool) -> dict[str, int]:

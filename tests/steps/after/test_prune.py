@@ -187,6 +187,30 @@ def test_old_files_with_texts_go_with_the_reports(after):
     assert prune(after.settings, asking(after))["report_files"] == []
 
 
+def test_old_checks_of_files_go_when_no_classifier_keeps_reports_for_longer(after, tmp_path):
+    """They are pages too, and belong to all classifiers; what a younger file was found to be stays."""
+    checks, then = after.settings.reports / "checks", time.time() - 40 * 86_400
+    checks.mkdir(exist_ok=True)
+    before = sorted(checks.iterdir())
+    for name in ("0123456789ab.html", "0123456789ab.json"):
+        (checks / name).write_text("0" * 100, "utf-8")
+        os.utime(checks / name, (then, then))
+    rules = {"checkpoints": None, "runs": None, "versions": None, "tables": None}
+    assert prune(after.settings, asking(after, **rules))["status"] == "nothing to do"
+    said = prune(after.settings, asking(after, **rules, reports=30))
+    assert (said["checks"], said["bytes"]) == (2, 200)
+    assert "2 files on the checks of what was taken in" in "".join(installation.prune(said))
+    other = after.settings.classifiers / "other.toml"
+    kept = (after.settings.classifiers / "call_to_action.toml").read_text("utf-8")
+    try:
+        other.write_text(kept, "utf-8")
+        assert prune(after.settings, asking(after, **rules, reports=30))["status"] == "nothing to do"
+    finally:
+        other.unlink()
+    assert prune(after.settings, asking(after, **rules, reports=30), yes=True)["checks"] == 2
+    assert sorted(checks.iterdir()) == before
+
+
 def test_old_versions_of_tables_say_that_they_are_gone(after):
     """After a rewrite the newest version reads as before; an older one is refused with a reason, never half read."""
     rows, old = after.store.read("labels"), after.store.version("labels")
