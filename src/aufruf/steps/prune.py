@@ -27,7 +27,8 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
     """Remove what is older than ``[retention]`` allows; without ``yes`` only say what that would be.
 
     A version with an alias never goes, nor the run that made a registered version, nor a text that somebody annotated.
-    Of what all classifiers share - tables, originals, texts - the longest time that any of them asks for counts.
+    Of what all classifiers share - tables, originals, texts, checks of files - the longest time that any of them asks
+    for counts.
     """
     rules, registry, now = classifier.retention, Registry(settings, classifier.name), time.time()
     gone: dict[str, Any] = {
