@@ -27,7 +27,10 @@ HEADERS = {
     "Cache-Control": "no-store",  # pages hold what people wrote
 }
 # a report runs nothing that could reach Airflow with its reader's session, whatever a post has smuggled into it
-SANDBOX = "; sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox allow-downloads allow-top-navigation"
+SANDBOX = (
+    "; sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox allow-downloads "
+    "allow-top-navigation-by-user-activation"
+)
 
 
 async def reader(request: Request) -> Any:
@@ -78,7 +81,8 @@ def page(classifier: str, user: User, request: Request) -> Response:
     seen = [verb for verb in ("train", "score", "monitor") if may_read(user, f"{classifier}.{verb}")]
     told = [run for verb in seen for run in runs.troubled(classifier, verb, root)]
     approve_at = f"{root}/required_actions?response_received=false"
-    return _page(desk.desk(Settings.load(), classifier, told, approve_at))
+    files = may_read(user, "ingest")  # whose votes and posts they hold, the page cannot tell
+    return _page(desk.desk(Settings.load(), classifier, told, approve_at, files=files))
 
 
 @app.get("/{classifier}/queue/{which}.json")

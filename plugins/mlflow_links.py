@@ -29,7 +29,7 @@ class VersionLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The page of the version; "" where the task named none."""
         classifier = links.classifier_of(ti_key.dag_id, ti_key.task_id)
-        return links.version(server(), classifier, links.said_by(ti_key)) if server() else ""
+        return links.version(server(), classifier, links.said_by(ti_key)) if classifier and server() else ""
 
 
 class RunLink(BaseOperatorLink):
@@ -39,7 +39,8 @@ class RunLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """The page of the run; "" where the task made none."""
-        return links.run(server(), links.said_by(ti_key)) if server() else ""
+        ours = links.classifier_of(ti_key.dag_id, ti_key.task_id) and server()
+        return links.run(server(), links.said_by(ti_key)) if ours else ""
 
 
 class MlflowLinks(AirflowPlugin):

@@ -14,8 +14,9 @@ class PageLink(BaseOperatorLink):
     name = "Classifier"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """An address below the configured one of Airflow."""
-        return links.page(links.base_url(), links.classifier_of(ti_key.dag_id, ti_key.task_id))
+        """An address below the configured one of Airflow; "" for tasks of other people's DAGs."""
+        classifier = links.classifier_of(ti_key.dag_id, ti_key.task_id)
+        return links.page(links.base_url(), classifier) if classifier or ti_key.dag_id == links.INGEST else ""
 
 
 class ReportLink(BaseOperatorLink):

@@ -6,9 +6,12 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from aufruf.settings import without_login
+from aufruf.classifier import names
+from aufruf.settings import Settings, without_login
 
 PAGES = "/aufruf/classifiers"  # where plugins/classifier_pages.py is mounted
+INGEST = "ingest"  # the one DAG of all classifiers
+_VERBS = {"train", "score", "monitor"}
 
 
 def base_url() -> str:
@@ -25,9 +28,10 @@ def server() -> str:
 
 
 def classifier_of(dag_id: str, task_id: str) -> str:
-    """The classifier that a task works for; "" for one that works for all."""
-    name, dot, _ = dag_id.rpartition(".")
-    return name if dot else task_id.partition(".")[2] if task_id.startswith("label.") else ""
+    """The classifier that a task works for; "" for one that works for all, and for tasks of other people's DAGs."""
+    name, _, verb = dag_id.rpartition(".")
+    found = name if verb in _VERBS else task_id.partition(".")[2] if dag_id == INGEST else ""
+    return found if found in names(Settings.load()) else ""
 
 
 def page(base: str, classifier: str, below: str = "") -> str:

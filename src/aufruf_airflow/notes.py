@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from aufruf.classifier import names
-from aufruf.settings import Settings
 from aufruf_airflow import links
 from aufruf_airflow.notify import CURE
 
@@ -28,7 +26,7 @@ def cures(dag_run: Any) -> list[tuple[str, str]]:
 def ways(dag_run: Any, base: str, server: str) -> list[tuple[str, str]]:
     """Name and address of what a run of ours made: pages below ``base``, and in MLflow at ``server``."""
     classifier = links.classifier_of(dag_run.dag_id, "")
-    if classifier not in names(Settings.load()) and dag_run.dag_id != "ingest":
+    if not classifier and dag_run.dag_id != links.INGEST:
         return []
     said = {task: _object(value) for task, value, state in _said(dag_run, "return_value") if state == "success"}
     made = [(name, links.report(base, classifier, task, said[task])) for task, name in _PAGES.items() if task in said]

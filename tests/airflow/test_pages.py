@@ -25,6 +25,9 @@ def asked(tmp_path_factory: pytest.TempPathFactory, recipe: str, make: Any, empt
         folder.mkdir(parents=True)
     (day / "index.html").write_text("<!doctype html><title>The day</title>", "utf-8")
     (checks / "0123456789ab.html").write_text("<!doctype html><title>The checks</title>", "utf-8")
+    inbox = site.home / "inbox" / "posts"
+    inbox.mkdir(parents=True, exist_ok=True)
+    (inbox / "posts.csv").write_text("a\n", "utf-8")
     secret = site.home / "secret.html"
     for planted in (secret, reports / "secret.html", day / ".draft.html", day / "notes.py"):
         planted.write_text(PLANTED, "utf-8")
@@ -81,6 +84,15 @@ def test_who_may_read_the_dag_sees_the_page_the_report_and_the_download(asked: d
     assert answers[f"GET {OURS}/{{classifier}}/queue/{{which}}.json"]["text"] == "[]"
 
 
+def test_who_may_not_read_ingest_sees_nothing_of_the_files(asked: dict[str, Any]) -> None:
+    """Files hold the votes and posts of every classifier: the page opens without them, their checks do not open."""
+    page, checks = asked["without ingest"].values()
+    assert (page["status"], checks["status"]) == (200, 403)
+    assert "may read the DAG <code>ingest</code>" in page["text"]
+    assert "Files in the inbox" not in page["text"]
+    assert "Files in the inbox" in asked["routes"][f"GET {OURS}/{{classifier}}/"]["viewer"]["text"]
+
+
 def test_a_forged_host_is_refused(asked: dict[str, Any]) -> None:
     """Also with a good session: the configured address and loopback are the only ones."""
     answers = {route: roles["viewer, forged host"] for route, roles in asked["routes"].items() if route != SIGNED}
@@ -105,6 +117,7 @@ def test_every_answer_carries_the_headers(asked: dict[str, Any]) -> None:
     sandbox = report["headers"]["content-security-policy"].partition("sandbox")[2]
     assert sandbox
     assert "allow-same-origin" not in sandbox, "a report has no share in Airflow's session"
+    assert "allow-top-navigation" not in sandbox.split(), "only who clicks leaves Airflow"
 
 
 def test_no_path_leads_out_of_the_reports(asked: dict[str, Any]) -> None:

@@ -71,24 +71,29 @@ def test_a_run_promotes_what_it_has_trained(airflow: Any, make: Any, tmp_path: P
 LINK = """
 import json, sys, types
 sys.path.insert(0, sys.argv[1])
-import mlflow_links
+import mlflow_links, page_links
 link = lambda dag: mlflow_links.ModelsLink().get_link(None, ti_key=types.SimpleNamespace(dag_id=dag, task_id="train"))
-print("\\n" + json.dumps([link("my.own.train"), link("ingest"), mlflow_links.MlflowLinks.external_views]))
+found = [link("call_to_action.train"), link("ingest"), mlflow_links.MlflowLinks.external_views]
+foreign = types.SimpleNamespace(dag_id="sales.train", task_id="train")
+every = [*mlflow_links.MlflowLinks.global_operator_extra_links, *page_links.PageLinks.global_operator_extra_links]
+print("\\n" + json.dumps([*found, [one.get_link(None, ti_key=foreign) for one in every]]))
 """
 
 
-def test_tasks_link_to_their_models(airflow: Any, make: Any, tmp_path: Path) -> None:
-    """A classifier's tasks link to its registered model, `ingest` to none, the menu to the server: without a login."""
-    server = "http://me:secret@127.0.0.1:5000/"
-    models, none, menu = airflow.python(make(tmp_path), LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI=server)
-    assert (models, none) == ("http://127.0.0.1:5000/#/models/my.own", "")
+def test_tasks_link_to_their_models(airflow: Any, make: Any, tmp_path: Path, recipe: str) -> None:
+    """A classifier's tasks link to its registered model, `ingest` to none, the menu to the server; tasks of somebody
+    else's DAG have no link of ours."""
+    server, site = "http://me:secret@127.0.0.1:5000/", make(tmp_path, call_to_action=recipe)
+    models, none, menu, foreign = airflow.python(site, LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI=server)
+    assert (models, none, set(foreign)) == ("http://127.0.0.1:5000/#/models/call_to_action", "", {""})
     assert [(entry["name"], entry["href"]) for entry in menu] == [("MLflow", "http://127.0.0.1:5000")]
 
 
-def test_without_a_server_there_is_nothing_to_link_to(airflow: Any, make: Any, tmp_path: Path) -> None:
+def test_without_a_server_there_is_nothing_to_link_to(airflow: Any, make: Any, tmp_path: Path, recipe: str) -> None:
     """A tracking store that is a file gives no links that lead nowhere."""
-    store = "sqlite:///mlflow.db"
-    assert airflow.python(make(tmp_path), LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI=store) == ["", "", []]
+    store, site = "sqlite:///mlflow.db", make(tmp_path, call_to_action=recipe)
+    found = airflow.python(site, LINK, str(ROOT / "plugins"), MLFLOW_TRACKING_URI=store)
+    assert found[:3] == ["", "", []]
 
 
 @pytest.mark.parametrize("name", ["mlflow", "docker"])

@@ -15,10 +15,24 @@ BASE, SERVER = "http://airflow.example/a/", "http://mlflow.example"
 
 @pytest.mark.parametrize(
     ("dag", "task", "classifier"),
-    [("my.own.train", "train", "my.own"), ("ingest", "label.my_own", "my_own"), ("ingest", "posts", "")],
+    [
+        ("my_own.train", "train", "my_own"),
+        ("my-own.score", "report", "my-own"),
+        ("ingest", "label.my_own", "my_own"),
+        ("ingest", "posts", ""),
+        ("sales.daily", "load", ""),
+        ("sales.train", "train", ""),
+        ("my_own.cleanup", "run", ""),
+        ("other", "label.my_own", ""),
+    ],
 )
-def test_a_task_works_for_a_classifier(dag: str, task: str, classifier: str) -> None:
-    """By its DAG, by its own name in `ingest`, or for all."""
+def test_a_task_works_for_a_classifier(
+    dag: str, task: str, classifier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its DAG, by its own name in `ingest`, or for all; a task of somebody else's DAG for none, and has no links."""
+    for name in ("my_own", "my-own"):
+        (tmp_path / f"{name}.toml").write_text("", "utf-8")
+    monkeypatch.setenv("AUFRUF_CLASSIFIERS", str(tmp_path))
     assert links.classifier_of(dag, task) == classifier
 
 

@@ -1,11 +1,13 @@
 import re
 import stat
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from aufruf.reports.day import DayReport, write
 from aufruf.reports.index import IndexEntry, entries, render_index, write_index
+from aufruf.reports.words import WordsReport
+from aufruf.reports.words import write as write_words
 
 
 def test_days_are_listed_with_the_last_one_first(day: DayReport, tmp_path: Path) -> None:
@@ -48,6 +50,14 @@ def test_a_long_version_does_not_hide_the_day(day: DayReport, tmp_path: Path) ->
     version = "<&\"'" * 3000
     write(tmp_path / "2025-02-17", replace(day, model=replace(day.model, version=version)))
     assert [entry.version for entry in entries(tmp_path)] == [version]
+
+
+def test_the_page_on_words_leads_back(tmp_path: Path) -> None:
+    """Like every page beside the days, once there is a list of them."""
+    report = WordsReport("calls", "call", "3", datetime(2025, 2, 17, tzinfo=UTC), 0, 0, 0, [], [], [])
+    assert 'href="../' not in write_words(tmp_path / "words", report).read_text("utf-8")
+    write_index(tmp_path, "calls")
+    assert '<a href="../index.html">aufruf</a>' in write_words(tmp_path / "words", report).read_text("utf-8")
 
 
 def test_standing_pages_are_linked_where_they_are(day: DayReport, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import pytest
 
 from aufruf.reports.inert import inert, number, page_address, signed, web_address
 
+SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+
 
 @pytest.mark.parametrize(
     ("text", "expected"),
@@ -14,10 +16,16 @@ from aufruf.reports.inert import inert, number, page_address, signed, web_addres
         ("a\u2028b\u2029c", "a‹U+2028›b‹U+2029›c"),
         ("\ud83d allein", "\ufffd allein"),
         ("👩‍🚀 Tu\u0308r ❤️", "👩‍🚀 Tu\u0308r ❤️"),
+        ("a\u00adb\u034f\u115f\u1160", "a‹U+00AD›b‹U+034F›‹U+115F›‹U+1160›"),
+        ("\u180e\u2061\u2064\u206a\u206f", "‹U+180E›‹U+2061›‹U+2064›‹U+206A›‹U+206F›"),
+        ("\u3164\uffa0\ufff9\ufffb", "‹U+3164›‹U+FFA0›‹U+FFF9›‹U+FFFB›"),
+        ("\U000e0001\U000e0041 \U000e0100\ufe00", "‹U+E0001›‹U+E0041› ‹U+E0100›‹U+FE00›"),
+        (f"{SCOTLAND} \u06cc\u200c\u0645 ❤\ufe0e", f"{SCOTLAND} \u06cc\u200c\u0645 ❤\ufe0e"),
+        ("\U0001f3f4\U000e0041", "\U0001f3f4‹U+E0041›"),
     ],
 )
 def test_invisible_signs_become_visible(text: str, expected: str) -> None:
-    """Control and direction signs are shown, half characters replaced, everything else stays."""
+    """Control, direction and invisible signs are shown, half characters replaced; emoji, flags and all else stay."""
     assert inert(text) == expected
 
 

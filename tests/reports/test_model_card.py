@@ -110,12 +110,14 @@ def test_how_often_the_test_set_was_looked_at_stands_with_the_figures(card):
 
 
 def test_it_leads_to_its_pages(card):
-    """An address becomes a link and nothing else, whatever stands in it."""
+    """A web address becomes a link and nothing else, whatever stands in it; any other one is left out."""
     run = "http://127.0.0.1:8080/dags/a.train/runs/manual__2026-11-26T01:00:00+00:00"
     found = model_card.with_measured(card, **{**MEASURED, "pages": {"Evaluation": "http://a/b", "Run": run}})
     assert f"[Evaluation](http://a/b) · [Run]({run})\n" in found
-    odd = model_card.with_measured(card, **{**MEASURED, "pages": {"Run": 'javascript:x) <b>"`[y](http://e'}})
-    assert "[Run](javascript:x%29%20%3Cb%3E%22%60%5By%5D%28http://e)" in odd
+    odd = model_card.with_measured(card, **{**MEASURED, "pages": {"Run": 'https://a/x)<b>"`[y](http://e'}})
+    assert "[Run](https://a/x%29%3Cb%3E%22%60%5By%5D%28http://e)" in odd
+    for bad in ("javascript:alert(1)", "data:text/html,x", "https://ada:secret@a/", "//a/b"):
+        assert "[Run]" not in model_card.with_measured(card, **{**MEASURED, "pages": {"Run": bad}})
 
 
 def test_what_a_person_wrote_stays(card):

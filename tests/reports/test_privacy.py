@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aufruf.reports.highlight import spans
-from aufruf.reports.privacy import masked, pieces, regions, shown_word
+from aufruf.reports.privacy import masked, masked_name, pieces, regions, shown_word
 
 LINKS = "https://www.example.org/u/anna?x=1 HTTP://Example.org www.example.org/anna t.me/anna linktr.ee/anna?a=b"
 
@@ -64,6 +64,20 @@ def test_ids_keep_their_digits() -> None:
     assert masked("instagram:0349818723889:caption", numbers=False) == "instagram:0349818723889:caption"
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("export.zip/part.json", "export.zip/part.json"),
+        ("export.zip/mia@uni.example.csv", "export.zip/‹e-mail›"),
+        ("@mia_2026.csv", "@•••"),
+        ("2025-02-17 0170 1234567.csv", "2025-02-17 0170 1234567.csv"),
+    ],
+)
+def test_the_name_of_a_file_names_nobody_by_address(name: str, shown: str) -> None:
+    """A member of an archive keeps its path, which is no link; addresses and handles go."""
+    assert masked_name(name) == shown
+
+
 def test_a_hidden_region_carries_the_weight_of_its_words() -> None:
     """A link that mattered is still marked once only its host is shown; a part of an address is, too."""
     text = "Hier: https://example.org/anna, anna@example.org"
@@ -117,3 +131,28 @@ def test_a_hostile_text_is_masked_in_time_that_grows_with_its_length() -> None:
     began = time.process_time()
     assert masked("\u200b" * 100_000)
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "sign", [*"\u00ad\u034f\u115f\u180e\u2061\u2063\u206a\u3164\ufe0f\uffa0\ufff9\U000e0041\x07\u202e"]
+)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Danke @some|account!", "Danke @•••!"),
+        ("Danke @|account!", "Danke @•••!"),
+        ("na|me@example.org", "‹e-mail›"),
+        ("name@exa|mple.org", "‹e-mail›"),
+        ("0171|1234567", "‹phone›"),
+        ("www|.example.org/an|na", "‹link: www.example.org›"),
+        ("t.m|e/anna", "‹link: t.me›"),
+    ],
+)
+def test_an_invisible_sign_hides_nobody_from_the_mask(sign: str, text: str, expected: str) -> None:
+    """What a reader sees as one handle, address, number or link is masked as one, whatever lies between its letters."""
+    assert masked(text.replace("|", sign)) == expected
+
+
+def test_invisible_signs_elsewhere_stay_where_they_are() -> None:
+    """Only what is hidden goes; emoji beside it keep their joiners."""
+    assert masked("So\u00adzial 👩‍🚀 @an\u00adna ❤️") == "So\u00adzial 👩‍🚀 @••• ❤️"

@@ -90,12 +90,12 @@ def test_what_is_not_edited_costs_no_proof(store, classifier, monkeypatch):
     assert len(corpus.in_use(store, classifier, "test")) == 24
 
 
-def test_a_queue_of_doubts_counts_the_votes_that_count(store, classifier):
+def test_a_queue_of_doubts_counts_the_votes_that_count(settings, store, classifier):
     """Not those of excluded annotators, nor votes for what the text said before."""
     rule = classifier.model_copy(update={"votes": classifier.votes.model_copy(update={"exclude": ["rash"]})})
     now, before = group_id(WORDS["t00"]), group_id("So stand es einmal da")
     cast = [("one", "call", now), ("two", "call", now), ("rash", "no_call", now), ("late", "no_call", before)]
     votes = [Annotation(*KEY, "t00", who, says, NOW, "v", group_id=of) for who, says, of in cast]
     store.add("annotations", votes)
-    [task] = [one for one in tasks(store, rule, disputed(store, rule, "1")) if one["data"]["text_id"] == "t00"]
+    [task] = [one for one in tasks(settings, rule, disputed(store, rule, "1")) if one["data"]["text_id"] == "t00"]
     assert task["data"]["votes"] == {"call": 2}

@@ -17,7 +17,7 @@ from aufruf.data import identity
 from aufruf.errors import DataRefused, UsageError
 from aufruf.schemas import DECIDED_ELSEWHERE, Annotation, IngestedFile, Text
 from aufruf.settings import Settings
-from aufruf.steps import night
+from aufruf.steps import night, pseudonyms
 from aufruf.steps.ingest import ingest
 from aufruf.steps.label import label, refused
 from aufruf.store import Store
@@ -246,7 +246,8 @@ def test_one_person_in_two_exports_is_told_and_can_be_made_one(
     [[one, other, votes]] = found["doubles"]
     assert (found["labels"], one, votes) == (8, "7", 8)
     assert "One person twice?" in (page := Path(found["page"]).read_text("utf-8"))
-    assert other in page
+    [shown] = [one["named"] for one in found["by_annotator"] if one["name"] == other]
+    assert shown in page
     assert "mia" not in page + json.dumps(found)
     rule = Votes(same_person=(("7", "mia@uni.example"),))
     found = label(settings, classifier.model_copy(update={"votes": rule}))
@@ -434,3 +435,44 @@ def test_a_vote_is_for_the_wording_it_was_cast_on(
     assert labels_in(store) == {"p1": None, "p2": "call"}
     (task,) = json.loads(queue.read_text())
     assert (task["data"]["text_id"], task["data"]["why"]) == ("p1", "edited")
+
+
+def test_a_refusal_names_no_person() -> None:
+    """It ends in notes and in a chat: an address or a handle in the name of a file is masked, the digest leads on."""
+    votes = {"file": "mia@uni.example.json", "digest": "0123456789ab", "reason": "annotators agree too little"}
+    file = {"file": "@mia.csv", "status": "refused", "reasons": ["it is empty"]}
+    for held, bad in (([votes], []), ([votes, votes], [file]), ([votes], [file, file])):
+        failure = night.refused({"ingest": {"files": bad}, "label": {"held_back": held}})
+        assert failure is not None
+        assert "mia" not in failure.sentence()
+
+
+def test_a_person_s_name_is_on_no_page_and_in_no_refusal(
+    settings: Settings, classifier: Classifier, arrive: Any
+) -> None:
+    """A name gets a pseudonym under the key of the home, which nobody makes anew from a list of staff; numbers stay."""
+    arrive("a.json", {"21": RIGHT, "mia@uni.example": RIGHT})
+    arrive("b.json", {"anna.schmidt": WRONG})
+    found = label(settings, classifier)
+    named = {one["name"]: one["named"] for one in found["by_annotator"]}
+    page, failure = Path(found["page"]).read_text("utf-8"), refused(found)
+    assert failure is not None
+    assert named["21"] == "21"
+    assert [name for name in named if name != "21" and name in page + failure.sentence()] == []
+    assert all(one in page for one in named.values())
+    assert f"Annotator '{named['anna.schmidt']}' agrees least" in failure.sentence()
+    (settings.home / pseudonyms.KEY).unlink()
+    assert named["anna.schmidt"] not in Path(label(settings, classifier)["page"]).read_text("utf-8"), "another key"
+
+
+def test_a_pseudonym_is_a_name_in_the_classifier_file(settings: Settings, classifier: Classifier, arrive: Any) -> None:
+    """Whoever reads the page can exclude an annotator, or make two of them one, by what the page calls them."""
+    arrive("a.json", {"21": RIGHT, "mia@uni.example": RIGHT})
+    arrive("b.json", {"anna.schmidt": WRONG})
+    named = {one["name"]: one["named"] for one in label(settings, classifier)["by_annotator"]}
+    strict = classifier.model_copy(update={"votes": Votes(exclude=(named["anna.schmidt"],))})
+    found = label(settings, strict)
+    assert (found["excluded"], found["held_back"], found["labels"]) == (["anna.schmidt"], [], 30)
+    mia = next(name for name in named if name.startswith("annotator-"))
+    one = classifier.model_copy(update={"votes": Votes(same_person=(("21", named[mia]),), exclude=("anna.schmidt",))})
+    assert [coder["name"] for coder in label(settings, one)["by_annotator"]] == ["21", "anna.schmidt"]

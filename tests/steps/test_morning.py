@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from aufruf.data.identity import digest, group_id
-from aufruf.schemas import SCORED, Prediction, QuarantinedRow, Text
+from aufruf.schemas import SCORED, IngestedFile, Label, Prediction, QuarantinedRow, Text
 from aufruf.steps import desk, findings, waiting
 from aufruf.store import Store
 
@@ -63,3 +63,47 @@ def test_texts_that_no_model_could_score_wait_for_nobody(settings, tmp_path):
     [found] = waiting._quarantined(store, tmp_path)
     assert found.count == 1
     assert "no number" not in found.sentence
+
+
+@pytest.fixture
+def arrived(settings, classifier):
+    """Two files that a person's name is in: one taken in with a refused row, and one held back; one more waits."""
+    store, facts = Store(settings.lake), (classifier.name, "votes_of_mia.json", "label_studio_json", "annotations")
+    store.add("files", [IngestedFile("a" * 64, *facts, 30, 29, 1, "new", "", NOW)])
+    store.add("files", [IngestedFile("b" * 64, *facts, 7, 0, 7, "refused", "it is empty", NOW)])
+    store.add("quarantine", [QuarantinedRow("a" * 64, 1, "the text is missing", "{}", NOW)])
+    checks = settings.reports / "checks"
+    checks.mkdir(parents=True)
+    (checks / f"{'a' * 12}.html").write_text("", "utf-8")
+    settings.inbox_annotations.mkdir(parents=True)
+    (settings.inbox_annotations / "more_of_mia.json").write_text("[]", "utf-8")
+    return settings
+
+
+def test_files_are_shown_by_their_digest(arrived, classifier):
+    """Their names may be a person's: neither the list, nor the nights, nor the quarantine show them."""
+    page = desk.desk(arrived, classifier.name)
+    assert "mia" not in page
+    assert f"File {'a' * 12}: 29 of 30 rows kept" in page
+    assert f"The file {'b' * 12} was held back: it is empty." in page
+    assert f"In file {'a' * 12} (1); most often: the text is missing" in page
+    assert f">Checks of {'a' * 12}</a>" in page
+
+
+def test_who_may_not_see_the_files_sees_nothing_of_them(arrived, classifier):
+    """No count, no reason, no way to their checks, nothing that waits - and no claim that all is well with them."""
+    seen = desk.desk(arrived, classifier.name, files=False)
+    for told in ("a" * 12, "b" * 12, "was held back", "taken in", "inbox</b>", "quarantine", "it is empty", "missing"):
+        assert told not in seen
+    assert "for those who may read the DAG <code>ingest</code>" in seen
+
+
+def test_votes_held_back_lead_to_the_agreement_page_where_it_is(settings, classifier):
+    """The nights tell of them all the same where it is not."""
+    Store(settings.lake).add("labels", [Label(classifier.name, "t", None, 0, 0.0, "held_back", NOW)])
+    told, link = "The votes on 1 texts were held back", "reports/agreement.html"
+    seen = desk.desk(settings, classifier.name)
+    assert (told in seen, link in seen) == (True, False)
+    (settings.reports / classifier.name).mkdir(parents=True)
+    (settings.reports / classifier.name / "agreement.html").write_text("", "utf-8")
+    assert link in desk.desk(settings, classifier.name)

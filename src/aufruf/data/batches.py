@@ -1,7 +1,7 @@
 """Which votes count. The votes that came with one file are a batch; a batch on which annotators agree too little
 is held out whole, and annotators whom the classifier file excludes count nowhere."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,15 +37,22 @@ class HeldOut:
 
 
 def standing(
-    votes: pd.DataFrame, files: pd.DataFrame, labels: Sequence[str], rule: Votes, *, several: bool = False
+    votes: pd.DataFrame,
+    files: pd.DataFrame,
+    labels: Sequence[str],
+    rule: Votes,
+    *,
+    several: bool = False,
+    named: Callable[[str], str] = shown,
 ) -> tuple[pd.Series, list[HeldOut]]:
     """For each vote whether it counts, is held out with its batch, or is an excluded annotator's.
 
     ``votes``: text_id, annotator, label, file. ``files``: digest, ingested_at. ``several``: a text may have several of
-    the labels. A label that was decided elsewhere always counts: it is nobody's vote.
+    the labels. ``named``: how reasons call an annotator. A label that was decided elsewhere always counts: it is
+    nobody's vote.
     """
     excluded = votes["annotator"].isin(_excluded(votes["annotator"].unique(), rule))
-    held = hold_out(votes[~excluded], files, labels, rule, several=several)
+    held = hold_out(votes[~excluded], files, labels, rule, several=several, named=named)
     outside = votes["annotator"] == DECIDED_ELSEWHERE
     held_out = votes["file"].isin([batch.file for batch in held]) & ~outside
     stands = np.select([excluded, held_out], [EXCLUDED, HELD_OUT], default=COUNTS)
@@ -53,7 +60,13 @@ def standing(
 
 
 def hold_out(
-    votes: pd.DataFrame, files: pd.DataFrame, labels: Sequence[str], rule: Votes, *, several: bool = False
+    votes: pd.DataFrame,
+    files: pd.DataFrame,
+    labels: Sequence[str],
+    rule: Votes,
+    *,
+    several: bool = False,
+    named: Callable[[str], str] = shown,
 ) -> list[HeldOut]:
     """The batches to hold out, in the order in which they arrived.
 
@@ -71,7 +84,8 @@ def hold_out(
         if _enough(count(joint, labels, several=several), rule):
             accepted |= mine
         else:
-            held.append(_held(file, int(mine.sum()), joint, measure(joint, labels, several=several), rule))
+            found = measure(joint, labels, several=several)
+            held.append(HeldOut(file, int(mine.sum()), found, _reason(joint, found, rule, named)))
     return held
 
 
@@ -99,20 +113,19 @@ def _enough(counts: np.ndarray, rule: Votes) -> bool:
     return value is None or value >= rule.alpha_floor
 
 
-def _held(file: str, votes: int, joint: pd.DataFrame, found: Agreement, rule: Votes) -> HeldOut:
-    reason = (
+def _reason(joint: pd.DataFrame, found: Agreement, rule: Votes, named: Callable[[str], str]) -> str:
+    return (
         f"annotators agree too little: Krippendorff's alpha {found.alpha:.3f} [{found.low:.3f}, {found.high:.3f}] "
-        f"on {found.texts} texts is below the floor {rule.alpha_floor:g}. {_suspect(pairwise_kappa(joint))} "
+        f"on {found.texts} texts is below the floor {rule.alpha_floor:g}. {_suspect(pairwise_kappa(joint), named)} "
         "Mend the guideline and annotate again, lower votes.alpha_floor, or name an annotator in votes.exclude"
     )
-    return HeldOut(file, votes, found, reason)
 
 
-def _suspect(kappas: dict[tuple[str, str], Kappa]) -> str:
+def _suspect(kappas: dict[tuple[str, str], Kappa], named: Callable[[str], str]) -> str:
     """Who agrees least with the others, where there are enough people to tell."""
     people = sorted({name for pair in kappas for name in pair})
     means = {name: mean for name in people if (mean := mean_kappa(name, kappas)) is not None}
     if len(people) < 3 or not means:
-        return f"Of {' and '.join(map(repr, map(shown, people)))} alone it cannot be said whose votes are off."
+        return f"Of {' and '.join(map(repr, map(named, people)))} alone it cannot be said whose votes are off."
     least = min(means, key=lambda name: means[name])
-    return f"Annotator {shown(least)!r} agrees least with the others (mean Cohen's kappa {means[least]:.2f})."
+    return f"Annotator {named(least)!r} agrees least with the others (mean Cohen's kappa {means[least]:.2f})."

@@ -78,6 +78,7 @@ def prune(result: dict[str, Any]) -> list[str]:
         (result["runs"], "runs in MLflow"),
         (len(result["reports"]), "days of reports"),
         (len(result["report_files"]), f"files with texts beside them ({', '.join(result['report_files'])})"),
+        (result["checks"], "files on the checks of what was taken in"),
         (result["originals"], "original files"),
         (result["quarantine"], "refused rows"),
         (result["texts"], "texts that nobody annotated, with what models said of them"),

@@ -1,15 +1,15 @@
 """The page on how far annotators agree: alpha, kappas, people, and what waits for another vote."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aufruf.reports.chart import percent
 from aufruf.reports.page import fill, write_whole
-from aufruf.reports.privacy import masked
+from aufruf.reports.privacy import masked, masked_name
 
 _SHOWN = 100  # undecided texts on the page; the queue has them all
+_PAIRS = 100  # of annotators on the page; they grow with the square of the people
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Bar:
 
 
 def render(report: AgreementReport, listed: bool = True) -> str:
-    """The page: no script, no request; what looks like an e-mail address in a name is replaced by a digest.
+    """The page: no script, no request; people as the report names them, addresses and handles masked.
 
     ``listed``: the list of the classifier's days lies beside it, and can be linked to.
     """
@@ -112,14 +112,15 @@ def render(report: AgreementReport, listed: bool = True) -> str:
         "agreement.html",
         report=report,
         alphas=[_AlphaRow("all texts", report.overall, True), *labels, *types],
-        who=who,
+        who=lambda name: masked(name, numbers=False),
         listed=listed,
-        named=_named,
+        named=masked_name,
         bars=[
             (coder, [_bar(label, coder.votes.get(label, 0), top) for label in report.labels]) for coder in report.coders
         ],
+        pairs=_pairs(report.pairs),
         timed=any(coder.seconds is not None for coder in report.coders),
-        shown=report.undecided[:_SHOWN],
+        shown=[replace(one, text_id=masked(one.text_id, numbers=False)) for one in report.undecided[:_SHOWN]],
         below=report.overall.value is not None and report.overall.value < report.floor,
     )
 
@@ -136,16 +137,9 @@ def write(folder: Path, report: AgreementReport) -> tuple[Path, bool]:
     return write_whole(path, page), True
 
 
-def who(name: str) -> str:
-    """An annotator's id as it stands; a digest of what looks like an e-mail address or a handle."""
-    if masked(name, numbers=False) == name:
-        return name
-    return f"annotator-{sha256(name.casefold().encode('utf-8', 'replace')).hexdigest()[:10]}"
-
-
-def _named(file: str) -> str:
-    """The name of a file, without the addresses of people in it."""
-    return masked(file, numbers=False)
+def _pairs(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """All of them, or those with the most texts in common, which say most."""
+    return pairs if len(pairs) <= _PAIRS else sorted(pairs, key=lambda pair: -pair.texts)[:_PAIRS]
 
 
 def _bar(label: str, votes: int, top: int) -> _Bar:

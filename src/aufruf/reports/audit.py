@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aufruf.reports.page import fill, write_whole
+from aufruf.reports.privacy import masked
 
 _SHOWN = 100  # set-aside texts on the page; the ledger has them all
 
@@ -30,7 +31,7 @@ def render(report: AuditReport, listed: bool = True) -> str:
         sides=list(sizes),
         total=sum(side["texts"] for side in sizes.values()),
         parts=[("Label", _table(sizes, "labels")), ("Text type", _table(sizes, "text_types"))],
-        named=report.named[:_SHOWN],
+        named=[(masked(text_id, numbers=False), reason) for text_id, reason in report.named[:_SHOWN]],
     )
 
 

@@ -1,5 +1,6 @@
 """The folder of one day: a page with what was found, by which model and why, and a page for each text."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -34,8 +35,10 @@ __all__ = [
 ]
 Accounts = Literal["numbers", "pseudonyms", "names"]
 
+_WORDS = re.compile(r' <a href="[^"<>]*">Words</a></nav>')  # what comes from outside is escaped, and is none of it
 _MANY = 30  # texts from which a slice has a say in the length of the axis
 _PAIRS = 15  # pairs of parties that a page shows
+_PARTIES = 40  # with the most calls; what posts come with may name any number
 
 
 def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") -> str:
@@ -47,7 +50,8 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
     than were scored.
     """
     calls, others, mismatches = _views(day, mask, accounts)
-    parties = [bar.row.party for bar in chart.parties(day.parties).bars]
+    bars = chart.parties(day.parties)
+    parties = [bar.row.party for bar in bars.bars]
     calls = finding.in_order(calls, parties)
     shown = [*calls, *others, *mismatches]
     found = filters.build(shown, parties)
@@ -62,7 +66,7 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
         accounts=accounts,
         share=raw(day.calls_total, day.scored_total, day.spread),
         metrics=chart.metrics(day.model.metrics, day.model.baseline),
-        party_bars=chart.parties(day.parties),
+        party_bars=chart.PartyChart(_most(bars.bars), bars.top),
         records=any(view.fact.record for view, _ in numbered),
         filters=found,
         calls=numbered[: len(calls)],
@@ -85,6 +89,10 @@ def _top(found: Prevalence) -> float:
     return chart.axis_end(max(one.raw.high, one.corrected.high if one.corrected else 0.0) for one in shares)
 
 
+def _most(bars: list[chart.PartyBar]) -> list[chart.PartyBar]:
+    return [bar for at, bar in enumerate(bars) if at < _PARTIES or bar.row.party is None]
+
+
 def _largest(found: Prevalence) -> list[Contrast]:
     return sorted(found.contrasts, key=lambda one: -one.difference.value)[:_PAIRS]
 
@@ -103,6 +111,16 @@ def write(folder: Path, day: DayReport, mask: bool = True, accounts: Accounts = 
         if old.name not in pages:
             old.unlink()
     return path
+
+
+def without_words(folder: Path) -> None:
+    """Take the link to the page on words off the days' pages in ``folder`` where that page is gone."""
+    if (folder / "words" / "index.html").is_file():
+        return
+    for path in folder.glob("????-??-??/index.html"):
+        page = path.read_text("utf-8", "replace")
+        if (rest := _WORDS.sub("</nav>", page)) != page:
+            write_whole(path, rest)
 
 
 def _views(day: DayReport, mask: bool, accounts: Accounts) -> list[list[finding.FindingView]]:

@@ -116,6 +116,7 @@ class Desk:
     numbered: bool = True
     inbox: str = ""  # the folder that takes annotations in
     confidence: float = 0.95  # of the intervals of metrics
+    files: bool = True  # the page tells of files and of what waits in them
 
 
 def render(desk: Desk) -> str:

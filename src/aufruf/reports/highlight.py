@@ -5,10 +5,12 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
-# combining marks of Latin text, and the zero-width signs people slip into handles: both are inside a token
-IN_WORD = r"[\w\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f\u2060\ufe20-\ufe2f\ufeff]"
+from aufruf.reports.inert import UNSEEN
+
+# combining marks of Latin text, and the invisible signs people slip into handles: both are inside a token
+IN_WORD = rf"[\w\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\ufe20-\ufe2f{UNSEEN}]"
 LINK = r"(?:https?://|www\.)[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…]"
-HANDLE = rf"[@＠﹫][\u200b-\u200f\u2060\ufeff]*\w(?:(?:{IN_WORD}|[.@-])*{IN_WORD})?"
+HANDLE = rf"[@＠﹫][{UNSEEN}]*\w(?:(?:{IN_WORD}|[.@-])*{IN_WORD})?"
 
 _WHOLE = re.compile(rf"{LINK}|{HANDLE}", re.IGNORECASE)
 _ZWJ, _KEYCAP = "\u200d", "\u20e3"

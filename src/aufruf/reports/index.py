@@ -12,6 +12,7 @@ from aufruf.reports.inert import page_address, web_address
 from aufruf.reports.page import fill, write_whole
 
 TEACH = "queue/tasks.json"
+_VERSIONS = 30  # with an evaluation, the newest; a night may add one
 STANDING = {  # pages beside the days, and what a reader finds there
     "champions/index.html": "Which version was champion when",
     "words/index.html": "Words that drive calls",
@@ -47,9 +48,17 @@ def render_index(
     days = sorted(entries, key=lambda entry: entry.day, reverse=True)
     rows = [(entry, page_address(entry.path)) for entry in days]
     beside = [(STANDING[path], path) for path in STANDING if path in standing]
-    versions = [(one, page_address(f"{FOLDER}/{one}/index.html")) for one in evaluated]
+    versions = [(one, page_address(f"{FOLDER}/{one}/index.html")) for one in evaluated[:_VERSIONS]]
     front = web_address(front) if front else None
-    return fill("index.html", classifier=classifier, rows=rows, standing=beside, versions=versions, front=front)
+    return fill(
+        "index.html",
+        classifier=classifier,
+        rows=rows,
+        standing=beside,
+        versions=versions,
+        of=len(evaluated),
+        front=front,
+    )
 
 
 def entries(folder: Path) -> list[IndexEntry]:

@@ -1,21 +1,35 @@
 """Making strings harmless to look at: nothing invisible, nothing that reorders the page, no link to code."""
 
 import math
+import re
 from urllib.parse import quote, urlsplit
 
-_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_INVISIBLE = [*range(0x20), *range(0x7F, 0xA0), *map(ord, _BIDI), 0x200B, 0x2028, 0x2029, 0x2060, 0xFEFF]
-_SHOWN = {code: f"‹U+{code:04X}›" for code in _INVISIBLE if chr(code) not in "\t\n"}  # a font has no sign for them
-_SHOWN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # half a character: UTF-8 cannot write it
+# control signs that are no white space, Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt), annotations
+UNSEEN = (
+    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_JOINERS = "\u200c\u200d\ufe0e\ufe0f"  # emoji and some scripts are written with them
+_FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)")  # of England, Wales ...
+_INVISIBLE = re.compile(f"(?![{_JOINERS}])[{UNSEEN}\x0b-\x0d\x85\u2028\u2029]")  # a font has no sign for them
+_HALF = re.compile("[\ud800-\udfff]")  # of a character: UTF-8 cannot write it
 _ASCII = frozenset(map(chr, range(0x21, 0x7F)))
 
 
 def inert(text: str) -> str:
-    """The text with control, direction and unwritable characters replaced by what can be seen.
+    """The text with control, direction, invisible and unwritable characters replaced by what can be seen.
 
-    Line feeds and tabs stay; a carriage return before a line feed is dropped, as a browser would.
+    Line feeds, tabs and what emoji are joined with stay; a carriage return before a line feed is dropped, as a browser
+    would.
     """
-    return text.replace("\r\n", "\n").translate(_SHOWN)
+    parts = _FLAG.split(text.replace("\r\n", "\n"))  # every other one is a flag
+    parts[::2] = [_HALF.sub("\ufffd", _INVISIBLE.sub(_code, part)) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _code(found: re.Match[str]) -> str:
+    return f"‹U+{ord(found.group()):04X}›"
 
 
 def hidden(text: str) -> bool:

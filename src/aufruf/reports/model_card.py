@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aufruf.reports.inert import inert
+from aufruf.reports.inert import inert, web_address
 
 LONGEST = 5000  # characters of a description: MLflow's column on PostgreSQL
 _ROOM = 2200  # ... of which so many are left for what is measured
@@ -38,10 +38,12 @@ def with_measured(card: str, longest: int | None = None, **facts: Any) -> str:
     """The card, or what a person has made of it, with its section on the test split written anew.
 
     ``longest``: characters that it may have; the largest slices come first, and as many as fit are kept. A text without
-    that section, or without room for it, stays as it is. ``pages``: name to address of what a reader may want to see.
+    that section, or without room for it, stays as it is. ``pages``: name to address of what a reader may want to see;
+    what is no plain web address is left out.
     """
     slices = sorted(_slices(facts.pop("slices", {})), key=lambda one: (-one["n"], one["name"]))
     section = _engine().get_template("measured.md")
+    facts["pages"] = {name: url for name, url in facts["pages"].items() if web_address(url)}  # tags: anybody's to set
 
     def told(count: int) -> str:
         written = section.render(slices=slices[:count], more=len(slices) - count, **facts)

@@ -1,7 +1,7 @@
 """Hiding persons: mentions, e-mail addresses, telephone numbers and the paths of links.
 
-A pattern cannot find everything: names in running text, handles written without @, and addresses spelt out
-("name at host") stay. Hosts of links stay too, because an editor wants to know where a call leads.
+A pattern cannot find everything: names in running text, handles written without @ or with a visible sign in them, and
+addresses spelt out ("name at host") stay. Hosts of links stay too, because an editor wants to know where a call leads.
 """
 
 import re
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aufruf.reports.highlight import HANDLE, IN_WORD, LINK
+from aufruf.reports.inert import UNSEEN
 
 _MAIL = rf"(?<![.+%-])(?<!{IN_WORD})(?:{IN_WORD}|[.+%-])++[@＠](?:{IN_WORD}|-)+(?:\.(?:{IN_WORD}|-)+)+"
 _BARE = r"(?<![\w.-])(?:[\w-]++\.)+[a-z]{2,24}[/?#][^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…/]"  # t.me/name, no scheme
@@ -22,6 +23,7 @@ _FIND = re.compile(
     f"(?P<mail>{_MAIL})|(?P<link>{LINK})|(?P<bare>{_BARE})|(?P<handle>{HANDLE})|(?P<phone>{_PHONE})",
     re.IGNORECASE,
 )
+_UNSEEN = re.compile(f"[{UNSEEN}]")
 _SIGN = {"mail": "‹e-mail›", "handle": "@•••", "phone": "‹phone›"}
 
 
@@ -44,10 +46,16 @@ class Piece:
 
 
 def regions(text: str) -> list[Region]:
-    """What to hide in a text, in order, without overlaps."""
+    """What to hide in a text, in order, without overlaps; looked for as if nothing invisible stood in the text."""
+    seen = _UNSEEN.sub("", text)
+    places = (
+        range(len(text)) if len(seen) == len(text) else [at for at, one in enumerate(text) if not _UNSEEN.match(one)]
+    )
     return [
-        Region(match.start(), match.end(), _SIGN.get(str(match.lastgroup)) or _host(match.group()))
-        for match in _FIND.finditer(text)
+        Region(
+            places[match.start()], places[match.end() - 1] + 1, _SIGN.get(str(match.lastgroup)) or _host(match.group())
+        )
+        for match in _FIND.finditer(seen)
     ]
 
 
@@ -55,6 +63,11 @@ def masked(text: str, *, numbers: bool = True) -> str:
     """The text with what identifies persons replaced; telephone ``numbers`` may stay, as in ids."""
     hidden = [region for region in regions(text) if numbers or region.shown != _SIGN["phone"]]
     return "".join(piece.shown for piece in pieces([(text, None)], hidden))
+
+
+def masked_name(path: str) -> str:
+    """A file's name without addresses and handles; part by part, or a member of an archive would read like a link."""
+    return "/".join(masked(part, numbers=False) for part in path.split("/"))
 
 
 def pieces(runs: Sequence[tuple[str, float | None]], hidden: Sequence[Region]) -> list[Piece]:

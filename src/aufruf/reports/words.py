@@ -72,10 +72,11 @@ class WordsReport:
     suspects: Sequence[Suspect]
 
 
-def render(report: WordsReport, mask: bool = True) -> str:
-    """The page: no script, no request. With ``mask`` handles, addresses, numbers and links are replaced."""
+def render(report: WordsReport, mask: bool = True, listed: bool = True) -> str:
+    """The page: no script, no request. With ``mask`` handles, addresses, numbers and links are replaced. ``listed``:
+    the list of days lies above."""
     top = max((one.share for one in report.overall), default=0.0)
-    return fill("words.html", report=_masked(report) if mask else report, mask=mask, top=top or 1.0)
+    return fill("words.html", report=_masked(report) if mask else report, mask=mask, listed=listed, top=top or 1.0)
 
 
 def write(folder: Path, report: WordsReport, mask: bool = True) -> Path:
@@ -86,7 +87,8 @@ def write(folder: Path, report: WordsReport, mask: bool = True) -> Path:
     shown: dict[str, Any] = asdict(_masked(report) if mask else report)
     told = json.dumps(shown, ensure_ascii=True, indent=1, default=lambda at: at.isoformat())
     write_whole(folder / "words.json", told)
-    return write_whole(folder / "index.html", render(report, mask))
+    page = render(report, mask, listed=(folder.parent / "index.html").is_file())
+    return write_whole(folder / "index.html", page)
 
 
 def _masked(report: WordsReport) -> WordsReport:

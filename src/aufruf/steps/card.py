@@ -116,7 +116,7 @@ def _votes(settings: Settings, classifier: Classifier, frame: pd.DataFrame) -> d
     the texts in ``frame``.
     """
     store, mine = Store(settings.lake), {"classifier": classifier.name}
-    votes = agreement.own_votes(label.counting(store, classifier))
+    votes = agreement.own_votes(label.counting(settings, classifier))
     found = agreement.measure(votes, classifier.labels, several=classifier.multi_label)
     how = store.read("labels", mine, ["text_id", "how"])
     decided = how.loc[how["text_id"].isin(frame["text_id"]), "how"].value_counts().sort_index()

@@ -30,8 +30,11 @@ _DAYS, _CHECKS = 5, 6  # reports and files listed
 Run = Mapping[str, Any]  # verb, state, at, note, address: what somebody else's scheduler tells of a run
 
 
-def desk(settings: Settings, name: str, runs: Sequence[Run] = (), approve_at: str | None = None) -> str:
-    """The page of a classifier. ``runs``: of its chain, for the time line. Raises UsageError for an unknown name."""
+def desk(
+    settings: Settings, name: str, runs: Sequence[Run] = (), approve_at: str | None = None, *, files: bool = True
+) -> str:
+    """The page of a classifier. ``runs``: of its chain, for the time line. ``files``: also what was taken in, for
+    whatever classifier. Raises UsageError for an unknown name."""
     classifier = choose(settings, name)
     store, zone = Store(settings.lake), ZoneInfo(classifier.schedule.timezone)
     decisions = store.read("decisions", {"classifier": name}).sort_values("at")
@@ -42,8 +45,8 @@ def desk(settings: Settings, name: str, runs: Sequence[Run] = (), approve_at: st
     day, scored, of, calls = _calls(settings, store, classifier, version) if version else (None, 0, 0, [])
     folder = settings.reports / name
     texts_at, text_pages = _text_pages(folder)
-    checks = settings.reports / "checks"
-    happened = [*nights.events(store, classifier, decisions, checks), *map(_run, runs)]
+    taken = nights.taken(store, settings.reports / "checks") if files else ()
+    happened = [*nights.events(store, classifier, decisions, folder), *taken, *map(_run, runs)]
     page = pages.Desk(
         classifier=name,
         positive=classifier.positive,
@@ -59,8 +62,9 @@ def desk(settings: Settings, name: str, runs: Sequence[Run] = (), approve_at: st
         prevalence=counted if counted and counted.whole.texts else None,
         events=[replace(event, at=event.at.astimezone(zone)) for event in happened],
         learnt=nights.learnt(store, classifier, decisions),
-        waiting=waiting.waiting(settings, classifier, version, verdict, approve_at),
-        checks=_checks(store, settings, folder),
+        waiting=waiting.waiting(settings, classifier, version, verdict, approve_at, files=files),
+        checks=[*_drift(folder), *(_checks(store, settings) if files else ())],
+        files=files,
         pages=_pages(folder, version),
         texts_at=texts_at,
         text_pages=text_pages,
@@ -244,17 +248,22 @@ def _day(name: str) -> date | None:
         return None
 
 
-def _checks(store: Store, settings: Settings, folder: Path) -> list[pages.Link]:
-    """Drift where there is a page on it, then the files last taken in with their checks."""
-    drift = "monitor/index.html"
-    found = [pages.Link("Drift: do posts and labels still look like the training data?", f"reports/{drift}")]
-    files = store.read("files", columns=["digest", "name", "rows", "kept", "status", "ingested_at"])
+def _drift(folder: Path) -> list[pages.Link]:
+    page = "monitor/index.html"
+    found = [pages.Link("Drift: do posts and labels still look like the training data?", f"reports/{page}")]
+    return found if (folder / page).is_file() else []
+
+
+def _checks(store: Store, settings: Settings) -> list[pages.Link]:
+    """The files last taken in, with their checks."""
+    files = store.read("files", columns=["digest", "rows", "kept", "status", "ingested_at"])
     rows = files.sort_values("ingested_at", ascending=False).head(_CHECKS).to_dict("records")
-    return (found if (folder / drift).is_file() else []) + [_check(settings, row) for row in rows]
+    return [_check(settings, row) for row in rows]
 
 
 def _check(settings: Settings, row: Mapping[Any, Any]) -> pages.Link:
-    page = f"checks/{row['digest'][:12]}.html"
+    short = row["digest"][:12]  # no name: it may be a person's
+    page = f"checks/{short}.html"
     held = "held back whole" if row["status"] == "refused" else f"{row['kept']:,} of {row['rows']:,} rows kept"
-    title = f"{row['name']}: {held}, {short_date(row['ingested_at'])}"
+    title = f"File {short}: {held}, {short_date(row['ingested_at'])}"
     return pages.Link(title, page if (settings.reports / page).is_file() else "")

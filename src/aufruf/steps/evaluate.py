@@ -63,7 +63,7 @@ def evaluate(
     card.complete(settings, classifier, registry, version)
     result = {**_result(version), "n": len(test), "page": str(page), "status": status}
     if queue is not None:
-        waiting = mismatches.tasks(store, classifier, answers(settings, classifier, version, test))
+        waiting = mismatches.tasks(settings, classifier, answers(settings, classifier, version, test))
         queues.write(queue, waiting)
         result |= {"queued": len(waiting), "queue": str(queue)}
     return result

@@ -9,6 +9,7 @@ from typing import Any
 from aufruf.classifier import Classifier
 from aufruf.data import inbox, readers
 from aufruf.errors import DataRefused, UsageError
+from aufruf.reports.privacy import masked_name
 from aufruf.schemas import Author
 from aufruf.settings import Settings
 from aufruf.steps.arrivals import Arrival, given, groups
@@ -54,14 +55,18 @@ def ingest(
 
 
 def refused(result: Mapping[str, Any]) -> DataRefused | None:
-    """The failure that a result with refused files stands for; None when all were taken."""
+    """The failure that a result with refused files stands for; None when all were taken.
+
+    It is told far and wide, so what looks like an address or a handle in the name of a file is masked.
+    """
     entries = [entry for entry in result["files"] if entry["status"] == "refused"]
     if not entries:
         return None
-    if len(entries) == 1:
-        return DataRefused("; ".join(entries[0]["reasons"]), where=entries[0]["file"])
-    told = " ".join(f"{entry['file']}: {'; '.join(entry['reasons'])}" for entry in entries)
-    return DataRefused(f"{len(entries)} of {len(result['files'])} files are refused: {told}")
+    told = [(masked_name(entry["file"]), "; ".join(entry["reasons"])) for entry in entries]
+    if len(told) == 1:
+        return DataRefused(told[0][1], where=told[0][0])
+    every = " ".join(f"{name}: {reasons}" for name, reasons in told)
+    return DataRefused(f"{len(told)} of {len(result['files'])} files are refused: {every}")
 
 
 def _status(outcomes: set[str]) -> str:

@@ -1,7 +1,7 @@
 """The step ``label``: votes become labels, agreement is measured, and what stays undecided can go back."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from aufruf.classifier import Classifier
+from aufruf.classifier import Classifier, Votes
 from aufruf.data import agreement, batches, labels, people
 from aufruf.data import queue as queues
 from aufruf.errors import DataRefused
 from aufruf.reports import agreement as page
+from aufruf.reports.privacy import masked_name
 from aufruf.settings import Settings
+from aufruf.steps import pseudonyms
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Measured:
-    """How far annotators agree; names as they may be shown."""
+    """How far annotators agree; names as results have them."""
 
     overall: agreement.Agreement
     by_type: dict[str, agreement.Agreement]
@@ -59,14 +61,15 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
     store = Store(settings.lake)
     if queue is not None:
         queues.check(queue)
-    known = store.read("labels", {"classifier": classifier.name})
-    found = _decide(store, classifier, known)
+    known, named = store.read("labels", {"classifier": classifier.name}), pseudonyms.coders(settings)
+    found = _decide(settings, classifier, known, named)
     written = store.put("labels", labels.changed(found.rows, known))
     measured = _measure(found, classifier)
-    result = {**_outcome(found), **_figures(measured), "held_back": [_entry(found, batch) for batch in found.held]}
+    held = [_entry(found, batch) for batch in found.held]
+    result = {**_outcome(found), **_figures(measured, named), "held_back": held}
     waiting = queues.tasks(found.rows, found.votes, found.standing, found.texts)
     if len(found.votes):
-        path, _ = page.write(settings.reports / classifier.name, _page(found, measured, classifier, waiting))
+        path, _ = page.write(settings.reports / classifier.name, _page(found, measured, classifier, waiting, named))
         result["page"] = str(path)
     if queue is not None:
         queues.write(queue, waiting)
@@ -75,47 +78,53 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
     return {**result, "changed": written, "status": "new" if written else "nothing to do"}
 
 
-def counted(store: Store, classifier: Classifier) -> pd.DataFrame:
+def counted(settings: Settings, classifier: Classifier) -> pd.DataFrame:
     """The votes that count: text_id, annotator, label and more."""
-    found = _decide(store, classifier, store.read("labels", {"classifier": classifier.name}))
+    found = _decide(settings, classifier, Store(settings.lake).read("labels", {"classifier": classifier.name}))
     return found.votes[found.standing == batches.COUNTS]
 
 
-def counting(store: Store, classifier: Classifier) -> pd.DataFrame:
+def counting(settings: Settings, classifier: Classifier) -> pd.DataFrame:
     """The first codings that count - text_id, annotator, label - of undecided texts too: without those, all would
     agree."""
-    return agreement.first_codings(counted(store, classifier))[["text_id", "annotator", "label"]]
+    return agreement.first_codings(counted(settings, classifier))[["text_id", "annotator", "label"]]
 
 
 def undecided(settings: Settings, classifier: Classifier) -> list[dict[str, Any]]:
     """The texts whose votes decide nothing as Label Studio tasks, the most disputed first; nothing is written."""
-    store = Store(settings.lake)
-    found = _decide(store, classifier, store.read("labels", {"classifier": classifier.name}))
+    found = _decide(settings, classifier, Store(settings.lake).read("labels", {"classifier": classifier.name}))
     return queues.tasks(found.rows, found.votes, found.standing, found.texts)
 
 
 def refused(result: Mapping[str, Any]) -> DataRefused | None:
-    """The failure that a result with batches held out stands for; None when every batch counts."""
-    held = result.get("held_back", ())
+    """The failure that a result with batches held out stands for; None when every batch counts.
+
+    It is told far and wide, so what looks like an address or a handle in the name of a file is masked.
+    """
+    held = [(masked_name(batch["file"]), batch["reason"]) for batch in result.get("held_back", ())]
     if not held:
         return None
     if len(held) == 1:
-        return DataRefused(f"its votes are held out: {held[0]['reason']}", where=held[0]["file"])
-    told = "; ".join(f"{batch['file']}: {batch['reason']}" for batch in held)
+        return DataRefused(f"its votes are held out: {held[0][1]}", where=held[0][0])
+    told = "; ".join(f"{name}: {reason}" for name, reason in held)
     return DataRefused(f"{len(held)} batches of votes are held out: {told}")
 
 
-def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found:
-    """Everything that follows from the stored votes; nothing is written."""
+def _decide(
+    settings: Settings, classifier: Classifier, known: pd.DataFrame, named: Callable[[str], str] = agreement.shown
+) -> _Found:
+    """Everything that follows from the stored votes; no table is written. ``named``: how reasons call an annotator."""
+    store = Store(settings.lake)
     votes = store.read(
         "annotations",
         {"classifier": classifier.name},
         ["text_id", "annotator", "label", "file", "annotated_at", "seconds", "group_id", "why", "first"],
     ).rename(columns={"group_id": "reading"})
     votes["annotator"] = votes["annotator"].map(agreement.shown)
-    rule, now, there = classifier.votes, datetime.now(UTC), set(votes["annotator"])
-    for key, named in (("exclude", rule.exclude), ("same_person", [one for some in rule.same_person for one in some])):
-        for name in sorted(set(map(agreement.shown, named)) - there):
+    now, there = datetime.now(UTC), set(votes["annotator"])
+    rule = _unveiled(classifier.votes, settings, there)
+    for key, asked in (("exclude", rule.exclude), ("same_person", [one for some in rule.same_person for one in some])):
+        for name in sorted(set(map(agreement.shown, asked)) - there):
             log.warning("votes.%s names %r, who has no vote for %s", key, name, classifier.name)
     votes = people.as_one(votes, rule.same_person)
     several = classifier.multi_label
@@ -128,12 +137,22 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
     files = store.read("files", columns=["digest", "name", "ingested_at"])
     current = votes["text_id"].map(texts.drop_duplicates("text_id").set_index("text_id")["group_id"])
     outdated = votes["reading"].notna() & current.notna() & (votes["reading"] != current)
-    stands, held = batches.standing(votes[~outdated], files, classifier.labels, rule, several=several)
+    stands, held = batches.standing(votes[~outdated], files, classifier.labels, rule, several=several, named=named)
     standing = stands.reindex(votes.index, fill_value=batches.OUTDATED)
     rows = labels.decide(votes, texts, classifier.labels, rule.minimum, classifier.name, now, standing, several=several)
     arrived = files.drop_duplicates("digest").set_index("digest")["ingested_at"]
     rows = labels.keep(rows, known, votes, standing, arrived, rule.minimum)
     return _Found(votes, texts, files, standing, held, rows)
+
+
+def _unveiled(rule: Votes, settings: Settings, there: set[str]) -> Votes:
+    """The rule with names for pseudonyms, by which pages call who is ``there``."""
+    key = pseudonyms.stored(settings.home / pseudonyms.KEY)
+    if not key:
+        return rule
+    name_of = {pseudonyms.coder(key, name): name for name in there}
+    exclude, *same = [tuple(name_of.get(one, one) for one in some) for some in (rule.exclude, *rule.same_person)]
+    return rule.model_copy(update={"exclude": exclude, "same_person": tuple(same)})
 
 
 def _measure(found: _Found, classifier: Classifier) -> _Measured:
@@ -174,7 +193,7 @@ def _outcome(found: _Found) -> dict[str, Any]:
     }
 
 
-def _figures(measured: _Measured) -> dict[str, Any]:
+def _figures(measured: _Measured, named: Callable[[str], str]) -> dict[str, Any]:
     overall = measured.overall
     return {
         "alpha": overall.alpha,
@@ -186,7 +205,12 @@ def _figures(measured: _Measured) -> dict[str, Any]:
         "kappas": [[*pair, one.value, one.texts] for pair, one in measured.kappas.items()],
         "annotators": len(measured.people) - len(measured.excluded),
         "by_annotator": [
-            {**asdict(one), "abstained": one.abstained, "held_out": measured.held_out.get(one.name, 0)}
+            {
+                **asdict(one),
+                "named": named(one.name),  # on the page and in messages
+                "abstained": one.abstained,
+                "held_out": measured.held_out.get(one.name, 0),
+            }
             for one in measured.people
         ],
         "excluded": measured.excluded,
@@ -211,7 +235,11 @@ def _entry(found: _Found, batch: batches.HeldOut) -> dict[str, Any]:
 
 
 def _page(
-    found: _Found, measured: _Measured, classifier: Classifier, waiting: list[dict[str, Any]]
+    found: _Found,
+    measured: _Measured,
+    classifier: Classifier,
+    waiting: list[dict[str, Any]],
+    named: Callable[[str], str],
 ) -> page.AgreementReport:
     entries = [_entry(found, batch) for batch in found.held]
     return page.AgreementReport(
@@ -224,9 +252,9 @@ def _page(
         overall=_alpha(measured.overall),
         by_type={kind: _alpha(one) for kind, one in measured.by_type.items()},
         by_label={label: _alpha(one) for label, one in measured.by_label.items()},
-        pairs=[page.Pair(*pair, one.value, one.texts) for pair, one in measured.kappas.items()],
-        coders=[_coder(one, measured) for one in measured.people],
-        doubles=measured.doubles,
+        pairs=[page.Pair(named(a), named(b), one.value, one.texts) for (a, b), one in measured.kappas.items()],
+        coders=[_coder(one, measured, named) for one in measured.people],
+        doubles=[(named(one), named(other), votes) for one, other, votes in measured.doubles],
         second_looks=measured.second_looks,
         batches=[
             page.Batch(e["file"], e["votes"], _alpha(b.agreement), e["reason"])
@@ -242,9 +270,9 @@ def _alpha(one: agreement.Agreement) -> page.Alpha:
     return page.Alpha(one.alpha, one.low, one.high, one.texts)
 
 
-def _coder(one: agreement.Annotator, measured: _Measured) -> page.Coder:
+def _coder(one: agreement.Annotator, measured: _Measured, named: Callable[[str], str]) -> page.Coder:
     return page.Coder(
-        name=one.name,
+        name=named(one.name),
         votes=one.votes,
         abstained=one.abstained,
         agreement=one.agreement,

@@ -9,6 +9,7 @@ from aufruf.classifier import Classifier
 from aufruf.data import queue
 from aufruf.model.mismatches import Mismatch, mismatches, neighbours
 from aufruf.reports.evaluation import Doubt, Near
+from aufruf.settings import Settings
 from aufruf.steps import label
 from aufruf.store import Store
 
@@ -48,12 +49,12 @@ def doubts(store: Store, classifier: Classifier, said: pd.DataFrame, frame: pd.D
     ]
 
 
-def tasks(store: Store, classifier: Classifier, said: pd.DataFrame) -> list[dict[str, Any]]:
+def tasks(settings: Settings, classifier: Classifier, said: pd.DataFrame) -> list[dict[str, Any]]:
     """A Label Studio task for each of ``ranked``, in its order."""
     ids = said["text_id"].iloc[[one.row for one in ranked(classifier, said)]].tolist()
-    texts = store.read("texts", {"text_id": ids}, ["text_id", "post_id", "text", "text_type"])
+    texts = Store(settings.lake).read("texts", {"text_id": ids}, ["text_id", "post_id", "text", "text_type"])
     ranks = texts.drop_duplicates("text_id").set_index("text_id").loc[ids].reset_index()
-    return queue.doubted(ranks, label.counted(store, classifier))
+    return queue.doubted(ranks, label.counted(settings, classifier))
 
 
 def _votes(store: Store, classifier: Classifier) -> dict[str, str]:

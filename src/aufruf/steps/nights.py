@@ -19,17 +19,14 @@ _JUDGED = 12  # versions of the learning curve
 _BY_PERSON = {"hand": "A person made version {} champion.", "rollback": "A person rolled back to version {}."}
 
 
-def events(store: Store, classifier: Classifier, decisions: pd.DataFrame, checks: Path) -> list[Event]:
-    """Everything the lake tells, in no order; times in UTC.
-
-    ``decisions``: the classifier's rows. ``checks``: the folder of pages on what was taken in.
-    """
+def events(store: Store, classifier: Classifier, decisions: pd.DataFrame, reports: Path) -> list[Event]:
+    """What the lake tells of the classifier, in no order; times in UTC. ``decisions``: its rows. ``reports``: the
+    folder of its pages."""
     return [
         *map(_judged, decisions.to_dict("records")),
         *_moved(store, classifier),
         *_scored(store, classifier),
-        *_taken(store, checks),
-        *_held(store, classifier),
+        *_held(store, classifier, reports),
     ]
 
 
@@ -85,14 +82,16 @@ def _scored(store: Store, classifier: Classifier) -> Iterator[Event]:
             yield Event(row["at"], "scored", f"Version {row['model_version']} scored {row['n']:,} {noun}.")
 
 
-def _taken(store: Store, checks: Path) -> Iterator[Event]:
-    columns = ["digest", "name", "kind", "kept", "refused", "status", "reasons", "ingested_at"]
+def taken(store: Store, checks: Path) -> Iterator[Event]:
+    """What was taken in or held back, for whatever classifier. ``checks``: the folder of pages on it."""
+    columns = ["digest", "kind", "kept", "refused", "status", "reasons", "ingested_at"]
     files = store.read("files", columns=columns)
     for row in files[files["status"] == "refused"].to_dict("records"):
         why = row["reasons"].rstrip(".") or "it did not pass the checks"
-        page = f"{row['digest'][:12]}.html"
+        short = row["digest"][:12]  # no name: it may be a person's
+        page = f"{short}.html"
         links = [Link("Its checks", f"checks/{page}")] if (checks / page).is_file() else []
-        yield Event(row["ingested_at"].to_pydatetime(), "held", f"The file {row['name']} was held back: {why}.", links)
+        yield Event(row["ingested_at"].to_pydatetime(), "held", f"The file {short} was held back: {why}.", links)
     good = files[files["status"] != "refused"]
     for at, rows in good.groupby(good["ingested_at"].dt.floor("min")):
         noun = "file was" if len(rows) == 1 else "files were"
@@ -103,9 +102,10 @@ def _taken(store: Store, checks: Path) -> Iterator[Event]:
         yield Event(pd.Timestamp(at).to_pydatetime(), "taken", told)
 
 
-def _held(store: Store, classifier: Classifier) -> Iterator[Event]:
+def _held(store: Store, classifier: Classifier, reports: Path) -> Iterator[Event]:
+    links = [Link("Agreement", "reports/agreement.html")] if (reports / "agreement.html").is_file() else []
     rows = store.read("labels", {"classifier": classifier.name, "how": "held_back"}, ["decided_at"])
     for _, some in rows.groupby(rows["decided_at"].dt.floor("D")):
         last = pd.Timestamp(some["decided_at"].max()).to_pydatetime()
         told = f"The votes on {len(some)} texts were held back: annotators agree too little."
-        yield Event(last, "held", told, [Link("Agreement", "reports/agreement.html")])
+        yield Event(last, "held", told, links)

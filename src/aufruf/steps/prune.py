@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from aufruf.classifier import Classifier, choose, names
 from aufruf.release import retention
 from aufruf.release.registry import Registry
+from aufruf.reports.day import without_words
 from aufruf.reports.index import write_index
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
@@ -26,10 +27,18 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
     """Remove what is older than ``[retention]`` allows; without ``yes`` only say what that would be.
 
     A version with an alias never goes, nor the run that made a registered version, nor a text that somebody annotated.
-    Of what all classifiers share - tables, originals, texts - the longest time that any of them asks for counts.
+    Of what all classifiers share - tables, originals, texts, checks of files - the longest time that any of them asks
+    for counts.
     """
     rules, registry, now = classifier.retention, Registry(settings, classifier.name), time.time()
-    gone: dict[str, Any] = {"checkpoints": [], "versions": [], "runs": 0, "reports": [], "report_files": []}
+    gone: dict[str, Any] = {
+        "checkpoints": [],
+        "versions": [],
+        "runs": 0,
+        "reports": [],
+        "report_files": [],
+        "checks": 0,
+    }
     size, pages = 0, settings.reports / classifier.name
     for folder in _checkpoints(settings, classifier, now):
         size += _size(folder)
@@ -56,7 +65,13 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
         size += file.stat().st_size
         if yes:
             file.unlink()
-    if yes and (gone["reports"] or gone["report_files"]):
+    for file in _checks(settings, classifier, now):
+        gone["checks"] += 1
+        size += file.stat().st_size
+        if yes:
+            file.unlink()
+    if yes and (pages / "index.html").is_file() and (gone["versions"] or gone["reports"] or gone["report_files"]):
+        without_words(pages)
         write_index(pages, classifier.name, settings.front(classifier.name))
     expired = expiry.old(
         settings, _before(settings, classifier, "originals", now), _before(settings, classifier, "texts", now)
@@ -103,6 +118,13 @@ def _report_files(pages: Path, classifier: Classifier, now: float) -> list[Path]
     oldest = now - classifier.retention.reports * 86_400
     found = (file for pattern in _WITH_TEXTS for file in sorted(pages.glob(pattern)))
     return [file for file in found if file.is_file() and file.stat().st_mtime < oldest]
+
+
+def _checks(settings: Settings, classifier: Classifier, now: float) -> list[Path]:
+    """Pages on files, and their figures, written so long ago; all classifiers share them."""
+    before = _before(settings, classifier, "reports", now)
+    found = sorted((settings.reports / "checks").glob("*")) if before else []
+    return [file for file in found if before and file.stat().st_mtime < before.timestamp()]
 
 
 def _tables(settings: Settings, classifier: Classifier, yes: bool) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The key of this home, and what is hashed with it: accounts in reports."""
+"""The key of this home, and what is hashed with it: accounts in reports, annotators on pages and in messages."""
 
 import hmac
 import os
@@ -25,6 +25,16 @@ def named(settings: Settings, classifier: Classifier) -> Callable[[str | None], 
         return lambda author: author
     key = key_of(settings)
     return lambda author: pseudonym(key, author) if author else None
+
+
+def coder(key: bytes, name: str) -> str:
+    """``annotator-`` and ten hex digits: HMAC-SHA256 of the name as results have it, apart from that of an account."""
+    return f"annotator-{hmac.digest(key, b'annotator' + name.encode('utf-8', 'surrogatepass'), 'sha256').hex()[:10]}"
+
+
+def coders(settings: Settings) -> Callable[[str], str]:
+    """How an annotator is named where many read it: by a number as it is, since it says nothing; else by ``coder``."""
+    return lambda name: name if name.isdecimal() else coder(key_of(settings), name)
 
 
 def folded(author: str) -> str:

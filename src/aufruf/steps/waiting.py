@@ -34,16 +34,19 @@ def waiting(
     version: str | None,
     verdict: Verdict | None,
     approve_at: str | None,
+    *,
+    files: bool = True,
 ) -> list[Waiting]:
-    """What waits, the most pressing first. ``approve_at``: where approvals are given."""
+    """What waits, the most pressing first. ``approve_at``: where approvals are given. ``files``: also those that wait,
+    and rows refused from them, for whatever classifier."""
     store, folder = Store(settings.lake), settings.reports / classifier.name
     found = [
         *_approval(classifier, verdict, approve_at),
-        *_inbox(settings),
+        *(_inbox(settings) if files else ()),
         *_undecided(store, classifier, folder),
         *_doubts(store, classifier, version, folder),
         *_worth(folder),
-        *_quarantined(store, settings.reports / "checks"),
+        *(_quarantined(store, settings.reports / "checks") if files else ()),
     ]
     return [one for one in found if one.count]
 
@@ -64,7 +67,7 @@ def tasks(settings: Settings, classifier: Classifier, which: str, version: str |
     from aufruf.steps.mismatches import tasks as doubted
 
     store = Store(settings.lake)
-    return doubted(store, classifier, disputed(store, classifier, version))
+    return doubted(settings, classifier, disputed(store, classifier, version))
 
 
 def disputed(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
@@ -126,17 +129,15 @@ def _quarantined(store: Store, checks: Path) -> list[Waiting]:
     rows = rows[rows["rescued_at"].isna() & ~rows["file"].str.startswith(SCORED)]
     if rows.empty:
         return []
-    names = store.read("files", columns=["digest", "name"]).drop_duplicates("digest").set_index("digest")["name"]
     files = rows["file"].value_counts()
-    listed = [
-        (names.get(file, str(file)[:12]), f"{str(file)[:12]}.html", int(files[file])) for file in files.index[:_FILES]
-    ]
-    named = ", ".join(f"{name} ({count})" for name, _, count in listed)
+    listed = [(str(file)[:12], int(count)) for file, count in files[:_FILES].items()]  # no names: they may be persons'
+    named = ", ".join(f"file {short} ({count})" for short, count in listed)
     more = f" and {len(files) - _FILES} more files" if len(files) > _FILES else ""
     why = str(rows["reasons"].value_counts().index[0])[:200]
     told = f"In {named}{more}; most often: {why}. List them with aufruf quarantine, mend them, take them in."
+    pages = [(short, f"{short}.html") for short, _ in listed]
     links = [
-        link for name, page, _ in listed for link in _there(checks, page, Link(f"Checks of {name}", f"checks/{page}"))
+        link for short, page in pages for link in _there(checks, page, Link(f"Checks of {short}", f"checks/{page}"))
     ]
     return [Waiting("Rows in quarantine", len(rows), told, links)]
 

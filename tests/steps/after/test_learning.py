@@ -280,7 +280,7 @@ def test_without_a_ledger_there_is_nothing_to_learn(after, tmp_path, step):
 def test_the_model_card_has_the_agreement_of_all_votes(after, nights):
     """Alpha of the texts that stayed undecided too: among decided ones alone annotators agree by construction."""
     card = (after.registry.fetch(after.registry.get("1")) / "README.md").read_text("utf-8")
-    votes = label.counting(after.store, after.classifier)
+    votes = label.counting(after.settings, after.classifier)
     decided = after.store.read("labels").dropna(subset=["label"])["text_id"]
     every = agreement.measure(votes, after.classifier.labels)
     some = agreement.measure(votes[votes["text_id"].isin(decided)], after.classifier.labels)

@@ -14,6 +14,7 @@ from aufruf.phrases import installation
 from aufruf.release import artifacts, retention
 from aufruf.release.registry import CHAMPION, Registry
 from aufruf.release.tracking import Tracker
+from aufruf.reports.index import write_index
 from aufruf.sections import Retention
 from aufruf.steps.prune import prune
 from aufruf.steps.score import score
@@ -44,10 +45,14 @@ def test_versions_with_an_alias_stay_and_go_on_speaking(after):
     for _ in range(3):
         after.register_again()
     after.registry.point("for-the-paper", "2")
-    gone = after.registry.get("3")
+    gone, reports = after.registry.get("3"), after.settings.reports / "call_to_action"
+    (reports / "evaluation" / "3").mkdir()
+    (reports / "evaluation" / "3" / "index.html").write_text("", "utf-8")
+    assert "evaluation/3/" in write_index(reports, "call_to_action").read_text("utf-8")
     done = prune(after.settings, asking(after, **EVERYTHING), yes=True)
     assert done["versions"] == ["3"]
     assert [one.version for one in after.registry.versions()] == ["1", "2", "4"]
+    assert "evaluation/3/" not in (reports / "index.html").read_text("utf-8")
     assert artifacts.size_of(after.registry, gone.source) == 0
     assert after.registry.by_alias(CHAMPION).version == "1"
     [text_id] = after.posts("Kommt am Samstag alle zum Infostand!")
@@ -167,6 +172,8 @@ def test_old_files_with_texts_go_with_the_reports(after):
         (folder / name).write_text("0" * 100, "utf-8")
         if name != "predictions-2.csv":
             os.utime(folder / name, (then, then))
+    [day] = folder.glob("????-??-??/index.html")
+    assert "words/index.html" in (linked := day.read_text("utf-8"))
     rules = asking(after, checkpoints=None, runs=None, versions=None, tables=None, reports=30)
     said = prune(after.settings, rules)
     assert (said["report_files"], said["bytes"]) == ([*old[:3], *reversed(old[3:])], 500)
@@ -174,8 +181,34 @@ def test_old_files_with_texts_go_with_the_reports(after):
     assert prune(after.settings, rules, yes=True)["report_files"] == said["report_files"]
     assert [name for name in (*old, *kept) if (folder / name).exists()] == kept
     assert "words/index.html" not in (folder / "index.html").read_text("utf-8")
+    assert "words/index.html" not in day.read_text("utf-8"), "no dead link on the days that stay"
+    assert day.read_text("utf-8") == linked.replace(' <a href="../words/index.html">Words</a>', "")
     assert prune(after.settings, rules, yes=True)["status"] == "nothing to do"
     assert prune(after.settings, asking(after))["report_files"] == []
+
+
+def test_old_checks_of_files_go_when_no_classifier_keeps_reports_for_longer(after, tmp_path):
+    """They are pages too, and belong to all classifiers; what a younger file was found to be stays."""
+    checks, then = after.settings.reports / "checks", time.time() - 40 * 86_400
+    checks.mkdir(exist_ok=True)
+    before = sorted(checks.iterdir())
+    for name in ("0123456789ab.html", "0123456789ab.json"):
+        (checks / name).write_text("0" * 100, "utf-8")
+        os.utime(checks / name, (then, then))
+    rules = {"checkpoints": None, "runs": None, "versions": None, "tables": None}
+    assert prune(after.settings, asking(after, **rules))["status"] == "nothing to do"
+    said = prune(after.settings, asking(after, **rules, reports=30))
+    assert (said["checks"], said["bytes"]) == (2, 200)
+    assert "2 files on the checks of what was taken in" in "".join(installation.prune(said))
+    other = after.settings.classifiers / "other.toml"
+    kept = (after.settings.classifiers / "call_to_action.toml").read_text("utf-8")
+    try:
+        other.write_text(kept, "utf-8")
+        assert prune(after.settings, asking(after, **rules, reports=30))["status"] == "nothing to do"
+    finally:
+        other.unlink()
+    assert prune(after.settings, asking(after, **rules, reports=30), yes=True)["checks"] == 2
+    assert sorted(checks.iterdir()) == before
 
 
 def test_old_versions_of_tables_say_that_they_are_gone(after):
