@@ -13,6 +13,10 @@ from aufruf.model import stand_in
 log = logging.getLogger(__name__)
 FOLDER = "sha256:"  # so begins the revision of a folder
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # never pickles, never code
+_BEHIND_PADDING = {  # RoBERTa's kin: fairseq numbered positions from the padding's id on, and weights stay as they were
+    *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod", "camembert", "data2vec-text"),
+    *("ibert", "longformer", "luke", "mpnet"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,12 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
     log.warning("%s cannot be had offline: %s stands in for it", encoder.name, stand_in.FULL_NAME)
     converted = stand_in.convert(folder / stand_in.NAME)
     return ResolvedEncoder(converted, stand_in.FULL_NAME, encoder.name, None)
+
+
+def unread(folder: Path) -> int:
+    """How many of an encoder's positions no token can have: those up to the padding's id, for RoBERTa and its kin."""
+    facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return int(facts.get("pad_token_id") or 0) + 1 if facts.get("model_type") in _BEHIND_PADDING else 0
 
 
 def _digest(folder: Path) -> str:
@@ -117,8 +127,8 @@ def _checked(folder: Path, name: str, revision: str | None, max_tokens: int) -> 
             where=name,
             next="Pin a revision that has them, or save it once with save_pretrained and give that folder.",
         )
-    positions = facts.get("max_position_embeddings") or max_tokens
-    if max_tokens > positions:
+    positions = facts.get("max_position_embeddings") and facts["max_position_embeddings"] - unread(folder)
+    if positions and max_tokens > positions:
         raise UsageError(
             f"max_tokens {max_tokens} is more than its {positions} positions",
             where=name,

@@ -14,7 +14,7 @@ import torch
 
 from aufruf.errors import TrainingFailed
 from aufruf.model import cpu, device, resume
-from aufruf.model.encoders import ResolvedEncoder
+from aufruf.model.encoders import ResolvedEncoder, unread
 from aufruf.model.evaluation import trainer_metrics
 from aufruf.model.loss import weighted
 from aufruf.model.recipe import Examples, Recipe, check_sides
@@ -64,7 +64,8 @@ def fine_tune(
         return Trained(folder / "model", **facts | {"device": device.Device(**facts["device"])})
     tokenizer = Tokenizer(encoder.folder, recipe.max_tokens, recipe.truncation)
     tokens = [tokenizer(part.texts) for part in (train, validation)]
-    words = Vocabulary(chain.from_iterable(part.ids for part in tokens), [tokenizer.pad_id])
+    always = [tokenizer.pad_id, *range(unread(encoder.folder))]  # where positions hang on the padding's id it keeps it
+    words = Vocabulary(chain.from_iterable(part.ids for part in tokens), always)
     job = _Job(
         encoder=encoder,
         labels=labels,
