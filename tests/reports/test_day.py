@@ -343,3 +343,19 @@ def test_what_people_said_otherwise_has_a_place_of_its_own(day: DayReport) -> No
     own = Page(render_texts(day)[f"{key_of(wrong.text_id)}.html"]).text
     assert "People labelled it call. It is one of the test texts" in own
     assert "Where people said otherwise" not in Page(render(replace(day, mismatches=[]))).text
+
+
+@pytest.mark.parametrize(
+    ("probability", "threshold", "shown"), [(0.7, 0.703, ("0.700", "0.703")), (0.7028, 0.7031, ("0.702800", "0.703100"))]
+)
+def test_a_text_just_below_the_threshold_does_not_seem_to_be_on_it(
+    day: DayReport, probability: float, threshold: float, shown: tuple[str, str]
+) -> None:
+    """Both are shown with as many decimals as tell them apart, in the heading too."""
+    call = replace(day.calls[0], probability=probability, label="no_call")
+    day = replace(day, calls=[call], others=[], mismatches=[], model=replace(day.model, threshold=threshold))
+    [page] = render_texts(day).values()
+    said = f"{shown[0]} no_call gives call a probability of {shown[0]}. From {shown[1]} on a text is labelled so."
+    seen = _loose(Page(page).text)
+    assert [part in seen for part in map(_loose, re.split(r"(?=gives)", said))] == [True, True]
+    assert "Threshold0.703" in _loose(Page(render(day)).text)
