@@ -171,7 +171,7 @@ def test_the_numbers_are_those_given(day: DayReport) -> None:
     """Counts, shares, metrics with bounds, threshold and decision stand on the page."""
     text = Page(render(day)).text
     for fact in (
-        "1,412 texts scored by version 3, 38 of them today;",
+        "1,412 texts scored by version 3, 38 of them on 16 February 2025;",
         "297 labelled call (21 % , 95 % interval 19 % to 23 % )",
         "31 lie too close to the threshold to be sure.",
         "F1 0.81 0.72–0.88 0.67 0.56–0.76",
@@ -211,7 +211,7 @@ def test_a_stand_in_is_said_before_anything_else(day: DayReport) -> None:
         lambda day: replace(day, calls=[], others=[], mismatches=[], calls_shown_of=0),
         lambda day: replace(day, calls=[replace(call, explained=None) for call in day.calls]),
         lambda day: replace(day, calls=[replace(call, explained=Explained([], 0.9, 0.9)) for call in day.calls]),
-        lambda day: replace(day, parties=[], scored_total=0, scored_today=0, calls_total=0, undecided=0),
+        lambda day: replace(day, parties=[], scored_total=0, scored_last=0, scored_on=None, calls_total=0, undecided=0),
         lambda day: replace(day, parties=[PartyCount("Leer", 0, 0, 0.0, 1.0)]),
         lambda day: replace(day, ledger={}),
         lambda day: replace(day, model=replace(day.model, metrics={}, baseline={}, trained_at=None)),
@@ -359,3 +359,10 @@ def test_a_text_just_below_the_threshold_does_not_seem_to_be_on_it(
     seen = _loose(Page(page).text)
     assert [part in seen for part in map(_loose, re.split(r"(?=gives)", said))] == [True, True]
     assert "Threshold0.703" in _loose(Page(render(day)).text)
+
+
+def test_what_was_last_scored_has_its_own_day(day: DayReport) -> None:
+    """A report without a new scoring says when that was, and calls nothing of it today's."""
+    text = Page(render(replace(day, calls=[], others=[], mismatches=[], calls_shown_of=0))).text
+    assert text.count("None to show of 16 February 2025.") == 3
+    assert "today" not in text
