@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from aufruf.reports.day import DayReport, DecisionNote
+from aufruf.reports.day import DayReport, DecisionNote, Explained
 from aufruf.reports.desk import Desk, Event, Learnt, Link, Model, Verdict, Waiting, render, render_front, render_problem
 from aufruf.reports.intervals import Interval
 from aufruf.reports.page import header_policy
@@ -119,3 +119,23 @@ def test_the_list_and_a_refusal_are_pages_too() -> None:
     assert "There is no classifier that you may see" in render_front([])
     page = render_problem("Log in first", "Not authenticated.", "Log in.", Link("Go to Airflow", "/"))
     assert '<a href="/" target="_top">Go to Airflow</a>' in page
+
+
+def test_a_call_is_explained_by_words_that_speak_for_it(desk: Desk, day: DayReport) -> None:
+    """Also where four others weigh more; where none does, no reason is announced."""
+    against = [("nicht", -0.4), ("kein", -0.3), ("nie", -0.25), ("ohne", -0.2)]
+    calls = [
+        replace(day.calls[0], explained=Explained([*against, *more], 0.8, 0.8)) for more in ([("Wahl", 0.19)], [])
+    ]
+    seen = words(render(replace(desk, calls=calls)))
+    assert "Because of Wahl +0.19" in seen
+    assert "No word speaks for it." in seen
+    assert seen.count("Because of") == 1
+
+
+def test_a_version_that_waits_is_not_called_refused(desk: Desk) -> None:
+    """Nobody has said yet that it is not promoted."""
+    waiting = [replace(desk.learnt[0], waits=True), desk.learnt[1]]
+    seen = words(render(replace(desk, learnt=waiting)))
+    assert "4 17 February 2025, waits for a person" in seen
+    assert "not promoted" not in seen

@@ -77,6 +77,7 @@ class Learnt:
     value: Interval
     promoted: bool
     labels: int
+    waits: bool = False  # for a person, to be promoted
 
 
 @dataclass(frozen=True)

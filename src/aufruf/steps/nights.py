@@ -37,14 +37,17 @@ def learnt(store: Store, classifier: Classifier, decisions: pd.DataFrame) -> lis
     """The versions that were judged, the newest first, by the gate's metric."""
     ledger = store.read("splits", {"classifier": classifier.name}, ["split", "assigned_at"])
     assigned = ledger[ledger["split"] != "none"]["assigned_at"]
-    first = decisions.sort_values("at").drop_duplicates("challenger")
+    ordered = decisions.sort_values("at")
+    first, last = ordered.drop_duplicates("challenger"), ordered.tail(1)
+    waiting = set(last[last["verdict"] == "waiting"]["challenger"])
     won = set(decisions[decisions["verdict"].isin(PROMOTED)]["challenger"])
     found = []
     for row in first.to_dict("records"):
         value = intervals(row["challenger_metrics"]).get(classifier.gate.metric)
         if value is not None:
-            labels = int((assigned <= row["at"]).sum())
-            found.append(Learnt(row["challenger"], row["at"].to_pydatetime(), value, row["challenger"] in won, labels))
+            version, at = row["challenger"], row["at"].to_pydatetime()
+            labels = int((assigned <= at).sum())
+            found.append(Learnt(version, at, value, version in won, labels, waits=version in waiting))
     return found[::-1][:_JUDGED]
 
 

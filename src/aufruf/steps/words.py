@@ -115,13 +115,13 @@ def _suspect(kind: str, some: list[_Named], classifier: Classifier, predictor: P
     probabilities = predictor.probabilities([*(one.text for one in tried), *others])
     labels = predictor.said(probabilities)
     positive = probabilities[:, predictor.positive]
-    count = len(tried)
+    count, texts = len(tried), len({one.text_id for one in some})
     flips = [labels[at] != labels[count + at] for at in range(count)]
     return page.Suspect(
         word=some[0].word.lstrip("#") if kind != "handle" else "",
         kind=kind,
-        texts=len(some),
-        weight=sum(one.weight for one in some) / len(some),
+        texts=texts,
+        weight=sum(one.weight for one in some) / texts,
         tried=count,
         flipped=sum(flips),
         moved=float(abs(positive[:count] - positive[count:]).mean()),

@@ -77,6 +77,7 @@ def test_what_waits_is_counted_and_leads_on(after):
     seen = words(page)
     assert "1 Approval of a challenger Give version 2 the alias champion in MLflow" in seen
     assert "2 Texts worth annotating" in seen
+    assert re.search(r"Labels 2 [^.]*, waits for a person", seen)
     assert "most often: the text is empty" in seen
     assert 'href="reports/queue/tasks.json" download' in page
 
