@@ -106,6 +106,11 @@ def write_whole(path: Path, page: str) -> Path:
     return path
 
 
+def counted(n: int, noun: str) -> str:
+    """``1 text``, ``1,200 texts``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def long_date(day: date | None) -> str:
     """``Monday, 3 March 2025``, in English whatever the locale; "" for none."""
     if day is None or day != day:  # pandas spells a missing time NaT, which is not equal to itself
@@ -140,6 +145,7 @@ def _engine() -> Environment:
     engine.filters.update(
         number=number,
         count=lambda n: f"{n:,}",
+        counted=counted,
         percent=lambda share: f"{100 * share:.0f}\u202f%",
         signed=signed,
         finite=lambda value: value is not None and math.isfinite(value),

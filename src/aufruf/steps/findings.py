@@ -1,7 +1,7 @@
 """What a version has said of the posts nobody annotated: the frame that explanations, reports and status start from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -43,11 +43,21 @@ def latest(frame: pd.DataFrame, timezone: str) -> pd.DataFrame:
 
 def begun(moments: "pd.Series[pd.Timestamp]", timezone: str) -> pd.Timestamp:
     """The moment from which on what was scored at these counts as the last scoring's: see ``latest``."""
-    at = moments.drop_duplicates().sort_values(ascending=False)
-    days = at.dt.tz_convert(timezone).dt.date
-    eve = days.iloc[0] - timedelta(days=1)
-    before = (days < eve) | ((days == eve) & (at.shift() - at > _PAUSE))
-    return at[~before.cummax()].min()
+    return scorings(moments.unique(), timezone)[0][-1]
+
+
+def scorings(moments: Iterable[pd.Timestamp], timezone: str) -> list[list[pd.Timestamp]]:
+    """The moments by scoring, the newest first: those of a day there; if one was over midnight, of the eve too."""
+    found: list[list[pd.Timestamp]] = []
+    for at in sorted(moments, reverse=True):
+        day = at.tz_convert(timezone).date()
+        newest = found[-1][0].tz_convert(timezone).date() if found else None
+        eve = newest is not None and day == newest - timedelta(days=1)
+        if day == newest or (eve and found[-1][-1] - at <= _PAUSE):
+            found[-1].append(at)
+        else:
+            found.append([at])
+    return found
 
 
 def explanations(store: Store, classifier: Classifier, version: str) -> dict[str, dict[str, Any]]:

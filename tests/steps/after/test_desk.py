@@ -51,7 +51,7 @@ def test_the_page_says_who_scores_what_called_and_why(after):
     assert shown
     assert shown <= {*named, *(w for row in after.store.read("explanations")["words"] for w, _ in json.loads(row))}
     assert "Version 1 was trained and judged: version 1 is the first champion" in seen
-    assert re.search(r"Version 1 scored [\d,]+ texts\.", seen)
+    assert re.search(r"Version 1 scored [\d,]+ texts and [\d,]+ annotated ones\.", seen)
     assert "Prevalence of call" in seen
 
 
