@@ -69,7 +69,7 @@ def test_the_five_questions_are_answered_in_words(desk: Desk) -> None:
     seen = words(render(desk))
     assert "Version 3 scores the posts since 17 February 2025, 05:12 UTC: a person approved it" in seen
     assert "Not promoted. Version 4 is not better than version 3. F1 70.1 against 71.0" in seen
-    assert "-0.9 points (-3.0 to 1.2)" in seen
+    assert "−0.9 points (−3.0 to 1.2)" in seen
     assert "F1 0.71 0.65–0.77" in seen
     assert "Because of Geht +0.31, wählen +0.27" in seen
     assert "15 Texts to decide 5 tied. Task file" in seen

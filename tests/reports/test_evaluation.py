@@ -90,7 +90,7 @@ def test_the_page_says_what_was_measured():
         "4 of 5 behaviour tests passed",
         "7 labels are not what the version says",
         "ROC-AUC 0.810 0.800–0.830",
-        "Platt scaling on 450 validation texts: scale 0.400, 0.400; shift 0.000, -1.250",
+        "Platt scaling on 450 validation texts: scale 0.400, 0.400; shift 0.000, −1.250",
         "LISTE 40 12 0.50 0.41–0.62",
         "klein small 3 0 – – 0.50",
         "fewer than 30 texts or 10 positives",

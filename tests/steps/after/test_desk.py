@@ -61,7 +61,7 @@ def test_a_challenger_that_was_kept_back_stands_beside_the_champion(after):
     seen = words(desk.desk(after.settings, "call_to_action"))
     assert "Champion, version 1 Challenger, version 2" in seen
     assert "Not promoted. Version 2 is not better than version 1. F1 70.0 against 71.0" in seen
-    assert "-1.0 points (-3.0 to 1.0)" in seen
+    assert "−1.0 points (−3.0 to 1.0)" in seen
     assert re.search(r"2 [^.]*, not promoted", seen)
 
 
