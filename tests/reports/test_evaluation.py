@@ -102,6 +102,13 @@ def test_the_page_says_what_was_measured():
         assert said in words, said
 
 
+def test_the_page_names_the_confidence_that_was_asked_for():
+    """Also where it says how many intervals miss."""
+    html = render(replace(made(), confidence=0.975)).replace("\u202f", " ")
+    assert "(97.5 % interval 0.41 to 0.62)" in html
+    assert "2.5 % of 97.5 % intervals miss what they are about" in html
+
+
 def test_the_page_needs_nothing_else():
     """No script, no link out of the reports; a policy that admits our style and pictures that are in the page."""
     html = render(made())

@@ -1,11 +1,13 @@
 """What the morning's page counts: the last scoring as the report cuts it, and rows of files only."""
 
+import json
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from aufruf.data.identity import digest, group_id
-from aufruf.schemas import SCORED, IngestedFile, Prediction, QuarantinedRow, SplitRow, Text
+from aufruf.schemas import SCORED, Champion, Decision, IngestedFile, Prediction, QuarantinedRow, SplitRow, Text
 from aufruf.steps import desk, findings, nights, waiting
 from aufruf.store import Store
 
@@ -76,6 +78,27 @@ def test_annotated_texts_are_counted_apart(settings, classifier, scored):
         [event] = nights._scored(store, classifier)
         assert event.sentence == f"Version 1 scored {told}."
         assert desk._calls(settings, store, classifier, "1")[1] == n
+
+
+def test_half_past_midnight_is_the_next_day(settings, classifier, scored):
+    """Files, posts and decisions are dated by the classifier's day, as weeks, months and nights are: 00:30 in Berlin."""
+    late = datetime(2026, 9, 1, 22, 30, tzinfo=UTC)
+    store = scored("2026-09-01T22:30", "2026-09-01T22:30:01")
+    store.put("texts", store.read("texts").assign(posted_at=late))
+    store.add("files", [IngestedFile("a" * 64, "", "a.csv", "generic", "posts", 2, 2, 0, "new", "", late)])
+    figures = json.dumps({"f1": {"value": 0.7, "low": 0.6, "high": 0.8}})
+    judged = (json.dumps(["version 1 is the first champion"]), figures, None, None, None, None, 9, "f")
+    store.add("decisions", [Decision(classifier.name, "1", None, late, "first", *judged)])
+    store.add("champions", [Champion(classifier.name, late, "1", "gate", None, None)])
+    zone, decisions = ZoneInfo(classifier.schedule.timezone), store.read("decisions")
+    [learnt] = nights.learnt(store, classifier, decisions)
+    [call] = desk._calls(settings, store, classifier, "1")[3]
+    [row] = findings.scored(store, classifier, "1").head(1).to_dict("records")
+    [check] = desk._checks(store, settings, settings.reports, zone)
+    told = [learnt.at, call.posted_at, findings.finding(row, {}, zone).posted_at, desk._verdict(decisions, zone).note.at]
+    assert {(at.date(), at.hour) for at in told} == {(date(2026, 9, 2), 0)}
+    assert check.title == "a.csv: 2 of 2 rows kept, 2 September 2026"
+    assert "since 2 September 2026" in desk.front(settings, [classifier.name])
 
 
 def test_one_is_one(settings, classifier, tmp_path):

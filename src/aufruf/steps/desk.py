@@ -60,7 +60,7 @@ def desk(settings: Settings, name: str, runs: Sequence[Run] = (), approve_at: st
         events=[replace(event, at=event.at.astimezone(zone)) for event in happened],
         learnt=nights.learnt(store, classifier, decisions),
         waiting=waiting.waiting(settings, classifier, version, verdict, approve_at),
-        checks=_checks(store, settings, folder),
+        checks=_checks(store, settings, folder, zone),
         pages=_pages(folder, version),
         texts_at=texts_at,
         text_pages=text_pages,
@@ -89,7 +89,9 @@ def _sentence(settings: Settings, name: str) -> str:
     except AufrufError as error:
         return error.sentence()
     version, since, _, _ = _speaks(Store(settings.lake), classifier)
-    return f"Version {version} scores since {short_date(since)}." if version else "No model scores yet."
+    if version is None or since is None:
+        return "No model scores yet."
+    return f"Version {version} scores since {short_date(since.astimezone(ZoneInfo(classifier.schedule.timezone)))}."
 
 
 def _speaks(store: Store, classifier: Classifier) -> tuple[str | None, datetime | None, str | None, str | None]:
@@ -202,7 +204,8 @@ def _shown(
     rows = [row for batch in store.query(sql, "predictions", "texts", "splits") for row in batch.to_pylist()]
     account = named(settings, classifier)
     shown = ({**row, "posted_at": pd.Timestamp(row["posted_at"])} for row in rows)
-    return [replace(findings.finding(row, explained), author=account(row["author"])) for row in shown]
+    zone = ZoneInfo(classifier.schedule.timezone)
+    return [replace(findings.finding(row, explained, zone), author=account(row["author"])) for row in shown]
 
 
 def _run(run: Run) -> pages.Event:
@@ -244,17 +247,17 @@ def _day(name: str) -> date | None:
         return None
 
 
-def _checks(store: Store, settings: Settings, folder: Path) -> list[pages.Link]:
+def _checks(store: Store, settings: Settings, folder: Path, zone: ZoneInfo) -> list[pages.Link]:
     """Drift where there is a page on it, then the files last taken in with their checks."""
     drift = "monitor/index.html"
     found = [pages.Link("Drift: do posts and labels still look like the training data?", f"reports/{drift}")]
     files = store.read("files", columns=["digest", "name", "rows", "kept", "status", "ingested_at"])
     rows = files.sort_values("ingested_at", ascending=False).head(_CHECKS).to_dict("records")
-    return (found if (folder / drift).is_file() else []) + [_check(settings, row) for row in rows]
+    return (found if (folder / drift).is_file() else []) + [_check(settings, row, zone) for row in rows]
 
 
-def _check(settings: Settings, row: Mapping[Any, Any]) -> pages.Link:
+def _check(settings: Settings, row: Mapping[Any, Any], zone: ZoneInfo) -> pages.Link:
     page = f"checks/{row['digest'][:12]}.html"
     held = "held back whole" if row["status"] == "refused" else f"{row['kept']:,} of {row['rows']:,} rows kept"
-    title = f"{row['name']}: {held}, {short_date(row['ingested_at'])}"
+    title = f"{row['name']}: {held}, {short_date(row['ingested_at'].tz_convert(zone))}"
     return pages.Link(title, page if (settings.reports / page).is_file() else "")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import Any
 
 import pandas as pd
@@ -66,8 +66,11 @@ def explanations(store: Store, classifier: Classifier, version: str) -> dict[str
     return {row["text_id"]: {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
 
 
-def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]]) -> Finding:
-    """A row of ``said`` as a page shows it, with its explanation where that is of the text as it reads now."""
+def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]], zone: tzinfo) -> Finding:
+    """A row of ``said`` as a page shows it, with its explanation where that is of the text as it reads now.
+
+    ``zone``: the classifier's, in which the page tells when the text was posted.
+    """
     why = explained.get(row["text_id"])
     why = why if why is not None and why["digest"] == row["digest"] else None
     decided = row["decided"] if isinstance(row.get("decided"), str) else None
@@ -78,7 +81,7 @@ def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]]) -> 
         party=row["party"],
         author=row["author"],
         text_type=row["text_type"],
-        posted_at=None if pd.isna(row["posted_at"]) else row["posted_at"].to_pydatetime(),
+        posted_at=None if pd.isna(row["posted_at"]) else row["posted_at"].to_pydatetime().astimezone(zone),
         label=row["label"],
         probability=float(row["probability"]),
         confident=bool(row["confident"]),

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -39,6 +40,7 @@ def learnt(store: Store, classifier: Classifier, decisions: pd.DataFrame) -> lis
     """The versions that were judged, the newest first, by the gate's metric."""
     ledger = store.read("splits", {"classifier": classifier.name}, ["split", "assigned_at"])
     assigned = ledger[ledger["split"] != "none"]["assigned_at"]
+    zone = ZoneInfo(classifier.schedule.timezone)
     ordered = decisions.sort_values("at")
     first, last = ordered.drop_duplicates("challenger"), ordered.tail(1)
     waiting = set(last[last["verdict"] == "waiting"]["challenger"])
@@ -47,7 +49,7 @@ def learnt(store: Store, classifier: Classifier, decisions: pd.DataFrame) -> lis
     for row in first.to_dict("records"):
         value = intervals(row["challenger_metrics"]).get(classifier.gate.metric)
         if value is not None:
-            version, at = row["challenger"], row["at"].to_pydatetime()
+            version, at = row["challenger"], row["at"].to_pydatetime().astimezone(zone)
             labels = int((assigned <= at).sum())
             found.append(Learnt(version, at, value, version in won, labels, waits=version in waiting))
     return found[::-1][:_JUDGED]

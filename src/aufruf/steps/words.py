@@ -4,9 +4,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -53,7 +54,7 @@ def write_words(
         classifier=classifier.name,
         positive=classifier.positive,
         version=version.version,
-        written_at=datetime.now(UTC),
+        written_at=datetime.now(ZoneInfo(classifier.schedule.timezone)),
         explained=len(frame),
         calls=len(calls),
         unreliable=int((frame["unreliable"].fillna("") != "").sum()),
