@@ -10,6 +10,7 @@ from aufruf.reports.day import DayReport, DecisionNote, Explained
 from aufruf.reports.desk import Desk, Event, Learnt, Link, Model, Verdict, Waiting, render, render_front, render_problem
 from aufruf.reports.intervals import Interval
 from aufruf.reports.page import header_policy
+from aufruf.reports.prevalence import Errors, Prevalence, share
 
 AT = datetime(2025, 2, 17, 5, 12, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'\u202e"
@@ -139,3 +140,22 @@ def test_a_version_that_waits_is_not_called_refused(desk: Desk) -> None:
     seen = words(render(replace(desk, learnt=waiting)))
     assert "4 17 February 2025, waits for a person" in seen
     assert "not promoted" not in seen
+
+
+def test_each_version_has_the_size_of_its_own_test_set(desk: Desk) -> None:
+    """It grows, and the two may have been measured on different nights; where it is the same it is said once."""
+    assert "On 129 frozen test texts, with" in words(render(desk))
+    seen = words(render(replace(desk, challenger=replace(desk.challenger, test_rows=182))))
+    assert "On frozen test texts, with" in seen
+    assert "Champion, version 3 , on 129 texts" in seen
+    assert "Challenger, version 4 , on 182 texts" in seen
+
+
+def test_weeks_that_are_left_out_are_counted(desk: Desk) -> None:
+    """The last eight with a date, whether or not some texts have none."""
+    errors = Errors(90, 100, 180, 200)
+    weeks = [share(f"2025-W{n:02}", 3, 40, errors) for n in range(1, 12)]
+    found = Prevalence(errors, share(None, 33, 440, errors), {"party": [], "week": [*weeks, share(None, 1, 9, errors)]}, [])
+    page = render(replace(desk, prevalence=found))
+    assert re.findall(r"2025-W\d\d", page) == [f"2025-W{n:02}" for n in range(4, 12)]
+    assert "The last 8 of 11 weeks." in page

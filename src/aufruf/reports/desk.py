@@ -126,7 +126,8 @@ def render(desk: Desk) -> str:
     newest = sorted(desk.events, key=lambda event: event.at, reverse=True)
     nights = [(day, list(some)) for day, some in groupby(newest, key=lambda event: event.at.date())]
     found = desk.prevalence
-    weeks = found.slices["week"][-_WEEKS:] if found else []
+    dated = [one for one in found.slices["week"] if one.name] if found else []
+    weeks = dated[-_WEEKS:]
     return fill(
         "desk.html",
         rules=style_of("desk.css"),
@@ -138,7 +139,8 @@ def render(desk: Desk) -> str:
         nights=nights[:_NIGHTS],
         views=finding.views(desk.calls, desk.mask, numbered=desk.numbered),
         most_labels=max((one.labels for one in desk.learnt), default=1) or 1,
-        weeks=[one for one in weeks if one.name],
+        weeks=weeks,
+        weeks_of=len(dated),
         top=_top([found.whole, *found.slices["party"], *weeks]) if found else 1.0,
         contrasts=_contrasts(found) if found else [],
     )
