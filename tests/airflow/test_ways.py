@@ -164,7 +164,9 @@ print("\\n" + json.dumps({
         [("Report", "/r")],
     ),
     "plain": [
-        notes.plain(notes.note([("evaluate", "no [x], run `a_b`. C:\\\\new"), ("train", "<b>")], [("Report", "/r"), ("B", "/b")])),
+        notes.plain(notes.note(
+            [("evaluate", "no [x], run `a_b`. C:\\\\new"), ("train", "<b>")], [("Report", "/r"), ("B", "/b")]
+        )),
         notes.plain(notes.note([], [("Report", "/r")])),
         notes.plain("I looked: *fine*"),
     ],

@@ -346,7 +346,8 @@ def test_what_people_said_otherwise_has_a_place_of_its_own(day: DayReport) -> No
 
 
 @pytest.mark.parametrize(
-    ("probability", "threshold", "shown"), [(0.7, 0.703, ("0.700", "0.703")), (0.7028, 0.7031, ("0.702800", "0.703100"))]
+    ("probability", "threshold", "shown"),
+    [(0.7, 0.703, ("0.700", "0.703")), (0.7028, 0.7031, ("0.702800", "0.703100"))],
 )
 def test_a_text_just_below_the_threshold_does_not_seem_to_be_on_it(
     day: DayReport, probability: float, threshold: float, shown: tuple[str, str]

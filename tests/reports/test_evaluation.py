@@ -120,7 +120,8 @@ def test_the_page_needs_nothing_else():
     assert all(of["href"].startswith(("#", "../../index.html")) for tag, of in kinds if tag == "a")
     [picture] = [of for tag, of in kinds if tag == "img"]
     assert base64.b64decode(picture["src"].removeprefix("data:image/png;base64,"))[:8] == b"\x89PNG\r\n\x1a\n"
-    assert picture["alt"] == "LISTE. of 10 texts LISTE"
+    assert picture["alt"] == "", "its caption says what it shows"
+    assert "of 10 texts LISTE</figcaption>" in html
 
 
 @pytest.mark.parametrize("name", HOSTILE)

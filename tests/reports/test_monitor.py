@@ -35,7 +35,8 @@ def shift(against: str, distance: float, moved: bool = False, day: str = "2025-0
 def report(*shifts: Shift, **changed: object) -> MonitorReport:
     """What is made of these comparisons of labels."""
     bars = {(one.figure, one.against): Bars(["call", "no_call"], [0.2, 0.8], [0.35, 0.65]) for one in shifts}
-    made = MonitorReport("calls", "call", DAY, 7, 4, "3", 300, {"training": 900, "weeks": 60}, 100, [], shifts, bars, [])
+    sizes = {"training": 900, "weeks": 60}
+    made = MonitorReport("calls", "call", DAY, 7, 4, "3", 300, sizes, 100, [], shifts, bars, [])
     return replace(made, **changed)
 
 

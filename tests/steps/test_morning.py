@@ -81,7 +81,7 @@ def test_annotated_texts_are_counted_apart(settings, classifier, scored):
 
 
 def test_half_past_midnight_is_the_next_day(settings, classifier, scored):
-    """Files, posts and decisions are dated by the classifier's day, as weeks, months and nights are: 00:30 in Berlin."""
+    """Files, posts and decisions are dated by the classifier's day, as weeks and nights are: 00:30 in Berlin."""
     late = datetime(2026, 9, 1, 22, 30, tzinfo=UTC)
     store = scored("2026-09-01T22:30", "2026-09-01T22:30:01")
     store.put("texts", store.read("texts").assign(posted_at=late))
@@ -95,7 +95,12 @@ def test_half_past_midnight_is_the_next_day(settings, classifier, scored):
     [call] = desk._calls(settings, store, classifier, "1")[3]
     [row] = findings.scored(store, classifier, "1").head(1).to_dict("records")
     [check] = desk._checks(store, settings, settings.reports, zone)
-    told = [learnt.at, call.posted_at, findings.finding(row, {}, zone).posted_at, desk._verdict(decisions, zone).note.at]
+    told = [
+        learnt.at,
+        call.posted_at,
+        findings.finding(row, {}, zone).posted_at,
+        desk._verdict(decisions, zone).note.at,
+    ]
     assert {(at.date(), at.hour) for at in told} == {(date(2026, 9, 2), 0)}
     assert check.title == "a.csv: 2 of 2 rows kept, 2 September 2026"
     assert "since 2 September 2026" in desk.front(settings, [classifier.name])

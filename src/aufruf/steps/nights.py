@@ -117,7 +117,9 @@ def _taken(store: Store, checks: Path) -> Iterator[Event]:
         parts = [counted(kept, _ROW_OF[str(kind)]) for kind, kept in rows.groupby("kind")["kept"].sum().items()]
         refused = int(rows["refused"].sum())
         aside = f"; {counted(refused, 'row')} went to quarantine" if refused else ""
-        told = f"{counted(len(rows), 'file')} {'was' if len(rows) == 1 else 'were'} taken in: {', '.join(parts)}{aside}."
+        told = (
+            f"{counted(len(rows), 'file')} {'was' if len(rows) == 1 else 'were'} taken in: {', '.join(parts)}{aside}."
+        )
         yield Event(pd.Timestamp(at).to_pydatetime(), "taken", told)
 
 
