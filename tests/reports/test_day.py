@@ -336,13 +336,13 @@ def test_what_people_said_otherwise_has_a_place_of_its_own(day: DayReport) -> No
     """A test text that people labelled otherwise stands in the last part, with both answers, and so on its page."""
     [wrong] = day.mismatches
     page = Page(render(day, mask=False)).text
-    part = page[page.index("Where people said otherwise", page.index("Uncertain, and a random control")) :]
+    part = page[page.index("Labels in doubt", page.index("Uncertain, and a random control")) :]
     assert "Alle Termine" in part
     assert f"people: {wrong.decided}" in part
     assert "Alle Termine" not in page[: -len(part)]
     own = Page(render_texts(day)[f"{key_of(wrong.text_id)}.html"]).text
     assert "People labelled it call. It is one of the test texts" in own
-    assert "Where people said otherwise" not in Page(render(replace(day, mismatches=[]))).text
+    assert "Labels in doubt" not in Page(render(replace(day, mismatches=[]))).text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,11 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
+from aufruf.reports.champions import VERDICTS
 from aufruf.reports.day import DayReport, DecisionNote, Explained
+from aufruf.reports.day import render as render_day
 from aufruf.reports.desk import Desk, Event, Link, Waiting, render, render_front, render_problem
 from aufruf.reports.page import header_policy
 from aufruf.reports.prevalence import Errors, Prevalence, share
@@ -92,6 +96,14 @@ def test_a_version_that_waits_is_not_called_refused(desk: Desk) -> None:
     seen = words(render(replace(desk, learnt=waiting)))
     assert "4 17 February 2025, waits for a person" in seen
     assert "not promoted" not in seen
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_a_verdict_has_one_name(desk: Desk, day: DayReport, verdict: str) -> None:
+    """The same on the morning's page and in the report of the day."""
+    note = DecisionNote(verdict, "So it is", [], AT)
+    pages = render(replace(desk, verdict=replace(desk.verdict, note=note))), render_day(replace(day, decision=note))
+    assert [f"{VERDICTS[verdict]}. So it is" in words(page) for page in pages] == [True, True]
 
 
 def test_each_version_has_the_size_of_its_own_test_set(desk: Desk) -> None:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from aufruf.reports.inert import exactly, inert, number, page_address, percent, points, signed, web_address
+from aufruf.reports.inert import counted, exactly, inert, number, page_address, percent, points, signed, web_address
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,11 @@ def test_a_half_goes_up_however_it_was_computed() -> None:
     assert {percent(share) for share in (0.725, 0.7250000000000001)} == {"73\u202f%"}
     assert number(0.285) == "0.29", "as a float it is 0.28499..."
     assert number(72.49, 0) == "72"
+
+
+def test_one_is_one() -> None:
+    """And a thousand has its comma."""
+    assert [counted(n, "text") for n in (0, 1, 1200)] == ["0 texts", "1 text", "1,200 texts"]
 
 
 def test_there_is_no_negative_nought() -> None:

@@ -68,10 +68,13 @@ def test_only_what_was_checked_looks_as_before() -> None:
 def test_nothing_compared_is_not_called_alike() -> None:
     """Too few texts on either side say nothing, of all comparisons or of those that are checked."""
     none = words(render(report()))
-    assert "There are too few texts to compare the 300 posts with" in none
+    assert (
+        "Of the 300 posts that arrived in the 7 days up to 16 February 2025 nothing can be said: there are too few"
+        in none
+    )
     assert "look like" not in none
     unchecked = words(render(report(shift("training", 0.02), checked=["weeks"])))
-    assert "Nothing was checked: there are too few texts of the weeks before" in unchecked
+    assert "nothing was checked: there are too few texts of the weeks before to compare with." in unchecked
     assert "look like" not in unchecked
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 
 from aufruf.reports import chart, finding
-from aufruf.reports.champions import HOW
+from aufruf.reports.champions import HOW, VERDICTS
 from aufruf.reports.facts import DecisionNote, Finding
 from aufruf.reports.inert import page_address, web_address
 from aufruf.reports.intervals import Interval
@@ -136,6 +136,7 @@ def render(desk: Desk) -> str:
         metrics=chart.metrics(ours, theirs)[:6],
         metric_name=chart.name_of(desk.metric),
         how=HOW,
+        verdicts=VERDICTS,
         nights=nights[:_NIGHTS],
         views=finding.views(desk.calls, desk.mask, numbered=desk.numbered),
         most_labels=max((one.labels for one in desk.learnt), default=1) or 1,

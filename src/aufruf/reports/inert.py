@@ -55,6 +55,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{'−' if value < 0 and size else ''}{size:.{digits}f}"
 
 
+def counted(n: int, noun: str) -> str:
+    """``1 text``, ``1,200 texts``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def points(share: float | None) -> str:
     """A share (0..1) in hundredths; below ten with a decimal, so that few of many are not none."""
     few = share is not None and 0 < abs(share) < 0.0995

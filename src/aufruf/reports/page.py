@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from aufruf.errors import AufrufError
 from aufruf.reports import chart
-from aufruf.reports.inert import exactly, inert, number, percent, points, signed, web_address
+from aufruf.reports.inert import counted, exactly, inert, number, percent, points, signed, web_address
 
 _HERE = Path(__file__).parent
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
@@ -104,11 +104,6 @@ def write_whole(path: Path, page: str) -> Path:
             next="Free space or make the folder writable, then run aufruf report again.",
         ) from error
     return path
-
-
-def counted(n: int, noun: str) -> str:
-    """``1 text``, ``1,200 texts``."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def long_date(day: date | None) -> str:

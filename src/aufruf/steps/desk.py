@@ -248,9 +248,9 @@ def _day(name: str) -> date | None:
 
 
 def _checks(store: Store, settings: Settings, folder: Path, zone: ZoneInfo) -> list[pages.Link]:
-    """Drift where there is a page on it, then the files last taken in with their checks."""
+    """What has moved where there is a page on it, then the files last taken in with their checks."""
     drift = "monitor/index.html"
-    found = [pages.Link("Drift: do posts and labels still look like the training data?", f"reports/{drift}")]
+    found = [pages.Link("What has moved: do posts and labels still look like the training data?", f"reports/{drift}")]
     files = store.read("files", columns=["digest", "name", "rows", "kept", "status", "ingested_at"])
     rows = files.sort_values("ingested_at", ascending=False).head(_CHECKS).to_dict("records")
     return (found if (folder / drift).is_file() else []) + [_check(settings, row, zone) for row in rows]

@@ -11,8 +11,8 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
 from aufruf.reports.desk import Event, Learnt, Link
+from aufruf.reports.inert import counted
 from aufruf.reports.intervals import Interval
-from aufruf.reports.page import counted
 from aufruf.schemas import PROMOTED
 from aufruf.steps import findings, history
 from aufruf.store import Store

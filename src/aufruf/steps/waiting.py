@@ -11,6 +11,7 @@ from aufruf.data import inbox
 from aufruf.errors import NothingYet, UsageError, nearest
 from aufruf.reports.desk import Link, Verdict, Waiting
 from aufruf.reports.index import TEACH
+from aufruf.reports.inert import counted
 from aufruf.schemas import SCORED
 from aufruf.settings import Settings
 from aufruf.steps import corpus
@@ -114,7 +115,7 @@ def _doubts(store: Store, classifier: Classifier, version: str | None, folder: P
     links = [Link(_FILE, f"queue/{DOUBTS}.json", download=True)]
     page = f"evaluation/{version}/index.html"
     links += _there(folder, page, Link("Evaluation", f"reports/{page}"))
-    return [Waiting("Labels to look at again", count, told, links)]
+    return [Waiting("Labels in doubt", count, told, links)]
 
 
 def _worth(folder: Path) -> list[Waiting]:
@@ -137,7 +138,7 @@ def _quarantined(store: Store, checks: Path) -> list[Waiting]:
         (names.get(file, str(file)[:12]), f"{str(file)[:12]}.html", int(files[file])) for file in files.index[:_FILES]
     ]
     named = ", ".join(f"{name} ({count})" for name, _, count in listed)
-    more = f" and {len(files) - _FILES} more files" if len(files) > _FILES else ""
+    more = f" and {counted(len(files) - _FILES, 'more file')}" if len(files) > _FILES else ""
     why = str(rows["reasons"].value_counts().index[0])[:200]
     told = f"In {named}{more}; most often: {why}. List them with aufruf quarantine, mend them, take them in."
     links = [

@@ -95,7 +95,7 @@ def test_the_downloads_are_tasks_for_label_studio(after):
     doubts = desk.queue(after.settings, "call_to_action", "doubts")
     page = words(desk.desk(after.settings, "call_to_action"))
     assert all(task["data"]["why"] == "mismatch" and task["data"]["Text"] for task in doubts)
-    assert (f"{len(doubts)} Labels to look at again" in page) == bool(doubts)
+    assert (f"{len(doubts)} Labels in doubt" in page) == bool(doubts)
     undecided = desk.queue(after.settings, "call_to_action", "undecided")
     count = int(after.store.read("labels")["label"].isna().sum())
     assert len(undecided) == count

@@ -60,7 +60,7 @@ def test_mismatches_are_test_texts_that_the_model_got_wrong(after, turned):
     after.registry.point(CHAMPION, version.version)
     page = Path(report(after.settings, classifier)["path"]).read_text("utf-8")
     assert page.count('<span class="badge">people: ') == len(found)
-    part = page[page.index("Where people said otherwise") :]
+    part = page[page.index('id="mismatches"') :]
     assert all(f'id="t-{key_of(text_id)}"' in part for text_id in found["text_id"])
 
 
