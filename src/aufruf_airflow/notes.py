@@ -1,13 +1,16 @@
 """The note on a run: what its tasks said when they failed, and the ways to what they made."""
 
 import json
+import re
 from typing import Any
 
 from aufruf_airflow import links
 from aufruf_airflow.notify import CURE
 
 _LONGEST = 1000  # what Airflow keeps of a note
-_SPECIAL = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_{}[]<>#|~"})  # notes are Markdown
+_SIGNS = "\\`*_{}[]<>#|~"  # mean something in Markdown, which notes are
+_SPECIAL = str.maketrans({sign: f"\\{sign}" for sign in _SIGNS})
+_ESCAPED = re.compile(rf"\\([{re.escape(_SIGNS)}])")
 
 
 _PAGES = {  # task: what its page is called
@@ -51,6 +54,13 @@ def note(said: list[tuple[str, str]], found: list[tuple[str, str]]) -> str:
     lines = dict.fromkeys(f"{task}: {' '.join(sentence.split())}".translate(_SPECIAL) for task, sentence in said)
     text = "\n\n".join(lines)[: _LONGEST - len(led) - 2]
     return f"{text}\n\n{led}" if text else led
+
+
+def plain(text: str) -> str:
+    """What a note says, as it was said: without the escapes of Markdown, and without the ways behind it."""
+    *said, last = text.strip().split("\n\n")
+    led = last.startswith("[") and last.endswith(")")
+    return _ESCAPED.sub(r"\1", "\n\n".join(said if led else [*said, last]))
 
 
 def _said(dag_run: Any, key: str) -> list[Any]:

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from aufruf_airflow.notes import plain
+
 _DAYS, _MOST = 14, 40
 
 
@@ -29,7 +31,7 @@ def troubled(classifier: str, verb: str, root: str = "") -> list[dict[str, Any]]
                 "verb": dag_id,
                 "state": str(run.state),
                 "at": (run.state == "failed" and run.end_date) or run.start_date,
-                "note": run.note or "",
+                "note": plain(run.note or ""),
                 "address": f"{root}/dags/{quote(dag_id)}/runs/{quote(run.run_id)}",
             }
             for run in session.scalars(asked)

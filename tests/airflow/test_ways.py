@@ -178,6 +178,13 @@ print("\\n" + json.dumps({
         [("split", "a *star*\\nand more"), ("split", "a *star*\\nand more"), ("train", "x" * 2000)],
         [("Report", "/r")],
     ),
+    "plain": [
+        notes.plain(notes.note(
+            [("evaluate", "no [x], run `a_b`. C:\\\\new"), ("train", "<b>")], [("Report", "/r"), ("B", "/b")]
+        )),
+        notes.plain(notes.note([], [("Report", "/r")])),
+        notes.plain("I looked: *fine*"),
+    ],
     "long": notes.note([], [("Report", "/r"), ("Long", "/" + "x" * 600)]),
 }))
 """
@@ -239,3 +246,8 @@ def test_a_note_is_plain_short_and_says_a_thing_once(told: dict[str, Any]) -> No
     assert len(told["note"]) == 1000
     assert told["note"].endswith("x\n\n[Report](/r)"), "what leads on is never cut off"
     assert told["long"] == "[Report](/r)", "an address too long is left out, not cut"
+
+
+def test_the_page_of_a_classifier_says_a_note_in_words(told: dict[str, Any]) -> None:
+    """No Markdown, and no address in a sentence; a person's note stays as it was written."""
+    assert told["plain"] == ["evaluate: no [x], run `a_b`. C:\\new\n\ntrain: <b>", "", "I looked: *fine*"]

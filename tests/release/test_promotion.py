@@ -75,7 +75,7 @@ def test_every_objection_is_named():
     """Kept for three reasons, all three are given, with their figures."""
     evidence = replace(BETTER, baseline_value=0.9, difference=(-0.012, -0.05, 0.03))
     assert judge(evidence, AUTO).reasons == [
-        "the baseline is as good or better: f1 90.0 against 85.0",
+        "the baseline is as good or better: F1 0.900 against 0.850",
         "not better than version 7 (-1.2 points)",
         "could be worse than version 7 by 5.0 points; the margin is 2.0",
     ]
@@ -99,7 +99,7 @@ def test_objections_of_floors_and_looks_have_figures():
     )
     assert judge(evidence, FLOORS).reasons == [
         "+1.0 points may be luck: look number 30 at this test set needs more than +1.2; new test texts lower that",
-        "party=X falls to F1 35.0; its floor is 40.0",
+        "party=X falls to F1 0.350; its floor is 0.400",
         "behaviour negation: 7 of 10 tests hold; at least 80% must",
     ]
 
@@ -156,17 +156,17 @@ SAID = [
     (
         "kept",
         replace(BETTER, difference=(0.008, -0.021, 0.036)),
-        "kept version 7: version 9 is +0.8 F1, interval -2.1 to +3.6",
+        "kept version 7: version 9 is +0.8 points of F1, interval -2.1 to +3.6",
     ),
-    ("promoted", BETTER, "promoted version 9 is +5.0 F1, interval +1.0 to +9.0"),
-    ("waiting", BETTER, "version 9 is +5.0 F1, interval +1.0 to +9.0, waits for a person"),
-    ("first", FIRST, "version 1 is the first champion: F1 80.0"),
-    ("waiting", FIRST, "version 1 waits for a person: F1 80.0"),
-    ("kept", FIRST, "version 1 was not taken: F1 80.0"),
+    ("promoted", BETTER, "promoted version 9 is +5.0 points of F1, interval +1.0 to +9.0"),
+    ("waiting", BETTER, "version 9 is +5.0 points of F1, interval +1.0 to +9.0, waits for a person"),
+    ("first", FIRST, "version 1 is the first champion: F1 0.800"),
+    ("waiting", FIRST, "version 1 waits for a person: F1 0.800"),
+    ("kept", FIRST, "version 1 was not taken: F1 0.800"),
     (
         "kept",
         replace(BETTER, metric="average_precision", difference=(-0.1, -0.2, 0.0)),
-        "kept version 7: version 9 is -10.0 AVERAGE PRECISION, interval -20.0 to +0.0",
+        "kept version 7: version 9 is -10.0 points of AVERAGE PRECISION, interval -20.0 to +0.0",
     ),
 ]
 
@@ -179,5 +179,5 @@ def test_the_sentence(verdict, evidence, said):
 
 def test_a_baseline_that_is_better_is_not_said_to_be_beaten():
     """Where the baseline need not be beaten the reason says which is better."""
-    assert "does not beat the baseline's 99.0" in "".join(judge(*NO_MATTER).reasons)
-    assert "80.0 beats the baseline's 70.0" in "".join(judge(FIRST, AUTO).reasons)
+    assert "does not beat the baseline's 0.990" in "".join(judge(*NO_MATTER).reasons)
+    assert "0.800 beats the baseline's 0.700" in "".join(judge(FIRST, AUTO).reasons)

@@ -1,4 +1,4 @@
-"""A day of an invented campaign: invented parties, persons and posts."""
+"""A day of an invented campaign, and the morning after: invented parties, persons and posts."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -14,9 +14,11 @@ from aufruf.reports.day import (
     ModelCard,
     PartyCount,
 )
+from aufruf.reports.desk import Desk, Event, Learnt, Link, Model, Verdict, Waiting
 from aufruf.reports.intervals import wilson
 
 CET = timezone(timedelta(hours=1), "CET")
+MORNING = datetime(2025, 2, 17, 5, 12, tzinfo=UTC)
 
 
 def finding(
@@ -193,7 +195,8 @@ def sample_day() -> DayReport:
             at=datetime(2025, 2, 17, 3, 2, tzinfo=CET),
         ),
         scored_total=1412,
-        scored_today=38,
+        scored_last=38,
+        scored_on=date(2025, 2, 16),
         calls_total=297,
         undecided=31,
         ledger={"train": 833, "validation": 278, "test": 277},
@@ -214,3 +217,46 @@ def sample_day() -> DayReport:
 @pytest.fixture
 def day() -> DayReport:
     return sample_day()
+
+
+@pytest.fixture
+def desk(day: DayReport) -> Desk:
+    """A morning on which version 3 scores, and version 4 was not promoted."""
+    ours, theirs = Interval(0.71, 0.65, 0.77), Interval(0.70, 0.64, 0.76)
+    metrics = {"f1": ours, "precision": Interval(0.8, 0.7, 0.9), "recall": Interval(0.6, 0.5, 0.7)}
+    mlflow = Link("Version 3 in MLflow", "http://127.0.0.1:5000/#/models/c/versions/3")
+    note = DecisionNote("kept", "Version 4 is not better than version 3", ["F1 70.1 against 71.0"], MORNING)
+    return Desk(
+        classifier="call_to_action",
+        positive="call",
+        metric="f1",
+        at=MORNING,
+        champion=Model(
+            "3",
+            metrics,
+            129,
+            [mlflow],
+            MORNING,
+            "approval",
+        ),
+        challenger=Model("4", {"f1": theirs}, 129, []),
+        verdict=Verdict("4", "3", note, Interval(-0.009, -0.03, 0.012)),
+        scored_on=date(2025, 2, 16),
+        scored=408,
+        calls=day.calls,
+        calls_of=200,
+        prevalence=None,
+        events=[
+            Event(MORNING, "kept", "Version 4 was trained and judged."),
+            Event(MORNING, "failed", "The run failed."),
+        ],
+        learnt=[
+            Learnt("4", MORNING, Interval(0.70, 0.64, 0.76), False, 800),
+            Learnt("3", MORNING, Interval(0.71, 0.65, 0.77), True, 700),
+        ],
+        waiting=[Waiting("Texts to decide", 15, "5 tied.", [Link("Task file", "queue/undecided.json", download=True)])],
+        checks=[],
+        pages=[],
+        texts_at=None,
+        text_pages=frozenset(),
+    )

@@ -12,9 +12,17 @@ from typing import Any
 
 import pytest
 
+from aufruf.reports import agreement, evaluation
+from aufruf.reports.agreement import AgreementReport, Alpha, Coder, Pair
 from aufruf.reports.day import DayReport, DecisionNote, Explained, Finding, Neighbour, PartyCount, Record, write
+from aufruf.reports.desk import Desk
+from aufruf.reports.desk import render as render_desk
+from aufruf.reports.evaluation import EvaluationReport, LabelRow, SliceRow
 from aufruf.reports.finding import key_of
 from aufruf.reports.index import write_index
+from aufruf.reports.intervals import Interval
+from aufruf.reports.words import Driver, Example, PartyWords, Suspect, WordsReport
+from aufruf.reports.words import render as render_words
 
 ATTACKS = [
     "<script>window.ran = 1</script>",
@@ -195,10 +203,11 @@ def test_filters_work_with_the_keyboard_and_no_script(day: DayReport, tmp_path: 
 
 
 def test_search_finds_words_whatever_their_case_and_accents(day: DayReport, tmp_path: Path, opened: Any) -> None:
-    """``/`` leads to the search box; all words must occur in a text; the filters hold beside it."""
+    """All words must occur in a text; the filters hold beside it; no single key does anything (WCAG 2.2, 2.1.4)."""
     page = opened(write(tmp_path, day).as_uri())
     page.keyboard.press("/")
-    page.keyboard.type("WAHLEN nachbarn")
+    assert not page.locator("#search:focus").count()
+    page.locator("#search").press_sequentially("WAHLEN nachbarn")
     shown = page.locator(".finding:visible")
     assert shown.count() == 1
     assert "Geht" in shown.first.inner_text()
@@ -208,6 +217,38 @@ def test_search_finds_words_whatever_their_case_and_accents(day: DayReport, tmp_
     page.locator("#search").fill("wählen")
     assert shown.count() == 0
     assert page.told == []
+
+
+def test_what_is_left_is_said(day: DayReport, tmp_path: Path, opened: Any) -> None:
+    """A status before the texts counts them after each filter and search (WCAG 2.2, 4.1.3); without a script too."""
+    path = write(tmp_path, day)
+    page = opened(path.as_uri())
+    status = page.get_by_role("status")
+    assert status.evaluate("one => one === one.parentNode.firstElementChild")
+    assert status.inner_text() == "9 of 9 texts shown"
+    page.locator("#by-party").select_option("1")
+    assert status.inner_text() == "3 of 9 texts shown"
+    page.locator("#search").fill("nachbarn")
+    assert status.inner_text() == "1 of 9 texts shown"
+    assert page.told == []
+    bare = opened(path.as_uri(), javascript=False)
+    assert bare.locator(".tally").inner_text().strip() == "of 9 texts shown", "the style sheet counts"
+
+
+def test_on_paper_stands_what_left_texts_out(day: DayReport, tmp_path: Path, opened: Any) -> None:
+    """Of the filters those that were chosen; a page that shows all texts prints none."""
+    page = opened(write(tmp_path, day).as_uri())
+    page.emulate_media(media="print")
+    assert page.locator(".filters").is_hidden()
+    page.emulate_media(media="screen")
+    page.locator("#by-party").select_option("1")
+    page.emulate_media(media="print")
+    assert page.locator(".filters p:visible").all_inner_texts()[0].startswith("Party")
+    assert page.locator(".filters p:visible").count() == 1
+    page.emulate_media(media="screen")
+    page.locator("#search").fill("nachbarn")
+    page.emulate_media(media="print")
+    assert page.locator(".filters p:visible").count() == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -221,6 +262,76 @@ def test_everything_written_can_be_read(day: DayReport, tmp_path: Path, opened: 
         page = opened(address.as_uri(), scheme=scheme, width=360)
         assert page.evaluate(CONTRAST) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.fixture
+def beside(day: DayReport, desk: Desk, tmp_path: Path) -> dict[str, Path]:
+    """The pages beside the day, with names as long as they are, by what they are called."""
+    half, when = Interval(0.512, 0.413, 0.624), day.generated_at
+    slices = [SliceRow("party", name, 1234, 456, half, half, half, True) for name in ("BÜNDNIS 90/DIE GRÜNEN", "CDU")]
+    facts = ("calls", "call", "3", "e5", None, when, 278, 270, 97, 0.95, 2000, 0.431, None, {"f1": half}, {"f1": half})
+    evaluated = EvaluationReport(*facts, [LabelRow("no_call", 97, half)], [], slices, [], (30, 10), [], [], 0)
+    told = [Example("instagram:DF0001xQ:caption", "Geht am Sonntag wählen und bringt Nachbarn mit! " * 4)]
+    drivers = [Driver("Veranstaltungsankündigung", 140, 0.214, 0.031, told)]
+    suspects = [Suspect("", "handle", 1240, -0.204, 20, 13, 0.104, told)]
+    words = WordsReport("calls", "call", "3", when, 300, 200, 40, drivers, [PartyWords("CDU", 40, drivers)], suspects)
+    alpha = Alpha(0.712, 0.651, 0.773, 1234)
+    coders = [Coder("anna.schmidt", {"call": 1240}, 0.12, 0.87, 0.71, 12.5, 124, False)]
+    votes = AgreementReport(
+        "calls", ["call"], 1234, {"tie": 12}, 0.4, 2, alpha, {"transcript": alpha}, {},
+        [Pair("anna.schmidt", "bert.lehmann", 0.7, 1234)], coders, [], [],
+    )  # fmt: skip
+    morning = replace(
+        desk,
+        calls=[replace(desk.calls[0], text="Geht wählen. " * 60)],
+        waiting=[replace(desk.waiting[0], count=count) for count in (15, 15_000)],
+    )
+    made = {
+        "evaluation": evaluation.render(evaluated),
+        "words": render_words(words),
+        "agreement": agreement.render(votes),
+        "desk": render_desk(morning),
+    }
+    for name, page in made.items():
+        (tmp_path / f"{name}.html").write_text(page, "utf-8")
+    write(tmp_path / "calls" / "2025-02-17", replace(day, scored_total=123_456))
+    return {name: tmp_path / f"{name}.html" for name in made} | {"days": write_index(tmp_path / "calls", "calls")}
+
+
+@pytest.mark.parametrize("name", ["evaluation", "words", "agreement", "desk", "days"])
+@pytest.mark.parametrize("width", [320, 400])
+def test_a_page_is_no_wider_than_a_telephone(beside: dict[str, Path], opened: Any, name: str, width: int) -> None:
+    """What is wider scrolls by itself, also by keyboard (WCAG 2.2, 1.4.10)."""
+    page = opened(beside[name].as_uri(), width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_counts_and_headings_stay_whole(beside: dict[str, Path], opened: Any) -> None:
+    """A number of five digits stands on one line, and so does the name of a metric of one word."""
+    page = opened(beside["desk"].as_uri(), width=1000)
+    lines = "one => { const all = new Range(); all.selectNodeContents(one); return all.getClientRects().length; }"
+    assert [one.evaluate(lines) for one in page.locator(".todo .count").all()] == [1, 1]
+    assert {one.evaluate(lines) for one in page.locator("#model tbody th").all()} == {1}
+
+
+def test_a_long_call_without_a_page_can_be_read(beside: dict[str, Path], opened: Any) -> None:
+    """Where the newest report has no page for it, the desk unfolds it, without a script."""
+    page = opened(beside["desk"].as_uri(), javascript=False)
+    text = page.locator(".brief .text")
+    cut = "one => one.scrollHeight > one.clientHeight + 1"
+    assert text.evaluate(cut)
+    page.get_by_text("The whole text").click()
+    assert not text.evaluate(cut)
+
+
+def test_on_paper_everything_is_unfolded(beside: dict[str, Path], opened: Any) -> None:
+    """Examples of words that are folded on the screen."""
+    page = opened(beside["words"].as_uri())
+    assert page.locator(".examples:visible").count() == 0
+    page.emulate_media(media="print")
+    assert page.locator(".examples:visible").count() == 3
+    assert page.locator(".examples").first.evaluate("one => one.getBoundingClientRect().height > 10")
 
 
 def test_on_paper_all_texts_and_no_controls(day: DayReport, tmp_path: Path, opened: Any) -> None:

@@ -171,7 +171,7 @@ def test_the_numbers_are_those_given(day: DayReport) -> None:
     """Counts, shares, metrics with bounds, threshold and decision stand on the page."""
     text = Page(render(day)).text
     for fact in (
-        "1,412 texts scored by version 3, 38 of them today;",
+        "1,412 texts scored by version 3, 38 of them on 16 February 2025;",
         "297 labelled call (21 % , 95 % interval 19 % to 23 % )",
         "31 lie too close to the threshold to be sure.",
         "F1 0.81 0.72–0.88 0.67 0.56–0.76",
@@ -211,7 +211,7 @@ def test_a_stand_in_is_said_before_anything_else(day: DayReport) -> None:
         lambda day: replace(day, calls=[], others=[], mismatches=[], calls_shown_of=0),
         lambda day: replace(day, calls=[replace(call, explained=None) for call in day.calls]),
         lambda day: replace(day, calls=[replace(call, explained=Explained([], 0.9, 0.9)) for call in day.calls]),
-        lambda day: replace(day, parties=[], scored_total=0, scored_today=0, calls_total=0, undecided=0),
+        lambda day: replace(day, parties=[], scored_total=0, scored_last=0, scored_on=None, calls_total=0, undecided=0),
         lambda day: replace(day, parties=[PartyCount("Leer", 0, 0, 0.0, 1.0)]),
         lambda day: replace(day, ledger={}),
         lambda day: replace(day, model=replace(day.model, metrics={}, baseline={}, trained_at=None)),
@@ -336,10 +336,34 @@ def test_what_people_said_otherwise_has_a_place_of_its_own(day: DayReport) -> No
     """A test text that people labelled otherwise stands in the last part, with both answers, and so on its page."""
     [wrong] = day.mismatches
     page = Page(render(day, mask=False)).text
-    part = page[page.index("Where people said otherwise", page.index("Uncertain, and a random control")) :]
+    part = page[page.index("Labels in doubt", page.index("Uncertain, and a random control")) :]
     assert "Alle Termine" in part
     assert f"people: {wrong.decided}" in part
     assert "Alle Termine" not in page[: -len(part)]
     own = Page(render_texts(day)[f"{key_of(wrong.text_id)}.html"]).text
     assert "People labelled it call. It is one of the test texts" in own
-    assert "Where people said otherwise" not in Page(render(replace(day, mismatches=[]))).text
+    assert "Labels in doubt" not in Page(render(replace(day, mismatches=[]))).text
+
+
+@pytest.mark.parametrize(
+    ("probability", "threshold", "shown"),
+    [(0.7, 0.703, ("0.700", "0.703")), (0.7028, 0.7031, ("0.702800", "0.703100"))],
+)
+def test_a_text_just_below_the_threshold_does_not_seem_to_be_on_it(
+    day: DayReport, probability: float, threshold: float, shown: tuple[str, str]
+) -> None:
+    """Both are shown with as many decimals as tell them apart, in the heading too."""
+    call = replace(day.calls[0], probability=probability, label="no_call")
+    day = replace(day, calls=[call], others=[], mismatches=[], model=replace(day.model, threshold=threshold))
+    [page] = render_texts(day).values()
+    said = f"{shown[0]} no_call gives call a probability of {shown[0]}. From {shown[1]} on a text is labelled so."
+    seen = _loose(Page(page).text)
+    assert [part in seen for part in map(_loose, re.split(r"(?=gives)", said))] == [True, True]
+    assert "Threshold0.703" in _loose(Page(render(day)).text)
+
+
+def test_what_was_last_scored_has_its_own_day(day: DayReport) -> None:
+    """A report without a new scoring says when that was, and calls nothing of it today's."""
+    text = Page(render(replace(day, calls=[], others=[], mismatches=[], calls_shown_of=0))).text
+    assert text.count("None to show of 16 February 2025.") == 3
+    assert "today" not in text

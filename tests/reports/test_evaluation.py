@@ -90,7 +90,7 @@ def test_the_page_says_what_was_measured():
         "4 of 5 behaviour tests passed",
         "7 labels are not what the version says",
         "ROC-AUC 0.810 0.800–0.830",
-        "Platt scaling on 450 validation texts: scale 0.400, 0.400; shift 0.000, -1.250",
+        "Platt scaling on 450 validation texts: scale 0.400, 0.400; shift 0.000, −1.250",
         "LISTE 40 12 0.50 0.41–0.62",
         "klein small 3 0 – – 0.50",
         "fewer than 30 texts or 10 positives",
@@ -100,6 +100,13 @@ def test_the_page_says_what_was_measured():
         "0.71 LISTE : Kommt alle! LISTE",
     ):
         assert said in words, said
+
+
+def test_the_page_names_the_confidence_that_was_asked_for():
+    """Also where it says how many intervals miss."""
+    html = render(replace(made(), confidence=0.975)).replace("\u202f", " ")
+    assert "(97.5 % interval 0.41 to 0.62)" in html
+    assert "2.5 % of 97.5 % intervals miss what they are about" in html
 
 
 def test_the_page_needs_nothing_else():
@@ -113,7 +120,8 @@ def test_the_page_needs_nothing_else():
     assert all(of["href"].startswith(("#", "../../index.html")) for tag, of in kinds if tag == "a")
     [picture] = [of for tag, of in kinds if tag == "img"]
     assert base64.b64decode(picture["src"].removeprefix("data:image/png;base64,"))[:8] == b"\x89PNG\r\n\x1a\n"
-    assert picture["alt"] == "LISTE. of 10 texts LISTE"
+    assert picture["alt"] == "", "its caption says what it shows"
+    assert "of 10 texts LISTE</figcaption>" in html
 
 
 @pytest.mark.parametrize("name", HOSTILE)

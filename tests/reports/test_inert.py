@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from aufruf.reports.inert import inert, number, page_address, signed, web_address
+from aufruf.reports.inert import counted, exactly, inert, number, page_address, percent, points, signed, web_address
 
 SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
 
@@ -74,7 +74,7 @@ def test_a_page_address_stays_inside_its_folder(path: str, expected: str | None)
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0.125, "0.12"), (None, "–"), (float("nan"), "–"), (float("inf"), "–")]
+    ("value", "expected"), [(0.125, "0.13"), (-0.125, "−0.13"), (None, "–"), (float("nan"), "–"), (float("inf"), "–")]
 )
 def test_a_number_that_is_none_is_a_dash(value: float | None, expected: str) -> None:
     """NaN never reaches a reader."""
@@ -88,3 +88,37 @@ def test_a_number_that_is_none_is_a_dash(value: float | None, expected: str) -> 
 def test_small_weights_keep_digits(weight: float, shown: str) -> None:
     """Two decimals, and four where two would say nothing; a minus that is one."""
     assert signed(weight) == shown
+
+
+def test_a_half_goes_up_however_it_was_computed() -> None:
+    """29 of 40, as a number of hundred, as a percentage, and with the last bits of a float on either side."""
+    assert [number(100 * share, 0) for share in (0.725, 0.7250000000000001, 0.7249999999999999)] == ["73"] * 3
+    assert {percent(share) for share in (0.725, 0.7250000000000001)} == {"73\u202f%"}
+    assert number(0.285) == "0.29", "as a float it is 0.28499..."
+    assert number(72.49, 0) == "72"
+
+
+def test_one_is_one() -> None:
+    """And a thousand has its comma."""
+    assert [counted(n, "text") for n in (0, 1, 1200)] == ["0 texts", "1 text", "1,200 texts"]
+
+
+def test_there_is_no_negative_nought() -> None:
+    """And what is below it has a true minus."""
+    assert [number(-0.3, 0), number(-0.0004), number(-99.6, 0)] == ["0", "0.00", "−100"]
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0.003, "0.3"), (0.0, "0"), (0.0449, "4.5"), (0.0994, "9.9"), (0.0996, "10"), (0.725, "73"), (-0.034, "−3.4")],
+)
+def test_few_of_many_are_not_none(share: float, shown: str) -> None:
+    """Below ten of a hundred a share has a decimal; nought has none."""
+    assert points(share) == shown
+    assert percent(share) == f"{shown}\u202f%"
+
+
+@pytest.mark.parametrize(("share", "shown"), [(0.95, "95"), (0.975, "97.5"), (0.999, "99.9"), (1 - 0.95, "5")])
+def test_a_confidence_is_named_as_it_was_set(share: float, shown: str) -> None:
+    """97.5 is not 98, and 99.9 not 100."""
+    assert exactly(share) == f"{shown}\u202f%"

@@ -133,3 +133,14 @@ def test_a_classifier_near_chance_corrects_nothing(errors):
     """Sensitivity and specificity sum to little more than 1, shrunk as for the interval to less: shares are raw."""
     assert not errors.usable
     assert share("X", 30, 100, errors).corrected is None
+
+
+def test_weeks_that_are_left_out_are_counted(day):
+    """The last 26 with a date are shown beside the texts without one, and of how many they are is said."""
+    weeks = [share(f"w{n:02}", 1, 40, GOOD) for n in range(30)]
+    found = counted()
+    found = replace(found, slices={**found.slices, "week": [*weeks, share(None, 1, 9, GOOD)]})
+    page = render(replace(day, prevalence=found))
+    assert re.findall(r"<bdi>(w\d\d)</bdi>", page) == [f"w{n:02}" for n in range(4, 30)]
+    assert "no date" in page
+    assert "The last 26 of 30 weeks" in page

@@ -356,7 +356,8 @@ def test_the_page_says_it_all_and_is_inert(settings: Settings, classifier: Class
     ):
         assert said in page.words, said
     for _, _, kappa, texts in found["kappas"]:
-        assert f"{'–' if kappa is None else f'{kappa:.2f}'}{texts}" in page.words.replace(" ", "")
+        shown = "–" if kappa is None else f"{kappa:.2f}".replace("-", "−")
+        assert f"{shown}{texts}" in page.words.replace(" ", "")
 
 
 def test_the_page_is_written_when_something_changed(settings: Settings, classifier: Classifier, arrive: Any) -> None:

@@ -1,12 +1,24 @@
 """What the morning's page counts: the last scoring as the report cuts it, and rows of files only."""
 
+import json
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from aufruf.data.identity import digest, group_id
-from aufruf.schemas import SCORED, IngestedFile, Label, Prediction, QuarantinedRow, Text
-from aufruf.steps import desk, findings, waiting
+from aufruf.schemas import (
+    SCORED,
+    Champion,
+    Decision,
+    IngestedFile,
+    Label,
+    Prediction,
+    QuarantinedRow,
+    SplitRow,
+    Text,
+)
+from aufruf.steps import desk, findings, nights, waiting
 from aufruf.store import Store
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
@@ -48,6 +60,69 @@ def test_the_last_scoring_is_that_of_the_report(settings, classifier, scored, mo
     assert (on, count, of) == (day, new, len(calls))
     assert len(report) == new
     assert sorted(one.text_id for one in shown) == calls
+
+
+@pytest.mark.parametrize(
+    ("moments", "told"),
+    [
+        (["2026-09-02T03:00", "2026-09-02T09:00"], ["2 texts"]),
+        (["2026-09-01T03:00", "2026-09-02T03:00"], ["1 text", "1 text"]),
+        (["2026-09-01T19:00", "2026-09-01T21:55", "2026-09-01T22:05"], ["2 texts", "1 text"]),  # over midnight
+        (["2026-09-01T23:30", "2026-09-02T00:10"], ["2 texts"]),  # one day in Berlin, two in UTC
+    ],
+)
+def test_a_scoring_is_one_event(settings, classifier, scored, moments, told):
+    """Cut as the report cuts the last one: the first sentence of the page and its nights count alike."""
+    found = nights._scored(scored(*moments), classifier)
+    newest = sorted(found, key=lambda event: event.at, reverse=True)
+    assert [event.sentence for event in newest] == [f"Version 1 scored {count}." for count in told]
+    assert newest[0].at == datetime.fromisoformat(f"{moments[-1]}+00:00")
+
+
+def test_annotated_texts_are_counted_apart(settings, classifier, scored):
+    """They are scored to be measured; the first sentence of the page leaves them out."""
+    store = scored("2026-09-02T03:00", "2026-09-02T03:01", "2026-09-02T03:02")
+    for n, told in ((2, "2 texts and 1 annotated one"), (1, "1 text and 2 annotated ones"), (0, "3 annotated texts")):
+        words = f"Text {n}"
+        store.add("splits", [SplitRow(classifier.name, f"t{n}", digest(words), group_id(words), "test", "", NOW)])
+        [event] = nights._scored(store, classifier)
+        assert event.sentence == f"Version 1 scored {told}."
+        assert desk._calls(settings, store, classifier, "1")[1] == n
+
+
+def test_half_past_midnight_is_the_next_day(settings, classifier, scored):
+    """Files, posts and decisions are dated by the classifier's day, as weeks and nights are: 00:30 in Berlin."""
+    late = datetime(2026, 9, 1, 22, 30, tzinfo=UTC)
+    store = scored("2026-09-01T22:30", "2026-09-01T22:30:01")
+    store.put("texts", store.read("texts").assign(posted_at=late))
+    store.add("files", [IngestedFile("a" * 64, "", "a.csv", "generic", "posts", 2, 2, 0, "new", "", late)])
+    figures = json.dumps({"f1": {"value": 0.7, "low": 0.6, "high": 0.8}})
+    judged = (json.dumps(["version 1 is the first champion"]), figures, None, None, None, None, 9, "f")
+    store.add("decisions", [Decision(classifier.name, "1", None, late, "first", *judged)])
+    store.add("champions", [Champion(classifier.name, late, "1", "gate", None, None)])
+    zone, decisions = ZoneInfo(classifier.schedule.timezone), store.read("decisions")
+    [learnt] = nights.learnt(store, classifier, decisions)
+    [call] = desk._calls(settings, store, classifier, "1")[3]
+    [row] = findings.scored(store, classifier, "1").head(1).to_dict("records")
+    [check] = desk._checks(store, settings, zone)
+    told = [
+        learnt.at,
+        call.posted_at,
+        findings.finding(row, {}, zone).posted_at,
+        desk._verdict(decisions, zone).note.at,
+    ]
+    assert {(at.date(), at.hour) for at in told} == {(date(2026, 9, 2), 0)}
+    assert check.title == "File aaaaaaaaaaaa: 2 of 2 rows kept, 2 September 2026"
+    assert "since 2 September 2026" in desk.front(settings, [classifier.name])
+
+
+def test_one_is_one(settings, classifier, tmp_path):
+    """One file, one post, one row, one text: no plural."""
+    store = Store(settings.lake)
+    file = IngestedFile("a" * 64, "", "a.csv", "generic", "posts", 2, 1, 1, "new", "", NOW)
+    store.add("files", [file])
+    [event] = nights.taken(store, tmp_path)
+    assert event.sentence == "1 file was taken in: 1 post; 1 row went to quarantine."
 
 
 def test_nothing_scored_is_no_day(settings, classifier):
@@ -101,7 +176,7 @@ def test_who_may_not_see_the_files_sees_nothing_of_them(arrived, classifier):
 def test_votes_held_back_lead_to_the_agreement_page_where_it_is(settings, classifier):
     """The nights tell of them all the same where it is not."""
     Store(settings.lake).add("labels", [Label(classifier.name, "t", None, 0, 0.0, "held_back", NOW)])
-    told, link = "The votes on 1 texts were held back", "reports/agreement.html"
+    told, link = "The votes on 1 text were held back", "reports/agreement.html"
     seen = desk.desk(settings, classifier.name)
     assert (told in seen, link in seen) == (True, False)
     (settings.reports / classifier.name).mkdir(parents=True)

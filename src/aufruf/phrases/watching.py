@@ -11,7 +11,8 @@ def monitor(result: dict[str, Any]) -> list[str]:
         return [f"version {result['model_version']}: {result['texts']} new texts are too few to say anything"]
     against = " and ".join(f"{count} {_SAMPLES[name]}" for name, count in result["compared"].items())
     lines = [f"version {result['model_version']}: {result['texts']} new texts up to {result['day']} against {against}"]
-    lines += [f"MOVED: {one}" for one in result["told"]] or ["nothing has moved"]
+    nothing = "nothing has moved" if result["shifts"] else "too few texts to compare them with"
+    lines += [f"MOVED: {one}" for one in result["told"]] or [nothing]
     return [*lines, f"page: {result['page']}"]
 
 

@@ -127,23 +127,27 @@ def behaviour_of(tag: str | None) -> dict[str, tuple[int, int]]:
 
 
 def sentence(verdict: str, evidence: Evidence) -> str:
-    """The decision as a person says it, in points of the metric (hundredths)."""
-    name, points = evidence.metric.upper().replace("_", " "), evidence.difference
+    """The decision as a person says it; differences are in points of the metric (hundredths)."""
+    points = evidence.difference
     if evidence.champion is None:
-        score = f"{name} {100 * evidence.challenger_value:.1f}"
+        score = f"{_name(evidence)} {evidence.challenger_value:.3f}"
         ending = {"first": "is the first champion", "waiting": "waits for a person"}.get(verdict, "was not taken")
         return f"version {evidence.challenger} {ending}: {score}"
     head = {"promoted": "promoted version", "kept": f"kept version {evidence.champion}: version"}.get(
         verdict, "version"
     )
-    change = "" if points is None else _points(points, name)
+    change = "" if points is None else _points(points, _name(evidence))
     tail = ", waits for a person" if verdict == "waiting" else ""
     return f"{head} {evidence.challenger} is {change}{tail}"
 
 
+def _name(evidence: Evidence) -> str:
+    return evidence.metric.upper().replace("_", " ")
+
+
 def _points(difference: tuple[float, float, float], name: str) -> str:
     value, low, high = (100 * part for part in difference)
-    return f"{value:+.1f} {name}, interval {low:+.1f} to {high:+.1f}"
+    return f"{value:+.1f} points of {name}, interval {low:+.1f} to {high:+.1f}"
 
 
 def _baseline(evidence: Evidence, rule: Rule) -> list[str]:
@@ -152,8 +156,8 @@ def _baseline(evidence: Evidence, rule: Rule) -> list[str]:
     if evidence.challenger_value > evidence.baseline_value:
         return []
     return [
-        f"the baseline is as good or better: {evidence.metric} {100 * evidence.baseline_value:.1f} "
-        f"against {100 * evidence.challenger_value:.1f}"
+        f"the baseline is as good or better: {_name(evidence)} {evidence.baseline_value:.3f} "
+        f"against {evidence.challenger_value:.3f}"
     ]
 
 
@@ -184,11 +188,11 @@ def _champion(evidence: Evidence, rule: Rule) -> list[str]:
 
 def _in_favour(evidence: Evidence) -> str:
     if evidence.difference is not None:
-        return f"better than version {evidence.champion}: {_points(evidence.difference, evidence.metric)}"
+        return f"better than version {evidence.champion}: {_points(evidence.difference, _name(evidence))}"
     if evidence.baseline_value is None:
-        return f"no champion yet; {evidence.metric} {100 * evidence.challenger_value:.1f}"
-    told = f"no champion yet, and {evidence.metric} {100 * evidence.challenger_value:.1f}"
-    baseline = f"the baseline's {100 * evidence.baseline_value:.1f}"
+        return f"no champion yet; {_name(evidence)} {evidence.challenger_value:.3f}"
+    told = f"no champion yet, and {_name(evidence)} {evidence.challenger_value:.3f}"
+    baseline = f"the baseline's {evidence.baseline_value:.3f}"
     if evidence.challenger_value > evidence.baseline_value:
         return f"{told} beats {baseline}"
     return f"{told} does not beat {baseline}, which the classifier file does not ask for"
@@ -199,7 +203,7 @@ def _floors(evidence: Evidence, rule: Rule) -> list[str]:
     for name, f1 in evidence.slices.items():
         floor = rule.floors.get(name, rule.floors.get(_any_like(name), 0.0))
         if f1 < floor:
-            found.append(f"{name} falls to F1 {100 * f1:.1f}; its floor is {100 * floor:.1f}")
+            found.append(f"{name} falls to F1 {f1:.3f}; its floor is {floor:.3f}")
     for name, least in rule.behaviour.items():
         passed, of = evidence.behaviour.get(name, (0, 0))
         if of and passed < least * of:

@@ -7,6 +7,12 @@ from pathlib import Path
 
 from aufruf.reports.page import fill, write_whole
 
+VERDICTS = {
+    "first": "First model",
+    "promoted": "Promoted",
+    "kept": "Not promoted",
+    "waiting": "Waits for a person",
+}
 HOW = {
     "gate": "the gate promoted it",
     "approval": "a person approved it in Airflow",

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aufruf.reports.inert import counted
 from aufruf.reports.page import fill, write_whole
 
 _WORDS = {
@@ -43,6 +44,9 @@ _COLUMNS = {
 }
 
 
+_OF_FILES = {"unusable", "broken", "empty", "repeated", "renumbered"}
+
+
 def write_check(
     folder: Path,
     digest: str,
@@ -60,9 +64,17 @@ def write_check(
     facts: dict[str, Any] = {"format": what[0], "kind": what[1], "rows": rows[0], "kept": rows[1]}
     record = {"file": digest, **facts, "at": at.isoformat(), "checks": list(counts)}
     write_whole(folder / f"{digest[:12]}.json", json.dumps(record, indent=1))
-    told = [(sentence(one), one) for one in counts]
+    told = [(sentence(one), counted(int(one["evaluated"]), _unit(one)), one) for one in counts]
     page = fill("check.html", digest=digest, checks=told, at=at, **facts)
     return write_whole(folder / f"{digest[:12]}.html", page)
+
+
+def _unit(check: Mapping[str, Any]) -> str:
+    """What was looked at: the parts of a file have columns, its rows have values, the file has shares."""
+    if check["expectation"] == "expect_column_to_exist":
+        return "part"
+    column = str(check["column"])
+    return "file" if column in _OF_FILES or column.startswith("shift ") else "row"
 
 
 def sentence(check: Mapping[str, Any]) -> str:

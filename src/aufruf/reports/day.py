@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from aufruf.reports import chart, filters, finding
+from aufruf.reports.champions import VERDICTS
 from aufruf.reports.facts import (
     DayReport,
     DecisionNote,
@@ -61,6 +62,7 @@ def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") ->
         rules=found.rules,
         script="search.js" if found.all else "",
         day=day,
+        verdicts=VERDICTS,
         model=day.model,
         mask=mask,
         accounts=accounts,

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 
 from aufruf.reports import chart, finding
-from aufruf.reports.champions import HOW
+from aufruf.reports.champions import HOW, VERDICTS
 from aufruf.reports.facts import DecisionNote, Finding
 from aufruf.reports.inert import page_address, web_address
 from aufruf.reports.intervals import Interval
@@ -77,6 +77,7 @@ class Learnt:
     value: Interval
     promoted: bool
     labels: int
+    waits: bool = False  # for a person, to be promoted
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def render(desk: Desk) -> str:
     newest = sorted(desk.events, key=lambda event: event.at, reverse=True)
     nights = [(day, list(some)) for day, some in groupby(newest, key=lambda event: event.at.date())]
     found = desk.prevalence
-    weeks = found.slices["week"][-_WEEKS:] if found else []
+    dated = [one for one in found.slices["week"] if one.name] if found else []
+    weeks = dated[-_WEEKS:]
     return fill(
         "desk.html",
         rules=style_of("desk.css"),
@@ -135,10 +137,12 @@ def render(desk: Desk) -> str:
         metrics=chart.metrics(ours, theirs)[:6],
         metric_name=chart.name_of(desk.metric),
         how=HOW,
+        verdicts=VERDICTS,
         nights=nights[:_NIGHTS],
         views=finding.views(desk.calls, desk.mask, numbered=desk.numbered),
         most_labels=max((one.labels for one in desk.learnt), default=1) or 1,
-        weeks=[one for one in weeks if one.name],
+        weeks=weeks,
+        weeks_of=len(dated),
         top=_top([found.whole, *found.slices["party"], *weeks]) if found else 1.0,
         contrasts=_contrasts(found) if found else [],
     )

@@ -125,7 +125,8 @@ class DayReport:
     model: ModelCard
     decision: DecisionNote | None
     scored_total: int  # texts that this version has scored
-    scored_today: int
+    scored_last: int  # of scored_total, by the last scoring
+    scored_on: date | None  # the day of that; None where nothing was scored
     calls_total: int  # of scored_total, labelled positive
     undecided: int  # of scored_total, not confident
     ledger: dict[str, int]  # train, validation, test: texts in the split ledger

@@ -52,6 +52,11 @@ class FindingView:
     controls: bool  # something invisible was made visible
     neighbours: list[NeighbourView]
 
+    @property
+    def speaking(self) -> list[Mark]:
+        """The words that speak for the positive label, the strongest first."""
+        return [word for word in self.words if word.tone.startswith("to")]
+
 
 def views(findings: Sequence[Finding], mask: bool, numbered: bool = True) -> list[FindingView]:
     """The findings in their order; authors are ``numbered`` as they appear, or shown as they are given."""

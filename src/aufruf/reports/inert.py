@@ -56,12 +56,43 @@ def page_address(path: str) -> str | None:
     return quote(inert(path))
 
 
+def rounded(size: float, digits: int) -> float:
+    """A size (0 or more) to so many decimals, a half up; also what is a half but for the last bits of a float."""
+    return math.floor(size * 10**digits + 0.5 + 1e-9) / 10**digits
+
+
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with so many decimals; a dash when there is none or it is not finite."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    """A number with so many decimals and a true minus; a dash when there is none or it is not finite."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    size = rounded(abs(value), digits)
+    return f"{'−' if value < 0 and size else ''}{size:.{digits}f}"
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 text``, ``1,200 texts``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def points(share: float | None) -> str:
+    """A share (0..1) in hundredths; below ten with a decimal, so that few of many are not none."""
+    few = share is not None and 0 < abs(share) < 0.0995
+    return number(None if share is None else 100 * share, 1 if few else 0)
+
+
+def percent(share: float | None) -> str:
+    """A share (0..1) as ``points``, with its sign."""
+    return f"{points(share)}\u202f%"
+
+
+def exactly(share: float) -> str:
+    """A share (0..1) that somebody has set: 95 %, 97.5 %."""
+    return f"{100 * share:g}\u202f%"
 
 
 def signed(value: float) -> str:
     """A weight with its sign, a true minus, and two decimals, four where two would be nought; a dash if not finite."""
     decimals = 4 if abs(value) < 0.005 and value else 2
-    return f"{value:+.{decimals}f}".replace("-", "−") if math.isfinite(value) else "–"
+    if not math.isfinite(value):
+        return "–"
+    return f"{'−' if value < 0 else '+'}{rounded(abs(value), decimals):.{decimals}f}"

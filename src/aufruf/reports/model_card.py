@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aufruf.reports.inert import inert, web_address
+from aufruf.reports.inert import counted, inert, web_address
 
 LONGEST = 5000  # characters of a description: MLflow's column on PostgreSQL
 _ROOM = 2200  # ... of which so many are left for what is measured
@@ -74,7 +74,7 @@ def _engine() -> Environment:
         lstrip_blocks=True,
         finalize=_plain,
     )
-    engine.filters.update(count=lambda n: f"{n:,}", share=_share, address=_address)
+    engine.filters.update(count=lambda n: f"{n:,}", counted=counted, share=_share, address=_address)
     return engine
 
 

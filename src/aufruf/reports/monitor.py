@@ -58,6 +58,7 @@ class MonitorReport:
     bars: Mapping[tuple[str, str], Bars]
     history: Sequence[Shift]  # of earlier days too, the first one first
     learnt: bool = False  # some of the posts are trained on
+    checked: Sequence[str] = tuple(AGAINST)  # comparisons that can fail the check
 
 
 def sentence(shift: Shift, since: date) -> str:
@@ -68,6 +69,16 @@ def sentence(shift: Shift, since: date) -> str:
         f"{title.lower()} moved from {AGAINST[shift.against]}: {before} to {now} {unit}, "
         f"distance {shift.distance:.2f}, limit {max(shift.allowed, shift.noise):.2f}, since {since.isoformat()}"
     )
+
+
+def further(shift: Shift) -> bool:
+    """Whether it lies further off than allowed and than chance explains, checked or not."""
+    return shift.moved or shift.distance > max(shift.allowed, shift.noise)
+
+
+def outcome(shift: Shift) -> str:
+    """What the table calls it."""
+    return "moved" if shift.moved else "further off, not checked" if further(shift) else "as before"
 
 
 def amount(figure: str, value: float) -> str:
@@ -95,7 +106,15 @@ def render(report: MonitorReport, listed: bool = True) -> str:
     """The page: no script, no request, no text of a post. ``listed``: the list of days lies above."""
     figures = [one for one in FIGURES if any(shift.figure == one for shift in report.shifts)]
     return fill(
-        "monitor.html", report=report, listed=listed, figures=[_figure(report, one) for one in figures], against=AGAINST
+        "monitor.html",
+        report=report,
+        listed=listed,
+        figures=[_figure(report, one) for one in figures],
+        against=AGAINST,
+        outcome=outcome,
+        checked=[AGAINST[one] for one in report.checked],
+        alike=[AGAINST[one] for one in report.checked if any(shift.against == one for shift in report.shifts)],
+        unchecked=sum(further(one) and not one.moved for one in report.shifts),
     )
 
 
@@ -150,8 +169,8 @@ def _line(report: MonitorReport, name: str, against: str) -> dict[str, Any] | No
         "dots": [
             (percent(day - days[0], max(1, days[-1] - days[0])), 100 - percent(one.distance, top))
             for day, one in zip(days, past, strict=True)
-            if one.moved
+            if further(one)
         ],
         "rows": [(date.fromisoformat(one.day), one, amount(name, one.mean_now)) for one in reversed(past)],
-        "moved": sum(one.moved for one in past),
+        "further": sum(map(further, past)),
     }

@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from aufruf.errors import AufrufError
-from aufruf.reports.chart import percent
-from aufruf.reports.inert import inert, number, signed, web_address
+from aufruf.reports import chart
+from aufruf.reports.inert import counted, exactly, inert, number, percent, points, signed, web_address
 
 _HERE = Path(__file__).parent
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
@@ -140,14 +140,17 @@ def _engine() -> Environment:
     engine.filters.update(
         number=number,
         count=lambda n: f"{n:,}",
-        percent=lambda share: f"{100 * share:.0f}\u202f%",
+        counted=counted,
+        percent=percent,
+        points=points,
+        exactly=exactly,
         signed=signed,
         finite=lambda value: value is not None and math.isfinite(value),
         long_date=long_date,
         short_date=short_date,
         moment=moment,
         address=web_address,
-        axis=percent,
+        axis=chart.percent,
     )
     return engine
 

@@ -63,7 +63,7 @@ def desk(
         events=[replace(event, at=event.at.astimezone(zone)) for event in happened],
         learnt=nights.learnt(store, classifier, decisions),
         waiting=waiting.waiting(settings, classifier, version, verdict, approve_at, files=files),
-        checks=[*_drift(folder), *(_checks(store, settings) if files else ())],
+        checks=[*_drift(folder), *(_checks(store, settings, zone) if files else ())],
         files=files,
         pages=_pages(folder, version),
         texts_at=texts_at,
@@ -93,7 +93,9 @@ def _sentence(settings: Settings, name: str) -> str:
     except AufrufError as error:
         return error.sentence()
     version, since, _, _ = _speaks(Store(settings.lake), classifier)
-    return f"Version {version} scores since {short_date(since)}." if version else "No model scores yet."
+    if version is None or since is None:
+        return "No model scores yet."
+    return f"Version {version} scores since {short_date(since.astimezone(ZoneInfo(classifier.schedule.timezone)))}."
 
 
 def _speaks(store: Store, classifier: Classifier) -> tuple[str | None, datetime | None, str | None, str | None]:
@@ -206,7 +208,8 @@ def _shown(
     rows = [row for batch in store.query(sql, "predictions", "texts", "splits") for row in batch.to_pylist()]
     account = named(settings, classifier)
     shown = ({**row, "posted_at": pd.Timestamp(row["posted_at"])} for row in rows)
-    return [replace(findings.finding(row, explained), author=account(row["author"])) for row in shown]
+    zone = ZoneInfo(classifier.schedule.timezone)
+    return [replace(findings.finding(row, explained, zone), author=account(row["author"])) for row in shown]
 
 
 def _run(run: Run) -> pages.Event:
@@ -250,20 +253,20 @@ def _day(name: str) -> date | None:
 
 def _drift(folder: Path) -> list[pages.Link]:
     page = "monitor/index.html"
-    found = [pages.Link("Drift: do posts and labels still look like the training data?", f"reports/{page}")]
+    found = [pages.Link("What has moved: do posts and labels still look like the training data?", f"reports/{page}")]
     return found if (folder / page).is_file() else []
 
 
-def _checks(store: Store, settings: Settings) -> list[pages.Link]:
+def _checks(store: Store, settings: Settings, zone: ZoneInfo) -> list[pages.Link]:
     """The files last taken in, with their checks."""
     files = store.read("files", columns=["digest", "rows", "kept", "status", "ingested_at"])
     rows = files.sort_values("ingested_at", ascending=False).head(_CHECKS).to_dict("records")
-    return [_check(settings, row) for row in rows]
+    return [_check(settings, row, zone) for row in rows]
 
 
-def _check(settings: Settings, row: Mapping[Any, Any]) -> pages.Link:
+def _check(settings: Settings, row: Mapping[Any, Any], zone: ZoneInfo) -> pages.Link:
     short = row["digest"][:12]  # no name: it may be a person's
     page = f"checks/{short}.html"
     held = "held back whole" if row["status"] == "refused" else f"{row['kept']:,} of {row['rows']:,} rows kept"
-    title = f"File {short}: {held}, {short_date(row['ingested_at'])}"
+    title = f"File {short}: {held}, {short_date(row['ingested_at'].tz_convert(zone))}"
     return pages.Link(title, page if (settings.reports / page).is_file() else "")

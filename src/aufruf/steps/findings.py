@@ -1,8 +1,8 @@
 """What a version has said of the posts nobody annotated: the frame that explanations, reports and status start from."""
 
 import json
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import timedelta, tzinfo
 from typing import Any
 
 import pandas as pd
@@ -43,11 +43,21 @@ def latest(frame: pd.DataFrame, timezone: str) -> pd.DataFrame:
 
 def begun(moments: "pd.Series[pd.Timestamp]", timezone: str) -> pd.Timestamp:
     """The moment from which on what was scored at these counts as the last scoring's: see ``latest``."""
-    at = moments.drop_duplicates().sort_values(ascending=False)
-    days = at.dt.tz_convert(timezone).dt.date
-    eve = days.iloc[0] - timedelta(days=1)
-    before = (days < eve) | ((days == eve) & (at.shift() - at > _PAUSE))
-    return at[~before.cummax()].min()
+    return scorings(moments.unique(), timezone)[0][-1]
+
+
+def scorings(moments: Iterable[pd.Timestamp], timezone: str) -> list[list[pd.Timestamp]]:
+    """The moments by scoring, the newest first: those of a day there; if one was over midnight, of the eve too."""
+    found: list[list[pd.Timestamp]] = []
+    for at in sorted(moments, reverse=True):
+        day = at.tz_convert(timezone).date()
+        newest = found[-1][0].tz_convert(timezone).date() if found else None
+        eve = newest is not None and day == newest - timedelta(days=1)
+        if day == newest or (eve and found[-1][-1] - at <= _PAUSE):
+            found[-1].append(at)
+        else:
+            found.append([at])
+    return found
 
 
 def explanations(store: Store, classifier: Classifier, version: str) -> dict[str, dict[str, Any]]:
@@ -56,8 +66,11 @@ def explanations(store: Store, classifier: Classifier, version: str) -> dict[str
     return {row["text_id"]: {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
 
 
-def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]]) -> Finding:
-    """A row of ``said`` as a page shows it, with its explanation where that is of the text as it reads now."""
+def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]], zone: tzinfo) -> Finding:
+    """A row of ``said`` as a page shows it, with its explanation where that is of the text as it reads now.
+
+    ``zone``: the classifier's, in which the page tells when the text was posted.
+    """
     why = explained.get(row["text_id"])
     why = why if why is not None and why["digest"] == row["digest"] else None
     decided = row["decided"] if isinstance(row.get("decided"), str) else None
@@ -68,7 +81,7 @@ def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]]) -> 
         party=row["party"],
         author=row["author"],
         text_type=row["text_type"],
-        posted_at=None if pd.isna(row["posted_at"]) else row["posted_at"].to_pydatetime(),
+        posted_at=None if pd.isna(row["posted_at"]) else row["posted_at"].to_pydatetime().astimezone(zone),
         label=row["label"],
         probability=float(row["probability"]),
         confident=bool(row["confident"]),

@@ -190,6 +190,7 @@ def _page(
         compared=result["compared"],
         learnt=result["learnt"],
         minimum=classifier.monitor.minimum,
+        checked=classifier.monitor.against,
         told=result["told"],
         shifts=list(shifts),
         bars=dict(drawn),

@@ -4,17 +4,20 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
 from aufruf.reports.desk import Event, Learnt, Link
+from aufruf.reports.inert import counted
 from aufruf.reports.intervals import Interval
 from aufruf.schemas import PROMOTED
-from aufruf.steps import history
+from aufruf.steps import findings, history
 from aufruf.store import Store
 
+_ROW_OF = {"annotations": "annotation", "posts": "post"}
 _JUDGED = 12  # versions of the learning curve
 _BY_PERSON = {"hand": "A person made version {} champion.", "rollback": "A person rolled back to version {}."}
 
@@ -34,14 +37,18 @@ def learnt(store: Store, classifier: Classifier, decisions: pd.DataFrame) -> lis
     """The versions that were judged, the newest first, by the gate's metric."""
     ledger = store.read("splits", {"classifier": classifier.name}, ["split", "assigned_at"])
     assigned = ledger[ledger["split"] != "none"]["assigned_at"]
-    first = decisions.sort_values("at").drop_duplicates("challenger")
+    zone = ZoneInfo(classifier.schedule.timezone)
+    ordered = decisions.sort_values("at")
+    first, last = ordered.drop_duplicates("challenger"), ordered.tail(1)
+    waiting = set(last[last["verdict"] == "waiting"]["challenger"])
     won = set(decisions[decisions["verdict"].isin(PROMOTED)]["challenger"])
     found = []
     for row in first.to_dict("records"):
         value = intervals(row["challenger_metrics"]).get(classifier.gate.metric)
         if value is not None:
-            labels = int((assigned <= row["at"]).sum())
-            found.append(Learnt(row["challenger"], row["at"].to_pydatetime(), value, row["challenger"] in won, labels))
+            version, at = row["challenger"], row["at"].to_pydatetime().astimezone(zone)
+            labels = int((assigned <= at).sum())
+            found.append(Learnt(version, at, value, version in won, labels, waits=version in waiting))
     return found[::-1][:_JUDGED]
 
 
@@ -71,15 +78,27 @@ def _moved(store: Store, classifier: Classifier) -> Iterator[Event]:
 
 
 def _scored(store: Store, classifier: Classifier) -> Iterator[Event]:
-    """By day and version; texts that people annotated, scored to be measured, are among them."""
+    """By version and scoring, as the report cuts them; texts of the ledger, scored to be measured, are named apart."""
+    mine = f"classifier = {quoted(classifier.name)}"
     sql = (
-        "select date_trunc('day', scored_at) as day, model_version, count(*) as n, max(scored_at) as at "  # noqa: S608 - quoted
-        f"from predictions where classifier = {quoted(classifier.name)} group by 1, 2"
+        "select p.model_version as version, p.scored_at as at, count(*) as n, count(s.text_id) as annotated "  # noqa: S608 - quoted
+        f"from predictions p left join (select text_id from splits where {mine}) s on s.text_id = p.text_id "
+        f"where p.{mine} group by 1, 2"
     )
-    for batch in store.query(sql, "predictions"):
-        for row in batch.to_pylist():
-            noun = "text" if row["n"] == 1 else "texts"
-            yield Event(row["at"], "scored", f"Version {row['model_version']} scored {row['n']:,} {noun}.")
+    rows = [row for batch in store.query(sql, "predictions", "splits") for row in batch.to_pylist()]
+    counts = pd.DataFrame(rows, columns=["version", "at", "n", "annotated"])
+    for version, some in counts.groupby("version"):
+        told = some.set_index(pd.to_datetime(some["at"], utc=True))[["n", "annotated"]]
+        for moments in findings.scorings(told.index, classifier.schedule.timezone):
+            n, annotated = told.loc[moments].sum()
+            yield Event(moments[0].to_pydatetime(), "scored", f"Version {version} scored {_scored_of(n, annotated)}.")
+
+
+def _scored_of(n: int, annotated: int) -> str:
+    if n == annotated:
+        return counted(n, "annotated text")
+    more = f" and {counted(annotated, 'annotated one')}" if annotated else ""
+    return f"{counted(n - annotated, 'text')}{more}"
 
 
 def taken(store: Store, checks: Path) -> Iterator[Event]:
@@ -94,18 +113,20 @@ def taken(store: Store, checks: Path) -> Iterator[Event]:
         yield Event(row["ingested_at"].to_pydatetime(), "held", f"The file {short} was held back: {why}.", links)
     good = files[files["status"] != "refused"]
     for at, rows in good.groupby(good["ingested_at"].dt.floor("min")):
-        noun = "file was" if len(rows) == 1 else "files were"
-        parts = [f"{kept:,} {kind}" for kind, kept in rows.groupby("kind")["kept"].sum().items()]
+        parts = [counted(kept, _ROW_OF[str(kind)]) for kind, kept in rows.groupby("kind")["kept"].sum().items()]
         refused = int(rows["refused"].sum())
-        aside = f"; {refused:,} rows went to quarantine" if refused else ""
-        told = f"{len(rows)} {noun} taken in: {', '.join(parts)}{aside}."
+        aside = f"; {counted(refused, 'row')} went to quarantine" if refused else ""
+        told = (
+            f"{counted(len(rows), 'file')} {'was' if len(rows) == 1 else 'were'} taken in: {', '.join(parts)}{aside}."
+        )
         yield Event(pd.Timestamp(at).to_pydatetime(), "taken", told)
 
 
 def _held(store: Store, classifier: Classifier, reports: Path) -> Iterator[Event]:
     links = [Link("Agreement", "reports/agreement.html")] if (reports / "agreement.html").is_file() else []
     rows = store.read("labels", {"classifier": classifier.name, "how": "held_back"}, ["decided_at"])
-    for _, some in rows.groupby(rows["decided_at"].dt.floor("D")):
+    days = rows["decided_at"].dt.tz_convert(classifier.schedule.timezone).dt.date
+    for _, some in rows.groupby(days):
         last = pd.Timestamp(some["decided_at"].max()).to_pydatetime()
-        told = f"The votes on {len(some)} texts were held back: annotators agree too little."
+        told = f"The votes on {counted(len(some), 'text')} were held back: annotators agree too little."
         yield Event(last, "held", told, links)

@@ -34,7 +34,8 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
     """
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
     version, now = speaking(settings, classifier, registry, scored_by).version, datetime.now(UTC)
-    today = now.astimezone(ZoneInfo(classifier.schedule.timezone)).date()
+    zone = ZoneInfo(classifier.schedule.timezone)
+    today = now.astimezone(zone).date()
     said = findings.said(store, classifier, version.version)
     scored = findings.outside(store, classifier, said)
     new = findings.latest(scored, classifier.schedule.timezone)
@@ -56,11 +57,12 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         classifier=classifier.name,
         positive=classifier.positive,
         day=today,
-        generated_at=now.astimezone(ZoneInfo(classifier.schedule.timezone)),
-        model=_card(registry, classifier, version),
-        decision=_decision(store, classifier),
+        generated_at=now.astimezone(zone),
+        model=_card(registry, classifier, version, zone),
+        decision=_decision(store, classifier, zone),
         scored_total=len(scored),
-        scored_today=len(new),
+        scored_last=len(new),
+        scored_on=new["scored_at"].max().tz_convert(zone).date() if len(new) else None,
         calls_total=int(corpus.calls(scored["label"], classifier).sum()),
         undecided=int((~scored["confident"].astype(bool)).sum()),
         ledger=_ledger(store, classifier),
@@ -86,7 +88,7 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
 
 
-def _card(registry: Registry, classifier: Classifier, version: Version) -> pages.ModelCard:
+def _card(registry: Registry, classifier: Classifier, version: Version, zone: ZoneInfo) -> pages.ModelCard:
     tags = version.tags
     return pages.ModelCard(
         version=version.version,
@@ -98,7 +100,7 @@ def _card(registry: Registry, classifier: Classifier, version: Version) -> pages
         baseline=_intervals(tags.get("aufruf.baseline")),
         test_rows=int(tags.get("aufruf.test_rows", 0)),
         threshold=float(tags.get("aufruf.threshold", "nan")),
-        trained_at=datetime.fromtimestamp(version.created_at / 1000, UTC),
+        trained_at=datetime.fromtimestamp(version.created_at / 1000, zone),
         max_tokens=classifier.encoder.max_tokens,
     )
 
@@ -107,13 +109,14 @@ def _intervals(tag: str | None) -> dict[str, pages.Interval]:
     return {name: pages.Interval(**one) for name, one in json.loads(tag or "{}").items()}
 
 
-def _decision(store: Store, classifier: Classifier) -> pages.DecisionNote | None:
+def _decision(store: Store, classifier: Classifier, zone: ZoneInfo) -> pages.DecisionNote | None:
     rows = store.read("decisions", {"classifier": classifier.name})
     if rows.empty:
         return None
     last = rows.sort_values("at").iloc[-1]
     said, *reasons = json.loads(last["reasons"])
-    return pages.DecisionNote(last["verdict"], f"{said[:1].upper()}{said[1:]}.", reasons, last["at"].to_pydatetime())
+    at = last["at"].to_pydatetime().astimezone(zone)
+    return pages.DecisionNote(last["verdict"], f"{said[:1].upper()}{said[1:]}.", reasons, at)
 
 
 def _ledger(store: Store, classifier: Classifier) -> dict[str, int]:
@@ -148,10 +151,10 @@ def _findings(
     record = track_record(store, classifier, version)
     near = neighbours(store, classifier, shown["text"].tolist())
     tested = set(shown.loc[shown["decided"].notna(), "text_id"])  # they are part of the record themselves
-    account = named(settings, classifier)
+    account, zone = named(settings, classifier), ZoneInfo(classifier.schedule.timezone)
     return [
         replace(
-            findings.finding(row, explained),
+            findings.finding(row, explained, zone),
             author=account(row["author"]),
             record=None if row["text_id"] in tested else record(row["probability"]),
             neighbours=beside,

@@ -11,6 +11,7 @@ from aufruf.data import inbox
 from aufruf.errors import NothingYet, UsageError, nearest
 from aufruf.reports.desk import Link, Verdict, Waiting
 from aufruf.reports.index import TEACH
+from aufruf.reports.inert import counted
 from aufruf.schemas import SCORED
 from aufruf.settings import Settings
 from aufruf.steps import corpus
@@ -112,7 +113,7 @@ def _doubts(store: Store, classifier: Classifier, version: str | None, folder: P
     links = [Link(_FILE, f"queue/{DOUBTS}.json", download=True)]
     page = f"evaluation/{version}/index.html"
     links += _there(folder, page, Link("Evaluation", f"reports/{page}"))
-    return [Waiting("Labels to look at again", count, told, links)]
+    return [Waiting("Labels in doubt", count, told, links)]
 
 
 def _worth(folder: Path) -> list[Waiting]:
@@ -132,7 +133,7 @@ def _quarantined(store: Store, checks: Path) -> list[Waiting]:
     files = rows["file"].value_counts()
     listed = [(str(file)[:12], int(count)) for file, count in files[:_FILES].items()]  # no names: they may be persons'
     named = ", ".join(f"file {short} ({count})" for short, count in listed)
-    more = f" and {len(files) - _FILES} more files" if len(files) > _FILES else ""
+    more = f" and {counted(len(files) - _FILES, 'more file')}" if len(files) > _FILES else ""
     why = str(rows["reasons"].value_counts().index[0])[:200]
     told = f"In {named}{more}; most often: {why}. List them with aufruf quarantine, mend them, take them in."
     pages = [(short, f"{short}.html") for short, _ in listed]

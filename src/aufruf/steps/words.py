@@ -4,9 +4,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -53,7 +54,7 @@ def write_words(
         classifier=classifier.name,
         positive=classifier.positive,
         version=version.version,
-        written_at=datetime.now(UTC),
+        written_at=datetime.now(ZoneInfo(classifier.schedule.timezone)),
         explained=len(frame),
         calls=len(calls),
         unreliable=int((frame["unreliable"].fillna("") != "").sum()),
@@ -115,13 +116,13 @@ def _suspect(kind: str, some: list[_Named], classifier: Classifier, predictor: P
     probabilities = predictor.probabilities([*(one.text for one in tried), *others])
     labels = predictor.said(probabilities)
     positive = probabilities[:, predictor.positive]
-    count = len(tried)
+    count, texts = len(tried), len({one.text_id for one in some})
     flips = [labels[at] != labels[count + at] for at in range(count)]
     return page.Suspect(
         word=some[0].word.lstrip("#") if kind != "handle" else "",
         kind=kind,
-        texts=len(some),
-        weight=sum(one.weight for one in some) / len(some),
+        texts=texts,
+        weight=sum(one.weight for one in some) / texts,
         tried=count,
         flipped=sum(flips),
         moved=float(abs(positive[:count] - positive[count:]).mean()),

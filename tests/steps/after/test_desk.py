@@ -51,7 +51,7 @@ def test_the_page_says_who_scores_what_called_and_why(after):
     assert shown
     assert shown <= {*named, *(w for row in after.store.read("explanations")["words"] for w, _ in json.loads(row))}
     assert "Version 1 was trained and judged: version 1 is the first champion" in seen
-    assert re.search(r"Version 1 scored [\d,]+ texts\.", seen)
+    assert re.search(r"Version 1 scored [\d,]+ texts and [\d,]+ annotated ones\.", seen)
     assert "Prevalence of call" in seen
 
 
@@ -61,7 +61,7 @@ def test_a_challenger_that_was_kept_back_stands_beside_the_champion(after):
     seen = words(desk.desk(after.settings, "call_to_action"))
     assert "Champion, version 1 Challenger, version 2" in seen
     assert "Not promoted. Version 2 is not better than version 1. F1 70.0 against 71.0" in seen
-    assert "-1.0 points (-3.0 to 1.0)" in seen
+    assert "−1.0 points (−3.0 to 1.0)" in seen
     assert re.search(r"2 [^.]*, not promoted", seen)
 
 
@@ -77,6 +77,7 @@ def test_what_waits_is_counted_and_leads_on(after):
     seen = words(page)
     assert "1 Approval of a challenger Give version 2 the alias champion in MLflow" in seen
     assert "2 Texts worth annotating" in seen
+    assert re.search(r"Labels 2 [^.]*, waits for a person", seen)
     assert "most often: the text is empty" in seen
     assert 'href="reports/queue/tasks.json" download' in page
 
@@ -94,7 +95,7 @@ def test_the_downloads_are_tasks_for_label_studio(after):
     doubts = desk.queue(after.settings, "call_to_action", "doubts")
     page = words(desk.desk(after.settings, "call_to_action"))
     assert all(task["data"]["why"] == "mismatch" and task["data"]["Text"] for task in doubts)
-    assert (f"{len(doubts)} Labels to look at again" in page) == bool(doubts)
+    assert (f"{len(doubts)} Labels in doubt" in page) == bool(doubts)
     undecided = desk.queue(after.settings, "call_to_action", "undecided")
     count = int(after.store.read("labels")["label"].isna().sum())
     assert len(undecided) == count

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from aufruf.errors import UsageError
+from aufruf.model.predictor import Predictor
 from aufruf.notebook import explain as in_notebook
 from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
@@ -17,7 +18,7 @@ from aufruf.steps.explain import STOPPED, doubts, explain, while_champion
 from aufruf.steps.findings import said, scored
 from aufruf.steps.report import report
 from aufruf.steps.score import score
-from aufruf.steps.words import _drivers, _Named
+from aufruf.steps.words import _drivers, _Named, _suspect
 
 
 def rows(after, **where: str) -> list[dict]:
@@ -59,7 +60,7 @@ def test_mismatches_are_test_texts_that_the_model_got_wrong(after, turned):
     after.registry.point(CHAMPION, version.version)
     page = Path(report(after.settings, classifier)["path"]).read_text("utf-8")
     assert page.count('<span class="badge">people: ') == len(found)
-    part = page[page.index("Where people said otherwise") :]
+    part = page[page.index('id="mismatches"') :]
     assert all(f'id="t-{key_of(text_id)}"' in part for text_id in found["text_id"])
 
 
@@ -212,6 +213,16 @@ def test_what_a_word_adds_is_summed_with_its_sign():
     [one] = _drivers(both, 2, 10)
     assert (one.word, one.texts) == ("alle", 1)
     assert (one.weight, one.share) == pytest.approx((0.3, 0.15))
+
+
+def test_a_suspect_is_counted_by_text(after):
+    """Texts are those that name it, as the column says, and its weight is what it adds to one of them."""
+    predictor = Predictor.load(after.registry.fetch(after.registry.get("1")))
+    named = [("@eins", 0.2, "a"), ("@zwei", 0.1, "a"), ("@eins", 0.3, "b")]
+    some = [_Named(word, weight, text_id, f"Mit {word}!", None, True) for word, weight, text_id in named]
+    found = _suspect("handle", some, after.classifier, predictor)
+    assert (found.texts, found.tried) == (2, 2)
+    assert found.weight == pytest.approx(0.3)
 
 
 def test_in_a_notebook(after, monkeypatch):

@@ -31,7 +31,7 @@ def test_an_equal_challenger_is_kept(after):
     assert (found["verdict"], found["champion"], found["challenger"]) == ("kept", "1", "2")
     assert found["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert found["reasons"] == [
-        "kept version 1: version 2 is +0.0 F1, interval +0.0 to +0.0",
+        "kept version 1: version 2 is +0.0 points of F1, interval +0.0 to +0.0",
         "not better than version 1 (+0.0 points)",
     ]
     assert aliases(after) == {CHAMPION: "1", CHALLENGER: "2", PREVIOUS: None}
