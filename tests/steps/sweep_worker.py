@@ -13,39 +13,41 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from aufruf.classifier import Sweep
+from aufruf.model.encoders import ResolvedEncoder
 from aufruf.model.studies import Studies
 from aufruf.model.sweep import SPACE, Search
 from aufruf.release.tracking import Tracker
 from aufruf.release.trials import SweepRuns, TrialRun
 from aufruf.settings import Settings
+from aufruf.steps.sweep import Sought
 
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Work:
-    """The step ``sweep`` on a tiny objective."""
+class Work(Sought):
+    """The step ``sweep`` on a tiny objective, without a lake."""
 
     def __init__(self, job, place):
-        self.place, settings = place, Settings.load(job["home"], env={})
-        folder = settings.runs / job["study"]
-        sweep = Sweep(pruner="none")
+        self.place, self.settings = place, Settings.load(job["home"], env={})
+        folder = self.settings.runs / job["study"]
+        sweep = Sweep(pruner="none", trials=job["trials"])
+        self.classifier = SimpleNamespace(name=job["experiment"], sweep=sweep)
+        self.at, self.encoder = {}, ResolvedEncoder(Path(), "tiny", None, None)
         self.search = Search(
             Studies(Path(job["home"]) / "studies", job["url"]), job["study"], sweep, "f1", (1,), folder
         )
-        self.runs = SweepRuns(Tracker(settings, job["experiment"]), job["study"])
+        self.runs = SweepRuns(Tracker(self.settings, job["experiment"]), job["study"])
         self.runs.parent = self.search.study.user_attrs.get("run") or ""
         self.epochs = Path(job["home"]) / f"{job['study']}.epochs"
-        self.trials = job["trials"]
 
     def run(self):
-        self.search.begin(self.trials)
-        with self.search.studies.alone(self.search.name):
-            known = self.search.study.user_attrs.get("run")
-            self.search.study.set_user_attr("run", self.runs.begin(known, {}, {}).id)
+        self.open(None)
+        self.runs.parent = self.search.study.user_attrs["run"]
         while taken := self.taken():
             self.search.run(taken, self.train, self.runs)
             if self.place == "between two trials":

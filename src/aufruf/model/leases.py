@@ -7,6 +7,8 @@ import fcntl
 import hashlib
 import logging
 import os
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,12 @@ from aufruf.errors import AufrufError, UsageError
 
 log = logging.getLogger(__name__)
 Release = Callable[[], None]
+_HOURS = 12.0  # no training lasts so long: its holder is frozen
+_FIRST_PAUSE, _LONGEST_PAUSE, _TOLD = (
+    0.1,
+    5.0,
+    600.0,
+)  # seconds from look to look, and from one line in the log to another
 # a machine that was switched off is noticed after a minute, not after the two hours that TCP waits by itself
 _KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 
@@ -31,19 +39,40 @@ class Leases(Protocol):
 
     def take(self, key: str, *, wait: bool = False) -> Release | None: ...
 
+    def holder(self, key: str) -> str:
+        """Who holds ``key``, for people; empty where nobody does or that is not known."""
+        ...
+
 
 @contextmanager
-def held(leases: Leases, key: str, waiting: str) -> Iterator[None]:
-    """Holds ``key`` meanwhile; where another holds it, logs ``waiting`` and waits for its end."""
-    release = leases.take(key)
-    if release is None:
-        log.warning("%s", waiting)
-        release = leases.take(key, wait=True)
+def held(leases: Leases, key: str, waiting: str, hours: float = _HOURS) -> Iterator[None]:
+    """Holds ``key`` meanwhile; where another holds it, logs ``waiting`` and waits for its end.
+
+    Raises AufrufError after so many ``hours``: what a frozen process holds is not given back.
+    """
+    release = leases.take(key) or _waited(leases, key, waiting, hours * 3600)
     try:
         yield
     finally:
-        if release:
-            release()
+        release()
+
+
+def _waited(leases: Leases, key: str, waiting: str, seconds: float) -> Release:
+    begun, told, pause = time.monotonic(), -_TOLD, _FIRST_PAUSE
+    while (release := leases.take(key)) is None:
+        gone = time.monotonic() - begun
+        by = f" by {holder}" if (holder := leases.holder(key)) else ""
+        if gone > seconds:
+            raise AufrufError(
+                f"{key} has been held{by} for more than {seconds / 3600:g} hours",
+                next="End that process if it does nothing any more, and run the command again.",
+            )
+        if gone - told >= _TOLD:
+            log.warning("%s (held%s)", waiting, by)
+            told = gone
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    return release
 
 
 @dataclass(frozen=True)
@@ -65,12 +94,20 @@ class FileLeases:
             if _lies_at(path, descriptor):
                 break
             os.close(descriptor)  # its last holder has removed this file meanwhile: another one counts
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
 
         def release() -> None:
             path.unlink(missing_ok=True)
             os.close(descriptor)
 
         return release
+
+    def holder(self, key: str) -> str:
+        try:
+            return (self.folder / key).read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +129,9 @@ class DatabaseLeases:
             connection.close()
             return None
         return connection.close
+
+    def holder(self, key: str) -> str:
+        return ""
 
     def _connect(self) -> Connection:
         try:

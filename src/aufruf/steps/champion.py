@@ -5,6 +5,7 @@ table ``champions`` as soon as a step looks, and what spoke until then becomes `
 """
 
 import logging
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from aufruf.classifier import Classifier
 from aufruf.errors import BundleRefused, UsageError
 from aufruf.model import bundle
+from aufruf.model.leases import held
+from aufruf.model.studies import Studies
 from aufruf.release.registry import CHAMPION, PREVIOUS, Registry, Version
 from aufruf.settings import Settings
 from aufruf.steps import decisions, history, numbers
@@ -82,6 +85,11 @@ def speaking(settings: Settings, classifier: Classifier, registry: Registry, mod
 
 def noticed(settings: Settings, classifier: Classifier, registry: Registry) -> Noticed:
     """Who speaks at this moment; a change since somebody last looked is written down."""
+    with _alone(settings, classifier):
+        return _noticed(settings, classifier, registry)
+
+
+def _noticed(settings: Settings, classifier: Classifier, registry: Registry) -> Noticed:
     store = Store(settings.lake)
     chosen, past = registry.by_alias(CHAMPION), history.rows(store, classifier)
     last = past[0]["version"] if past else None
@@ -128,13 +136,20 @@ def crown(settings: Settings, classifier: Classifier, registry: Registry, versio
     """
     verify(registry, version)
     store = Store(settings.lake)
-    before = history.spoke(history.rows(store, classifier), version.version)
-    history.enter(store, classifier, version.version, how)
-    if before:
-        _point_previous(registry, before[0])
-    registry.point(CHAMPION, version.version)
-    _mark(registry, version, None)
+    with _alone(settings, classifier):
+        before = history.spoke(history.rows(store, classifier), version.version)
+        history.enter(store, classifier, version.version, how)
+        if before:
+            _point_previous(registry, before[0])
+        registry.point(CHAMPION, version.version)
+        _mark(registry, version, None)
     history.write(settings, classifier)
+
+
+def _alone(settings: Settings, classifier: Classifier) -> AbstractContextManager[None]:
+    """Between the row of a new champion and its alias nobody looks: it would seem that a person moved it back."""
+    leases, name = Studies(settings.studies, settings.studies_url).leases, classifier.name
+    return held(leases, f"champion-{name}", f"the champion of {name} is looked at or moved elsewhere: waiting")
 
 
 def _instead(classifier: Classifier, registry: Registry, refused: str, why: str, before: list[str]) -> Noticed:

@@ -44,13 +44,16 @@ def promote(
 def _judged(
     settings: Settings, classifier: Classifier, registry: Registry, challenger: Version, champion: Version | None
 ) -> dict[str, Any]:
-    """The gate's decision on a challenger, the one that is known or a new one."""
+    """The gate's decision on a challenger, the one that is known or a new one.
+
+    A champion that was changed while the two were measured is the one to measure against, so all begins anew.
+    """
     store = Store(settings.lake)
     numbers.check(store, classifier.name, challenger)
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
     rule = classifier.gate.model_dump(mode="json")
-    mark = corpus.fingerprint(test, rule, challenger.version, champion.version if champion else None)
+    mark = corpus.fingerprint(test, rule, challenger.version, _number(champion))
     known = decisions.last(store, classifier, challenger.version)
     same = champion is not None and champion.version == challenger.version
     if (same and known is None) or (CROWNED in challenger.tags and not same):
@@ -59,6 +62,9 @@ def _judged(
         row, status = known, "unchanged"
     else:
         decision = _decide(settings, classifier, challenger, champion, test, mark)
+        speaks = noticed(settings, classifier, registry).version  # measuring takes minutes, in which people act
+        if _number(speaks) != _number(champion):
+            return _judged(settings, classifier, registry, registry.get(challenger.version), speaks)
         if decision.verdict in PROMOTED:
             verify(registry, challenger)
         store.add("decisions", [decision])  # before the alias moves: a kill in between is made good by the next call
@@ -67,7 +73,11 @@ def _judged(
         if CROWNED not in challenger.tags:
             crown(settings, classifier, registry, challenger, decisions.how(row))
         champion = challenger
-    return {**decisions.result(row, champion.version if champion else None), "status": status}
+    return {**decisions.result(row, _number(champion)), "status": status}
+
+
+def _number(version: Version | None) -> str | None:
+    return version.version if version else None
 
 
 def _by_order(
@@ -79,7 +89,7 @@ def _by_order(
     if alias is not None and alias.version == wanted.version:
         return _said(wanted.version, wanted.version, f"version {wanted.version} is champion already")
     how = f"version {wanted.version} was made champion by hand, with aufruf promote --version"
-    row = decisions.by_hand(Store(settings.lake), classifier, wanted, champion.version if champion else None, how)
+    row = decisions.by_hand(Store(settings.lake), classifier, wanted, _number(champion), how)
     crown(settings, classifier, registry, wanted, "hand")
     return {**decisions.result(row, wanted.version), "status": "new"}
 
@@ -106,7 +116,7 @@ def _decide(
     evidence = Evidence(
         metric=gate.metric,
         challenger=challenger.version,
-        champion=champion.version if champion else None,
+        champion=_number(champion),
         challenger_value=ours["metrics"][gate.metric]["value"],
         baseline_value=ours["baseline"][gate.metric]["value"],
         difference=gap,
@@ -147,7 +157,7 @@ def _by_hand(challenger: Version, champion: Version | None) -> dict[str, Any]:
         reason = (
             f"version {challenger.version} was champion before, and version {champion.version} was put in its place"
         )
-    return _said(champion.version if champion else None, challenger.version, reason)
+    return _said(_number(champion), challenger.version, reason)
 
 
 def _said(champion: str | None, challenger: str, reason: str) -> dict[str, Any]:

@@ -52,7 +52,8 @@ class Sought:
         tags = {"aufruf.encoder": self.encoder.name, "aufruf.encoder_revision": self.encoder.revision}
         tags |= {f"aufruf.{table}_version": str(version) for table, version in self.at.items()}
         with self.search.studies.alone(self.search.name):
-            run = self.runs.begin(self.runs.parent, tags, wanted.model_dump())
+            known = self.search.study.user_attrs.get(_RUN) or ""  # another sweep may have opened it meanwhile
+            run = self.runs.begin(known, tags, wanted.model_dump())
             self.search.study.set_user_attr(_RUN, run.id)
         run.inputs(self.at)
         run.close()
@@ -84,8 +85,8 @@ def sweep(settings: Settings, classifier: Classifier, trials: int | None = None)
             while sought.trial():
                 pass
         except BaseException as failure:  # the next sweep goes on with the run
-            run = sought.runs.tracker.attach(sought.runs.parent)
-            run.end("FAILED" if isinstance(failure, Exception) else "KILLED")
+            if run := sought.runs.tracker.attach_if_there(sought.runs.parent):
+                run.end("FAILED" if isinstance(failure, Exception) else "KILLED")
             raise
     return closed(settings, classifier, sought.search.name)
 
@@ -100,7 +101,8 @@ def closed(settings: Settings, classifier: Classifier, study: str) -> dict[str, 
     """End a sweep, unless somebody is still at work on it; returns and raises what ``sweep`` does."""
     search = searched(settings, classifier, study)
     run_id = search.study.user_attrs.get(_RUN)
-    run = Tracker(settings, classifier.name).attach(run_id) if run_id and not search.alive() else None
+    over = bool(run_id) and not search.alive()
+    run = Tracker(settings, classifier.name).attach_if_there(run_id) if over else None
     if not finished(search.study):
         if run:
             run.end("FAILED")
@@ -110,6 +112,7 @@ def closed(settings: Settings, classifier: Classifier, study: str) -> dict[str, 
     found = summary(search.study)
     if run:
         _tell(run, found, search)
+    if over:
         search.study.set_user_attr(_RUN, None)
         with contextlib.suppress(OSError):  # not there, or not empty: a trial that lost its worker goes on from there
             (settings.runs / study).rmdir()

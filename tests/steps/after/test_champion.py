@@ -2,15 +2,17 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from urllib.parse import urlparse
 
 import pytest
 
 from aufruf.errors import BundleRefused, NothingYet, UsageError
-from aufruf.release.registry import CHAMPION, PREVIOUS, Version
+from aufruf.release.registry import CHAMPION, PREVIOUS, Registry, Version
 from aufruf.steps import backlog
-from aufruf.steps.champion import CROWNED, REFUSED, champion
+from aufruf.steps.champion import CROWNED, REFUSED, champion, crown, noticed
 from aufruf.steps.evaluate import evaluate
 from aufruf.steps.explain import explain
 from aufruf.steps.promote import promote
@@ -54,6 +56,30 @@ def test_the_night_writes_its_champion_down(after):
     assert reigns(after) == [("1", "gate", None, False)]
     assert champion(after.settings, after.classifier) == {"model_version": "1"}
     assert reigns(after) == [("1", "gate", None, False)]
+
+
+def test_a_look_while_a_version_is_crowned_waits(after, turned, monkeypatch):
+    """Between the row and the alias nobody looks: two rows, the second the gate's, however slow MLflow is."""
+    made = after.register_again(turned)
+    begun, on, point = Event(), Event(), Registry.point
+
+    def slowly(registry, name, version):
+        if name == CHAMPION:
+            begun.set()
+            on.wait(30)
+        point(registry, name, version)
+
+    monkeypatch.setattr(Registry, "point", slowly)
+    with ThreadPoolExecutor(2) as threads:
+        crowned = threads.submit(crown, after.settings, after.classifier, after.registry, made, "gate")
+        assert begun.wait(30)
+        looked = threads.submit(noticed, after.settings, after.classifier, after.registry)
+        with pytest.raises(TimeoutError):
+            looked.result(timeout=2)
+        on.set()
+        crowned.result()
+        assert looked.result().version.version == "2"
+    assert reigns(after) == [("1", "gate", None, False), ("2", "gate", "1", False)]
 
 
 def test_an_alias_moved_in_mlflow_is_noticed_once(after, turned):

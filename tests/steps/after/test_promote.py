@@ -5,8 +5,10 @@ import json
 import pytest
 
 from aufruf.errors import NothingYet
+from aufruf.model.evaluation import difference
 from aufruf.release.registry import CHALLENGER, CHAMPION, PREVIOUS
 from aufruf.steps.promote import promote
+from aufruf.steps.rollback import rollback
 from aufruf.steps.score import score
 
 
@@ -82,6 +84,24 @@ def test_what_a_person_took_back_is_not_crowned_again(bad_champion):
         assert found["reasons"] == ["version 3 was champion before, and version 2 was put in its place"]
         assert aliases(after)[CHAMPION] == "2"
     assert after.store.count("decisions", {"challenger": "3"}) == 1
+
+
+def test_a_roll_back_while_the_gate_measures_holds(bad_champion, monkeypatch):
+    """The gate looks again before it crowns: the champion is the person's, and the challenger is judged against it."""
+    after, measured = bad_champion, []
+
+    def meanwhile(*given):
+        if not measured:
+            rollback(after.settings, after.classifier)
+        measured.append(given)
+        return difference(*given)
+
+    monkeypatch.setattr("aufruf.steps.promote.difference", meanwhile)
+    found = promote(after.settings, after.classifier)
+    assert (found["verdict"], found["champion"], found["challenger"]) == ("kept", "1", "3")
+    assert (aliases(after)[CHAMPION], len(measured)) == ("1", 2)
+    [row] = after.store.read("decisions", {"challenger": "3"}).to_dict("records")
+    assert (row["verdict"], row["champion"]) == ("kept", "1")
 
 
 def test_a_champion_that_was_taken_away_is_not_replaced_by_itself(after):

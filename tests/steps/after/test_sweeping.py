@@ -9,7 +9,7 @@ from aufruf.model import resume
 from aufruf.model.found import best_of
 from aufruf.model.studies import Studies
 from aufruf.release.tracking import Tracker
-from aufruf.steps.sweep import closed, opened, sweep
+from aufruf.steps.sweep import Sought, closed, opened, sweep
 from aufruf.steps.train import train
 from aufruf.steps.trial import trial
 
@@ -48,6 +48,45 @@ def test_a_sweep_in_parts_is_the_sweep(after, nights):
     assert (result["trials"], result["status"]) == (4, "new")
     assert closed(after.settings, after.classifier, found["study"])["status"] == "unchanged"
     assert set(states(after)["sweep"]) == set(states(after)["trial"]) == {"FINISHED"}
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+def test_a_sweep_whose_run_was_deleted_closes(after, for_good):
+    """Deleted in MLflow, or gone for good (`mlflow gc`): the sweep is done once, nothing is refused."""
+    found = opened(after.settings, after.classifier, trials=3)
+    trial(after.settings, after.classifier, found["study"], found["at"])
+    client = Tracker(after.settings, after.classifier.name).client
+    parent = Studies(after.settings.studies).find(found["study"]).user_attrs["run"]
+    client.delete_run(parent)
+    if for_good:
+        client.inner._tracking_client.store._hard_delete_run(parent)
+    told = [closed(after.settings, after.classifier, found["study"])["status"] for _ in range(2)]
+    assert told == ["new", "unchanged"]
+    assert list(after.settings.mlflow.rglob("*.refused")) == []
+
+
+def test_a_failure_is_told_though_the_run_was_deleted(after, monkeypatch):
+    """What ended the sweep comes out of it, not that its run is gone."""
+    tracker = Tracker(after.settings, after.classifier.name)
+
+    def broken(*_args, **_more):
+        [run] = tracker.find("tags.`aufruf.step` = 'sweep' and attributes.status = 'RUNNING'")
+        tracker.client.delete_run(run.info.run_id)
+        tracker.client.inner._tracking_client.store._hard_delete_run(run.info.run_id)
+        raise MemoryError("no memory left")
+
+    monkeypatch.setattr("aufruf.steps.sweep.fine_tune", broken)
+    with pytest.raises(MemoryError, match="no memory left"):
+        sweep(after.settings, after.classifier, trials=3)
+
+
+def test_two_sweeps_begun_together_have_one_run(after):
+    """Both have looked before either opens: the second goes on with the run of the first."""
+    before = states(after)["sweep"]
+    both = [Sought(after.settings, after.classifier) for _ in range(2)]
+    assert [one.open(4) for one in both] == [2, 2]
+    assert both[0].runs.parent == both[1].runs.parent
+    assert states(after)["sweep"] == sorted([*before, "RUNNING"])
 
 
 def test_the_sweep_s_run_says_what_was_found(after):

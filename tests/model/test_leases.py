@@ -1,0 +1,66 @@
+"""Whoever waits for a lease goes on when it is given back or its holder dies, and not for ever when that is frozen."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from aufruf.errors import AufrufError
+from aufruf.model import leases
+from aufruf.model.leases import FileLeases, held
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from aufruf.model.leases import FileLeases
+FileLeases(Path(sys.argv[1])).take("train-calls")
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process, which holds the lease train-calls."""
+    started = subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True)
+    with started:
+        assert started.stdout
+        assert started.stdout.readline() == "held\n"
+        yield started
+        started.kill()
+
+
+def test_a_frozen_holder_is_given_up_and_named(tmp_path, holder):
+    """A stopped process gives nothing back: after the hours an error says which one it is."""
+    os.kill(holder.pid, signal.SIGSTOP)
+    told = f"train-calls has been held by process {holder.pid} on {socket.gethostname()} for more than 0.0001 hours"
+    with pytest.raises(AufrufError, match=told), held(FileLeases(tmp_path), "train-calls", "waiting", 0.0001):
+        pytest.fail("it is held by another")
+
+
+def test_a_killed_holder_is_noticed(tmp_path, holder):
+    """kill -9 of the holder, even of a frozen one, while somebody waits: the wait is over."""
+    os.kill(holder.pid, signal.SIGSTOP)
+    Timer(0.5, holder.kill).start()
+    with held(FileLeases(tmp_path), "train-calls", "waiting", 0.01):
+        assert FileLeases(tmp_path).holder("train-calls") == f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def test_what_is_given_back_is_taken(tmp_path, caplog, monkeypatch):
+    """Given back while somebody waits, it is theirs; meanwhile the log says now and then who holds it."""
+    monkeypatch.setattr(leases, "_TOLD", 0.3)
+    at = FileLeases(tmp_path)
+    release = at.take("train-calls")
+    Timer(1.0, release).start()
+    with caplog.at_level(logging.WARNING), held(at, "train-calls", "calls is being trained elsewhere", 0.01):
+        pass
+    assert at.holder("train-calls") == ""
+    line = f"calls is being trained elsewhere (held by process {os.getpid()} on {socket.gethostname()})"
+    assert 2 <= [record.getMessage() for record in caplog.records].count(line) <= 5
