@@ -29,7 +29,7 @@ from aufruf.arrow import schema_of
 from aufruf.classifier import Classifier, choose
 from aufruf.schemas import Prediction
 from aufruf.settings import Settings
-from aufruf.steps import backlog, prevalence, queue, watched
+from aufruf.steps import backlog, chosen, prevalence, queue, report, watched
 from aufruf.steps.ingest import ingest
 from aufruf.steps.missing import Asked
 from aufruf.store import Store
@@ -150,6 +150,17 @@ def counting(settings: Settings, size: int) -> str:
     return f"{prevalence.prevalence(Store(settings.lake), _classifier(), _VERSION).whole.texts:,} held-out texts"
 
 
+def choosing(settings: Settings, size: int) -> str:
+    """The texts that `explain` takes by the policy, when all were scored at once, as after a change of champion."""
+    return f"{len(chosen.choose(Store(settings.lake), _classifier(), _VERSION, 0.5)):,} chosen"
+
+
+def reporting(settings: Settings, size: int) -> str:
+    """What `report` counts beside the shares, and the texts that it shows."""
+    told = report.gather(Store(settings.lake), _classifier(), _VERSION)
+    return f"{told.whole.texts:,} texts, {len(told.calls):,} shown"
+
+
 def _classifier() -> Classifier:
     return choose(Settings.load(home=None, env={}), "call_to_action").model_copy(update={"name": "bench"})
 
@@ -174,6 +185,8 @@ OPERATIONS: dict[str, Callable[[Settings, int], Any]] = {
     "queueing": queueing,
     "watching": watching,
     "counting": counting,
+    "choosing": choosing,
+    "reporting": reporting,
     "compaction": compaction,
     "vacuum": vacuum,
     "listing again": listing,

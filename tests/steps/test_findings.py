@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from aufruf.steps.findings import latest
+from aufruf.steps.findings import begun
 
 
 def scored(*moments: str) -> pd.DataFrame:
@@ -18,16 +18,17 @@ def scored(*moments: str) -> pd.DataFrame:
         (["2026-09-01T23:30", "2026-09-02T00:10"], 2),  # one day in Berlin, two in UTC
         (["2026-09-01T21:40", "2026-09-01T21:55", "2026-09-01T22:05"], 3),  # one scoring over midnight
         (["2026-09-01T19:00", "2026-09-01T21:55", "2026-09-01T22:05"], 2),  # and nothing of the one before it
-        ([], 0),
     ],
 )
 def test_new_is_what_the_last_day_brought(moments: list[str], new: int) -> None:
     """Days are those of the classifier's place; a scoring that is under way at midnight stays in one piece."""
-    assert list(latest(scored(*moments), "Europe/Berlin")["at"]) == moments[len(moments) - new :]
+    found = scored(*moments)
+    since = begun(found["scored_at"], "Europe/Berlin")
+    assert list(found.loc[found["scored_at"] >= since, "at"]) == moments[len(moments) - new :]
 
 
 def test_scoring_that_never_pauses_does_not_make_everything_new() -> None:
     """Where posts arrive every twenty minutes for days, the last day and its eve are as far as it goes."""
     moments = pd.date_range("2026-09-01", "2026-09-04T12:00", freq="20min", tz="Europe/Berlin")
-    found = latest(pd.DataFrame({"scored_at": moments.tz_convert("UTC")}), "Europe/Berlin")
-    assert found["scored_at"].min() == pd.Timestamp("2026-09-03", tz="Europe/Berlin")
+    found = begun(pd.Series(moments.tz_convert("UTC")), "Europe/Berlin")
+    assert found == pd.Timestamp("2026-09-03", tz="Europe/Berlin")

@@ -10,7 +10,6 @@ from aufruf.settings import Settings
 from aufruf.steps import corpus
 from aufruf.steps.beside import track_record
 from aufruf.steps.chosen import mismatches
-from aufruf.steps.findings import said
 from aufruf.steps.mismatches import tasks
 from aufruf.steps.prevalence import test_errors as errors_of
 from aufruf.steps.waiting import disputed
@@ -57,7 +56,7 @@ def counts(store: Store, classifier) -> dict[str, float]:
         "record": record.texts if record else 0,
         "doubts": len(disputed(store, classifier, "1")),
         "watched": int((frame["split"] == "test").sum()),
-        "mismatches": len(mismatches(store, classifier, said(store, classifier, "1"))),
+        "mismatches": len(mismatches(store, classifier, "1")),
     }
 
 

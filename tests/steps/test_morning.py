@@ -54,8 +54,9 @@ def scored(settings, classifier):
 def test_the_last_scoring_is_that_of_the_report(settings, classifier, scored, moments, day, new):
     """The day is the classifier's, and a scoring over midnight stays in one piece: on the page as in the report."""
     store = scored(*moments)
-    report = findings.latest(findings.scored(store, classifier, "1"), classifier.schedule.timezone)
-    calls = sorted(report.loc[report["label"] == "call", "text_id"])
+    since, _ = findings.last(store, classifier, "1")
+    report = list(findings.ask(store, f"select p.text_id, p.label {findings.posts(classifier, '1', since)}"))
+    calls = sorted(row["text_id"] for row in report if row["label"] == "call")
     on, count, of, shown = desk._calls(settings, store, classifier, "1")
     assert (on, count, of) == (day, new, len(calls))
     assert len(report) == new

@@ -173,39 +173,28 @@ def _calls(
 
     The day is that of the classifier's place; a scoring over midnight counts whole, as in the report.
     """
-    mine = f"classifier = {quoted(classifier.name)}"
-    posts = (
-        "from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest "
-        f"left anti join splits s on s.text_id = t.text_id and s.{mine} "
-        f"where p.{mine} and p.model_version = {quoted(version)}"
-    )
-    tables = ("predictions", "texts", "splits")
-    moments = [one for batch in store.query(f"select distinct p.scored_at {posts}", *tables) for one in batch[0]]
-    if not moments:
+    last = findings.last(store, classifier, version)
+    if last is None:
         return None, 0, 0, []
-    zone = classifier.schedule.timezone
-    at = pd.to_datetime(pd.Series([one.as_py() for one in moments]), utc=True)
-    posts += f" and p.scored_at >= timestamp '{findings.begun(at, zone):%Y-%m-%d %H:%M:%S.%f}'"
-    sql = f"select p.label, count(*) as n {posts} group by 1"
-    counts = {row["label"]: row["n"] for batch in store.query(sql, *tables) for row in batch.to_pylist()}
-    labels = sorted(label for label in counts if classifier.is_call(label))
-    found = _shown(settings, store, classifier, version, posts, labels) if labels else []
-    return at.max().tz_convert(zone).date(), sum(counts.values()), sum(counts[label] for label in labels), found
+    posts = findings.posts(classifier, version, last[0])
+    counts = findings.counts(store, classifier, posts)
+    found = _shown(settings, store, classifier, version, posts, counts.labels) if counts.labels else []
+    return last[1].tz_convert(classifier.schedule.timezone).date(), counts.texts, counts.calls, found
 
 
 def _shown(
-    settings: Settings, store: Store, classifier: Classifier, version: str, posts: str, labels: list[str]
+    settings: Settings, store: Store, classifier: Classifier, version: str, posts: str, labels: Sequence[str]
 ) -> list[Finding]:
     """The surest calls among these posts, the explained ones first."""
     explained = findings.explanations(store, classifier, version)
     known = ", ".join(map(quoted, sorted(explained))) or "''"
     columns = "p.text_id, p.digest, p.label, p.confident, t.text, t.text_type, t.party, t.author, t.posted_at"
     sql = (
-        f"select {columns}, p.probabilities[{quoted(classifier.positive)}] as probability, "
+        f"select {columns}, {findings.odds(classifier)} as probability, "
         f"p.text_id in ({known}) as explained {posts} "
         f"and p.label in ({', '.join(map(quoted, labels))}) order by explained desc, probability desc limit {_CALLS}"
     )
-    rows = [row for batch in store.query(sql, "predictions", "texts", "splits") for row in batch.to_pylist()]
+    rows = findings.ask(store, sql)
     account = named(settings, classifier)
     shown = ({**row, "posted_at": pd.Timestamp(row["posted_at"])} for row in rows)
     zone = ZoneInfo(classifier.schedule.timezone)

@@ -1,48 +1,109 @@
-"""What a version has said of the posts nobody annotated: the frame that explanations, reports and status start from."""
+"""What a version has said of the posts nobody annotated: the questions that explanations, reports and status ask."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from typing import Any
 
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.conditions import quoted
 from aufruf.reports.facts import Explained, Finding
 from aufruf.store import Store
 
+TABLES = ("predictions", "texts", "splits")
+SUREST = "probability desc, text_id"  # an order for ``first``
+_BOTH = "from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest"
 _PAUSE = pd.Timedelta(minutes=30)  # between two commits of one scoring, at most
 _ABOUT = ["text_id", "digest", "text", "text_type", "post_type", "platform", "party", "author", "posted_at"]
 
 
-def scored(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
-    """Predictions of a version for texts outside the ledger, beside the text as it reads now, and its probability.
+def of(store: Store, classifier: Classifier, version: str, ids: Sequence[str]) -> pd.DataFrame:
+    """Predictions of a version for these texts, beside the text as it reads now, and the probability of the positive.
 
-    Annotated texts are left out: people have said what they are, and a model is flattered by what it has learnt.
+    Annotated texts are not left out. Memory is that of these texts, however many the lake holds.
     """
-    return outside(store, classifier, said(store, classifier, version))
-
-
-def outside(store: Store, classifier: Classifier, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``said`` whose texts are not in the ledger."""
-    annotated = store.read("splits", {"classifier": classifier.name}, ["text_id"])["text_id"]
-    return frame[~frame["text_id"].isin(annotated)].reset_index(drop=True)
-
-
-def said(store: Store, classifier: Classifier, version: str) -> pd.DataFrame:
-    """All predictions of a version, beside the text as it reads now, and the probability of the positive label."""
-    rows = store.read("predictions", {"classifier": classifier.name, "model_version": version})
-    frame = rows.merge(store.read("texts", columns=_ABOUT), on=["text_id", "digest"])
+    asked = {"classifier": classifier.name, "model_version": version, "text_id": ids}
+    rows = store.read("predictions", asked)
+    frame = rows.merge(store.read("texts", {"text_id": ids}, _ABOUT), on=["text_id", "digest"])
     return frame.assign(probability=[one[classifier.positive] for one in frame["probabilities"]])
 
 
-def latest(frame: pd.DataFrame, timezone: str) -> pd.DataFrame:
-    """The rows of the day, there, on which texts were last scored; if a scoring was over midnight, of the eve too."""
-    return frame if frame.empty else frame[frame["scored_at"] >= begun(frame["scored_at"], timezone)]
+def spoken(classifier: Classifier, version: str) -> str:
+    """FROM and WHERE of ``ask``: what a version has said (p) of the texts (t) as they read now."""
+    return f"{_BOTH} where {_by(classifier, version)}"
+
+
+def posts(classifier: Classifier, version: str, since: pd.Timestamp | None = None) -> str:
+    """Like ``spoken``, of texts outside the ledger; ``since``: only what was scored from then on.
+
+    Annotated texts are left out: people have said what they are, and a model is flattered by what it has learnt.
+    """
+    mine = f"s.classifier = {quoted(classifier.name)}"
+    outside = f"{_BOTH} left anti join splits s on s.text_id = t.text_id and {mine} where {_by(classifier, version)}"
+    return outside + (f" and p.scored_at >= timestamp '{since:%Y-%m-%d %H:%M:%S.%f}'" if since is not None else "")
+
+
+def odds(classifier: Classifier) -> str:
+    """The probability of the positive label, for ``ask``."""
+    return f"p.probabilities[{quoted(classifier.positive)}]"
+
+
+def ask(store: Store, sql: str) -> Iterator[dict[str, Any]]:
+    """The rows that a SELECT answers with whose FROM and WHERE are ``spoken`` or ``posts``."""
+    return (row for batch in store.query(sql, *TABLES) for row in batch.to_pylist())
+
+
+def _by(classifier: Classifier, version: str) -> str:
+    return f"p.classifier = {quoted(classifier.name)} and p.model_version = {quoted(version)}"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Texts by the label that was said of them."""
+
+    texts: int = 0
+    calls: int = 0
+    undecided: int = 0  # not confident
+    labels: tuple[str, ...] = ()  # of the calls
+
+
+def counts(store: Store, classifier: Classifier, those: str) -> Counts:
+    """How many texts ``posts`` finds, and how many calls."""
+    rows = list(ask(store, f"select p.label, p.confident, count(*) as n {those} group by 1, 2"))
+    calls = [row for row in rows if classifier.is_call(row["label"])]
+    return Counts(
+        texts=sum(row["n"] for row in rows),
+        calls=sum(row["n"] for row in calls),
+        undecided=sum(row["n"] for row in rows if not row["confident"]),
+        labels=tuple(sorted({row["label"] for row in calls})),
+    )
+
+
+def surest(store: Store, classifier: Classifier, those: str, most: int | None) -> dict[str, float]:
+    """The surest calls among the texts of ``posts``, all of them for None, and their probabilities."""
+    labels = ", ".join(map(quoted, counts(store, classifier, those).labels))
+    return first(store, classifier, f"{those} and p.label in ({labels})", SUREST, most) if labels else {}
+
+
+def first(store: Store, classifier: Classifier, those: str, order: str, most: int | None) -> dict[str, float]:
+    """The first texts of ``posts`` by an order, and their probabilities."""
+    sql = f"select p.text_id as text_id, {odds(classifier)} as probability {those} order by {order}"
+    rows = ask(store, sql + ("" if most is None else f" limit {most}"))
+    return {row["text_id"]: row["probability"] for row in rows}
+
+
+def last(store: Store, classifier: Classifier, version: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """The first and the last moment of what counts as the last scoring of posts: see ``begun``. None before one."""
+    moments = ask(store, f"select distinct p.scored_at {posts(classifier, version)}")
+    at = pd.to_datetime(pd.Series([row["scored_at"] for row in moments], dtype=object), utc=True)
+    return None if at.empty else (begun(at, classifier.schedule.timezone), at.max())
 
 
 def begun(moments: "pd.Series[pd.Timestamp]", timezone: str) -> pd.Timestamp:
-    """The moment from which on what was scored at these counts as the last scoring's: see ``latest``."""
+    """The moment from which on what was scored at these counts as the last scoring's: see ``scorings``."""
     return scorings(moments.unique(), timezone)[0][-1]
 
 
@@ -67,7 +128,7 @@ def explanations(store: Store, classifier: Classifier, version: str) -> dict[str
 
 
 def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]], zone: tzinfo) -> Finding:
-    """A row of ``said`` as a page shows it, with its explanation where that is of the text as it reads now.
+    """A row of ``of`` as a page shows it, with its explanation where that is of the text as it reads now.
 
     ``zone``: the classifier's, in which the page tells when the text was posted.
     """

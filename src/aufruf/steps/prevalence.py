@@ -96,7 +96,7 @@ def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame
         f"left join files f on f.digest = t.file "
         f"where p.{mine} and p.model_version = {quoted(version)} and (s.text_id is null or f.kind = 'posts')"
     )
-    known, numbers = learnt(store, classifier), {name: _Numbers() for name in (*SLICES, "label")}
+    known, numbers = learnt(store, classifier), {name: Numbers() for name in (*SLICES, "label")}
     by = [*numbers, "account", "post"]
     parts = [pd.DataFrame(columns=[*by, "n"], dtype=np.int64)]
     for batch in store.query(sql, "predictions", "texts", "splits", "files"):
@@ -114,7 +114,7 @@ def _week(at: Any) -> str:
     return f"{at.isocalendar()[0]}-W{at.isocalendar()[1]:02}"
 
 
-class _Numbers:
+class Numbers:
     """A number for each value of a column, in the order in which they come; -1 for none."""
 
     def __init__(self) -> None:

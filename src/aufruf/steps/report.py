@@ -1,7 +1,7 @@
 """The step ``report``: the page of the day."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from aufruf.steps import corpus, findings, history
 from aufruf.steps.beside import neighbours, track_record
 from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import mismatches
-from aufruf.steps.prevalence import as_json, prevalence
+from aufruf.steps.prevalence import Numbers, as_json, prevalence
 from aufruf.steps.pseudonyms import named
 from aufruf.steps.unlearnt import clusters, spread_of
 from aufruf.store import Store
@@ -36,22 +36,12 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
     version, now = speaking(settings, classifier, registry, scored_by).version, datetime.now(UTC)
     zone = ZoneInfo(classifier.schedule.timezone)
     today = now.astimezone(zone).date()
-    said = findings.said(store, classifier, version.version)
-    scored = findings.outside(store, classifier, said)
-    new = findings.latest(scored, classifier.schedule.timezone)
-    calls = new[corpus.calls(new["label"], classifier)].sort_values("probability", ascending=False)
-    explained = findings.explanations(store, classifier, version.version)
-    others = new[new["text_id"].isin(explained) & ~new["text_id"].isin(calls["text_id"])]
-    surest = np.arange(len(calls)) < classifier.report.shown
-    calls_shown = calls[surest | calls["text_id"].isin(explained)]
-    doubted = mismatches(store, classifier, said)
-    doubted = doubted[doubted["text_id"].isin(explained) & ~doubted["text_id"].isin(scored["text_id"])]
-    shown = pd.concat([calls_shown, others, doubted])
-    edges = len(calls_shown), len(calls_shown) + len(others)
-    found = _findings(settings, store, classifier, version.version, shown, explained)
-    counted = _counted(scored, classifier)
-    spread = spread_of(counted)
-    shares = prevalence(store, classifier, version.version) if len(scored) else None
+    told = gather(store, classifier, version.version)
+    shown = pd.concat([told.calls, told.others, told.doubted])
+    edges = len(told.calls), len(told.calls) + len(told.others)
+    found = _findings(settings, store, classifier, version.version, shown, told.explained)
+    spread = spread_of(told.counted)
+    shares = prevalence(store, classifier, version.version) if told.whole.texts else None
     folder = settings.reports / classifier.name
     page = pages.DayReport(
         classifier=classifier.name,
@@ -60,17 +50,17 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         generated_at=now.astimezone(zone),
         model=_card(registry, classifier, version, zone),
         decision=_decision(store, classifier, zone),
-        scored_total=len(scored),
-        scored_last=len(new),
-        scored_on=new["scored_at"].max().tz_convert(zone).date() if len(new) else None,
-        calls_total=int(corpus.calls(scored["label"], classifier).sum()),
-        undecided=int((~scored["confident"].astype(bool)).sum()),
+        scored_total=told.whole.texts,
+        scored_last=told.new.texts,
+        scored_on=told.last.tz_convert(zone).date() if told.last is not None else None,
+        calls_total=told.whole.calls,
+        undecided=told.whole.undecided,
         ledger=_ledger(store, classifier),
-        parties=_parties(counted, spread),
+        parties=_parties(told.counted, spread),
         spread=spread,
         confidence=classifier.gate.confidence,
         calls=found[: edges[0]],
-        calls_shown_of=len(calls),
+        calls_shown_of=told.new.calls,
         others=found[edges[0] : edges[1]],
         mismatches=found[edges[1] :],
         prevalence=shares,
@@ -85,7 +75,44 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         write_whole(path.with_name("prevalence.json"), facts)
     history.write(settings, classifier)
     write_index(folder, classifier.name, settings.front(classifier.name))
-    return {"path": str(path), "calls": len(calls), "scored": len(scored)}
+    return {"path": str(path), "calls": told.new.calls, "scored": told.whole.texts}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a version has said of posts: all of them counted, and the texts to show."""
+
+    whole: findings.Counts
+    new: findings.Counts  # of the last scoring
+    last: pd.Timestamp | None  # the end of that
+    counted: pd.DataFrame  # of ``whole``
+    explained: dict[str, dict[str, Any]]
+    calls: pd.DataFrame  # of the last scoring, the surest and the explained ones
+    others: pd.DataFrame  # of the last scoring, explained
+    doubted: pd.DataFrame  # test texts that people have labelled otherwise, explained
+
+
+def gather(store: Store, classifier: Classifier, version: str) -> Told:
+    """The lake counts; memory holds the texts to show, and how many are alike."""
+    posts, last = findings.posts(classifier, version), findings.last(store, classifier, version)
+    latest = findings.posts(classifier, version, last[0] if last else None)
+    explained = findings.explanations(store, classifier, version)
+    surest = findings.surest(store, classifier, latest, classifier.report.shown)
+    rows = findings.of(store, classifier, version, sorted({*surest, *explained}))
+    mine = {"classifier": classifier.name, "text_id": rows["text_id"].tolist()}
+    rows = rows[~rows["text_id"].isin(store.read("splits", mine, ["text_id"])["text_id"])]
+    rows = rows[rows["scored_at"] >= last[0]] if last else rows
+    calls, doubted = corpus.calls(rows["label"], classifier), mismatches(store, classifier, version)
+    return Told(
+        whole=findings.counts(store, classifier, posts),
+        new=findings.counts(store, classifier, latest),
+        last=last[1] if last else None,
+        counted=_counted(store, classifier, posts),
+        explained=explained,
+        calls=rows[calls].sort_values(["probability", "text_id"], ascending=[False, True]),
+        others=rows[~calls],
+        doubted=doubted[doubted["text_id"].isin(explained)],
+    )
 
 
 def _card(registry: Registry, classifier: Classifier, version: Version, zone: ZoneInfo) -> pages.ModelCard:
@@ -124,18 +151,27 @@ def _ledger(store: Store, classifier: Classifier) -> dict[str, int]:
     return {name: int(counts.get(name, 0)) for name in ("train", "validation", "test")}
 
 
-def _counted(scored: pd.DataFrame, classifier: Classifier) -> pd.DataFrame:
-    """Party, account, post and call of each text; a post's id is what its texts' ids begin with."""
-    rows = scored[["party", "author", "platform"]].assign(post_id=scored["text_id"].str.rpartition(":")[0])
-    return clusters(rows).assign(call=corpus.calls(scored["label"], classifier), n=1)
+def _counted(store: Store, classifier: Classifier, posts: str) -> pd.DataFrame:
+    """Texts by party, account, post and call (column ``n``); a post's id is what its texts' ids begin with."""
+    sql = f"select t.party, t.author, t.platform, t.text_id, p.label {posts}"
+    parties, by = Numbers(), ["party", "account", "post", "call"]
+    parts = [pd.DataFrame(columns=[*by, "n"], dtype=np.int64)]
+    for batch in store.query(sql, *findings.TABLES):
+        rows = batch.to_pandas()
+        rows = clusters(rows.assign(post_id=rows["text_id"].astype(object).str.rpartition(":")[0]))
+        rows = rows.assign(call=corpus.calls(rows["label"], classifier), party=parties.each(rows["party"].fillna("")))
+        parts.append(rows.groupby(by, sort=False).size().rename("n").reset_index())
+    frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    return frame.assign(party=parties.named(frame["party"], str))
 
 
 def _parties(counted: pd.DataFrame, whole: Spread) -> list[pages.PartyCount]:
     found = []
-    for party, rows in counted.groupby(counted["party"].fillna(""), sort=True):
-        calls = int(rows["call"].sum())
-        share = raw(calls, len(rows), spread_of(rows, whole))
-        found.append(pages.PartyCount(str(party) or None, len(rows), calls, share.low, share.high))
+    for party in sorted(counted["party"].cat.categories):
+        rows = counted[counted["party"] == party]
+        calls, texts = int(rows.loc[rows["call"].astype(bool), "n"].sum()), int(rows["n"].sum())
+        share = raw(calls, texts, spread_of(rows, whole))
+        found.append(pages.PartyCount(party or None, texts, calls, share.low, share.high))
     return found
 
 

@@ -24,7 +24,8 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     splits = store.read("splits", mine, ["split"])["split"].value_counts()
     labels = store.read("labels", mine, ["label"])["label"]
     champion, challenger = _versions(settings, classifier)
-    found = findings.scored(store, classifier, champion.version) if champion else None
+    those = findings.posts(classifier, champion.version) if champion else None
+    said = findings.counts(store, classifier, those) if those else findings.Counts()
     page = max((settings.reports / classifier.name).glob("????-??-??/index.html"), default=None)
     facts: dict[str, Any] = {
         "aufruf": aufruf.__version__,
@@ -43,8 +44,8 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         "champion": _about(champion),
         "challenger": _about(challenger),
         "decision": _decision(store, classifier, challenger),
-        "scored": 0 if found is None else len(found),
-        "calls": 0 if found is None else int(corpus.calls(found["label"], classifier).sum()),
+        "scored": said.texts,
+        "calls": said.calls,
         "report": str(page) if page else None,
         "tracking": without_login(settings.tracking_uri),
     }

@@ -17,7 +17,7 @@ from aufruf.model.predictor import Predictor
 from aufruf.release.registry import Version
 from aufruf.reports import words as page
 from aufruf.settings import Settings
-from aufruf.steps.findings import said
+from aufruf.steps import findings
 from aufruf.store import Store
 
 _SHOWN, _SHOWN_OF_PARTY, _EXAMPLES = 30, 10, 3
@@ -46,7 +46,7 @@ def write_words(
     """
     mine = {"classifier": classifier.name, "model_version": version.version}
     rows = store.read("explanations", mine)
-    texts = said(store, classifier, version.version)[[*_KEY, "text", "party"]]
+    texts = findings.of(store, classifier, version.version, rows["text_id"].tolist())[[*_KEY, "text", "party"]]
     frame = rows.merge(texts, on=_KEY)
     named = [one for row in frame.to_dict("records") for one in _words_of(row, classifier)]
     calls = frame[[classifier.is_call(label) for label in frame["label"]]]

@@ -13,9 +13,9 @@ from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
 from aufruf.reports.finding import key_of
 from aufruf.steps.champion import speaking
-from aufruf.steps.chosen import choose, mismatches
+from aufruf.steps.chosen import mismatches
 from aufruf.steps.explain import STOPPED, doubts, explain, while_champion
-from aufruf.steps.findings import said, scored
+from aufruf.steps.findings import of
 from aufruf.steps.report import report
 from aufruf.steps.score import score
 from aufruf.steps.words import _drivers, _Named, _suspect
@@ -31,21 +31,12 @@ def policy(after, **changed):
     return after.classifier.model_copy(update={"explain": section})
 
 
-def test_all_calls_can_be_chosen(after):
-    """With ``calls = "all"`` every new call is explained, beside the uncertain and the control."""
-    frame = scored(after.store, after.classifier, "1")
-    frame = frame.assign(label=["call"] * (len(frame) - 5) + ["no_call"] * 5)
-    found = choose(frame, policy(after, calls="all"), 0.5)
-    assert (found["chosen"] == "call").sum() == len(frame) - 5
-    assert len(found) == len(frame) - 3
-
-
 def test_mismatches_are_test_texts_that_the_model_got_wrong(after, turned):
     """A model that says the opposite of the champion is wrong on other test texts; the surest errors come first."""
     classifier = policy(after, mismatches=3)
     version = after.register_again(turned)
     score(after.settings, classifier, model=version.version)
-    found = mismatches(after.store, classifier, said(after.store, classifier, version.version))
+    found = mismatches(after.store, classifier, version.version)
     labels = after.store.read("labels", {"classifier": classifier.name}, ["text_id", "label"])
     decided = dict(labels.itertuples(index=False))
     ledger = dict(after.store.read("splits", columns=["text_id", "split"]).itertuples(index=False))
@@ -110,7 +101,9 @@ def test_a_dry_run_counts_and_changes_nothing(after):
     score(after.settings, after.classifier)
     before = after.store.version("explanations")
     found = explain(after.settings, policy(after, mismatches=0), where="party=grüne,text_id!=x", dry_run=True)
-    wanted = scored(after.store, after.classifier, "1")
+    annotated = after.store.read("splits")["text_id"]
+    wanted = of(after.store, after.classifier, "1", after.store.read("texts")["text_id"].tolist())
+    wanted = wanted[~wanted["text_id"].isin(annotated)]
     wanted = wanted[(wanted["party"].str.casefold() == "grüne")]
     assert (found["explained"], found["status"]) == (0, "dry run")
     assert found["texts"] <= len(wanted)

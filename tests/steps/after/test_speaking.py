@@ -6,7 +6,6 @@ import re
 import stat
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,9 +17,7 @@ from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
 from aufruf.settings import Settings
 from aufruf.steps.beside import neighbours, track_record
-from aufruf.steps.chosen import choose
 from aufruf.steps.explain import explain
-from aufruf.steps.findings import scored
 from aufruf.steps.monitor import monitor
 from aufruf.steps.pseudonyms import KEY, pseudonym
 from aufruf.steps.pseudonyms import key_of as key_of_home
@@ -32,29 +29,6 @@ from aufruf.steps.status import status
 def explained(after) -> list[dict]:
     rows = after.store.read("explanations", {"classifier": after.classifier.name})
     return rows.sort_values("text_id").to_dict("records")
-
-
-def test_the_policy_chooses(after):
-    """The surest calls, the nearest to the threshold, and a random control - each text once, the same every time."""
-    frame = scored(after.store, after.classifier, "1")
-    frame = frame.assign(probability=np.linspace(0, 1, len(frame)))
-    frame = frame.assign(label=["call" if p >= 0.9 else "no_call" for p in frame["probability"]])
-    found = choose(frame, after.classifier, threshold=0.5)
-    assert found["chosen"].tolist() == ["call", "call", "uncertain", "control"]
-    assert found["text_id"].is_unique
-    assert found["probability"][:2].tolist() == sorted(frame["probability"])[-1:-3:-1]
-    assert abs(found["probability"][2] - 0.5) == (frame["probability"] - 0.5).abs().min()
-    assert (
-        choose(frame.sample(frac=1, random_state=3), after.classifier, 0.5)["text_id"].tolist()[:3]
-        == (found["text_id"].tolist()[:3])
-    )
-
-
-def test_few_texts_are_all_chosen(after):
-    """With fewer texts than the policy asks for, none is chosen twice and none is missed."""
-    frame = scored(after.store, after.classifier, "1").head(2)
-    assert len(choose(frame, after.classifier, 0.5)) == 2
-    assert len(choose(frame.head(0), after.classifier, 0.5)) == 0
 
 
 def test_explanations_name_words_of_their_text(after):
