@@ -104,7 +104,8 @@ def test_half_past_midnight_is_the_next_day(settings, classifier, scored):
     zone, decisions = ZoneInfo(classifier.schedule.timezone), store.read("decisions")
     [learnt] = nights.learnt(store, classifier, decisions)
     [call] = desk._calls(settings, store, classifier, "1")[3]
-    [row] = findings.scored(store, classifier, "1").head(1).to_dict("records")
+    first = store.read("predictions")["text_id"].iloc[0]
+    [row] = findings.of(store, classifier, "1", [first]).to_dict("records")
     [check] = desk._checks(store, settings, zone)
     told = [
         learnt.at,
