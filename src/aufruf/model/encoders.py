@@ -12,6 +12,7 @@ from aufruf.model import stand_in
 
 log = logging.getLogger(__name__)
 FOLDER = "sha256:"  # so begins the revision of a folder
+_BEHIND_PAD = ("roberta", "camembert", "longformer", "data2vec-text", "xmod")  # types that count positions from pad + 1
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # never pickles, never code
 
 
@@ -118,6 +119,8 @@ def _checked(folder: Path, name: str, revision: str | None, max_tokens: int) -> 
             next="Pin a revision that has them, or save it once with save_pretrained and give that folder.",
         )
     positions = facts.get("max_position_embeddings") or max_tokens
+    if "max_position_embeddings" in facts and any(kind in facts.get("model_type", "") for kind in _BEHIND_PAD):
+        positions -= facts.get("pad_token_id", 1) + 1
     if max_tokens > positions:
         raise UsageError(
             f"max_tokens {max_tokens} is more than its {positions} positions",
