@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.model import bundle
 from aufruf.release.registry import Registry, Version
 from aufruf.reports import day as pages
 from aufruf.reports.clusters import Spread
@@ -57,7 +58,7 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         positive=classifier.positive,
         day=today,
         generated_at=now.astimezone(ZoneInfo(classifier.schedule.timezone)),
-        model=_card(registry, classifier, version),
+        model=_card(registry, version),
         decision=_decision(store, classifier),
         scored_total=len(scored),
         scored_today=len(new),
@@ -86,8 +87,8 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
     return {"path": str(path), "calls": len(calls), "scored": len(scored)}
 
 
-def _card(registry: Registry, classifier: Classifier, version: Version) -> pages.ModelCard:
-    tags = version.tags
+def _card(registry: Registry, version: Version) -> pages.ModelCard:
+    tags, card = version.tags, bundle.verify(registry.fetch(version), version.manifest)
     return pages.ModelCard(
         version=version.version,
         run_id=version.run_id,
@@ -99,7 +100,7 @@ def _card(registry: Registry, classifier: Classifier, version: Version) -> pages
         test_rows=int(tags.get("aufruf.test_rows", 0)),
         threshold=float(tags.get("aufruf.threshold", "nan")),
         trained_at=datetime.fromtimestamp(version.created_at / 1000, UTC),
-        max_tokens=classifier.encoder.max_tokens,
+        max_tokens=card.max_tokens,
     )
 
 
