@@ -284,10 +284,18 @@ class MlflowServer:
 
     def stop(self) -> None:
         if self.process is not None:
-            self.send(signal.SIGCONT)
-            self.send(signal.SIGTERM)
-            self.process.wait(20)
-            self.process = None
+            try:
+                self.send(signal.SIGCONT)
+                self.send(signal.SIGTERM)
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.send(signal.SIGKILL)
+                self.process.wait()
+            finally:
+                self.process = None
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
     def send(self, number: int) -> None:
         os.killpg(self.process.pid, number)
@@ -310,7 +318,7 @@ def _one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServ
 @pytest.fixture
 def mlflow_server(_one_server: MlflowServer) -> MlflowServer:
     """The one MLflow server of all tests, running when a test begins."""
-    if _one_server.process is None:
+    if not _one_server.alive():
         _one_server.start()
     return _one_server
 

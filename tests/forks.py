@@ -4,6 +4,7 @@ what they do. Run as a script this is that process.
 
 import json
 import os
+import select
 import subprocess
 import sys
 import traceback
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 STEPS = ("ingest", "sweep", "trial", "train", "score")
+SECONDS = 600.0  # what a fork does takes less; without a bound a test that hangs says nothing
 LOADED = ("great_expectations", "aufruf.cli", *(f"aufruf.steps.{step}" for step in STEPS))
 
 
@@ -44,6 +46,8 @@ class Forks:
         assert self.process.stdin
         assert self.process.stdout
         print(json.dumps(asked), file=self.process.stdin, flush=True)
+        answered, _, _ = select.select([self.process.stdout], [], [], SECONDS)
+        assert answered, f"no answer for {SECONDS:g} seconds to {asked}"
         return int(self.process.stdout.readline())
 
 

@@ -4,7 +4,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -92,12 +92,13 @@ class Store:
 
         Values in ``sql`` are written with ``quoted``.
         """
-        with tempfile.TemporaryDirectory(prefix="aufruf-") as nowhere:
+        with ExitStack() as made:
             asked = QueryBuilder()
             for table in tables:
                 with self._reading(table):
                     found = self._open(table)
-                asked.register(table, found or DeltaTable.create(f"{nowhere}/{table}", schema=schema_of(table)))
+                nowhere = "" if found else made.enter_context(tempfile.TemporaryDirectory(prefix="aufruf-"))
+                asked.register(table, found or DeltaTable.create(nowhere, schema=schema_of(table)))
             with self._reading(*tables):
                 yield from delta.answers(asked, sql)
 

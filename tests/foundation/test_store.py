@@ -438,3 +438,17 @@ def test_a_lake_that_cannot_be_read_says_so(store, tmp_path, asked, spoilt):
     with pytest.raises(AufrufError, match=r"the lake cannot be read \(labels\)") as found:
         asked(store)
     assert found.type is AufrufError
+
+
+def test_a_question_writes_only_where_a_table_is_absent(store, tmp_path, monkeypatch):
+    """A table that is there is read where it lies: a reader that is killed leaves nothing in the folder for drafts."""
+    drafts = tmp_path / "drafts"
+    drafts.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(drafts))
+    store.add("labels", [label("a")])
+    there = store.query("select count(*) as n from labels", "labels")
+    absent = store.query("select count(*) as n from texts", "texts")
+    assert (next(there)["n"][0].as_py(), list(drafts.iterdir())) == (1, [])
+    assert (next(absent)["n"][0].as_py(), len(list(drafts.iterdir()))) == (0, 1)
+    absent.close()
+    assert list(drafts.iterdir()) == []

@@ -108,3 +108,14 @@ def test_more_tokens_than_positions_are_refused(tiny_bert, tmp_path):
     """A text length that the encoder has no positions for is wrong usage now, not a crash in the night."""
     with pytest.raises(UsageError, match=r"max_tokens 256.*64 positions"):
         resolve(Encoder(name=str(tiny_bert), max_tokens=256), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "xlm-roberta", "camembert"])
+def test_positions_that_begin_behind_the_padding_are_not_counted(copied, tmp_path, kind):
+    """XLM-R's 514 positions hold 512 tokens: its positions begin at the number of the padding token plus one."""
+    facts = json.loads((copied / "config.json").read_text("utf-8"))
+    facts |= {"model_type": kind, "max_position_embeddings": 514, "pad_token_id": 1}
+    (copied / "config.json").write_text(json.dumps(facts), "utf-8")
+    assert resolve(Encoder(name=str(copied), max_tokens=512), tmp_path).folder == copied
+    with pytest.raises(UsageError, match="max_tokens 513 is more than its 512 positions"):
+        resolve(Encoder(name=str(copied), max_tokens=513), tmp_path)

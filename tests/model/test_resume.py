@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aufruf.model import resume
+from aufruf.model import device, resume, training
 from aufruf.model.training import fine_tune
 
 LABELS = ("no_call", "call")
@@ -85,6 +85,16 @@ def test_another_training_does_not_go_on(tmp_path, encoder, recipe, rows, traine
     assert digest(fine_tune(encoder, LABELS, 1, *rows, recipe, tmp_path, resumable=True).folder) == digest(
         trained.folder
     )
+
+
+@pytest.mark.parametrize("changed", [{"kind": "cuda"}, {"bf16": True}])
+def test_what_it_is_computed_with_makes_another_training(encoder, recipe, rows, monkeypatch, changed):
+    """On another kind of device, or rounding where it did not, a training would end in other weights."""
+    of, found = (encoder, LABELS, 1, recipe, *rows), replace(device.find(), bf16=False)
+    monkeypatch.setattr(device, "find", lambda: found)
+    before = training._mark(*of)
+    monkeypatch.setattr(device, "find", lambda: replace(found, **changed))
+    assert training._mark(*of) != before
 
 
 def test_a_checkpoint_is_whole_or_nothing(tmp_path):

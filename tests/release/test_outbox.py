@@ -39,12 +39,15 @@ class Door:
     """A way to the server that can be shut in a moment and opened again: a forwarder on a port of its own."""
 
     def __init__(self, behind: int) -> None:
-        self.behind, self.port, self.listener = behind, 0, None
+        self.behind, self.listener = behind, None
         self.streams: list[socket.socket] = []
+        self.place = socket.socket()  # never listens: nobody else is given the port while the door is shut
+        self.place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.place.bind(("127.0.0.1", 0))
+        self.port = self.place.getsockname()[1]
 
     def open(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
         Thread(target=self._let_in, args=[self.listener], daemon=True).start()
 
     def shut(self) -> None:
@@ -55,12 +58,19 @@ class Door:
         self.streams.clear()
 
     def _let_in(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                ends = [listener.accept()[0], socket.create_connection(("127.0.0.1", self.behind))]
-                self.streams += ends
-                for source, target in (ends, ends[::-1]):
-                    Thread(target=self._carry, args=[source, target], daemon=True).start()
+        while True:
+            try:
+                caller = listener.accept()[0]
+            except OSError:
+                return
+            try:
+                ends = [caller, socket.create_connection(("127.0.0.1", self.behind))]
+            except OSError:  # nobody is behind the door at this moment; later there may be
+                caller.close()
+                continue
+            self.streams += ends
+            for source, target in (ends, ends[::-1]):
+                Thread(target=self._carry, args=[source, target], daemon=True).start()
 
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -69,12 +79,19 @@ class Door:
             target.shutdown(socket.SHUT_WR)
 
 
+@pytest.fixture(autouse=True)
+def _not_for_ever(monkeypatch):
+    """A server that is away for good ends a test, not the patience of whoever runs it."""
+    monkeypatch.setattr(server, "PATIENCE", 60.0)
+
+
 @pytest.fixture
 def door(mlflow_server):
     made = Door(mlflow_server.port)
     made.open()
     yield made
     made.shut()
+    made.place.close()
 
 
 @pytest.fixture
@@ -397,6 +414,36 @@ def test_after_a_week_a_file_is_given_up(settings, name, tmp_path, monkeypatch):
     monkeypatch.setattr(tracker.client.inner, "log_batch", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
     outbox.deliver_left(tracker.client.inner, folder, tracker.server)
     assert sorted(path.name for path in folder.iterdir()) == ["old.left.given-up", "young.left.ndjson"]
+
+
+def test_a_silent_server_is_asked_once(settings, name, tmp_path, monkeypatch):
+    """With three files left, the first that is not taken ends the delivery: the command that begins does not wait."""
+    tracker, asked = Tracker(settings, name), []
+    for run in ("one", "two", "three"):
+        (tmp_path / f"{run}.left.ndjson").write_text('{"tags": [["a", "b"]]}\n')
+
+    def silent(*_, **__):
+        asked.append(1)
+        raise ConnectionError
+
+    monkeypatch.setattr(tracker.client.inner, "log_batch", silent)
+    outbox.deliver_left(tracker.client.inner, tmp_path, tracker.server)
+    assert (len(asked), len(list(tmp_path.glob("*.ndjson")))) == (1, 3)
+
+
+def test_a_store_that_takes_no_file_holds_up_no_other_run(settings, name, tmp_path, monkeypatch):
+    """The tracking server answers: the records of each run that was left go out, and the files wait."""
+    tracker = Tracker(settings, name)
+    runs = [tracker.start("train", {}, {}) for _ in range(2)]
+    for run in runs:
+        run.end("FINISHED")
+        (tmp_path / f"{run.id}.left.ndjson").write_text('{"file": "a/b.png", "to": null}\n{"tags": [["later", "b"]]}\n')
+        (tmp_path / f"{run.id}.left.files" / "a").mkdir(parents=True)
+        (tmp_path / f"{run.id}.left.files" / "a" / "b.png").write_bytes(b"drawn")
+    monkeypatch.setattr(tracker.client.inner, "log_artifact", lambda *_: (_ for _ in ()).throw(ConnectionError()))
+    outbox.deliver_left(tracker.client.inner, tmp_path, tracker.server)
+    assert [tracker.client.get_run(run.id).data.tags.get("later") for run in runs] == ["b", "b"]
+    assert len(list(tmp_path.glob("*.left.ndjson"))) == 2
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800", "x" * 10_000, "$HOME; <script>"])

@@ -1,6 +1,8 @@
 """Versions and aliases, with MLflow's real registry on SQLite."""
 
+import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -181,6 +183,16 @@ def test_fetching_copies_once(registry, register, settings):
     assert registry.fetch(version) == folder
     assert folder.stat().st_mtime_ns == stamp
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_what_a_killed_fetch_has_left_is_removed(registry, register, settings):
+    """The half copy of a process that was killed goes with the next fetch, a day later; one under way stays."""
+    beside = settings.bundles / registry.name
+    for name, days in ((".fetch-old", 2), (".fetch-young", 0)):
+        (beside / name / "model").mkdir(parents=True)
+        os.utime(beside / name, (time.time() - days * 86400,) * 2)
+    registry.fetch(register())
+    assert [one.name for one in beside.glob(".fetch-*")] == [".fetch-young"]
 
 
 def test_a_copy_in_mlflow_is_fetched_as_what_it_was_copied_from(registry, register, tmp_path, monkeypatch):

@@ -25,11 +25,8 @@ from aufruf.errors import AufrufError, UsageError
 log = logging.getLogger(__name__)
 Release = Callable[[], None]
 _HOURS = 12.0  # no training lasts so long: its holder is frozen
-_FIRST_PAUSE, _LONGEST_PAUSE, _TOLD = (
-    0.1,
-    5.0,
-    600.0,
-)  # seconds from look to look, and from one line in the log to another
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds between two looks
+_TOLD = 600.0  # seconds between two lines in the log
 # a machine that was switched off is noticed after a minute, not after the two hours that TCP waits by itself
 _KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 

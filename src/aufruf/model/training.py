@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib import metadata
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -253,8 +254,14 @@ def _mark(
 ) -> str:
     rows = [(part.text_ids, part.texts, part.targets, part.several) for part in (train, validation)]
     of = (str(encoder.folder), encoder.name, encoder.revision)
+    where = device.find()
     return resume.mark(
-        encoder=of, labels=labels, positive=positive, recipe=recipe.as_dict(), rows=rows, torch=torch.__version__
+        encoder=of,
+        labels=labels,
+        positive=positive,
+        recipe=recipe.as_dict(),
+        rows=rows,
+        computed=(where.kind, where.bf16, torch.__version__, metadata.version("transformers")),
     )
 
 

@@ -115,8 +115,9 @@ class Outbox:
 
 
 def deliver_left(client: MlflowClient, folder: Path, server: str) -> None:
-    """Deliver what writers that are gone have left in ``folder``, oldest first, as far as the server takes it.
+    """Deliver what writers that are gone have left in ``folder``, oldest first, until the server does not take one.
 
+    A silent server costs each try half a minute, and the command that is about to begin would wait for all of them.
     What was left for another server stays: this one would refuse it all, and it would be lost.
     """
     left = [Journal(path) for path in sorted(folder.glob("*.ndjson"), key=age, reverse=True)]
@@ -128,14 +129,17 @@ def deliver_left(client: MlflowClient, folder: Path, server: str) -> None:
         path = journal.path
         if journal in foreign or not journal.take_over():
             continue
-        delivered = _deliver_file(client, journal)
-        if not delivered and age(path) > LEFT_DAYS * 86400:
+        waiting = _deliver_file(client, journal)
+        if waiting and age(path) > LEFT_DAYS * 86400:
             log.error("%s could not be delivered to MLflow for %g days and is given up", path.name, LEFT_DAYS)
             path.rename(path.with_suffix(".given-up"))
-        journal.close(empty=delivered)
+        journal.close(empty=not waiting)
+        if waiting and "file" not in waiting[0]:  # a store that takes no file holds up no records of other runs
+            break
 
 
-def _deliver_file(client: MlflowClient, journal: Journal) -> bool:
+def _deliver_file(client: MlflowClient, journal: Journal) -> "deque[Record]":
+    """The records that were not taken: none, or from the first one on that was not."""
     records = journal.read()
     queue = deque(sorted(records, key=lambda record: "file" in record))
     while batch := together(queue):
@@ -143,10 +147,10 @@ def _deliver_file(client: MlflowClient, journal: Journal) -> bool:
             send(client, journal.run_id, batch, journal)
         except FAILURES as failure:
             log.warning("%s waits for the MLflow server (%s)", journal.path.name, why(failure))
-            return False
+            break
         for _ in batch:
             queue.popleft()
-    return True
+    return queue
 
 
 def together(queue: "deque[Record]") -> list[Record]:

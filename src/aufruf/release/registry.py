@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,12 +14,14 @@ from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
 from aufruf.errors import AufrufError, BundleRefused, NothingYet, UsageError
+from aufruf.release.journal import age
 from aufruf.release.server import client, stored
 from aufruf.release.tracking import Run
 from aufruf.settings import Settings
 
 log = logging.getLogger(__name__)
 _RUN = re.compile(r"[0-9a-f]{32}")
+_FETCHING, _DAY = ".fetch-", 86400.0
 _SHOWN = 10  # versions that an error names
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
@@ -222,7 +225,10 @@ class Registry:
         """The files in a folder that is gone afterwards, unless it was moved away. Raises BundleRefused."""
         beside = self.settings.bundles / self.name
         beside.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=beside, prefix=".fetch-") as work:
+        for left in beside.glob(f"{_FETCHING}*"):  # by a process that was killed; no download takes a day
+            if age(left) > _DAY:
+                shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=beside, prefix=_FETCHING) as work:
             try:
                 copied = Path(self._download(version, work))
             except (MlflowException, OSError) as failure:

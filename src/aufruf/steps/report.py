@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.model import bundle
 from aufruf.release.registry import Registry, Version
 from aufruf.reports import day as pages
 from aufruf.reports.clusters import Spread
@@ -48,7 +49,7 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         positive=classifier.positive,
         day=today,
         generated_at=now.astimezone(zone),
-        model=_card(registry, classifier, version, zone),
+        model=_card(registry, version, zone),
         decision=_decision(store, classifier, zone),
         scored_total=told.whole.texts,
         scored_last=told.new.texts,
@@ -115,8 +116,9 @@ def gather(store: Store, classifier: Classifier, version: str) -> Told:
     )
 
 
-def _card(registry: Registry, classifier: Classifier, version: Version, zone: ZoneInfo) -> pages.ModelCard:
+def _card(registry: Registry, version: Version, zone: ZoneInfo) -> pages.ModelCard:
     tags = version.tags
+    longest = tags.get("aufruf.max_tokens") or bundle.verify(registry.fetch(version), version.manifest).max_tokens
     return pages.ModelCard(
         version=version.version,
         run_id=version.run_id,
@@ -128,7 +130,7 @@ def _card(registry: Registry, classifier: Classifier, version: Version, zone: Zo
         test_rows=int(tags.get("aufruf.test_rows", 0)),
         threshold=float(tags.get("aufruf.threshold", "nan")),
         trained_at=datetime.fromtimestamp(version.created_at / 1000, zone),
-        max_tokens=classifier.encoder.max_tokens,
+        max_tokens=int(longest),
     )
 
 

@@ -134,6 +134,7 @@ def _train(
         (ready / model_card.NAME).write_text(words, "utf-8")
         flavour.write(ready, run, bundle.LOADER, serve.columns(card.labels))
         sealed: dict[str, Any] = {"aufruf.manifest": bundle.seal(ready, card), "aufruf.threshold": card.threshold}
+        sealed["aufruf.max_tokens"] = card.max_tokens
         if card.calibration:
             sealed["aufruf.calibration"] = json.dumps(card.calibration)
         run.metrics({"threshold": card.threshold})

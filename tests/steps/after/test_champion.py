@@ -262,3 +262,10 @@ def test_a_refused_champion_is_no_rival(after, turned):
     after.register_again()
     found = promote(after.settings, after.classifier)
     assert (found["verdict"], found["champion"], found["challenger"]) == ("kept", "1", "3")
+
+
+def test_the_report_says_what_its_version_reads(after):
+    """Another max_tokens in the classifier file is that of the next training, not of the version that spoke."""
+    encoder = after.classifier.encoder.model_copy(update={"max_tokens": 32})
+    found = report(after.settings, after.classifier.model_copy(update={"encoder": encoder}))
+    assert "the encoder reads 48 word pieces of each" in Path(found["path"]).read_text("utf-8")
