@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from aufruf.classifier import Classifier
+from aufruf.data import inbox
 from aufruf.errors import UsageError
 from aufruf.settings import Settings
 from aufruf.steps.ingest import ingest, refused
@@ -143,6 +145,19 @@ def test_kill_9_between_two_tables_loses_and_doubles_nothing(
         os.utime(orphan, (1, 1))
     ingest(settings, [classifier], [export])
     assert not list(settings.raw.glob(".*.part"))
+
+
+def test_an_ingest_of_another_machine_is_left_alone_for_a_day(settings: Settings) -> None:
+    """Its lock need not be seen here: its folder stays, though nobody seems to hold it, until nobody writes to it."""
+    theirs = settings.raw / ".otherhost-abc.part"
+    theirs.mkdir(parents=True)
+    (theirs / "lock").touch()
+    with inbox.workbench(settings.raw):
+        assert theirs.exists()
+    os.utime(theirs, (time.time() - 90_000,) * 2)
+    with inbox.workbench(settings.raw) as mine:
+        assert mine.exists()
+    assert not theirs.exists()
 
 
 def test_a_refused_file_stops_no_other(

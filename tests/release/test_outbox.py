@@ -327,6 +327,24 @@ def test_a_living_writer_is_left_alone(settings, name):
     assert not path.exists()
 
 
+def test_what_another_machine_writes_is_left_alone_for_a_day(settings, name):
+    """Its lock need not be seen here: the file stays, though nobody seems to hold it, until nobody writes to it."""
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {})
+    run.end("FINISHED")
+    folder = settings.mlflow / "outbox"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{run.id}.token.{journal.server(settings)}.otherhost.ndjson"
+    path.write_text(json.dumps({"params": [["epochs", "2"]]}) + "\n")
+    Tracker(settings, name)
+    assert path.exists()
+    assert tracker.client.get_run(run.id).data.params == {}
+    os.utime(path, (time.time() - 90_000,) * 2)
+    Tracker(settings, name)
+    assert not path.exists()
+    assert tracker.client.get_run(run.id).data.params == {"epochs": "2"}
+
+
 def test_delivered_twice_is_there_once(settings, name):
     """A file that was delivered and not removed, because its reader was killed, is delivered again; nothing doubles."""
     tracker = Tracker(settings, name)

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from aufruf import hosts
+
 _SETTLED = 2.0  # seconds without a change after which a file counts as complete
 _UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", "~")  # how copiers and browsers name a file on its way
 _LONGEST = 200  # bytes of the name of a file that is set aside
@@ -48,7 +50,7 @@ def workbench(raw: Path) -> Iterator[Path]:
     """A private folder beside the originals, gone afterwards; what a process that died left is cleared first."""
     raw.mkdir(parents=True, exist_ok=True)
     _sweep(raw)
-    made = Path(tempfile.mkdtemp(dir=raw, prefix=".", suffix=".new"))
+    made = Path(tempfile.mkdtemp(dir=raw, prefix=f".{hosts.here()}-", suffix=".new"))
     with (made / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder = made.rename(made.with_suffix(".part"))  # locked before anybody can find it
@@ -121,8 +123,11 @@ def _free(folder: Path, name: str) -> Path:
 
 
 def _sweep(raw: Path) -> None:
-    """Remove the workbenches of processes that died: nobody holds their lock."""
+    """Remove the workbenches of processes that died: nobody holds their lock. Those of other machines, whose locks may
+    not be seen here, after a day."""
     for orphan in raw.glob(".*.part"):
+        if hosts.beyond(orphan.name[1:].partition("-")[0], orphan):
+            continue
         try:
             with (orphan / _LOCK).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,8 @@
 """The file of an outbox: records of one run, locked by whoever writes or delivers them.
 
-Its name is RUN.TOKEN.SERVER.ndjson. SERVER says for which tracking server it is: another one does not know the run, and
-would refuse everything.
+Its name is RUN.TOKEN.SERVER.HOST.ndjson. SERVER says for which tracking server it is: another one does not know the
+run, and would refuse everything. HOST is the machine that writes it: others leave it alone until it is a day old,
+because locks on a disk that they share may not reach them.
 """
 
 import fcntl
@@ -10,10 +11,10 @@ import json
 import logging
 import os
 import secrets
-import time
 from pathlib import Path
 from typing import Any
 
+from aufruf import hosts
 from aufruf.settings import Settings, without_login
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def server(settings: Settings) -> str:
 
 def fresh(folder: Path, run_id: str, server: str) -> "Journal":
     """The journal of a run that was opened now."""
-    return Journal(folder / f"{run_id}.{secrets.token_hex(4)}.{server}.ndjson")
+    return Journal(folder / f"{run_id}.{secrets.token_hex(4)}.{server}.{hosts.here()}.ndjson")
 
 
 class Journal:
@@ -40,7 +41,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path, self.files = path, path.with_suffix(".files")
         self.run_id, *rest = path.name.split(".")
-        self.server = rest[1] if len(rest) == 3 else None  # None: written when names did not say it
+        self.server = rest[1] if len(rest) > 2 else None  # None: written when names did not say it
+        self.host = rest[2] if len(rest) > 3 else hosts.here()
         self._file: int | None = None
         self._ill = False
 
@@ -67,7 +69,9 @@ class Journal:
         return file
 
     def take_over(self) -> bool:
-        """Lock a file that was left; False when its writer lives, or another reader has it or had it."""
+        """Lock a file that was left; False when its writer lives or may live, or another reader has it or had it."""
+        if hosts.beyond(self.host, self.path):
+            return False
         try:
             file = os.open(self.path, os.O_RDWR | os.O_APPEND)
         except OSError:
@@ -117,11 +121,3 @@ class Journal:
                 self.files.rmdir()
         os.close(self._file)
         self._file = None
-
-
-def age(path: Path) -> float:
-    """Seconds since a file was written to; 0 for one that is gone."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

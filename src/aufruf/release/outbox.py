@@ -2,7 +2,7 @@
 
 Each open run appends its records to one file, locked for as long as it writes, and a thread delivers them in order and
 in batches. A file that its writer left, because it was killed or the server was away, is delivered by whoever comes
-next. A record may be delivered twice; MLflow keeps one of equal ones.
+next on the same machine, after a day by anybody. A record may be delivered twice; MLflow keeps one of equal ones.
 """
 
 import logging
@@ -19,7 +19,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from aufruf.release.journal import Journal, Record, age, fresh
+from aufruf.hosts import age
+from aufruf.release.journal import Journal, Record, fresh
 from aufruf.release.server import FAILURES, is_away, is_stranger, stored, why
 
 log = logging.getLogger(__name__)

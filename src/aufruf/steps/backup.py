@@ -108,6 +108,8 @@ def _outside(settings: Settings) -> list[str]:
         elsewhere.append(f"models and runs: the {kind} that MLFLOW_TRACKING_URI names")
     if settings.studies_url:
         elsewhere.append("studies: the database that AUFRUF_STUDIES names")
+        elsewhere.append("Airflow: the database of its scheduler, which has runs, users' accounts and connections")
+        elsewhere.append("secrets: docker/secrets, or where AUFRUF_SECRETS says, without which neither can be opened")
     return [*elsewhere, f"classifier files: {settings.classifiers}"]
 
 

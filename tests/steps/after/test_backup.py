@@ -76,7 +76,8 @@ def test_what_can_be_made_again_stays_out(after, tmp_path):
     assert (tmp_path / "a.tar").stat().st_mode & 0o777 == 0o600
     assert made["outside"] == [f"classifier files: {after.settings.classifiers}"]
     remote = replace(after.settings, lake="s3://campaign/lake", studies_url="postgresql://a@b/c")
-    assert [one.partition(":")[0] for one in _outside(remote)] == ["lake", "studies", "classifier files"]
+    named = [one.partition(":")[0] for one in _outside(remote)]
+    assert named == ["lake", "studies", "Airflow", "secrets", "classifier files"]
 
 
 def test_a_registry_elsewhere_is_said_to_be_outside(tmp_path):
