@@ -73,7 +73,7 @@ def test_many_metrics_and_parameters_go_out_in_batches(tracker):
 def test_trials_are_nested_and_ended(tracker, tmp_path):
     """Each trial is a run under the sweep's, FINISHED or FAILED, with a tag that says whether it was pruned."""
     runs = SweepRuns(tracker, "study")
-    parent = runs.begin(None, {}, {})
+    parent = runs.begin(None, {})
     for number, state, value in ((0, "FINISHED", 0.5), (1, "PRUNED", None), (2, "FAILED", None)):
         trial = runs.trial(number, {"epochs": 2 + 2 * number}, tmp_path / str(number))
         trial.epoch(1, 1, {"epoch": 1, "f1": 0.5})

@@ -13,7 +13,7 @@ PARAMS = {"epochs": 2}
 def runs(tracker) -> SweepRuns:
     """The runs of a sweep that is on its way."""
     made = SweepRuns(tracker, "study")
-    made.begin(None, {"aufruf.encoder": "tiny"}, {"trials": 3})
+    made.begin(None, {"trials": 3})
     return made
 
 
@@ -88,20 +88,20 @@ def test_a_trial_taken_over_elsewhere_ends_its_old_run(runs, tracker, tmp_path):
 
 def test_a_sweep_goes_on_in_its_run(tracker):
     """A sweep that was cut off opens its own run again; one that somebody has deleted is made anew."""
-    first = SweepRuns(tracker, "study").begin(None, {}, {})
+    first = SweepRuns(tracker, "study").begin(None, {})
     first.end("KILLED")
     runs = SweepRuns(tracker, "study")
-    assert runs.begin(first.id, {}, {}).id == first.id == runs.parent
+    assert runs.begin(first.id, {}).id == first.id == runs.parent
     assert ended(tracker) == {"sweep": "RUNNING"}
     tracker.client.delete_run(first.id)
-    assert runs.begin(first.id, {}, {}).id not in (first.id, None)
+    assert runs.begin(first.id, {}).id not in (first.id, None)
 
 
 def test_what_is_left_open_by_other_studies_is_ended(tracker, tmp_path: Path):
     """The next sweep ends the runs of studies nobody is at work on, and leaves those of living workers alone."""
     for study in ("dead", "alive", "mine"):
         runs = SweepRuns(tracker, study)
-        runs.begin(None, {}, {})
+        runs.begin(None, {})
         runs.trial(0, PARAMS, tmp_path / study).run.close()
     SweepRuns(tracker, "mine").end_others(lambda study, number: study == "dead")
     found = tracker.find("")

@@ -14,7 +14,7 @@ from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
 from aufruf.errors import AufrufError, BundleRefused, NothingYet, UsageError
-from aufruf.release.journal import age
+from aufruf.hosts import age
 from aufruf.release.server import client, stored
 from aufruf.release.tracking import Run
 from aufruf.settings import Settings

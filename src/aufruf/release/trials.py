@@ -1,40 +1,60 @@
 """A sweep in MLflow: one run for the sweep, and one nested run for each trial, open for as long as it trains."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 
+from aufruf.release import system
 from aufruf.release.tracking import Run, Tracker
 
 _STATUS = {"FINISHED": "FINISHED", "PRUNED": "FINISHED", "FAILED": "FAILED", "KILLED": "KILLED"}
 _TICKET = "run"  # file in a trial's work folder that names its run
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What a sweep and all of its trials have in common."""
+
+    tags: Mapping[str, Any] = field(default_factory=dict)  # what they are made of
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # all but the hyperparameters that are searched
+    device: str = ""  # what this process computes with
+
+
 class SweepRuns:
     """The runs of one study. Any process may open, go on with and end them."""
 
-    def __init__(self, tracker: Tracker, study: str) -> None:
-        self.tracker, self.study = tracker, study
+    def __init__(self, tracker: Tracker, study: str, setting: Setting | None = None) -> None:
+        self.tracker, self.study, self.setting = tracker, study, setting or Setting()
         self.parent = ""  # run of the sweep
+        self.latest: TrialRun | None = None  # of the trial that this process took last
 
-    def begin(self, known: str | None, tags: Mapping[str, Any], params: Mapping[str, Any]) -> Run:
+    def begin(self, known: str | None, params: Mapping[str, Any]) -> Run:
         """Open the sweep's run, or ``known``, where it was cut off."""
         run = self._again(known) if known else None
         if run is None:
             self.tracker.end_orphans(self._tags("sweep"))
-            run = self.tracker.start("sweep", {**self._tags("sweep"), **tags}, params)
+            run = self.tracker.start("sweep", {**self.setting.tags, **self._tags("sweep")}, params)
+        run.table("environment.json", system.environment(self.setting.device))
         self.parent = run.id
         return run
 
     def trial(self, number: int, params: Mapping[str, Any], folder: Path) -> "TrialRun":
-        """Open the run of a trial, or go on with the one that a ticket in its work folder names."""
+        """Open the run of a trial, or go on with the one that a ticket in its work folder names.
+
+        It has all that its training is told, and until it ends the load of the machine that it trains on.
+        """
         if not (folder / _TICKET).exists():
             self.lost(number)
-        tags = {**self._tags("trial"), "aufruf.trial": number, "aufruf.pruned": "false"}
-        run = self.tracker.start(f"trial {number}", tags, params, parent=self.parent, ticket=folder / _TICKET)
-        return TrialRun(run)
+        tags = {**self.setting.tags, **self._tags("trial"), "aufruf.trial": number, "aufruf.pruned": "false"}
+        whole, ticket = {**self.setting.recipe, **params}, folder / _TICKET
+        run = self.tracker.start(f"trial {number}", tags, whole, parent=self.parent, ticket=ticket)
+        run.table("environment.json", system.environment(self.setting.device))
+        self.latest = TrialRun(run)
+        return self.latest
 
     def lost(self, number: int) -> None:
         """End the run of a trial whose worker died."""
@@ -68,7 +88,8 @@ class TrialRun:
     """What one trial has to tell. The first seed's epochs are the run's own; those of others bear their number."""
 
     def __init__(self, run: Run) -> None:
-        self.run = run
+        self.run, self._watched = run, ExitStack()
+        self._watched.enter_context(system.watched(run))
 
     def epoch(self, seed: int, epoch: int, row: Mapping[str, float]) -> None:
         if seed == 1:
@@ -80,8 +101,14 @@ class TrialRun:
         """The objective with one seed, as the n-th point of one metric."""
         self.run.points(seed, {"seed_value": value})
 
+    def trained(self, seed: int, facts: Mapping[str, float], curves: bytes) -> None:
+        """How the training with one seed went."""
+        self.run.points(seed, facts)
+        self.run.figure("learning_curves.png" if seed == 1 else f"learning_curves_seed_{seed}.png", curves)
+
     def end(self, state: str, value: float | None) -> None:
         """FINISHED, PRUNED (a tag says so), FAILED or KILLED."""
+        self._watched.close()
         if value is not None:
             self.run.metrics({"value": value})
         self.run.tag({"aufruf.pruned": str(state == "PRUNED").lower()})

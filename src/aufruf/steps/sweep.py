@@ -13,17 +13,18 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.errors import TrainingFailed
+from aufruf.model import device
 from aufruf.model.encoders import FOLDER, ResolvedEncoder, resolve
 from aufruf.model.found import Found, finished, shares, summary, table
-from aufruf.model.recipe import Recipe
+from aufruf.model.recipe import Examples, Recipe
 from aufruf.model.studies import Studies
 from aufruf.model.sweep import SPACE, OnEpoch, Search
-from aufruf.model.training import fine_tune
+from aufruf.model.training import Trained, fine_tune
 from aufruf.release.tracking import Run, Tracker
-from aufruf.release.trials import SweepRuns
-from aufruf.reports.figures import importances, parallel_coordinates
+from aufruf.release.trials import Setting, SweepRuns
+from aufruf.reports.figures import importances, learning_curves, parallel_coordinates
 from aufruf.settings import Settings
-from aufruf.steps import corpus
+from aufruf.steps import corpus, provenance
 
 _RUN = "run"  # attribute of a study: the MLflow run of the sweep that is on its way
 
@@ -38,7 +39,7 @@ class Sought:
         self.rows = [corpus.examples(frame, split, classifier) for split in ("train", "validation")]
         self.encoder = resolve(classifier.encoder, settings.encoders)
         self.search = searched(settings, classifier, study_name(classifier, frame, self.encoder))
-        self.runs = SweepRuns(Tracker(settings, classifier.name), self.search.name)
+        self.runs = SweepRuns(Tracker(settings, classifier.name), self.search.name, self._setting(frame))
         self.runs.parent = self.search.study.user_attrs.get(_RUN) or ""
 
     def open(self, trials: int | None) -> int:
@@ -49,11 +50,9 @@ class Sought:
             return 0
         self.search.sweep_out(self.classifier.name)
         self.runs.end_others(self.search.is_free)
-        tags = {"aufruf.encoder": self.encoder.name, "aufruf.encoder_revision": self.encoder.revision}
-        tags |= {f"aufruf.{table}_version": str(version) for table, version in self.at.items()}
         with self.search.studies.alone(self.search.name):
             known = self.search.study.user_attrs.get(_RUN) or ""  # another sweep may have opened it meanwhile
-            run = self.runs.begin(known, tags, wanted.model_dump())
+            run = self.runs.begin(known, wanted.model_dump())
             self.search.study.set_user_attr(_RUN, run.id)
         run.inputs(self.at)
         run.close()
@@ -68,9 +67,18 @@ class Sought:
 
     def _train(self, params: Mapping[str, Any], folder: Path, on_epoch: OnEpoch) -> float:
         (train, validation), recipe = self.rows, Recipe.of(self.classifier, params)
-        labels, positive = self.classifier.labels, self.classifier.positive_index
-        rest = (folder, on_epoch)
-        return fine_tune(self.encoder, labels, positive, train, validation, recipe, *rest, resumable=True).best_value
+        of = (self.encoder, self.classifier.labels, self.classifier.positive_index)
+        made = fine_tune(*of, train, validation, recipe, folder, on_epoch, resumable=True)
+        if self.runs.latest:
+            seed = list(self.search.seeds).index(params["seed"]) + 1
+            self.runs.latest.trained(seed, facts(made, train, validation), learning_curves(made.history))
+        return made.best_value
+
+    def _setting(self, frame: pd.DataFrame) -> Setting:
+        here, recipe = device.find(), provenance.params(self.classifier, self.encoder, Recipe.of(self.classifier))
+        tags = {**provenance.tags(self.settings, self.encoder, self.at), corpus.DATA: corpus.fingerprint(frame)}
+        tags |= {"aufruf.device": here.name, "aufruf.bf16": here.bf16}
+        return Setting(tags, {**recipe, "seed": ", ".join(map(str, self.search.seeds))}, here.name)
 
 
 def sweep(settings: Settings, classifier: Classifier, trials: int | None = None) -> dict[str, Any]:
@@ -138,6 +146,18 @@ def searched(settings: Settings, classifier: Classifier, study: str) -> Search:
         range(seed, seed + sweep.seeds),
         settings.runs / study,
     )
+
+
+def facts(made: Trained, train: Examples, validation: Examples) -> dict[str, float]:
+    """The figures of a whole training, for its run."""
+    return {
+        "best_epoch": made.best_epoch,
+        "train_texts": len(train),
+        "validation_texts": len(validation),
+        "truncated_texts": made.truncated,
+        "train_seconds": made.seconds,
+        "train_texts_per_second": made.texts_per_second,
+    }
 
 
 def seen(frame: pd.DataFrame) -> pd.DataFrame:

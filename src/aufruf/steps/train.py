@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-import aufruf
 from aufruf.classifier import Classifier
 from aufruf.errors import TrainingFailed
 from aufruf.model import bundle, calibration, canaries, device, evaluation
@@ -29,8 +27,8 @@ from aufruf.reports import figures
 from aufruf.reports.model_card import description as describe
 from aufruf.settings import Settings
 from aufruf.steps import card as model_card
-from aufruf.steps import corpus, numbers, serve
-from aufruf.steps.sweep import seen, study_name
+from aufruf.steps import corpus, numbers, provenance, serve
+from aufruf.steps.sweep import facts, seen, study_name
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -116,9 +114,9 @@ def _train(
     folder: Path,
 ) -> Version:
     rows = (corpus.examples(frame, "train", classifier), corpus.examples(frame, "validation", classifier))
-    tags = {"aufruf.step": "train", **_tags(settings, encoder, mark, at), corpus.DATA: corpus.fingerprint(frame)}
-    tags |= {"aufruf.study": study} if study else {}
-    params = {**recipe.as_dict(), "encoder": encoder.name, "labels": ", ".join(classifier.labels)}
+    tags = {"aufruf.step": "train", "aufruf.fingerprint": mark, corpus.DATA: corpus.fingerprint(frame)}
+    tags |= provenance.tags(settings, encoder, at) | ({"aufruf.study": study} if study else {})
+    params = provenance.params(classifier, encoder, recipe)
     tracker = Tracker(settings, classifier.name)
     tracker.end_orphans({"aufruf.step": "train", "aufruf.fingerprint": mark})
     with tracker.run("train", tags, params, ticket=folder / _TICKET) as run:
@@ -201,41 +199,5 @@ def _predictor(classifier: Classifier, folder: Path, card: bundle.Card) -> Predi
 def _log_training(run: Run, trained: Trained, train_rows: Examples, validation: Examples) -> None:
     run.history(trained.history)  # what was not told while it ran
     run.figure("learning_curves.png", figures.learning_curves(trained.history))
-    run.metrics(
-        {
-            "best_value": trained.best_value,
-            "best_epoch": trained.best_epoch,
-            "train_texts": len(train_rows),
-            "validation_texts": len(validation),
-            "truncated_texts": trained.truncated,
-            "train_seconds": trained.seconds,
-            "train_texts_per_second": trained.texts_per_second,
-        }
-    )
+    run.metrics({"best_value": trained.best_value, **facts(trained, train_rows, validation)})
     run.tag({"aufruf.device": trained.device.name, "aufruf.bf16": trained.device.bf16})
-
-
-def _tags(settings: Settings, encoder: ResolvedEncoder, mark: str, at: Mapping[str, int]) -> dict[str, Any]:
-    return {
-        "aufruf.fingerprint": mark,
-        "aufruf.encoder": encoder.name,
-        "aufruf.encoder_revision": encoder.revision,
-        "aufruf.stand_in_for": encoder.stand_in_for,
-        "aufruf.version": aufruf.__version__,
-        "aufruf.git_commit": _git_commit(),
-        "aufruf.ledger_version": at.get("splits"),
-        "aufruf.run_url": settings.run_url,
-        **corpus.data_seen(at),
-    }
-
-
-def _git_commit() -> str | None:
-    """The commit of the checkout this package runs from; None when it is installed without one."""
-    here = Path(__file__).resolve().parent
-    try:
-        asked = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False, timeout=10
-        )
-    except OSError:
-        return None
-    return asked.stdout.strip() or None
