@@ -50,14 +50,14 @@ def _outcome(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError |
     try:
         return _run(options)
     except AufrufError as error:
-        return dict(error.done), error
+        return dict(getattr(error, "done", {})), error
     except OSError as error:
-        return {}, _system(error)
-    except KeyboardInterrupt:
-        return {}, _Interrupted("interrupted")
+        return dict(getattr(error, "done", {})), _system(error)
+    except KeyboardInterrupt as error:
+        return dict(getattr(error, "done", {})), _Interrupted("interrupted")
     except Exception as error:  # the last boundary: the log has the trace, whoever asked has an object
         log.error("this should not have happened", exc_info=error)
-        return {}, AufrufError(
+        return dict(getattr(error, "done", {})), AufrufError(
             f"{type(error).__name__}: {' '.join(str(error).split())[:500]}",
             next="This is a fault of aufruf: report it with the lines above. What was stored stays.",
         )

@@ -1,6 +1,7 @@
 """The command line as other programs rely on it: commands, exit codes, one object on standard output."""
 
 import argparse
+import errno
 import importlib
 import json
 import os
@@ -92,6 +93,31 @@ def test_a_night_that_ends_early_tells_what_it_has_done(aufruf, tmp_path):
     assert (told.code, found["error"]["type"]) == (1, "NothingYet")
     assert [(one["file"], one["status"]) for one in found["ingest"]["files"]] == [("notes.json", "refused")]
     assert "ingest" in aufruf("night").out
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "AufrufError"),
+        (KeyboardInterrupt(), 130, "Interrupted"),
+        (LookupError("x"), 1, "AufrufError"),
+    ],
+)
+def test_a_night_that_is_cut_off_tells_what_it_has_done(aufruf, monkeypatch, failure, code, kind):
+    """A full disk, Ctrl-C or a fault of ours in the middle: the object has the steps before it, and the error."""
+    steps = importlib.import_module("aufruf.steps.night")
+
+    def cut_off(settings, classifier):
+        raise failure
+
+    def promote(settings, classifier):
+        return {"verdict": "kept"}
+
+    monkeypatch.setattr(steps, "_LEARN", (promote,))
+    monkeypatch.setattr(steps, "score", cut_off)
+    told = aufruf("night", "--json")
+    assert (told.code, told.json["error"]["type"]) == (code, kind)
+    assert list(told.json) == ["ingest", "promote", "error"]
 
 
 def test_half_a_character_is_no_text(aufruf):

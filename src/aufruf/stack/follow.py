@@ -61,15 +61,17 @@ class Follow:
         raise self._trouble(f"not finished after {MINUTES:.0f} minutes; it goes on")
 
     def _runs(self) -> list[dict[str, Any]] | None:
-        """Our runs that did something since we look; None when Airflow does not answer."""
-        found = self.airflow.get("dags/~/dagRuns", limit=100, order_by="-run_after")
-        if not isinstance(found, dict):
-            return None
-        fresh = [run for run in found["dag_runs"] if run["dag_id"] in self.dags and not self._over(run)]
-        return sorted(fresh, key=lambda run: run["run_after"])
+        """Our runs that did something since we look; None when Airflow does not answer.
 
-    def _over(self, run: dict[str, Any]) -> bool:
-        return bool(run["end_date"]) and datetime.fromisoformat(run["end_date"]) < datetime.fromisoformat(self.since)
+        However many there are of others. What is at work is asked first: a run that ends meanwhile is in the second.
+        """
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for asked in ({"state": ["queued", "running"]}, {"end_date_gte": self.since}):
+            runs = every(self.airflow.get, "dags/~/dagRuns", "dag_runs", order_by="run_after", **asked)
+            if runs is None:
+                return None
+            found |= {(run["dag_id"], run["dag_run_id"]): run for run in runs if run["dag_id"] in self.dags}
+        return sorted(found.values(), key=lambda run: run["run_after"])
 
     def _tasks(self, run: dict[str, Any]) -> list[Task]:
         path = f"dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/taskInstances"

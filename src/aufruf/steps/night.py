@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aufruf.classifier import Classifier
-from aufruf.errors import AufrufError, DataRefused, NothingYet
+from aufruf.errors import DataRefused, NothingYet
 from aufruf.settings import Settings
 from aufruf.steps.evaluate import evaluate
 from aufruf.steps.explain import explain
@@ -41,8 +41,8 @@ def night(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         of = {"scored_by": done["score"].get("model_version")}
         for step in (explain, report):
             done[step.__name__] = _spoken(step, settings, classifier, **of)
-    except AufrufError as failure:
-        failure.done = done
+    except BaseException as failure:  # a full disk and Ctrl-C, too
+        failure.done = done  # type: ignore[attr-defined]
         raise
     return done
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pandas as pd
@@ -32,6 +32,21 @@ class Call:
     store: Store
     classifiers: Sequence[Classifier]
     asked: str  # what the options ask for: see readers.asked_for
+
+    @cached_property
+    def parties(self) -> dict[str, str]:
+        """See ``parties``; those of texts that are taken in come to it."""
+        return parties(self.store)
+
+    @cached_property
+    def listed(self) -> dict[str, str]:
+        """Author (case-folded) -> party, of the table of authors."""
+        return _listed(self.store)
+
+    @cached_property
+    def posts(self) -> Posts:
+        """See ``_posts``; those that are taken in come to it."""
+        return _posts(self.store)
 
 
 @dataclass
@@ -62,7 +77,7 @@ def store(call: Call, files: Sequence[File], now: datetime) -> None:
 
     What was forgotten stays away: see ``Buried``.
     """
-    known, posts = (parties(call.store), _posts(call.store)) if files else ({}, Posts())
+    known, posts = (call.parties, call.posts) if files else ({}, Posts())
     buried, collected = Buried(call.store), _collected(call.store, files)
     for kind in ("posts", "annotations"):  # texts of no known type then find the post that came with them
         waiting: list[tuple[File, Portion]] = []
@@ -158,7 +173,7 @@ def _flush(
         file.recast += sum(votes[key].label != v.label for key, v in by_key.items() if key in votes)
         votes |= by_key
         new_votes |= by_key
-        parties |= {t.author.casefold(): t.party for t in changed if t.author and t.party}
+        parties |= {t.author.casefold(): t.party for t in changed if t.author and t.party} | call.listed
         file.texts, file.votes = file.texts + fresh, file.votes + counted
         file.changed |= bool(changed or recast)
     spared_votes = partial(buried.spared_votes, texts=texts)
@@ -223,8 +238,12 @@ def parties(store: Store) -> dict[str, str]:
     """Author (case-folded) -> party, from texts that name one and, above them, from the table of authors."""
     named = store.distinct("texts", ["author", "party"]).dropna()
     known = {str(author).casefold(): str(party) for author, party in named.itertuples(index=False)}
+    return known | _listed(store)
+
+
+def _listed(store: Store) -> dict[str, str]:
     listed = store.read("authors")
-    return known | dict(zip(listed["author"], listed["party"], strict=True))
+    return dict(zip(listed["author"], listed["party"], strict=True))
 
 
 def takers(known: IngestedFile | None) -> set[str]:
