@@ -5,6 +5,7 @@ import logging
 import shutil
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 from safetensors.numpy import load_file, save_file
 
@@ -34,6 +35,21 @@ def test_other_weights_are_another_encoder(copied, tiny_bert, tmp_path):
     name = min(weights)
     save_file({**weights, name: weights[name] + 1}, copied / "model.safetensors", metadata={"format": "pt"})
     assert resolve(Encoder(name=str(copied), max_tokens=48), tmp_path).revision != first.revision
+
+
+@pytest.mark.parametrize("pinned", [None, "c0ffee"])
+def test_an_encoder_that_is_not_pinned_says_how(tiny_bert, tmp_path, caplog, monkeypatch, pinned):
+    """The hub is asked for the revision of the file; without one it gives its newest, and a warning names that."""
+    asked, cache = [], tmp_path / "hub"
+
+    def snapshot(name, revision, allow_patterns):
+        asked.append((name, revision))
+        return shutil.copytree(tiny_bert, cache / (revision or "beef"), dirs_exist_ok=True)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    found = resolve(Encoder(name="some/bert", revision=pinned, max_tokens=48), tmp_path / "encoders")
+    assert (asked, found.revision) == ([("some/bert", pinned)], pinned or "beef")
+    assert ('revision = "beef"' in caplog.text) == (pinned is None)
 
 
 def test_offline_the_stand_in_stands_in(stand_in_folder, caplog, monkeypatch):

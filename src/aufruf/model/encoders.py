@@ -49,6 +49,11 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
         )
     found = _from_hub(encoder)
     if found is not None:
+        if encoder.revision is None:
+            told = (
+                '%s is not pinned: whoever uploads another one changes the next training. In [encoder]: revision = "%s"'
+            )
+            log.warning(told, encoder.name, found.name)
         return _checked(found, encoder.name, found.name, encoder.max_tokens)
     if Path(encoder.name).is_dir():
         raise UsageError(
