@@ -50,9 +50,7 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
     found = _from_hub(encoder)
     if found is not None:
         if encoder.revision is None:
-            told = (
-                '%s is not pinned: whoever uploads another one changes the next training. In [encoder]: revision = "%s"'
-            )
+            told = '%s is not pinned: another upload changes the next training. In [encoder]: revision = "%s"'
             log.warning(told, encoder.name, found.name)
         return _checked(found, encoder.name, found.name, encoder.max_tokens)
     if Path(encoder.name).is_dir():
