@@ -2,7 +2,7 @@
 
 Airflow 3.3's supervisor learns of that end from the process's sockets. They close a moment before the process is gone;
 a supervisor that looks in this moment finds it alive, and then sleeps on sockets that are no more until it is time for
-a heartbeat, five seconds later.
+a heartbeat, five seconds later. See docs/decisions/25-a-slot-is-free-at-once.md.
 """
 
 from typing import Any
