@@ -223,7 +223,7 @@ class Store:
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
         try:
-            found = DeltaTable(self._uri(table))
+            found = upkeep.known(DeltaTable(self._uri(table)))
             if version is None:
                 return found
             if version >= int(found.metadata().configuration.get(upkeep.WHOLE, 0)):
@@ -285,9 +285,8 @@ class Store:
 
     def _create(self, table: str) -> DeltaTable:
         try:
-            return DeltaTable.create(
-                self._uri(table), schema=schema_of(table), mode="ignore", configuration=upkeep.KEPT
-            )
+            uri, schema, about = self._uri(table), schema_of(table), upkeep.made()
+            return DeltaTable.create(uri, schema, mode="ignore", configuration=about, raise_if_key_not_exists=False)
         except DeltaError:
             found = self._open(table)  # another writer created it in the meantime
             if found is None:

@@ -9,9 +9,13 @@ from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
 
+from aufruf.errors import DataRefused
+
 # A checkpoint, each hundredth commit, forgets what is older: by Delta's defaults log entries of 30 days ago, and with
 # them the versions that runs name, and after 7 days which files were removed, so that nobody would ever delete them.
 KEPT = {"delta.logRetentionDuration": "interval 3650 days", "delta.deletedFileRetentionDuration": "interval 3650 days"}
+LAYOUT = "aufruf.layout"  # property of a table: how its rows are to be understood
+_LAYOUT = 1  # of tables that this program makes; a larger one when an older program would misread them
 WHOLE = "aufruf.oldestWholeVersion"  # property of a table of which old files were deleted
 _MARKED = "aufruf.marked"  # property that is another one after each ``mark``
 _ORPHANED = 24  # hours after which a file that no version names is of a writer that died
@@ -20,6 +24,23 @@ _MANY = 20  # small files
 _TAKEN = 1000  # versions before a purge whose numbers nobody gets again
 _ENTRY = re.compile(r"(\d{20})\.(.+)")
 _EMPTY = '{"commitInfo":{"timestamp":NOW,"operation":"PURGE"}}\n'
+
+
+def made() -> dict[str, str]:
+    """The properties of a new table."""
+    return {**KEPT, LAYOUT: str(_LAYOUT)}
+
+
+def known(found: DeltaTable) -> DeltaTable:
+    """The table. Raises DataRefused for one whose layout is newer than this program; those of before it have none."""
+    layout = int(found.metadata().configuration.get(LAYOUT) or 0)
+    if layout > _LAYOUT:
+        raise DataRefused(
+            f"the table was made by a newer aufruf (layout {layout}; this one knows {_LAYOUT})",
+            where=found.table_uri,
+            next="Install that version again, or restore an archive of before it.",
+        )
+    return found
 
 
 def purge(uri: str) -> None:

@@ -51,6 +51,20 @@ def rows(store, version=None):
     return store.read("labels", version=version).sort_values("text_id", ignore_index=True)
 
 
+def test_a_table_of_a_newer_program_is_refused(store):
+    """A program that would misread it neither reads nor writes it, and says why; tables of before have no layout."""
+    table = DeltaTable(f"{store.uri}/labels")
+    assert table.metadata().configuration[upkeep.LAYOUT] == "1"
+    version = store.version("labels")
+    table.alter.set_table_properties({upkeep.LAYOUT: "2"}, raise_if_not_exists=False)
+    for ask in (store.read, store.count, lambda name: store.put(name, [label("new")])):
+        with pytest.raises(DataRefused, match="newer aufruf"):
+            ask("labels")
+    assert DeltaTable(f"{store.uri}/labels").version() == version + 1
+    table.alter.set_table_properties({upkeep.LAYOUT: "0"}, raise_if_not_exists=False)
+    assert len(store.read("labels")) == 25
+
+
 def test_many_small_files_become_one(store):
     """The same rows in one file; each version reads as it did; the next time there is nothing to do."""
     before, version = rows(store), store.version("labels")
