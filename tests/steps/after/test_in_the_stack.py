@@ -28,6 +28,15 @@ CHROMIUM = os.environ.get("AUFRUF_TEST_CHROMIUM") or "/usr/bin/chromium"
 PATIENCE = 400.0  # seconds for anything to happen on two busy cores; what it takes is a fraction
 
 
+@pytest.fixture(scope="session", autouse=True)
+def in_order(request: pytest.FixtureRequest) -> None:
+    """Each test goes on where the one before it ended: chosen without that one, it is skipped; no stack starts."""
+    names = [name for name in globals() if name.startswith("test_")]
+    chosen = [item.name for item in request.session.items if item.path == Path(__file__)]
+    if chosen != names[: len(chosen)]:
+        pytest.skip("these tests follow each other: run the file whole, or from its first test on")
+
+
 def _until(what: str, look: Callable[[], Any]) -> Any:
     """What ``look`` finds, as soon as it finds something."""
     end = time.monotonic() + PATIENCE
