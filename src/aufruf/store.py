@@ -107,7 +107,7 @@ class Store:
         arrow = as_arrow(table, rows)
 
         def added() -> int:
-            target = self._open(table) or self._create(table)
+            target = upkeep.raised(self._open(table) or self._create(table))
             return delta.append(target, delta.unknown(target, table, arrow))
 
         return self._tried(table, added) if arrow.num_rows else 0
@@ -121,7 +121,7 @@ class Store:
             with self._writing(table):
                 if version is None:
                     self._create(table)
-                target = DeltaTable(self._uri(table), version=version or 0)
+                target = upkeep.known(DeltaTable(self._uri(table), version=version or 0))
                 added = delta.append(target, delta.unknown(target, table, as_arrow(table, rows)))
         except (CommitFailedError, AufrufError):
             if self.version(table) == (version or 0):
@@ -143,7 +143,7 @@ class Store:
         """
 
         def written() -> int:
-            target = self._open(table) or self._create(table)
+            target = upkeep.raised(self._open(table) or self._create(table))
             arrow = as_arrow(table, allowed(rows) if allowed else rows, newer)
             if delta.unknown(target, table, arrow).num_rows == arrow.num_rows:
                 return delta.append(target, arrow)
@@ -157,7 +157,7 @@ class Store:
 
         def changed() -> int:
             target = self._open(table)
-            return delta.merge(target, arrow, table, newer, insert=False) if target else 0
+            return delta.merge(upkeep.raised(target), arrow, table, newer, insert=False) if target else 0
 
         return self._tried(table, changed) if arrow.num_rows else 0
 

@@ -15,7 +15,7 @@ from aufruf.errors import DataRefused
 # them the versions that runs name, and after 7 days which files were removed, so that nobody would ever delete them.
 KEPT = {"delta.logRetentionDuration": "interval 3650 days", "delta.deletedFileRetentionDuration": "interval 3650 days"}
 LAYOUT = "aufruf.layout"  # property of a table: how its rows are to be understood
-_LAYOUT = 1  # of tables that this program makes; a larger one when an older program would misread them
+_LAYOUT = 1  # of tables that this program writes; a larger one when an older program would misread them
 WHOLE = "aufruf.oldestWholeVersion"  # property of a table of which old files were deleted
 _MARKED = "aufruf.marked"  # property that is another one after each ``mark``
 _ORPHANED = 24  # hours after which a file that no version names is of a writer that died
@@ -33,14 +33,25 @@ def made() -> dict[str, str]:
 
 def known(found: DeltaTable) -> DeltaTable:
     """The table. Raises DataRefused for one whose layout is newer than this program; those of before it have none."""
-    layout = int(found.metadata().configuration.get(LAYOUT) or 0)
-    if layout > _LAYOUT:
+    if (layout := _layout(found)) > _LAYOUT:
         raise DataRefused(
-            f"the table was made by a newer aufruf (layout {layout}; this one knows {_LAYOUT})",
+            f"the table was written by a newer aufruf (layout {layout}; this one knows {_LAYOUT})",
             where=found.table_uri,
             next="Install that version again, or restore an archive of before it.",
         )
     return found
+
+
+def raised(found: DeltaTable) -> DeltaTable:
+    """The table before rows are written to it, of this program's layout at least. Raises CommitFailedError."""
+    if _layout(found) >= _LAYOUT:
+        return found
+    found.alter.set_table_properties({LAYOUT: str(_LAYOUT)}, raise_if_not_exists=False)
+    return DeltaTable(found.table_uri)
+
+
+def _layout(found: DeltaTable) -> int:
+    return int(found.metadata().configuration.get(LAYOUT) or 0)
 
 
 def purge(uri: str) -> None:

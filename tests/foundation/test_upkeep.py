@@ -65,6 +65,24 @@ def test_a_table_of_a_newer_program_is_refused(store):
     assert len(store.read("labels")) == 25
 
 
+@pytest.mark.parametrize("write", [Store.add, Store.put, Store.change])
+def test_an_older_table_gets_the_layout_of_who_writes_to_it(store, monkeypatch, write):
+    """Reading leaves it to the older program, which is refused once a newer one has written. Once is enough."""
+    version = store.version("labels")
+    with monkeypatch.context() as newer:
+        newer.setattr(upkeep, "_LAYOUT", 2)
+        assert len(rows(store)) == 25
+        assert store.version("labels") == version
+        write(store, "labels", [label("t0")])
+        assert DeltaTable(f"{store.uri}/labels").metadata().configuration[upkeep.LAYOUT] == "2"
+        version = store.version("labels")
+        assert store.add("labels", [label("t0")]) == 0
+        assert store.version("labels") == version
+    for ask in (store.read, lambda name: store.add_at(name, [label("new")], version)):
+        with pytest.raises(DataRefused, match="newer aufruf"):
+            ask("labels")
+
+
 def test_many_small_files_become_one(store):
     """The same rows in one file; each version reads as it did; the next time there is nothing to do."""
     before, version = rows(store), store.version("labels")
