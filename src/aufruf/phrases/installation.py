@@ -81,6 +81,7 @@ def prune(result: dict[str, Any]) -> list[str]:
         (result["originals"], "original files"),
         (result["quarantine"], "refused rows"),
         (result["texts"], "texts that nobody annotated, with what models said of them"),
+        (result["orphans"], "texts that went while they were scored: what models said of them"),
         (len(result["tables"]), f"tables' old versions ({', '.join(result['tables'])})"),
     ]
     small = ", ".join(f"{files} of {table}" for table, files in result["compacted"].items())
