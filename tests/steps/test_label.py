@@ -17,6 +17,7 @@ from aufruf.data import identity
 from aufruf.errors import DataRefused, UsageError
 from aufruf.schemas import DECIDED_ELSEWHERE, Annotation, IngestedFile, Text
 from aufruf.settings import Settings
+from aufruf.steps import label as labelling
 from aufruf.steps import night
 from aufruf.steps.ingest import ingest
 from aufruf.steps.label import label, refused
@@ -302,6 +303,25 @@ def test_who_thinks_again_about_ties_does_not_move_alpha(
     assert (found["labels"], found["ties"]) == (150, 0)
     assert "60 votes" not in (page := Path(found["page"]).read_text("utf-8"))
     assert "90 votes" in page
+
+
+def test_labels_of_older_votes_do_not_replace_newer_ones(
+    settings: Settings, classifier: Classifier, arrive: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two decide at once, and the one that has read fewer votes writes last."""
+    arrive("a.json", {"21": "c"})
+    real, votes = labelling.labels.changed, iter([{"22": "n"}])
+
+    def late(*args: Any) -> Any:
+        found = real(*args)
+        for more in votes:
+            arrive("b.json", more)
+            label(settings, classifier)
+        return found
+
+    monkeypatch.setattr(labelling.labels, "changed", late)
+    label(settings, classifier)
+    assert store.read("labels")["how"].tolist() == ["tie"]
 
 
 def test_a_queue_that_is_no_file_changes_nothing(

@@ -15,6 +15,7 @@ from aufruf.data import queue as queues
 from aufruf.errors import DataRefused
 from aufruf.reports import agreement as page
 from aufruf.settings import Settings
+from aufruf.steps.buried import Buried, anew
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -59,9 +60,18 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
     store = Store(settings.lake)
     if queue is not None:
         queues.check(queue)
+    buried, forgotten = Buried(store), store.version("tombstones")
     known = store.read("labels", {"classifier": classifier.name})
     found = _decide(store, classifier, known)
-    written = store.put("labels", labels.changed(found.rows, known))
+    written = store.put("labels", labels.changed(found.rows, known), newer="decided_at", allowed=buried.spared)
+    result = _shown(settings, classifier, found, queue)
+    if store.version("tombstones") != forgotten:
+        result = _shown_anew(settings, classifier, queue)
+    return {**result, "changed": written, "status": "new" if written else "nothing to do"}
+
+
+def _shown(settings: Settings, classifier: Classifier, found: _Found, queue: Path | None) -> dict[str, Any]:
+    """What was found, its page and its queue written."""
     measured = _measure(found, classifier)
     result = {**_outcome(found), **_figures(measured), "held_back": [_entry(found, batch) for batch in found.held]}
     waiting = queues.tasks(found.rows, found.votes, found.standing, found.texts)
@@ -72,7 +82,14 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
         queues.write(queue, waiting)
         log.info("%d tasks written to %s", len(waiting), queue)
         result |= {"queued": len(waiting), "queue": str(queue)}
-    return {**result, "changed": written, "status": "new" if written else "nothing to do"}
+    return result
+
+
+@anew
+def _shown_anew(settings: Settings, classifier: Classifier, queue: Path | None) -> dict[str, Any]:
+    store = Store(settings.lake)
+    found = _decide(store, classifier, store.read("labels", {"classifier": classifier.name}))
+    return _shown(settings, classifier, found, queue)
 
 
 def counted(store: Store, classifier: Classifier) -> pd.DataFrame:
@@ -107,13 +124,14 @@ def refused(result: Mapping[str, Any]) -> DataRefused | None:
 
 def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found:
     """Everything that follows from the stored votes; nothing is written."""
+    now = datetime.now(UTC)  # before the votes are read: what was decided later has seen more
     votes = store.read(
         "annotations",
         {"classifier": classifier.name},
         ["text_id", "annotator", "label", "file", "annotated_at", "seconds", "group_id", "why", "first"],
     ).rename(columns={"group_id": "reading"})
     votes["annotator"] = votes["annotator"].map(agreement.shown)
-    rule, now, there = classifier.votes, datetime.now(UTC), set(votes["annotator"])
+    rule, there = classifier.votes, set(votes["annotator"])
     for key, named in (("exclude", rule.exclude), ("same_person", [one for some in rule.same_person for one in some])):
         for name in sorted(set(map(agreement.shown, named)) - there):
             log.warning("votes.%s names %r, who has no vote for %s", key, name, classifier.name)

@@ -16,6 +16,7 @@ from aufruf.model.predictor import Predictor
 from aufruf.release.registry import Version
 from aufruf.reports import words as page
 from aufruf.settings import Settings
+from aufruf.steps.buried import anew
 from aufruf.steps.findings import said
 from aufruf.store import Store
 
@@ -36,6 +37,7 @@ class _Named:
     call: bool
 
 
+@anew
 def write_words(
     settings: Settings, store: Store, classifier: Classifier, version: Version, predictor: Predictor
 ) -> Path:
