@@ -128,7 +128,7 @@ def _decide(store: Store, classifier: Classifier, known: pd.DataFrame) -> _Found
     votes = store.read(
         "annotations",
         {"classifier": classifier.name},
-        ["text_id", "annotator", "label", "file", "annotated_at", "seconds", "group_id", "why", "first"],
+        ["text_id", "annotator", "label", "file", "annotated_at", "seconds", "group_id", "why", "first", "first_file"],
     ).rename(columns={"group_id": "reading"})
     votes["annotator"] = votes["annotator"].map(agreement.shown)
     rule, there = classifier.votes, set(votes["annotator"])
