@@ -87,6 +87,7 @@ class Annotation:
     group_id: str | None = None  # how the text read that was voted on; None in lakes of before this was kept
     why: str | None = None  # of SECOND_LOOK or TEACH: why our queue had sent the text out; None: it had not
     first: str | None = None  # what the same annotator had said before a second look
+    first_file: str | None = None  # the file that brought it; None also in lakes of before this was kept
 
 
 @dataclass(frozen=True)

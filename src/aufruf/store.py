@@ -20,6 +20,7 @@ from aufruf.errors import AufrufError, DataRefused
 from aufruf.schemas import TABLES
 
 _ATTEMPTS = 12  # a merge that lost a race is tried again; twelve writers at once still all get through
+Allowed = Callable[[Any], Any]
 Result = TypeVar("Result")
 
 
@@ -102,15 +103,18 @@ class Store:
             with self._reading(*tables):
                 yield from delta.answers(asked, sql)
 
-    def add(self, table: str, rows: pd.DataFrame | Sequence[Any]) -> int:
-        """Insert the rows whose key is not there yet; known rows stay as they are. Returns how many."""
-        arrow = as_arrow(table, rows)
+    def add(self, table: str, rows: pd.DataFrame | Sequence[Any], allowed: Allowed | None = None) -> int:
+        """Insert the rows whose key is not there yet; known rows stay as they are. ``allowed``: see ``put``.
+
+        Returns how many.
+        """
 
         def added() -> int:
             target = upkeep.raised(self._open(table) or self._create(table))
+            arrow = as_arrow(table, allowed(rows) if allowed else rows)
             return delta.append(target, delta.unknown(target, table, arrow))
 
-        return self._tried(table, added) if arrow.num_rows else 0
+        return self._tried(table, added) if len(rows) else 0
 
     def add_at(self, table: str, rows: pd.DataFrame | Sequence[Any], version: int | None) -> int | None:
         """Like ``add``, but only while the table is at ``version`` (None: it does not exist yet).
@@ -130,11 +134,7 @@ class Store:
         return added if added or self.version(table) == target.version() else None
 
     def put(
-        self,
-        table: str,
-        rows: pd.DataFrame | Sequence[Any],
-        newer: str | None = None,
-        allowed: Callable[[Any], Any] | None = None,
+        self, table: str, rows: pd.DataFrame | Sequence[Any], newer: str | None = None, allowed: Allowed | None = None
     ) -> int:
         """Insert new keys and overwrite known ones; with ``newer`` only where that column is not older.
 

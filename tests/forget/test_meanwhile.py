@@ -1,6 +1,7 @@
 """An author is forgotten while texts are being taken in: nothing of them comes back, at whatever moment."""
 
 import json
+from threading import Thread
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from aufruf.steps import quarantine as quarantining
 from aufruf.steps import storing
 from aufruf.steps.forget import forget
 from aufruf.steps.ingest import ingest
+from aufruf.steps.label import label
 from aufruf.store import Store
 
 from .conftest import HERS, TEXTS, text
@@ -108,3 +110,70 @@ def test_a_mended_row_of_theirs_does_not_return_to_the_quarantine(home, one_clas
     assert quarantining.quarantine(home, [one_classifier], "ingest", mended=held)["rescued"] == 1
     assert store.read("quarantine")["item"].tolist() == [2]
     assert sorted(store.read("texts")["text_id"]) == OTHERS
+
+
+def test_labels_under_way_do_not_come_back(home, one_classifier, monkeypatch):
+    """Decided before, written after: no label of theirs, and nothing of it on the page or in the queue."""
+    store, queue = Store(home.lake), home.home / "tasks.json"
+    store.delete("labels", pd.DataFrame({"text_id": list(TEXTS)}))
+    done = once(
+        monkeypatch,
+        delta,
+        "unknown",
+        lambda: forget(home, [one_classifier], "anna_nord"),
+        when=lambda target, table, *_: table == "labels",
+    )
+    result = label(home, one_classifier, queue)
+    assert done
+    assert sorted(store.read("labels")["text_id"]) == OTHERS
+    assert result["queued"] == len(json.loads(queue.read_text("utf-8"))) == len(OTHERS)
+    assert not any(one in queue.read_text("utf-8") for one in HERS)
+    shown = "".join(path.read_text("utf-8") for path in home.reports.rglob("*.html"))
+    assert shown
+    assert not any(one in shown for one in HERS)
+
+
+def test_a_page_that_is_written_while_they_are_being_forgotten_goes_too(home, one_classifier, monkeypatch):
+    """After the reports were looked through, and before everybody knew."""
+    page = home.reports / "call_to_action" / "words" / "index.html"
+
+    def written():
+        page.parent.mkdir(parents=True)
+        page.write_text(f"<p>{TEXTS[HERS[0]][1]}</p>", "utf-8")
+
+    once(monkeypatch, forgetting, "_bury", written)
+    done = forget(home, [one_classifier], "anna_nord")
+    assert not page.exists()
+    assert done["pages_deleted"] == [str(page)]
+
+
+def test_drafts_that_killed_steps_have_left_go_too(home, one_classifier):
+    """Of a page, of an export, of a queue: whatever their names end in."""
+    pages = home.reports / "call_to_action"
+    (pages / "queue").mkdir(parents=True)
+    left = [pages / ".index.html.x7k2", pages / ".predictions-1.csv.draft", pages / "queue" / ".tasks.json.4711"]
+    for path in left:
+        path.write_text(TEXTS[HERS[0]][1], "utf-8")
+    would = forget(home, [one_classifier], "anna_nord", dry_run=True)
+    assert sorted(would["pages_deleted"]) == sorted(map(str, left))
+    forget(home, [one_classifier], "anna_nord")
+    assert not [path for path in left if path.exists()]
+
+
+def test_two_who_forget_do_not_close_each_others_tombstones(home, one_classifier, monkeypatch):
+    """The second waits while the first deletes: killed then, the first is still known to be unfinished."""
+    store, seen = Store(home.lake), []
+    second = Thread(target=lambda: seen.append(forget(home, [one_classifier], "berta")["status"]))
+
+    def killed(*_):
+        second.start()
+        second.join(2)
+        seen.append(store.read("tombstones")["done_at"].notna().sum())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forgetting, "_go", killed)
+        with pytest.raises(KeyboardInterrupt):
+            forget(home, [one_classifier], "anna_nord")
+    second.join()
+    assert seen == [0, "done"]

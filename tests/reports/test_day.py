@@ -306,6 +306,21 @@ def test_only_texts_that_are_shown_have_a_page(day: DayReport, tmp_path: Path) -
     assert len(list((tmp_path / "texts").iterdir())) == 1
 
 
+def test_two_reports_at_once_end_well(day: DayReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that the one is about to remove was removed by the other."""
+    write(tmp_path, day)
+    (tmp_path / "texts" / "old.html").write_text("", "utf-8")
+    real = Path.glob
+
+    def listed(self: Path, pattern: str) -> list[Path]:
+        found = list(real(self, pattern))
+        (tmp_path / "texts" / "old.html").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "glob", listed)
+    assert write(tmp_path, day).is_file()
+
+
 def test_a_text_costs_few_bytes(day: DayReport) -> None:
     """Three hundred explained texts make a page of the day under 1 MB, and each text's own page is under 30 kB."""
     near = [Neighbour(f"n{at}", "Geht am Sonntag wählen! " * 40, "call", 0.61) for at in range(3)]

@@ -17,6 +17,7 @@ from aufruf.data import identity
 from aufruf.errors import DataRefused, UsageError
 from aufruf.schemas import DECIDED_ELSEWHERE, Annotation, IngestedFile, Text
 from aufruf.settings import Settings
+from aufruf.steps import label as labelling
 from aufruf.steps import night, pseudonyms
 from aufruf.steps.ingest import ingest
 from aufruf.steps.label import label, refused
@@ -303,6 +304,54 @@ def test_who_thinks_again_about_ties_does_not_move_alpha(
     assert (found["labels"], found["ties"]) == (150, 0)
     assert "60 votes" not in (page := Path(found["page"]).read_text("utf-8"))
     assert "90 votes" in page
+
+
+def test_second_looks_do_not_wash_a_batch_clean(
+    settings: Settings, classifier: Classifier, arrive: Any, store: Store, tmp_path: Path
+) -> None:
+    """Who has answered at random, and then agrees on the 20 disputed texts of 30, has still answered at random: the
+    first votes stay in their batch, which stays held out. The second looks count."""
+    arrive("a.json", {"21": RIGHT})
+    arrive("b.json", {"22": WRONG[:20] + RIGHT[:10]})
+    before = label(settings, classifier)["held_back"]
+    assert [(one["file"], one["votes"], round(one["alpha"], 2)) for one in before] == [("b.json", 30, -0.31)]
+    tasks = []
+    for number in range(20):
+        said = "ja" if RIGHT[number] == "c" else "nein"
+        answer = {"from_name": classifier.question, "type": "choices", "value": {"choices": [said]}}
+        data = {"Text": stored(number).text, "text_id": stored(number).text_id, "why": "mismatch"}
+        made = {"completed_by": 22, "created_at": "2026-10-05T10:00:00Z", "result": [answer]}
+        tasks.append({"id": number, "data": data, "annotations": [made]})
+    for name in ("again.json", "and-again.json"):  # what was first stays first
+        (tmp_path / name).write_text(json.dumps(tasks, ensure_ascii=False), "utf-8")
+        [entry] = ingest(settings, [classifier], [tmp_path / name])["files"]
+        assert entry["status"] == "new"
+        after = label(settings, classifier)
+        assert after["held_back"] == before
+        assert after["labels"] == 20
+        for task in tasks:
+            task["annotations"][0]["created_at"] = "2026-10-06T10:00:00Z"
+    votes = store.read("annotations", {"annotator": "22"})
+    assert set(votes.loc[votes["why"] == "mismatch", "first_file"]) == {identity.digest("b.json")}
+
+
+def test_labels_of_older_votes_do_not_replace_newer_ones(
+    settings: Settings, classifier: Classifier, arrive: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two decide at once, and the one that has read fewer votes writes last."""
+    arrive("a.json", {"21": "c"})
+    real, votes = labelling.labels.changed, iter([{"22": "n"}])
+
+    def late(*args: Any) -> Any:
+        found = real(*args)
+        for more in votes:
+            arrive("b.json", more)
+            label(settings, classifier)
+        return found
+
+    monkeypatch.setattr(labelling.labels, "changed", late)
+    label(settings, classifier)
+    assert store.read("labels")["how"].tolist() == ["tie"]
 
 
 def test_a_queue_that_is_no_file_changes_nothing(

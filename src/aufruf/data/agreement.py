@@ -76,7 +76,7 @@ def looked_again(votes: pd.DataFrame) -> pd.Series:
 
 
 def first_codings(votes: pd.DataFrame) -> pd.DataFrame:
-    """The votes as they were before anybody looked again (columns why and first).
+    """The votes as they were before anybody looked again (columns why, first and, with file, first_file).
 
     Who looks again at a text because people disagreed on it, or looks at such texts only, is no independent coder of
     all of them, and reliability is about those (Krippendorff, Content Analysis, 4th edition, 12.2).
@@ -85,7 +85,9 @@ def first_codings(votes: pd.DataFrame) -> pd.DataFrame:
     if not again.any():
         return votes
     rows = votes[~again | votes["first"].notna()]
-    return rows.assign(label=rows["label"].where(~again.loc[rows.index], rows["first"]))
+    once = ~again.loc[rows.index]
+    before = {now: then for now, then in (("label", "first"), ("file", "first_file")) if {now, then} <= set(rows)}
+    return rows.assign(**{now: rows[now].where(once, rows[then]) for now, then in before.items()})
 
 
 def measure(votes: pd.DataFrame, labels: Sequence[str], seed: int = _SEED, *, several: bool = False) -> Agreement:

@@ -14,7 +14,7 @@ from aufruf.data.agreement import (
     Kappa,
     alpha,
     count,
-    looked_again,
+    first_codings,
     mean_kappa,
     measure,
     own_votes,
@@ -72,9 +72,11 @@ def hold_out(
 
     Each is measured with what was accepted before it, on the texts that it votes on. Agreement that cannot be
     measured (too few texts with two votes, one label only) holds nothing out. Second looks are not measured: they are
-    at the very texts on which people disagree.
+    at the very texts on which people disagree. What was said at the first stays part of the batch that brought it,
+    where that is known.
     """
-    cast = own_votes(votes[~looked_again(votes)])
+    cast = own_votes(first_codings(votes))
+    cast = cast[cast["file"].notna()]
     accepted = np.zeros(len(cast), dtype=bool)
     held = []
     for file in arrival(set(cast["file"]), files):

@@ -28,9 +28,11 @@ def as_one(votes: pd.DataFrame, same: Sequence[Sequence[str]]) -> pd.DataFrame:
     kept = renamed.drop(index=earlier)
     if "why" not in kept or not len(earlier):
         return kept
-    first = first_codings(renamed.loc[earlier]).drop_duplicates(_ONE, keep="first").set_index(_ONE)["label"]
-    said = pd.Series(first.reindex(pd.MultiIndex.from_frame(kept[_ONE])).to_numpy(), index=kept.index, dtype=object)
-    return kept.assign(first=kept["first"].astype(object).where(kept["first"].notna() | ~looked_again(kept), said))
+    first = first_codings(renamed.loc[earlier]).drop_duplicates(_ONE, keep="first").set_index(_ONE)
+    said = first.reindex(pd.MultiIndex.from_frame(kept[_ONE])).set_index(kept.index).astype(object)
+    there = kept["first"].notna() | ~looked_again(kept)
+    columns = [(to, of) for to, of in (("first", "label"), ("first_file", "file")) if to in kept]
+    return kept.assign(**{to: kept[to].astype(object).where(there, said[of]) for to, of in columns})
 
 
 def doubles(votes: pd.DataFrame) -> list[tuple[str, str, int]]:

@@ -62,10 +62,12 @@ def votes_to_write(
 
 
 def _with_first(vote: Annotation, before: Annotation | None) -> Annotation:
-    """A second look at the same wording keeps what was said at the first, which agreement is about."""
+    """A second look at the same wording keeps what was said at the first, which agreement is about, and its file."""
     if vote.why not in SECOND_LOOK or before is None or before.group_id not in (None, vote.group_id):
         return vote
-    return replace(vote, first=before.first if before.why in SECOND_LOOK else before.label)
+    if before.why in SECOND_LOOK:
+        return replace(vote, first=before.first, first_file=before.first_file)
+    return replace(vote, first=before.label, first_file=before.file)
 
 
 def later(stored: datetime | None, arrived: datetime | None) -> bool:

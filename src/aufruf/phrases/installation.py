@@ -82,6 +82,7 @@ def prune(result: dict[str, Any]) -> list[str]:
         (result["originals"], "original files"),
         (result["quarantine"], "refused rows"),
         (result["texts"], "texts that nobody annotated, with what models said of them"),
+        (result["orphans"], "texts that went while they were scored: what models said of them"),
         (len(result["tables"]), f"tables' old versions ({', '.join(result['tables'])})"),
     ]
     small = ", ".join(f"{files} of {table}" for table, files in result["compacted"].items())
@@ -130,6 +131,11 @@ def forget(result: dict[str, Any]) -> list[str]:
             f"{one['validation']}"
             for one in versions
         ]
+    lines += [
+        f"look again later: training {run} of {name} is under way and may learn from the texts"
+        for name, runs in remains["trainings"].items()
+        for run in runs
+    ]
     lines += [f"stays: {path} holds rows of the author; --raw deletes it" for path in remains["originals"]]
     lines += [f"look yourself: {path} cannot be opened" for path in remains["unopened"]]
     lines += [f"stays: {path} names a text" for path in remains["artifacts"]]

@@ -111,7 +111,7 @@ def write(folder: Path, day: DayReport, mask: bool = True, accounts: Accounts = 
     path = write_whole(folder / "index.html", render(day, mask, accounts))
     for old in (folder / "texts").glob("*.html"):
         if old.name not in pages:
-            old.unlink()
+            old.unlink(missing_ok=True)  # another report may be at it
     return path
 
 

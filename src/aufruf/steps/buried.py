@@ -1,18 +1,27 @@
 """What was forgotten, as it is known at the moment of writing: nothing of it comes back, whoever works meanwhile."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import pandas as pd
 
 from aufruf.data.forgotten import Tombs
-from aufruf.schemas import Annotation, Text
+from aufruf.schemas import Annotation, QuarantinedRow, Text
+from aufruf.settings import Settings
 from aufruf.store import Store
 
-MARKED = ("texts", "annotations")  # what ingest adds rows to
+# where a step at work may write what rests on a text
+MARKED = ("texts", "annotations", "labels", "predictions", "explanations", "quarantine", "signatures")
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 class Buried:
     """The tombstones, read anew whenever there are more.
 
-    ``forget`` writes tombstones, then marks the tables, then deletes. ``ingest`` opens a table, then asks here which
+    ``forget`` writes tombstones, then marks the tables, then deletes. A writer opens a table, then asks here which
     rows to write, then writes. Where it asked before the tombstones, it has either written before the mark, and the
     deletion finds the rows, or the mark stops it and it asks again. There is no moment at which a process that is
     killed would leave a row behind, and it is the order of a table's versions that counts: it is the same for all
@@ -34,6 +43,38 @@ class Buried:
         gone = {text_id for text_id, text in texts.items() if self.tombs.hold(text)}
         return [vote for vote in votes if vote.text_id not in gone and not self.tombs.hold_id(vote.text_id)]
 
+    def spared(self, rows: Any) -> Any:
+        """Those of the rows - nouns, or a frame with text_id - whose text nobody has forgotten by now."""
+        self._look()
+        if isinstance(rows, pd.DataFrame):
+            gone = [self.tombs.hold_id(text_id) for text_id in rows["text_id"]]
+            return rows[~pd.Series(gone, index=rows.index, dtype=bool)]
+        return [row for row in rows if not self.tombs.hold_id(row.text_id)]
+
+    def spared_refused(self, rows: Sequence[QuarantinedRow]) -> list[QuarantinedRow]:
+        """Those of the rows that a model could not score whose text nobody has forgotten by now."""
+        self._look()
+        return [row for row in rows if not self.tombs.hold_id(json.loads(row.row)["text_id"])]
+
     def _look(self) -> None:
         if (version := self._store.version("tombstones")) != self._version:
             self._version, self.tombs = version, Tombs(self._store.read("tombstones"))
+
+
+def anew(step: Callable[Concatenate[Settings, P], Result]) -> Callable[Concatenate[Settings, P], Result]:
+    """A step that writes files which show texts, done again where somebody was forgotten meanwhile.
+
+    ``forget`` closes its tombstones, then looks through the reports once more. What such a step wrote before, that look
+    finds; what it writes after, it writes again.
+    """
+
+    @wraps(step)
+    def done(settings: Settings, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        store = Store(settings.lake)
+        while True:
+            before = store.version("tombstones")
+            result = step(settings, *args, **kwargs)
+            if store.version("tombstones") == before:
+                return result
+
+    return done

@@ -73,7 +73,7 @@ def answers(settings: Settings, classifier: Classifier, version: Version, test: 
     """The test rows, in their order, with ``label_said`` and ``probabilities`` of a version.
 
     They are read off the predictions table; what is missing there is scored first. Raises AufrufError when the version
-    gives no number for a text.
+    gives no number for a text, or when somebody is forgotten meanwhile.
     """
     store, registry = Store(settings.lake), Registry(settings, classifier.name)
     missing = unscored(store, classifier, version.version, test[["text_id", "digest"]])
@@ -89,6 +89,10 @@ def answers(settings: Settings, classifier: Classifier, version: Version, test: 
     mine = {"classifier": classifier.name, "model_version": version.version}
     said = store.read("predictions", mine, ["text_id", "digest", "label", "probabilities"])
     rows = test.merge(said, on=["text_id", "digest"], suffixes=("", "_said"), validate="one_to_one")
+    if len(rows) < len(test):
+        raise AufrufError(
+            f"{len(test) - len(rows)} test texts were forgotten meanwhile", where=classifier.name, next="Run it again."
+        )
     return rows.set_index("text_id").loc[test["text_id"]].reset_index()
 
 

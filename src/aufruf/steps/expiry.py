@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from aufruf.settings import Settings
+from aufruf.steps.backlog import parts
+from aufruf.steps.missing import within
 from aufruf.store import Store
 
 _PEOPLE = ("annotations", "labels", "splits")  # a text that stands in one of them is never too old
@@ -16,14 +18,20 @@ _OF_TEXTS = ("explanations", "predictions")  # in this order: what rests on a te
 
 @dataclass(frozen=True)
 class Old:
-    """What is older than allowed: files, rows (file, item) of the quarantine, texts (text_id, group_id)."""
+    """What is older than allowed: files, rows (file, item) of the quarantine, texts (text_id, group_id).
+
+    ``orphans``: by table the text_id of what rests on texts that are gone, which were being scored when they went.
+    """
 
     files: list[Path]
     rows: pd.DataFrame
     texts: pd.DataFrame
+    orphans: dict[str, pd.DataFrame]
 
     def counts(self) -> dict[str, int]:
-        return {"originals": len(self.files), "quarantine": len(self.rows), "texts": len(self.texts)}
+        orphans = set().union(*(rows["text_id"] for rows in self.orphans.values()))
+        whole = {"originals": len(self.files), "quarantine": len(self.rows), "texts": len(self.texts)}
+        return {**whole, "orphans": len(orphans)}
 
     def size(self) -> int:
         """Bytes of the files that are still there."""
@@ -36,6 +44,7 @@ class Old:
         store.delete("quarantine", self.rows)
         for table in _OF_TEXTS:
             store.delete(table, self.texts[["text_id"]])
+            store.delete(table, self.orphans[table])
         store.delete("signatures", wordings(store, self.texts))
         store.delete("texts", _unannotated(store, self.texts)[["text_id"]])  # asked again: votes arrive meanwhile
 
@@ -47,7 +56,7 @@ def old(settings: Settings, originals: datetime | None, texts: datetime | None) 
     files = [] if originals is None else list(_files(settings, store, originals))
     rows = none if originals is None else _rows(store, originals)
     due = none if texts is None else _texts(store, texts)
-    return Old(files, rows[["file", "item"]], due[["text_id", "group_id"]])
+    return Old(files, rows[["file", "item"]], due[["text_id", "group_id"]], _orphans(store))
 
 
 def wordings(store: Store, texts: pd.DataFrame) -> pd.DataFrame:
@@ -81,6 +90,21 @@ def _texts(store: Store, before: datetime) -> pd.DataFrame:
     files = store.read("files", columns=["digest", "ingested_at"]).set_index("digest")["ingested_at"]
     taken_in = files.reindex(known["file"]).set_axis(known.index)  # map would fail where there are no files
     return _unannotated(store, known[known["collected_at"].fillna(taken_in) < before])
+
+
+def _orphans(store: Store) -> dict[str, pd.DataFrame]:
+    """The ids that no text has, by table; of a huge lake a part of the digests at a time."""
+    found = {}
+    for table in _OF_TEXTS:
+        ids = list[str]()
+        for low, high in parts(store):
+            sql = (
+                f"select distinct p.text_id from {table} p left join texts t on p.text_id = t.text_id "  # noqa: S608 - quoted
+                f"where t.text_id is null and {within('p', low, high)}"
+            )
+            ids += [text_id for batch in store.query(sql, table, "texts") for text_id in batch["text_id"].to_pylist()]
+        found[table] = pd.DataFrame({"text_id": sorted(set(ids))}, dtype=object)
+    return found
 
 
 def _unannotated(store: Store, texts: pd.DataFrame) -> pd.DataFrame:

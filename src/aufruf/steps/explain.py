@@ -21,6 +21,7 @@ from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.schemas import Explanation
 from aufruf.settings import Settings
+from aufruf.steps.buried import Buried
 from aufruf.steps.champion import Speaker, speaking
 from aufruf.steps.chosen import unexplained
 from aufruf.steps.estimate import estimate
@@ -72,9 +73,10 @@ def explain(
     rows: Iterator[Explanation | None] = _rows(classifier, predictor, version, chosen)
     rows = tqdm(rows, total=len(chosen), unit="text", desc="explain")
     explained = unreliable = failed = 0
+    buried = Buried(store)
     for several in _several(rows if model else while_champion(registry, speaker, rows)):
         some = [one for one in several if one is not None]
-        store.add("explanations", some)
+        store.add("explanations", some, buried.spared)
         explained, failed = explained + len(some), failed + len(several) - len(some)
         unreliable += sum(bool(one.unreliable) for one in some)
     mine = {"classifier": classifier.name, "model_version": version.version}

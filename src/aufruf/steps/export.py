@@ -19,6 +19,7 @@ from aufruf.reports.privacy import masked
 from aufruf.reports.spreadsheet import safe
 from aufruf.settings import Settings
 from aufruf.steps.backlog import ranges
+from aufruf.steps.buried import anew
 from aufruf.store import Store
 
 _SUFFIXES = (".csv", ".parquet")
@@ -30,6 +31,7 @@ _TIMES = ("posted_at", "scored_at")
 Row = dict[str, Any]
 
 
+@anew
 def export(
     settings: Settings,
     classifier: Classifier,

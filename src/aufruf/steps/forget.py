@@ -11,9 +11,11 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.data.forgotten import Tombs
 from aufruf.errors import UsageError
+from aufruf.model.leases import FileLeases, held
+from aufruf.release import artifacts
 from aufruf.release.registry import Registry
 from aufruf.reports import forgetting
-from aufruf.schemas import Tombstone
+from aufruf.schemas import SCORED, Tombstone
 from aufruf.settings import Settings
 from aufruf.steps import expiry, pseudonyms, traces
 from aufruf.steps.buried import MARKED
@@ -34,8 +36,18 @@ def forget(
     tables that change are made an end of, and tombstones - salted hashes of ids - keep the same posts from coming
     back. ``raw``: also delete the originals that hold a row of the author's, with whatever else is in them.
     ``dry_run``: say what would go, and change nothing. What stays is listed under ``remains``. A command that broke
-    off is finished by the next one. Raises UsageError for an empty name.
+    off is finished by the next one, which waits for one that is at work: whose past is gone nobody else can tell.
+    Raises UsageError for an empty name.
     """
+    if dry_run:
+        return _forgotten(settings, classifiers, author, raw, dry_run)
+    with held(FileLeases(settings.runs), "forget", "somebody is being forgotten already: waiting for its end"):
+        return _forgotten(settings, classifiers, author, raw, dry_run)
+
+
+def _forgotten(
+    settings: Settings, classifiers: Sequence[Classifier], author: str, raw: bool, dry_run: bool
+) -> dict[str, Any]:
     store = Store(settings.lake)
     name = _named(settings, store, author)
     texts = _texts(store, name)
@@ -64,11 +76,16 @@ def forget(
     anything = any(counts.values()) or shown.rewritten or shown.deleted or files or (raw and originals) or unfinished
     if anything and not dry_run:
         if not _bury(store, name, texts):
-            return forget(settings, classifiers, author, raw=raw)
+            return _forgotten(settings, classifiers, author, raw, dry_run)
         shown.clear()
         for path in originals if raw else ():
             path.unlink(missing_ok=True)
+        going["quarantine"] = _refused_rows(store, found)  # a row may have come before everybody knew
         _go(store, going, files, unfinished)
+        late = traces.pages(settings, found)  # what was written meanwhile: see ``buried.anew``
+        late.clear()
+        shown.rewritten |= late.rewritten
+        shown.deleted = list(dict.fromkeys([*shown.deleted, *late.deleted]))
     return {
         "status": "nothing to do" if not anything else "would be done" if dry_run else "done",
         **counts,
@@ -119,7 +136,10 @@ def _traces(store: Store, name: str, texts: pd.DataFrame) -> traces.Traces:
 
 def _refused_rows(store: Store, found: traces.Traces) -> pd.DataFrame:
     held = store.read("quarantine", columns=["file", "item", "row"])
-    theirs = [found.in_row(json.loads(row)) for row in held["row"]]
+    theirs = [
+        row["text_id"] in found.text_ids if file.startswith(SCORED) else found.in_row(row)
+        for file, row in zip(held["file"], map(json.loads, held["row"]), strict=True)
+    ]
     return held.loc[pd.Series(theirs, index=held.index, dtype=bool), ["file", "item"]]
 
 
@@ -170,13 +190,14 @@ def _remains(
     found: traces.Traces,
     texts: pd.DataFrame,
 ) -> dict[str, Any]:
-    """What stays in tables and runs: rows of the ledger, versions that learnt from the texts, artifacts, copies."""
+    """What stays in tables and runs: rows of the ledger, versions that learnt or may be learning, artifacts, copies."""
     ids = texts["text_id"].tolist()
     ledger = store.read("splits", {"text_id": ids}) if ids else store.read("splits").head(0)
     copies = store.read("texts", {"digest": sorted(set(texts["digest"]))}, ["text_id"]) if ids else ledger
     return {
         "ledger_rows": len(ledger),
         "models": {one.name: _learnt(settings, one, ledger) for one in classifiers},
+        "trainings": {one.name: _learning(settings, one, ledger) for one in classifiers},
         "artifacts": traces.artifacts(settings, classifiers, found, _PATIENCE) if found.needles else [],
         "copies": len(set(copies["text_id"]) - set(ids)),
     }
@@ -184,7 +205,7 @@ def _remains(
 
 def _learnt(settings: Settings, classifier: Classifier, ledger: pd.DataFrame) -> list[dict[str, Any]]:
     """The registered versions that were trained or tuned on the author's texts, and on how many."""
-    sides = ledger[(ledger["classifier"] == classifier.name) & ledger["split"].isin(["train", "validation"])]
+    sides = _taught(classifier, ledger)
     if sides.empty or settings.registry_unmade:
         return []
     found = []
@@ -196,3 +217,16 @@ def _learnt(settings: Settings, classifier: Classifier, ledger: pd.DataFrame) ->
                 {"version": version.version, **{side: int(n.get(side, 0)) for side in ("train", "validation")}}
             )
     return found
+
+
+def _learning(settings: Settings, classifier: Classifier, ledger: pd.DataFrame) -> list[str]:
+    """The runs of trainings under way, which have read the author's texts, or may have."""
+    if _taught(classifier, ledger).empty or settings.registry_unmade:
+        return []
+    registry = Registry(settings, classifier.name, patience=_PATIENCE)
+    under_way = "tags.`aufruf.step` = 'train' and attributes.status = 'RUNNING'"
+    return [str(run.info.run_id) for run in artifacts.runs(registry, under_way)]
+
+
+def _taught(classifier: Classifier, ledger: pd.DataFrame) -> pd.DataFrame:
+    return ledger[(ledger["classifier"] == classifier.name) & ledger["split"].isin(["train", "validation"])]

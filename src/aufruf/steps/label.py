@@ -17,6 +17,7 @@ from aufruf.reports import agreement as page
 from aufruf.reports.privacy import masked_name
 from aufruf.settings import Settings
 from aufruf.steps import pseudonyms
+from aufruf.steps.buried import Buried, anew
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -53,20 +54,30 @@ class _Measured:
 def label(settings: Settings, classifier: Classifier, queue: Path | None = None) -> dict[str, Any]:
     """Decide the label of every text that has votes; returns counts and Krippendorff's alpha (or None).
 
-    A batch of votes on which annotators agree less than ``votes.alpha_floor`` is held out and listed under
-    ``held_back``: see ``refused``. Only rows that differ from the stored ones are written. ``queue``: where to
-    write the undecided texts as Label Studio tasks. Raises DataRefused for votes for an unknown label, UsageError
-    for a ``queue`` that is no file.
+    A batch of votes on which annotators agree less than ``votes.alpha_floor`` is held out: see ``refused``. Only rows
+    that differ from the stored ones are written. ``queue``: where to write the undecided texts as Label Studio tasks.
+    Raises DataRefused for votes for an unknown label, UsageError for a ``queue`` that is no file.
     """
     store = Store(settings.lake)
     if queue is not None:
         queues.check(queue)
-    known, named = store.read("labels", {"classifier": classifier.name}), pseudonyms.coders(settings)
+    buried, forgotten = Buried(store), store.version("tombstones")
+    known, named = _known(settings, classifier), pseudonyms.coders(settings)
     found = _decide(settings, classifier, known, named)
-    written = store.put("labels", labels.changed(found.rows, known))
+    written = store.put("labels", labels.changed(found.rows, known), newer="decided_at", allowed=buried.spared)
+    result = _shown(settings, classifier, found, named, queue)
+    if store.version("tombstones") != forgotten:
+        result = _shown_anew(settings, classifier, queue)
+    return {**result, "changed": written, "status": "new" if written else "nothing to do"}
+
+
+def _shown(
+    settings: Settings, classifier: Classifier, found: _Found, named: Callable[[str], str], queue: Path | None
+) -> dict[str, Any]:
+    """What was found, its page and its queue written."""
     measured = _measure(found, classifier)
-    held = [_entry(found, batch) for batch in found.held]
-    result = {**_outcome(found), **_figures(measured, named), "held_back": held}
+    result = {**_outcome(found), **_figures(measured, named)}
+    result["held_back"] = [_entry(found, batch) for batch in found.held]
     waiting = queues.tasks(found.rows, found.votes, found.standing, found.texts)
     if len(found.votes):
         path, _ = page.write(settings.reports / classifier.name, _page(found, measured, classifier, waiting, named))
@@ -75,24 +86,34 @@ def label(settings: Settings, classifier: Classifier, queue: Path | None = None)
         queues.write(queue, waiting)
         log.info("%d tasks written to %s", len(waiting), queue)
         result |= {"queued": len(waiting), "queue": str(queue)}
-    return {**result, "changed": written, "status": "new" if written else "nothing to do"}
+    return result
+
+
+@anew
+def _shown_anew(settings: Settings, classifier: Classifier, queue: Path | None) -> dict[str, Any]:
+    named = pseudonyms.coders(settings)
+    found = _decide(settings, classifier, _known(settings, classifier), named)
+    return _shown(settings, classifier, found, named, queue)
+
+
+def _known(settings: Settings, classifier: Classifier) -> pd.DataFrame:
+    return Store(settings.lake).read("labels", {"classifier": classifier.name})
 
 
 def counted(settings: Settings, classifier: Classifier) -> pd.DataFrame:
     """The votes that count: text_id, annotator, label and more."""
-    found = _decide(settings, classifier, Store(settings.lake).read("labels", {"classifier": classifier.name}))
+    found = _decide(settings, classifier, _known(settings, classifier))
     return found.votes[found.standing == batches.COUNTS]
 
 
 def counting(settings: Settings, classifier: Classifier) -> pd.DataFrame:
-    """The first codings that count - text_id, annotator, label - of undecided texts too: without those, all would
-    agree."""
+    """The first codings that count - text_id, annotator, label - of undecided texts too, without which all agree."""
     return agreement.first_codings(counted(settings, classifier))[["text_id", "annotator", "label"]]
 
 
 def undecided(settings: Settings, classifier: Classifier) -> list[dict[str, Any]]:
     """The texts whose votes decide nothing as Label Studio tasks, the most disputed first; nothing is written."""
-    found = _decide(settings, classifier, Store(settings.lake).read("labels", {"classifier": classifier.name}))
+    found = _decide(settings, classifier, _known(settings, classifier))
     return queues.tasks(found.rows, found.votes, found.standing, found.texts)
 
 
@@ -114,26 +135,22 @@ def _decide(
     settings: Settings, classifier: Classifier, known: pd.DataFrame, named: Callable[[str], str] = agreement.shown
 ) -> _Found:
     """Everything that follows from the stored votes; no table is written. ``named``: how reasons call an annotator."""
-    store = Store(settings.lake)
+    store, now = Store(settings.lake), datetime.now(UTC)  # before the votes are read: what is decided later sees more
     votes = store.read(
         "annotations",
         {"classifier": classifier.name},
-        ["text_id", "annotator", "label", "file", "annotated_at", "seconds", "group_id", "why", "first"],
+        ["text_id", "annotator", "label", "file", "annotated_at", "seconds", "group_id", "why", "first", "first_file"],
     ).rename(columns={"group_id": "reading"})
     votes["annotator"] = votes["annotator"].map(agreement.shown)
-    now, there = datetime.now(UTC), set(votes["annotator"])
+    there = set(votes["annotator"])
     rule = _unveiled(classifier.votes, settings, there)
     for key, asked in (("exclude", rule.exclude), ("same_person", [one for some in rule.same_person for one in some])):
         for name in sorted(set(map(agreement.shown, asked)) - there):
             log.warning("votes.%s names %r, who has no vote for %s", key, name, classifier.name)
-    votes = people.as_one(votes, rule.same_person)
-    several = classifier.multi_label
+    votes, several = people.as_one(votes, rule.same_person), classifier.multi_label
     labels.known_labels(votes, classifier.labels, classifier.name, several=several)
-    texts = store.read(
-        "texts",
-        {"text_id": sorted(set(votes["text_id"]))},
-        ["text_id", "group_id", "post_id", "text", "text_type"],
-    )
+    facts = ["text_id", "group_id", "post_id", "text", "text_type"]
+    texts = store.read("texts", {"text_id": sorted(set(votes["text_id"]))}, facts)
     files = store.read("files", columns=["digest", "name", "ingested_at"])
     current = votes["text_id"].map(texts.drop_duplicates("text_id").set_index("text_id")["group_id"])
     outdated = votes["reading"].notna() & current.notna() & (votes["reading"] != current)

@@ -10,15 +10,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aufruf.classifier import Classifier, choose, names
+from aufruf.model.studies import Studies
 from aufruf.release import retention
 from aufruf.release.registry import Registry
 from aufruf.reports.day import without_words
 from aufruf.reports.index import write_index
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
-from aufruf.steps import expiry
+from aufruf.steps import expiry, traces
 from aufruf.store import Store
 
+_DRAFTED = 86_400  # seconds
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _WITH_TEXTS = ("predictions-*", "as-of-*", "queue/*", "words/*")  # beside the days; what wrote one writes it again
 
@@ -39,12 +41,9 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
         "report_files": [],
         "checks": 0,
     }
-    size, pages = 0, settings.reports / classifier.name
-    for folder in _checkpoints(settings, classifier, now):
-        size += _size(folder)
-        gone["checkpoints"].append(folder.name)
-        if yes:
-            shutil.rmtree(folder)
+    pages = settings.reports / classifier.name
+    still = _still(settings, classifier, now, yes)
+    gone["checkpoints"], size = list(still), sum(still.values())
     for version in retention.spare_versions(registry, rules.versions) if rules.versions is not None else []:
         size += retention.size_of_version(registry, version)
         if not yes or retention.delete_version(registry, version):
@@ -61,15 +60,17 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
         gone["reports"].append(folder.name)
         size += _cleared([folder], yes)
     for file in _report_files(pages, classifier, now):
+        if file.relative_to(pages).parts[0] in gone["reports"]:
+            continue
         gone["report_files"].append(file.relative_to(pages).as_posix())
-        size += file.stat().st_size
+        size += _bytes(file)
         if yes:
-            file.unlink()
+            file.unlink(missing_ok=True)
     for file in _checks(settings, classifier, now):
         gone["checks"] += 1
-        size += file.stat().st_size
+        size += _bytes(file)
         if yes:
-            file.unlink()
+            file.unlink(missing_ok=True)
     if yes and (pages / "index.html").is_file() and (gone["versions"] or gone["reports"] or gone["report_files"]):
         without_words(pages)
         write_index(pages, classifier.name, settings.front(classifier.name))
@@ -88,6 +89,19 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
     return {**gone, "bytes": size, "status": "done" if yes else "would be done"}
 
 
+def _still(settings: Settings, classifier: Classifier, now: float, yes: bool) -> dict[str, int]:
+    """Bytes of the work folders that lie still, by name; none while a training may be about to go on in one."""
+    due = list(_checkpoints(settings, classifier, now))
+    leases = Studies(settings.studies, settings.studies_url).leases
+    release = leases.take(f"train-{classifier.name}") if due else None
+    if release is None:
+        return {}
+    try:
+        return {folder.name: _cleared([folder], yes) for folder in due}
+    finally:
+        release()
+
+
 def _checkpoints(settings: Settings, classifier: Classifier, now: float) -> Iterator[Path]:
     """Work folders of this classifier in which nothing was written for so long."""
     if classifier.retention.checkpoints is None:
@@ -96,7 +110,7 @@ def _checkpoints(settings: Settings, classifier: Classifier, now: float) -> Iter
     for folder in sorted(settings.runs.glob(f"{classifier.name}-*")):
         if folder.name.startswith(others):
             continue
-        newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+        newest = max(map(_written, (folder, *folder.rglob("*"))))
         if folder.is_dir() and newest < now - classifier.retention.checkpoints * 86_400:
             yield folder
 
@@ -112,12 +126,16 @@ def _reports(settings: Settings, classifier: Classifier) -> list[Path]:
 
 
 def _report_files(pages: Path, classifier: Classifier, now: float) -> list[Path]:
-    """Files with texts beside the days, written so long ago: exports, what a run saw, the queue, the page on words."""
+    """Files with texts beside the days, written so long ago: exports, what a run saw, the queue, the page on words.
+
+    And drafts, wherever they are, that nobody has written to for a day: whoever began them was killed.
+    """
+    left = [file for file in traces.drafts(pages) if _written(file) < now - _DRAFTED]
     if classifier.retention.reports is None:
-        return []
+        return left
     oldest = now - classifier.retention.reports * 86_400
-    found = (file for pattern in _WITH_TEXTS for file in sorted(pages.glob(pattern)))
-    return [file for file in found if file.is_file() and file.stat().st_mtime < oldest]
+    found = (file for pattern in _WITH_TEXTS for file in sorted(pages.glob(pattern)) if file not in left)
+    return left + [file for file in found if file.is_file() and _written(file) < oldest]
 
 
 def _checks(settings: Settings, classifier: Classifier, now: float) -> list[Path]:
@@ -167,4 +185,20 @@ def _cleared(folders: list[Path], yes: bool) -> int:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(_bytes(path) for path in folder.rglob("*") if path.is_file())
+
+
+def _bytes(path: Path) -> int:
+    """Its size; 0 of what has gone meanwhile."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _written(path: Path) -> float:
+    """When it was last written to; of what has gone meanwhile: just now, by whoever took it away."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

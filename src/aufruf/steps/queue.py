@@ -22,6 +22,7 @@ from aufruf.release.registry import Registry, Version
 from aufruf.reports.index import TEACH, write_index
 from aufruf.settings import Settings
 from aufruf.steps import backlog, missing
+from aufruf.steps.buried import anew
 from aufruf.steps.champion import speaking
 from aufruf.steps.least import Least, numbers
 from aufruf.steps.missing import Asked
@@ -33,6 +34,7 @@ _TIMES = 20  # as many candidates by each reason as texts are asked for
 _MOST = 2000  # ... and no more: each is compared with all labelled texts
 
 
+@anew
 def queue(
     settings: Settings, classifier: Classifier, texts: int | None = None, out: Path | None = None
 ) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from aufruf.reports.prevalence import raw
 from aufruf.settings import Settings
 from aufruf.steps import corpus, findings, history
 from aufruf.steps.beside import neighbours, track_record
+from aufruf.steps.buried import anew
 from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import mismatches
 from aufruf.steps.prevalence import Numbers, as_json, prevalence
@@ -28,6 +29,7 @@ from aufruf.steps.unlearnt import clusters, spread_of
 from aufruf.store import Store
 
 
+@anew
 def report(settings: Settings, classifier: Classifier, scored_by: str | None = None) -> dict[str, Any]:
     """Write today's page for the champion and the list of days; returns the page's path. Raises NothingYet.
 

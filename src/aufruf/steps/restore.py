@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aufruf.errors import DataRefused, UsageError
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
+from aufruf.stack.processes import marked
 from aufruf.steps.backup import DATABASES, MANIFEST
 from aufruf.steps.lake_copy import LOG, whole
 from aufruf.store import Store
@@ -41,13 +42,15 @@ def restore(settings: Settings, archive: Path) -> dict[str, Any]:
 
     All of it is unpacked beside the home and verified - each file by its digest, each table by the files that its log
     names - and takes its place at once: there is no half restored home.
-    Raises UsageError where the home holds something, is a disk of its own or there is no archive, DataRefused where the
-    archive is not whole. Whatever fails, the home is as it was.
+    Raises UsageError where the home holds something, has a stack that runs or is a disk of its own, and where there is
+    no archive; DataRefused where the archive is not whole. Whatever fails, the home is as it was.
     """
     archive = archive.expanduser().resolve()
     home = settings.home
     if home.exists() and any(home.iterdir()):
         raise UsageError("the home is not empty", where=str(home), next="Name another --home, or move it away.")
+    if marked(home):
+        raise UsageError("a stack of this home is running", where=str(home), next="End it first: aufruf down.")
     if home.is_mount():
         raise UsageError(
             "the home is a disk of its own, which nothing can take the place of",

@@ -23,6 +23,7 @@ from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.schemas import SCORED, Prediction, QuarantinedRow
 from aufruf.settings import Settings
 from aufruf.steps import backlog
+from aufruf.steps.buried import Buried
 from aufruf.steps.champion import speaking
 from aufruf.steps.missing import Asked
 from aufruf.steps.sound import sound
@@ -114,7 +115,7 @@ def closed(settings: Settings, classifier: Classifier, run: Mapping[str, Any]) -
     store, version = Store(settings.lake), run["model_version"]
     refused = store.read("quarantine", {"file": quarantined_as(classifier.name, version)}, ["refused_at"])["refused_at"]
     since = pd.Timestamp(run["at"])
-    scored = _published(store, classifier, version) - run["before"]
+    scored = max(0, _published(store, classifier, version) - run["before"])  # others may have deleted meanwhile
     return _told(settings, classifier, run, scored, int((refused >= since).sum()))
 
 
@@ -150,9 +151,12 @@ def store_predictions(
     rows: pd.DataFrame,
     progress: Callable[[int], Any] | None = None,
 ) -> int:
-    """Score rows (text_id, digest, text) and publish them in one commit; returns how many could not be scored."""
-    found = predictor.score(rows["text"].tolist(), progress)
-    _refuse(store, quarantined_as(classifier.name, version.version), rows, found.refused)
+    """Score rows (text_id, digest, text) and publish them in one commit; returns how many could not be scored.
+
+    Of texts that are forgotten meanwhile nothing is published.
+    """
+    buried, found = Buried(store), predictor.score(rows["text"].tolist(), progress)
+    _refuse(store, buried, quarantined_as(classifier.name, version.version), rows, found.refused)
     names, now = predictor.card.labels, datetime.now(UTC)
     threshold, band = predictor.card.threshold, classifier.scoring.abstain_band
     sound = [at for at in range(len(rows)) if at not in found.refused]
@@ -175,6 +179,7 @@ def store_predictions(
                 kept["text_id"], kept["digest"], probabilities, predictor.said(probabilities), strict=True
             )
         ],
+        buried.spared,
     )
     return len(found.refused)
 
@@ -240,7 +245,7 @@ def _bar(run: Mapping[str, Any]) -> Any:
     return tqdm(total=run["waiting"], unit=" texts", desc="score", mininterval=2, smoothing=0.1, disable=few)
 
 
-def _refuse(store: Store, source: str, rows: pd.DataFrame, reasons: Mapping[int, str]) -> None:
+def _refuse(store: Store, buried: Buried, source: str, rows: pd.DataFrame, reasons: Mapping[int, str]) -> None:
     if not reasons:
         return
     now, refused = datetime.now(UTC), []
@@ -248,5 +253,5 @@ def _refuse(store: Store, source: str, rows: pd.DataFrame, reasons: Mapping[int,
         text_id, digest = rows["text_id"].iloc[at], rows["digest"].iloc[at]
         row = json.dumps({"text_id": text_id, "digest": digest})
         refused.append(QuarantinedRow(source, item_of(text_id, digest), reason, row, now))
-    store.put("quarantine", refused)
+    store.put("quarantine", refused, allowed=buried.spared_refused)
     log.warning("%d texts could not be scored; `aufruf why TEXT_ID` says why: %s ...", len(refused), refused[0].reasons)

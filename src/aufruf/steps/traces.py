@@ -80,22 +80,31 @@ def pages(settings: Settings, traces: Traces) -> Pages:
     """What is to be done with the files under ``reports``.
 
     A day's page loses the author's cards, a text's page the author's texts among its neighbours. Any other file that
-    shows one of them is to be deleted; the step that wrote it writes it again.
+    shows one of them is to be deleted; the step that wrote it writes it again. So is every draft that a killed step
+    has left: nobody reads it, and half a table cannot be looked into.
     """
     found, keys = Pages(), {key_of(one) for one in traces.text_ids}
+    found.deleted += drafts(settings.reports) if traces.text_ids else []
     for path in _files(settings.reports):
+        if path.name.startswith("."):
+            continue
         if path.parent.name == "texts" and path.stem in keys:
             found.deleted.append(path)
             continue
-        page = path.read_text("utf-8", "replace")
+        page = _read(path)
         rest, taken = forgetting.without(page, keys) if path.suffix == ".html" else (page, 0)
         if _shows(path, rest, traces):
             found.deleted.append(path)
         elif taken:
             found.rewritten[path] = rest
-    tables = settings.reports.rglob("*.parquet") if traces.text_ids else ()
+    tables = settings.reports.rglob("[!.]*.parquet") if traces.text_ids else ()
     found.deleted += [path for path in tables if traces.text_ids & set(_ids(path))]
     return found
+
+
+def drafts(folder: Path) -> list[Path]:
+    """Files not yet whole, which have another name until they are; after ``kill -9`` they stay."""
+    return [path for path in sorted(folder.rglob(".*")) if path.is_file()]
 
 
 def originals(settings: Settings, traces: Traces) -> tuple[list[Path], list[Path]]:
@@ -120,7 +129,7 @@ def artifacts(settings: Settings, classifiers: Sequence[Classifier], traces: Tra
     or does not give its files.
     """
     kept = _files(*([settings.mlflow] if settings.embedded_registry else []), settings.bundles)
-    found = [str(path) for path in kept if _shows(path, path.read_text("utf-8", "replace"), traces)]
+    found = [str(path) for path in kept if _shows(path, _read(path), traces)]
     for one in [] if settings.embedded_registry else classifiers:
         registry = Registry(settings, one.name, patience=patience)
         try:
@@ -137,8 +146,23 @@ def artifacts(settings: Settings, classifiers: Sequence[Classifier], traces: Tra
 
 def _files(*folders: Path) -> Iterator[Path]:
     for path in sorted(path for folder in folders for path in folder.rglob("*")):
-        if path.suffix in _READABLE and path.is_file() and path.stat().st_size <= _LARGEST:
+        if path.suffix in _READABLE and path.is_file() and _size(path) <= _LARGEST:
             yield path
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # a checkpoint may go at any moment
+        return 0
+
+
+def _read(path: Path) -> str:
+    """What stands in it; nothing where it has gone meanwhile."""
+    try:
+        return path.read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _shows(path: Path, page: str, traces: Traces) -> bool:

@@ -1,12 +1,14 @@
 """The signatures of wordings: made once, kept in the lake, and fetched when near-duplicates are looked for."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 
 from aufruf.data.duplicates import Alike
 from aufruf.data.identity import fold
 from aufruf.data.signatures import scheme, sign, signatures
+from aufruf.steps.buried import Buried
 from aufruf.store import Store
 
 _SHARD = 50_000  # wordings signed and written at a time: bounds memory, not texts
@@ -30,9 +32,15 @@ def alike(
         signed = sign(_folded(store, missing[start : start + _SHARD], version), threshold)
         fresh.append(signed)
         if keep:
-            store.add("signatures", signed)
+            store.add("signatures", signed, partial(_spared, store, Buried(store)))
     rows = pd.concat([known, *fresh], ignore_index=True)
     return Alike(signatures(rows, threshold), _Reader(store, version), threshold)
+
+
+def _spared(store: Store, buried: Buried, signed: pd.DataFrame) -> pd.DataFrame:
+    """The signatures of wordings that a text still has which nobody has forgotten by now."""
+    read = store.read("texts", {"group_id": signed["wording"].tolist()}, ["text_id", "group_id"])
+    return signed[signed["wording"].isin(buried.spared(read)["group_id"])]
 
 
 class _Reader:

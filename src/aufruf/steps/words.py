@@ -18,6 +18,7 @@ from aufruf.release.registry import Version
 from aufruf.reports import words as page
 from aufruf.settings import Settings
 from aufruf.steps import findings
+from aufruf.steps.buried import anew
 from aufruf.store import Store
 
 _SHOWN, _SHOWN_OF_PARTY, _EXAMPLES = 30, 10, 3
@@ -37,6 +38,7 @@ class _Named:
     call: bool
 
 
+@anew
 def write_words(
     settings: Settings, store: Store, classifier: Classifier, version: Version, predictor: Predictor
 ) -> Path:

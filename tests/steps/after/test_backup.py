@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import sys
 import tarfile
 import time
 from dataclasses import replace
@@ -16,6 +18,7 @@ from aufruf.cli import main
 from aufruf.errors import DataRefused, UsageError
 from aufruf.release.registry import CHAMPION, Registry
 from aufruf.settings import Settings
+from aufruf.stack import processes
 from aufruf.steps.backup import _outside, backup
 from aufruf.steps.restore import restore
 from aufruf.steps.score import score
@@ -207,6 +210,22 @@ def test_nothing_is_overwritten(after, tmp_path):
         restore(elsewhere(after, tmp_path / "new"), tmp_path / "b.tar")
     with pytest.raises(UsageError, match="nothing to keep"):
         backup(elsewhere(after, tmp_path / "none"), tmp_path / "c.tar")
+
+
+def test_nothing_is_restored_below_a_stack_that_runs(after, tmp_path):
+    """Its processes would write into what takes the place of the home that somebody has moved away."""
+    archive, new = tmp_path / "a.tar", tmp_path / "new"
+    backup(after.settings, archive)
+    env = {**os.environ, processes.MARK: "m", "AUFRUF_HOME": str(new)}
+    waiting = [sys.executable, "-c", "import time; time.sleep(60)"]
+    child = processes.start(waiting, env, tmp_path / "child.log", tmp_path)
+    try:
+        with pytest.raises(UsageError, match="a stack of this home is running"):
+            restore(elsewhere(after, new), archive)
+    finally:
+        child.kill()
+        child.wait()
+    assert restore(elsewhere(after, new), archive)["home"] == str(new)
 
 
 def test_the_commands_say_what_they_did(after, tmp_path, capfd, monkeypatch):

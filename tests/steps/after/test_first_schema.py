@@ -17,7 +17,7 @@ LATER = {  # what the first version did not know yet: tables, and columns of its
     "champions": None,
     "shifts": None,
     "quarantine": {"rescued_at"},
-    "annotations": {"seconds", "group_id", "why", "first"},
+    "annotations": {"seconds", "group_id", "why", "first", "first_file"},
     "explanations": {"way", "drawn", "scored", "certainty", "faithfulness", "unreliable"},
     "decisions": {"looks", "step", "decided_by"},
 }

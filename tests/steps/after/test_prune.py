@@ -4,12 +4,14 @@ import os
 import shutil
 import time
 from datetime import date, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from aufruf.cli import main
 from aufruf.errors import DataRefused
+from aufruf.model.studies import Studies
 from aufruf.phrases import installation
 from aufruf.release import artifacts, retention
 from aufruf.release.registry import CHAMPION, Registry
@@ -146,6 +148,53 @@ def test_work_folders_of_a_classifier_with_a_longer_name_stay(after):
         other.unlink()
     assert folder.name in prune(after.settings, rules)["checkpoints"]
     folder.rmdir()
+
+
+def test_work_folders_stay_while_a_training_may_go_on_in_one(after):
+    """Whoever trains holds a lease: nothing is said to go, and nothing goes; afterwards it does."""
+    folder, then = after.settings.runs / "call_to_action-train-old", time.time() - 8 * 86_400
+    folder.mkdir(parents=True)
+    os.utime(folder, (then, then))
+    rules = asking(after, runs=None, versions=None, tables=None)
+    release = Studies(after.settings.studies).leases.take("train-call_to_action")
+    assert prune(after.settings, rules)["checkpoints"] == prune(after.settings, rules, yes=True)["checkpoints"] == []
+    assert folder.is_dir()
+    release()
+    assert prune(after.settings, rules, yes=True)["checkpoints"] == [folder.name]
+    assert not folder.exists()
+
+
+def test_a_checkpoint_that_rotates_meanwhile_stops_nothing(after, monkeypatch):
+    """A file that is listed, and gone when it is looked at: its folder is in use, and stays."""
+    folder, then = after.settings.runs / "call_to_action-train-new", time.time() - 8 * 86_400
+    folder.mkdir(parents=True)
+    (folder / "checkpoint").write_bytes(b"0")
+    os.utime(folder / "checkpoint", (then, then))
+    os.utime(folder, (then, then))
+    real = Path.rglob
+
+    def listed(self, pattern):
+        found = list(real(self, pattern))
+        if self == folder:
+            (folder / "checkpoint").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "rglob", listed)
+    assert prune(after.settings, asking(after, runs=None, versions=None, tables=None), yes=True)["checkpoints"] == []
+    assert folder.is_dir()
+
+
+def test_drafts_that_killed_steps_have_left_go_after_a_day(after):
+    """Also where nothing is too old yet; one that somebody may be writing stays."""
+    folder, then = after.settings.reports / after.classifier.name, time.time() - 86_401
+    left = folder / "queue" / ".tasks.json.4711"
+    left.parent.mkdir(exist_ok=True)
+    for path in (left, folder / ".index.html.x7k2"):
+        path.write_text("0" * 100, "utf-8")
+    os.utime(left, (then, then))
+    rules = asking(after, checkpoints=None, runs=None, versions=None, tables=None)
+    assert prune(after.settings, rules, yes=True)["report_files"] == ["queue/.tasks.json.4711"]
+    assert [path.name for path in folder.rglob(".*")] == [".index.html.x7k2"]
 
 
 def test_old_days_of_reports_go_from_the_index_too(after):
