@@ -124,7 +124,7 @@ def test_a_server_stopped_in_the_middle_of_a_training(home, mlflow_server, outag
     assert {"best_value", "threshold", "truncated_texts", "system/cpu_utilization_percentage"} <= data.metrics.keys()
     assert data.params["epochs"] == "3"
     assert data.tags["aufruf.manifest"] == Registry(served, "call_to_action").get("1").manifest
-    assert {one.dataset.name for one in run.inputs.dataset_inputs} == {"splits", "labels", "texts"}
+    assert {one.dataset.name for one in run.inputs.dataset_inputs} == {"splits", "labels", "texts", "annotations"}
     drawn = {one.path for one in client.list_artifacts(run.info.run_id, "figures")}
     assert drawn == {"figures/learning_curves.png", "figures/validation_confusion.png"}
     kept = json.loads(Path(client.download_artifacts(run.info.run_id, "environment.json")).read_text())

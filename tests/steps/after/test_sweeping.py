@@ -99,7 +99,7 @@ def test_the_sweep_s_run_says_what_was_found(after):
         *tracker.client.list_artifacts(run.info.run_id, "figures"),
     ]
     assert {"trials.json", "figures/parallel_coordinates.png"} <= {one.path for one in listed}
-    assert {data.dataset.name for data in run.inputs.dataset_inputs} == {"splits", "labels", "texts"}
+    assert {data.dataset.name for data in run.inputs.dataset_inputs} == {"splits", "labels", "texts", "annotations"}
     assert run.data.tags["best.learning_rate"] == str(found["best"]["learning_rate"])
     assert run.data.metrics["trials"] == 3
 
