@@ -288,9 +288,8 @@ def day_with():
             for one in (HERS[0], OTHERS[0])
         ]
         model = pages.ModelCard("1", "run", None, "tiny", None, {}, {}, 0, 0.5, NOW, 256)
-        day = pages.DayReport(
-            "call_to_action", "call", date(2025, 2, 17), NOW, model, None, 2, 2, 2, 0, {}, [], found, 2, []
-        )
+        on = date(2025, 2, 17)
+        day = pages.DayReport("call_to_action", "call", on, NOW, model, None, 2, 2, on, 2, 0, {}, [], found, 2, [])
         return pages.write(folder, day)
 
     return write
