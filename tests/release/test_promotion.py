@@ -9,8 +9,8 @@ import pytest
 from aufruf.release.promotion import Evidence, Rule, behaviour_of, enough, judge, looks, sentence, slices_of, step
 
 AUTO = Rule(margin=0.02, beat_baseline=True, mode="auto")
-FIRST = Evidence("f1", "1", None, 0.80, None, 0.70, None)
-BETTER = Evidence("f1", "9", "7", 0.85, 0.80, 0.70, (0.05, 0.01, 0.09))
+FIRST = Evidence("f1", "1", None, 0.80, 0.70, None)
+BETTER = Evidence("f1", "9", "7", 0.85, 0.70, (0.05, 0.01, 0.09))
 FLOORS = replace(AUTO, floors={"party=X": 0.4}, behaviour={"negation": 0.8})
 EACH = replace(AUTO, floors={"party=*": 0.2, "party=X": 0.1})
 
