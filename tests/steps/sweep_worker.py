@@ -82,7 +82,8 @@ def arm(place):
     if place == "before telling":
         TrialRun.end = lambda self, *a: (end(self, *a), die())
     if place == "after telling":
-        shutil.rmtree = lambda *a, **k: die()
+        rmtree = shutil.rmtree
+        shutil.rmtree = lambda path, **k: die() if Path(path).name.startswith("trial-") else rmtree(path, **k)
 
 
 def side_by_side(job, places):

@@ -183,7 +183,7 @@ def test_a_zombie_that_finishes_after_its_replacement_changes_nothing(scored_hom
     """A worker that stalls before it publishes, and comes back when another has done everything, adds no row."""
     publish, stalled = Store.add, []
 
-    def stalling(self, table, rows):
+    def stalling(self, table, rows, allowed=None):
         if table == "predictions" and not stalled:
             stalled.append(len(rows))
             assert step.score(scored_home, classifier)["scored"] == TEXTS
@@ -204,7 +204,7 @@ def test_a_champion_that_changes_meanwhile_starts_the_next_run(scored_home, clas
     """The alias moves in the middle of a run: the run ends with the version it began with, and says who comes next."""
     publish, registry = Store.add, Registry(scored_home, "call_to_action")
 
-    def moving(self, table, rows):
+    def moving(self, table, rows, allowed=None):
         registry.point(CHAMPION, "2")
         return publish(self, table, rows)
 

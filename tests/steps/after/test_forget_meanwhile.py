@@ -105,7 +105,7 @@ def test_no_signature_comes_back(after, once):
     assert not set(after.store.read("signatures")["wording"]) & set(texts["group_id"])
 
 
-@pytest.mark.parametrize(("place", "name"), [(reporting.pages, "write"), (reporting.findings, "said")])
+@pytest.mark.parametrize(("place", "name"), [(reporting.pages, "write"), (reporting.findings, "of")])
 def test_a_report_under_way_shows_nothing_in_the_end(after, once, place, name):
     """Neither one that has read the texts already, nor one that is about to read them."""
     after.posts(*HERS)
