@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aufruf.release.trials import SweepRuns
+from aufruf.release.trials import Setting, SweepRuns
 
 PARAMS = {"epochs": 2}
 
@@ -107,3 +107,20 @@ def test_what_is_left_open_by_other_studies_is_ended(tracker, tmp_path: Path):
     found = tracker.find("")
     assert {run.data.tags["aufruf.study"] for run in found if run.info.status == "KILLED"} == {"dead"}
     assert sum(run.info.status == "RUNNING" for run in found) == 4
+
+
+def test_a_trial_says_all_that_it_is_made_of(tracker, tmp_path):
+    """Its run has the whole recipe, the sweep's tags, the machine, and how each of its trainings went."""
+    runs = SweepRuns(
+        tracker, "study", Setting({"aufruf.git_commit": "c0ffee"}, {"batch_size": 16, "seed": "1, 2"}, "cpu")
+    )
+    runs.begin(None, {"trials": 1})
+    trial = runs.trial(0, PARAMS, tmp_path / "0")
+    for seed in (1, 2):
+        trial.trained(seed, {"truncated_texts": 3.0}, b"drawn")
+    trial.end("FINISHED", 0.5)
+    [run] = tracker.find("tags.`aufruf.step` = 'trial'")
+    assert run.data.params == {"batch_size": "16", "seed": "1, 2", "epochs": "2"}
+    assert (run.data.tags["aufruf.git_commit"], run.data.metrics["truncated_texts"]) == ("c0ffee", 3.0)
+    files = {one.path for folder in (None, "figures") for one in tracker.client.list_artifacts(run.info.run_id, folder)}
+    assert {"environment.json", "figures/learning_curves.png", "figures/learning_curves_seed_2.png"} <= files
