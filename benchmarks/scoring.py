@@ -18,9 +18,10 @@ import torch
 from aufruf.model.predictor import Predictor
 from benchmarks import material, products
 
-_BATCHES = (1, 8, 32)
+_GPU = torch.cuda.is_available()
+_BATCHES = (32, 128, 512) if _GPU else (1, 8, 32)
 _ROUNDS = 3
-_CHUNK = 100  # texts of the notebook's one padded batch: all at once do not fit into memory
+_CHUNK = 1000 if _GPU else 100  # texts of the notebook's one padded batch: all at once do not fit into memory
 _SHAPES = ((2048, 1), (2048, 4))  # tokens, and how many times wider than the hidden size a layer's product is
 
 
@@ -39,11 +40,12 @@ def main(count: int = 200, only: Sequence[str] = ()) -> None:
 
     folder, predictor = material.loaded()
     saved = material.as_saved(folder)
-    device = 0 if torch.cuda.is_available() else -1
+    device = 0 if _GPU else -1
     pipe: Any = pipeline("text-classification", model=str(folder), tokenizer=str(folder), top_k=None, device=device)
-    bf16 = predictor.device.bf16
-    peak = _peak(predictor, torch.bfloat16 if bf16 else torch.float32)
-    print(f"scoring: {predictor.device.name}, {torch.get_num_threads()} threads, {'bf16' if bf16 else 'fp32'}")
+    precision = predictor.device.precision
+    kind = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    peak = products.peak(kind) if _GPU else _peak(predictor, kind)
+    print(f"scoring: {predictor.device.name}, {torch.get_num_threads()} threads, {precision}")
     sources = {
         "sample": material.sample_texts()[:count],
         "tweets": material.tweets(count),
@@ -73,7 +75,7 @@ def _tell(name: str, texts: Sequence[str], predictor: Predictor, found: dict[str
         f"{flops / ours.processor / peak:.0%}"
     )
     at_work = products.measured(lambda: predictor.positives(texts))
-    cores = 1 if torch.cuda.is_available() else torch.get_num_threads()
+    cores = 1 if _GPU else torch.get_num_threads()
     rate = _flops(predictor.model, lengths, attention=False) / at_work.seconds / cores
     print(
         f"  while products run: {rate / 1e9:.0f} GFLOP/s useful, {rate / peak:.0%} of that; they are "
@@ -95,24 +97,17 @@ def _raced(ways: dict[str, Callable[[], Any]]) -> dict[str, Timed]:
     found: dict[str, Timed] = {}
     for _ in range(_ROUNDS):
         for name, way in ways.items():
-            clock, processor = time.perf_counter(), _processor()
+            clock, processor = time.perf_counter(), products.clock()
             answer = way()
-            spent = Timed(time.perf_counter() - clock, _processor() - processor, answer)
+            spent = Timed(time.perf_counter() - clock, products.clock() - processor, answer)
             known = found.get(name, spent)
             found[name] = Timed(min(spent.clock, known.clock), min(spent.processor, known.processor), answer)
     return found
 
 
-def _processor() -> float:
-    """Seconds that this process has computed; on a GPU, when what it was told is done."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
-
-
 def _pipeline(pipe: Any, texts: Sequence[str], size: int) -> Any:
-    said = pipe(list(texts), batch_size=size, truncation=True, max_length=256)
+    with products.others():
+        said = pipe(list(texts), batch_size=size, truncation=True, max_length=256)
     return np.array([next(one["score"] for one in row if one["label"] == "call") for row in said])
 
 
@@ -122,7 +117,7 @@ def _padded(saved: Any, predictor: Predictor, texts: Sequence[str]) -> Any:
     whole = inner(list(texts), padding=True, truncation=True, max_length=256, return_tensors="pt")
     for at in range(0, len(texts), _CHUNK):
         part = {key: value[at : at + _CHUNK].to(predictor.device.kind) for key, value in whole.items()}
-        with torch.no_grad():
+        with torch.no_grad(), products.others():
             logits = saved(**part).logits.double().cpu()
         found.append(torch.softmax(logits, dim=1)[:, predictor.positive].numpy())
     return np.concatenate(found)
@@ -145,10 +140,10 @@ def _peak(predictor: Predictor, kind: torch.dtype) -> float:
         left = torch.randn(tokens, hidden).to(predictor.device.kind, kind)
         right = torch.randn(hidden * times, hidden).to(predictor.device.kind, kind)
         for _ in range(20):
-            start = _processor()
+            start = products.clock()
             for _ in range(5):
                 torch.nn.functional.linear(left, right)
-            spent = _processor() - start
+            spent = products.clock() - start
             best = max(best, 5 * 2 * tokens * hidden**2 * times / spent)
     return best
 

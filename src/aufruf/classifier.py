@@ -121,7 +121,7 @@ class Gate(Section):
 class Scoring(Section):
     threshold: Literal["tuned"] | Share = "tuned"  # tuned on validation for the F1 of the positive
     abstain_band: Share = 0.1  # half width around the threshold in which a prediction is not "confident"
-    tokens_per_batch: Count = 2048  # padded tokens of a batch: bounds memory, not texts
+    tokens_per_batch: Count | None = None  # padded tokens of a batch: bounds memory, not texts; None: by the device
     shard_size: Count = 20_000  # texts read, scored and published at a time
     window_days: Count | None = None  # of what others have scored, a new champion scores the newest days; None: all
 

@@ -95,9 +95,36 @@ def test_the_next_batch_is_begun_before_answers_are_fetched(predictor, texts, mo
     done: list[str] = []
     for name in ("_begun", "_fetched"):
         inner = getattr(predictor, name)
-        monkeypatch.setattr(predictor, name, lambda x, inner=inner, name=name: (done.append(name), inner(x))[1])
+        monkeypatch.setattr(predictor, name, lambda *x, inner=inner, name=name: (done.append(name), inner(*x))[1])
     monkeypatch.setattr(predictor, "tokens_per_batch", 128)
     assert np.isfinite(predictor.positives(texts)).all()
     batches = done.count("_begun")
     assert batches > 3
     assert done == ["_begun", *["_begun", "_fetched"] * (batches - 1), "_fetched"]
+
+
+def test_a_gpu_computes_while_texts_become_tokens(predictor, texts, monkeypatch):
+    """The parts are all the texts in their order, each with the tokens that it has alone; a CPU makes one part."""
+    whole = predictor.tokenizer(texts).ids
+    assert list(predictor._tokens(texts)) == [(0, whole)]
+    monkeypatch.setattr(predictor, "device", Device("cuda", "x", True, True))
+    monkeypatch.setattr("aufruf.model.predictor._AHEAD", 10)
+    parts = list(predictor._tokens(texts))
+    assert [first for first, _ in parts] == list(range(0, len(texts), 10))
+    assert [ids for _, part in parts for ids in part] == whole
+
+
+def test_parts_of_the_texts_are_put_together_in_their_places(predictor, texts, monkeypatch):
+    """However many parts: a row a text, in its place, and the same in one part; equal texts may stand in several."""
+    texts = [*texts, *texts[:7]]
+    whole, parts = predictor.positives(texts), []
+    inner = predictor.tokenizer
+
+    def cut(texts):
+        for first in range(0, len(texts), 10):
+            parts.append(first)
+            yield first, inner(texts[first : first + 10]).ids
+
+    monkeypatch.setattr(predictor, "_tokens", cut)
+    assert predictor.positives(texts) == pytest.approx(whole, abs=1e-6)
+    assert parts == list(range(0, len(texts), 10))

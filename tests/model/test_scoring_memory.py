@@ -22,10 +22,9 @@ class Short:
 
 
 @pytest.fixture
-def exact(sealed):
-    found = Predictor.load(*sealed)
-    found.device = Device("cpu", "fp32", False)
-    return found
+def exact(sealed, monkeypatch):
+    monkeypatch.setattr("aufruf.model.device.find", lambda: Device("cpu", "fp32", False))
+    return Predictor.load(*sealed)
 
 
 @pytest.fixture
@@ -88,3 +87,28 @@ def test_a_text_that_is_there_a_hundred_times_is_read_once(exact):
     assert len(found) == 101
     assert (found[:100] == found[0]).all()
     assert found[100, 1] != found[0, 1]
+
+
+def test_what_is_too_large_for_fp16_is_asked_again_in_fp32(exact, texts):
+    """A layer whose numbers go beyond 65,504 refuses no text; its neighbours in the batch are asked once."""
+    whole = exact.probabilities(texts)
+    exact.device = Device("cpu", "fp16", True, True)
+    layer, rows = exact.model.base_model.encoder.layer[0].intermediate, []
+    layer.dense = Large(layer.dense)
+    exact.model.register_forward_pre_hook(lambda _, __, batch: rows.append(len(batch["input_ids"])), with_kwargs=True)
+    found = exact.score([*texts, "gestern war es heiß"])
+    assert found.refused == {}
+    assert found.probabilities[:-1] == pytest.approx(whole, abs=1e-2)
+    assert len(set(map(tuple, exact.tokenizer(texts).ids))) < sum(rows) < 2 * len(texts)
+
+
+class Large(torch.nn.Module):
+    """A layer whose numbers are beyond fp16 in batches of more than fifteen texts, and then as they were."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        times = 1e7 if len(x) > 15 else 1.0
+        return self.inner(x) * times / times

@@ -46,7 +46,7 @@ def keep(folder: Path, predictor: Predictor) -> None:
     kept = [*(int(ordered[at]) for at in np.unique(places)), *(int(at) for at in sound if at >= len(_texts()))]
     said, names = predictor.said(odds), predictor.card.labels
     rows = [Canary(texts[at], said[at], dict(zip(names, map(float, odds[at]), strict=True))) for at in kept]
-    written = {"precision": "bf16" if predictor.device.bf16 else "fp32", "canaries": [asdict(one) for one in rows]}
+    written = {"precision": predictor.device.precision, "canaries": [asdict(one) for one in rows]}
     (folder / NAME).write_text(json.dumps(written, indent=1, ensure_ascii=False), encoding="utf-8")
 
 

@@ -1,7 +1,9 @@
 """Probabilities for any number of texts: sorted by length, batches filled to a token budget, half precision if real."""
 
 import logging
+import operator
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -18,6 +20,7 @@ from aufruf.model.tokenization import Tokenizer
 Floats = npt.NDArray[np.float64]
 log = logging.getLogger(__name__)
 _ALIKE = 0.9  # of the longest text's length, from which texts share a batch
+_AHEAD = 4096  # texts put into tokens while a GPU computes those before
 _SMALL = 8  # part of the budget from which a batch is worth its while whatever else it could hold
 NO_NUMBER = "the model's output is not a number"
 NO_ROOM = "the text alone does not fit into the memory of the device"
@@ -34,16 +37,19 @@ class Scored:
 class Predictor:
     """A fine-tuned model with its labels and threshold."""
 
-    def __init__(self, model: Any, tokenizer: Tokenizer, card: bundle.Card, tokens_per_batch: int) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Tokenizer, card: bundle.Card, tokens_per_batch: int | None = None
+    ) -> None:
         self.device = device.find()
         model = model.to(self.device.kind).eval()
         self.model = packed(model) if self.device.kind == "cpu" and self.device.bf16 else model
-        self.tokenizer, self.card, self.tokens_per_batch = tokenizer, card, tokens_per_batch
+        self.tokenizer, self.card = tokenizer, card
+        self.tokens_per_batch = tokens_per_batch or self.device.tokens_per_batch
         self.positive = tuple(card.labels).index(card.positive)
 
     @classmethod
-    def load(cls, folder: Path, manifest_digest: str | None = None, tokens_per_batch: int = 2048) -> "Predictor":
-        """Verify and load a bundle. Raises BundleRefused."""
+    def load(cls, folder: Path, manifest_digest: str | None = None, tokens_per_batch: int | None = None) -> "Predictor":
+        """Verify and load a bundle; ``tokens_per_batch`` None: as suits the device. Raises BundleRefused."""
         from transformers import AutoModelForSequenceClassification
 
         card = bundle.verify(folder, manifest_digest)
@@ -60,10 +66,9 @@ class Predictor:
         number of texts after each batch. Texts of the same tokens are scored once.
         """
         out, refused = np.full((len(texts), len(self.card.labels)), np.nan), dict[int, str]()
-        ids = self.tokenizer(texts).ids
-        alike = _alike(ids)
-        with torch.inference_mode(), self.device.autocast():
-            for batch, rows in self._rows([ids[places[0]] for places in alike]):
+        for first, ids in self._tokens(texts):
+            alike = [[first + at for at in places] for places in _alike(ids)]
+            for batch, rows in self._answers([ids[places[0] - first] for places in alike]):
                 for one, row in zip(batch, rows, strict=True):
                     if row is None or not np.isfinite(row).all():
                         refused |= dict.fromkeys(alike[one], NO_ROOM if row is None else NO_NUMBER)
@@ -90,6 +95,27 @@ class Predictor:
         """The names of the labels that each text is given: one, or any number if the model gives several."""
         return [list(compress(self.card.labels, row)) for row in self.decide(probabilities)]
 
+    def _tokens(self, texts: Sequence[str]) -> Iterator[tuple[int, list[list[int]]]]:
+        """Parts of the texts: where each begins, and its token ids. While a GPU computes, the next part is made."""
+        if self.device.kind == "cpu":
+            yield 0, self.tokenizer(texts).ids
+            return
+        parts = {first: texts[first : first + _AHEAD] for first in range(0, len(texts), _AHEAD)}
+        with ThreadPoolExecutor(1) as pool:
+            made = {first: pool.submit(self.tokenizer, part) for first, part in parts.items()}
+            for first in parts:
+                yield first, made.pop(first).result().ids
+
+    def _answers(self, ids: Sequence[list[int]]) -> Iterator[tuple[list[int], list[Floats | None]]]:
+        """As ``_rows``; rows that are too large for fp16 are asked again in fp32."""
+        again: list[int] = []
+        for batch, rows in self._rows(ids):
+            kept = [row is None or bool(np.isfinite(row).all()) or not self.device.fp16 for row in rows]
+            again += compress(batch, map(operator.not_, kept))
+            yield list(compress(batch, kept)), list(compress(rows, kept))
+        for batch, rows in self._rows([ids[at] for at in again], half=False):
+            yield [again[at] for at in batch], rows
+
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Positions, longest texts first, so that a batch that does not fit in memory fails at once.
 
@@ -107,7 +133,7 @@ class Predictor:
         if batch:
             yield batch
 
-    def _rows(self, ids: Sequence[list[int]]) -> Iterator[tuple[list[int], list[Floats | None]]]:
+    def _rows(self, ids: Sequence[list[int]], half: bool = True) -> Iterator[tuple[list[int], list[Floats | None]]]:
         """Batch by batch the places of texts and their probabilities, (labels,); None of one that has no room alone.
 
         A GPU is given the next batch before the answers of the last are fetched, so that it never waits for padding or
@@ -116,7 +142,7 @@ class Predictor:
         ahead: tuple[list[int], torch.Tensor] | None = None
         for batch in self._batches([len(row) for row in ids]):
             rows = [ids[at] for at in batch]
-            logits = self._begun(rows)
+            logits = self._begun(rows, half)
             if ahead:
                 yield ahead[0], self._fetched(ahead[1])
             ahead = None if logits is None else (batch, logits)
@@ -127,15 +153,16 @@ class Predictor:
                 continue
             self.tokens_per_batch = max(1, min(self.tokens_per_batch, len(rows) * len(rows[0])) // 2)
             log.warning("The memory of the device is full: batches now have at most %d tokens.", self.tokens_per_batch)
-            for part, answers in self._rows(rows):
+            for part, answers in self._rows(rows, half):
                 yield [batch[at] for at in part], answers
         if ahead:
             yield ahead[0], self._fetched(ahead[1])
 
-    def _begun(self, rows: list[list[int]]) -> torch.Tensor | None:
+    def _begun(self, rows: list[list[int]], half: bool) -> torch.Tensor | None:
         """The logits of each row of token ids, as the device computes them; None for want of memory."""
         try:
-            return self.model(**self._padded(rows)).logits
+            with torch.inference_mode(), self.device.autocast(half):
+                return self.model(**self._padded(rows)).logits
         except torch.OutOfMemoryError:
             pass  # what the failure holds on to must be gone before the memory can be
         if self.device.kind == "cuda":
@@ -146,7 +173,7 @@ class Predictor:
         return list(evaluation.probabilities_of(logits.double().cpu().numpy(), self.card.multi_label))
 
     def _padded(self, rows: list[list[int]]) -> dict[str, torch.Tensor]:
-        width = max(len(ids) for ids in rows)
+        width = self.device.width(max(len(ids) for ids in rows))
         ids = np.full((len(rows), width), self.tokenizer.pad_id, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         for i, row in enumerate(rows):

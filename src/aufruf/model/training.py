@@ -66,17 +66,17 @@ def fine_tune(
     tokenizer = Tokenizer(encoder.folder, recipe.max_tokens, recipe.truncation)
     tokens = [tokenizer(part.texts) for part in (train, validation)]
     always = [tokenizer.pad_id, *range(unread(encoder.folder))]  # where positions hang on the padding's id it keeps it
-    words = Vocabulary(chain.from_iterable(part.ids for part in tokens), always)
+    words, where = Vocabulary(chain.from_iterable(part.ids for part in tokens), always), device.find()
     job = _Job(
         encoder=encoder,
         labels=labels,
         recipe=recipe,
         folder=folder / "checkpoints",
         mark=mark if resumable else "",
-        where=device.find(),
+        where=where,
         words=words,
         rows=[_dataset(words, part.ids, of) for part, of in zip(tokens, (train, validation), strict=True)],
-        collate=_collator(words.place(tokenizer.pad_id)),
+        collate=_collator(words.place(tokenizer.pad_id), where.width),
         metrics=trainer_metrics(positive, train.several),
         loss=weighted(recipe, train),
         several=train.several,
@@ -162,7 +162,8 @@ def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int) -> tuple[An
         callbacks=[watch.callback()],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=str(known) if known else None)
+    with job.where.repeatable():
+        trainer.train(resume_from_checkpoint=str(known) if known else None)
     return trainer, watch
 
 
@@ -225,11 +226,11 @@ def _dataset(words: Vocabulary, ids: Sequence[Sequence[int]], examples: Examples
     )
 
 
-def _collator(pad: int) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+def _collator(pad: int, width: Callable[[int], int]) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
     """Pads to the longest text of the batch, not of the data."""
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        longest = max(len(row["input_ids"]) for row in rows)
+        longest = width(max(len(row["input_ids"]) for row in rows))
         ids = torch.full((len(rows), longest), pad)
         mask = torch.zeros((len(rows), longest), dtype=torch.long)
         for i, row in enumerate(rows):
@@ -253,10 +254,9 @@ def _mark(
     validation: Examples,
 ) -> str:
     rows = [(part.text_ids, part.texts, part.targets, part.several) for part in (train, validation)]
-    of = (str(encoder.folder), encoder.name, encoder.revision)
     where = device.find()
     return resume.mark(
-        encoder=of,
+        encoder=(str(encoder.folder), encoder.name, encoder.revision),
         labels=labels,
         positive=positive,
         recipe=recipe.as_dict(),
