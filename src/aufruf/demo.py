@@ -85,6 +85,7 @@ def _drop_sample(settings: Settings) -> list[str]:
     They appear together, each by a rename, so that every annotator's votes are there when labels are decided.
     """
     from aufruf.sample import write_sample
+    from aufruf.steps.ingest import ingest
 
     inboxes = {"annotations": settings.inbox_annotations, "posts": settings.inbox_posts}
     with tempfile.TemporaryDirectory(dir=settings.home, prefix=".sample-") as folder:
@@ -94,6 +95,7 @@ def _drop_sample(settings: Settings) -> list[str]:
             if inbox and not _ingested(settings, file):
                 places[file] = inbox / file.name
         if places:
+            ingest(settings, (), [], authors=Path(folder) / "authors.csv")  # no inbox takes it; shares by party need it
             settings.sampled.touch()
         for file, place in places.items():
             file.replace(place)  # one file system: the folder is under the same home

@@ -11,6 +11,7 @@ from aufruf.errors import StackError
 from aufruf.settings import Settings
 from aufruf.stack import follow
 from aufruf.stack.follow import Follow
+from aufruf.store import Store
 
 LATER = "2999-01-01T00:0{}:00Z"  # runs that ended before somebody looks are of no interest
 
@@ -148,7 +149,10 @@ def test_other_dags_are_none_of_its_business() -> None:
 
 
 def test_the_sample_is_dropped_once(tmp_path: Path) -> None:
-    """The files reach their inboxes whole, and none again once they were ingested; a mark says that they are there."""
+    """The files reach their inboxes whole, and none again once they were ingested; a mark says that they are there.
+
+    The table of authors, which no inbox takes, is in the lake before: shares by party need it.
+    """
     settings = Settings.load(home=tmp_path, env={})
     for folder in (settings.inbox_annotations, settings.inbox_posts, settings.raw):
         folder.mkdir(parents=True)
@@ -161,7 +165,8 @@ def test_the_sample_is_dropped_once(tmp_path: Path) -> None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         path.rename(settings.raw / f"{digest}{path.suffix}")
     assert demo._drop_sample(settings) == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "inbox", "raw"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "inbox", "lake", "raw"]
+    assert Store(settings.lake).read("authors")["party"].nunique() > 3
 
 
 def test_the_summary_says_what_a_person_wants_to_know() -> None:
