@@ -41,7 +41,8 @@ def choose(store: Store, classifier: Classifier, version: str, threshold: float)
     """
     policy, last = classifier.explain, findings.last(store, classifier, version)
     new = findings.posts(classifier, version, last[0] if last else None)
-    calls = findings.surest(store, classifier, new, None if policy.calls == "all" else policy.calls)
+    counted, most = findings.counts(store, classifier, new), None if policy.calls == "all" else policy.calls
+    calls = findings.surest(store, classifier, new, counted, most)
     nearest = f"abs(probability - {_number(threshold)}), {findings.SUREST}"
     rest = findings.first(store, classifier, new, nearest, policy.uncertain + len(calls))
     uncertain = dict([one for one in rest.items() if one[0] not in calls][: policy.uncertain])

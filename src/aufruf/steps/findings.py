@@ -82,9 +82,9 @@ def counts(store: Store, classifier: Classifier, those: str) -> Counts:
     )
 
 
-def surest(store: Store, classifier: Classifier, those: str, most: int | None) -> dict[str, float]:
-    """The surest calls among the texts of ``posts``, all of them for None, and their probabilities."""
-    labels = ", ".join(map(quoted, counts(store, classifier, those).labels))
+def surest(store: Store, classifier: Classifier, those: str, of: Counts, most: int | None) -> dict[str, float]:
+    """The surest calls among the texts of ``posts``, counted before; all of them for None. And their probabilities."""
+    labels = ", ".join(map(quoted, of.labels))
     return first(store, classifier, f"{those} and p.label in ({labels})", SUREST, most) if labels else {}
 
 

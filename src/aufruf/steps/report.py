@@ -100,7 +100,8 @@ def gather(store: Store, classifier: Classifier, version: str) -> Told:
     posts, last = findings.posts(classifier, version), findings.last(store, classifier, version)
     latest = findings.posts(classifier, version, last[0] if last else None)
     explained = findings.explanations(store, classifier, version)
-    surest = findings.surest(store, classifier, latest, classifier.report.shown)
+    new = findings.counts(store, classifier, latest)
+    surest = findings.surest(store, classifier, latest, new, classifier.report.shown)
     rows = findings.of(store, classifier, version, sorted({*surest, *explained}))
     mine = {"classifier": classifier.name, "text_id": rows["text_id"].tolist()}
     rows = rows[~rows["text_id"].isin(store.read("splits", mine, ["text_id"])["text_id"])]
@@ -108,7 +109,7 @@ def gather(store: Store, classifier: Classifier, version: str) -> Told:
     calls, doubted = corpus.calls(rows["label"], classifier), mismatches(store, classifier, version)
     return Told(
         whole=findings.counts(store, classifier, posts),
-        new=findings.counts(store, classifier, latest),
+        new=new,
         last=last[1] if last else None,
         counted=_counted(store, classifier, posts),
         explained=explained,
