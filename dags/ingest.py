@@ -17,7 +17,7 @@ from airflow.sdk import DAG, TaskGroup
 from aufruf.settings import Settings
 from aufruf_airflow import assets
 from aufruf_airflow.classifiers import working
-from aufruf_airflow.task import common, fail, skip, step, take, tell, told
+from aufruf_airflow.task import common, counted, fail, skip, step, take, tell, told
 
 with DAG("ingest", schedule=[assets.inbox(Settings.load())], **common(__doc__)):
 
@@ -37,7 +37,7 @@ with DAG("ingest", schedule=[assets.inbox(Settings.load())], **common(__doc__)):
         """Decide one label per text from its votes; a text that reads otherwise than it did loses its label."""
         result = take("label", name) if any(news.values()) else skip("Nothing is new.")
         tell(ti, "label", result if news["annotations"] or news["again"] else {})  # no news of held-out votes else
-        return result if result["changed"] else skip("No label is new.")
+        return counted(result) if result["changed"] else skip("No label is new.")
 
     @step(outlets=[assets.POSTS])
     def posts(news):

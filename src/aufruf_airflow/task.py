@@ -125,10 +125,15 @@ def take(verb: str, name: str, params: dict[str, Any] | None = None, **more: Any
     step, _, part = verb.partition(".")
     module = importlib.import_module(f"aufruf.steps.{step}")
     result = getattr(module, part or step)(settings, classifier, **more)
-    log.info("%s: %s", verb, result)
+    log.info("%s: %s", verb, counted(result))
     if "verdict" in result:
         notify.decided(name, result)
     return result
+
+
+def counted(result: dict[str, Any]) -> dict[str, Any]:
+    """A result without its lists and tables, which may name people: for logs and XCom, which more may see."""
+    return {key: value for key, value in result.items() if not isinstance(value, dict | list)}
 
 
 def _spoken(function: Callable[..., Any], waits: bool) -> Callable[..., Any]:

@@ -43,6 +43,8 @@ def test_votes_held_out_fail_visibly_and_the_other_labels_are_announced(airflow:
     assert states["label.call_to_action"] == "success", logged
     assert states["refusals"] == "failed", logged
     assert "Annotator '66' agrees least with the others" in logged
+    assert "'labels': 30" in logged
+    assert "by_annotator" not in logged, "who annotates is not for everybody who may see a run"
     _export(inbox / "mallory2.json", 66, wrong, range(29, -1, -1))
     _export(inbox / "oscar.json", 67, wrong, range(30))
     states, logged = airflow.run(site, "ingest", "2026-09-02")
