@@ -134,6 +134,15 @@ def test_a_pool_that_is_there_is_left_as_it_is(
     assert [command[1] for command in started(answer) if command[0] == "pools"].count("import") == imports
 
 
+def test_a_machine_with_several_gpus_says_so(
+    started: Callable[[str], list[list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AUFRUF_GPU_SLOTS gives the pool as many slots, whatever it had."""
+    assert ["pools", "set"] not in [command[:2] for command in started("true")]
+    monkeypatch.setenv("AUFRUF_GPU_SLOTS", "2")
+    assert [command[:4] for command in started("true") if command[1] == "set"] == [["pools", "set", "gpu", "2"]]
+
+
 def test_a_setup_that_does_not_end_is_said(
     started: Callable[[str], list[list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

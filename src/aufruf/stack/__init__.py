@@ -7,6 +7,7 @@ what runs: per component its keeper's pid and start time.
 import contextlib
 import fcntl
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -124,6 +125,8 @@ class _Start:
         self._setup("db", "migrate")
         if self._ran("pools", "get", "gpu") != 0:  # whoever gave the pool more slots keeps them
             self._setup("pools", "import", str(self.site.pools))
+        if slots := os.environ.get("AUFRUF_GPU_SLOTS"):
+            self._setup("pools", "set", "gpu", slots, environment.GPU_POOL)
         for name, arguments in _AIRFLOW.items():
             self._start(name, ["airflow", *arguments], self.airflow_env)
         self._wait()

@@ -14,9 +14,7 @@ from urllib.parse import urlparse
 from aufruf.errors import AufrufError, StackError
 from aufruf.settings import Settings
 from aufruf.stack import webhook
-from aufruf.stack.environment import Site
-
-GPU_POOL = "Steps that train or run a model at once: as many as there are workers on the queue gpu."
+from aufruf.stack.environment import GPU_POOL, Site
 
 
 def prepare(settings: Settings, env: Mapping[str, str] = os.environ) -> None:

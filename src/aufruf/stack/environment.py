@@ -16,6 +16,7 @@ HOST = "127.0.0.1"
 USER = "admin"
 _TOLD = ("AIRFLOW_CONN_", "AIRFLOW_VAR_")  # connections and variables of the user's own: a mail server, a token
 _BUSY = 60  # seconds that a writer waits for another; after sqlite3's own 5 s a busy scheduler had given up and ended
+GPU_POOL = "Steps that train or run a model at once: as many as there are GPUs, or workers on the queue gpu."
 
 
 class Site:
