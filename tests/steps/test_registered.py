@@ -25,7 +25,7 @@ from aufruf.steps.evaluate import evaluate
 from aufruf.steps.promote import promote
 from aufruf.steps.score import score
 from aufruf.steps.serve import Answers
-from aufruf.steps.train import train
+from aufruf.steps.train import _warn, train
 from aufruf.store import Store
 
 NAME = "call_to_action"
@@ -329,3 +329,12 @@ def test_an_hour_at_a_kilowatt():
     rule = Energy(watts=1000, gpu_watts=500, grams_per_kwh=300)
     assert cost(3600, "cpu", rule) == {"watts": 1000, "kwh": 1.0, "grams_per_kwh": 300, "grams": 300.0}
     assert cost(3600, "cuda", rule)["kwh"] == 0.5
+
+
+@pytest.mark.parametrize(("values", "told"), [((0.0, 0.0), True), ((0.0, 0.2), False), ((0.4, 0.0), False)])
+def test_a_model_that_has_learnt_nothing_is_said(
+    values: tuple[float, float], told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One label for all texts in every epoch is a warning that says what to change; one epoch's luck is none."""
+    _warn([{"epoch": 1.0 + at, "f1": value} for at, value in enumerate(values)], "call")
+    assert ("'call'" in caplog.text and "learning_rate" in caplog.text) is told

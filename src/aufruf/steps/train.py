@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,7 @@ def _train(
         with system.watched(run):
             trained = fine_tune(*of, *rows, recipe, folder, run.epoch, resumable=True)
         _log_training(run, trained, *rows)
+        _warn(trained.history, classifier.positive)
         ready = folder / _SEALED
         card = _tuned(classifier, trained.folder, ready, _card(classifier, encoder, recipe, mark), rows[1], run)
         words = model_card.trained(settings, classifier, frame, at, card, trained, tags["aufruf.git_commit"])
@@ -140,6 +141,16 @@ def _train(
         source = run.artifacts(ready, "model")
         taken = numbers.taken(Store(settings.lake), classifier.name, run.id)
         return registry.register(run, source, {**tags, **sealed}, describe(words), taken)
+
+
+def _warn(history: Sequence[Mapping[str, float]], positive: str) -> None:
+    """Say that nothing was learnt: the commonest end of too high a rate, or of too few steps."""
+    if not any(row["f1"] for row in history):
+        log.warning(
+            "in no epoch did the model say %r rightly of any validation text: it has learnt nothing. In [training] "
+            "lower learning_rate, raise epochs or freeze layers, or let a sweep choose.",
+            positive,
+        )
 
 
 def _card(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe, mark: str) -> bundle.Card:
