@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from aufruf.model import device
 from aufruf.model.predictor import Predictor
 from benchmarks import material, products
 
-_GPU = torch.cuda.is_available()
+_GPU = device.find().kind == "cuda"  # of several GPUs one, before anything else asks for them
 _BATCHES = (32, 128, 512) if _GPU else (1, 8, 32)
 _ROUNDS = 3
 _CHUNK = 1000 if _GPU else 100  # texts of the notebook's one padded batch: all at once do not fit into memory
@@ -40,8 +41,8 @@ def main(count: int = 200, only: Sequence[str] = ()) -> None:
 
     folder, predictor = material.loaded()
     saved = material.as_saved(folder)
-    device = 0 if _GPU else -1
-    pipe: Any = pipeline("text-classification", model=str(folder), tokenizer=str(folder), top_k=None, device=device)
+    where = 0 if _GPU else -1
+    pipe: Any = pipeline("text-classification", model=str(folder), tokenizer=str(folder), top_k=None, device=where)
     precision = predictor.device.precision
     kind = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}[precision]
     peak = products.peak(kind) if _GPU else _peak(predictor, kind)

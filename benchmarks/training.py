@@ -39,6 +39,7 @@ _T_95 = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262}  # Student's t, by de
 
 def main(texts: int = 400, seeds: int = 5) -> None:
     """Print texts per second, ratios, macro-F1 of paired seeds, and the share of the machine's peak."""
+    device.find()  # of several GPUs one, before anything asks for them
     home = Path(tempfile.mkdtemp(prefix="aufruf-bench-"))
     try:
         _compare(home, texts, seeds)
@@ -75,7 +76,9 @@ def _compare(home: Path, texts: int, seeds: int) -> None:
     print(f"training: macro-F1 ours minus plain {_interval([a[1] - b[1] for a, b in zip(ours, plain, strict=True)])}")
     kind = torch.bfloat16 if device.find().bf16 else torch.float32
     peak, done = products.peak(kind), _flops(encoder, lengths) * rate / len(train)
-    print(f"training: {done / 1e9:.0f} GFLOP/s without padding, {done / peak:.0%} of a {kind} product's {peak / 1e9:.0f}")
+    print(
+        f"training: {done / 1e9:.0f} GFLOP/s without padding, {done / peak:.0%} of a {kind} product's {peak / 1e9:.0f}"
+    )
     few = replace(RECIPE, epochs=1)
     at_work = products.measured(lambda: fine_tune(encoder, material.LABELS, 1, train, validation, few, home / "few"))
     rate = at_work.flops / at_work.seconds

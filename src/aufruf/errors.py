@@ -68,6 +68,10 @@ class TrainingFailed(AufrufError):
     """A training or a sweep ended without a usable model."""
 
 
+class MemoryFull(AufrufError):
+    """The memory of a device has no room for what must fit: another process may hold it, so later there may be."""
+
+
 class StackError(AufrufError):
     """The embedded stack did not start, did not stop, or is not there."""
 

@@ -120,6 +120,7 @@ def take(verb: str, name: str, params: dict[str, Any] | None = None, **more: Any
     ``sweep.opened`` is the function ``opened`` of the step ``sweep``.
     The step's module is imported here, in the task's own process: it may load torch, and a DAG file must not.
     """
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"  # off until the fork, which its threads would not have survived
     settings = Settings.load(env={**os.environ, **notify.addresses()})
     classifier = choose(settings, name, (params or {}).get("preset"))
     step, _, part = verb.partition(".")

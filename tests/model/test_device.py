@@ -78,8 +78,10 @@ def test_a_training_on_a_gpu_asks_for_repeatable_sums_and_no_longer_than_it_last
         assert not torch.are_deterministic_algorithms_enabled()
     with suppress(ValueError), device.Device("cuda", "x", True).repeatable():
         assert torch.are_deterministic_algorithms_enabled()
-        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert not torch.is_deterministic_algorithms_warn_only_enabled(), "attention would take its quickest way"
         raise ValueError("it failed")
+    with device.Device("cuda", "x", True).repeatable(strict=False):
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
 

@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 from transformers import (
     AutoModelForMaskedLM,
     CamembertConfig,
+    DebertaV2Config,
+    DebertaV2Model,
     DistilBertConfig,
     ModernBertConfig,
     XLMRobertaConfig,
@@ -19,10 +21,10 @@ from transformers import (
 from aufruf.classifier import Encoder
 from aufruf.errors import UsageError
 from aufruf.model import bundle
-from aufruf.model.encoders import resolve
+from aufruf.model.encoders import ResolvedEncoder, resolve
 from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples
-from aufruf.model.training import fine_tune
+from aufruf.model.training import _model, fine_tune
 from aufruf.model.vocabulary import Vocabulary
 
 LABELS = ("no_call", "call")
@@ -107,3 +109,12 @@ def test_few_words_keep_their_positions(family_folder, recipe, examples, tmp_pat
     every = fine_tune(resolved, LABELS, 1, some, some, short, tmp_path / "every").folder
     ours, whole = (load_file(folder / "model.safetensors") for folder in (few, every))
     assert [name for name in whole if not torch.allclose(ours[name], whole[name], atol=2e-6)] == []
+
+
+def test_where_ours_is_not_taken_each_encoder_has_the_attention_that_it_knows(encoder, tmp_path):
+    """On a GPU that is PyTorch's fused one; DeBERTa, which has none, is not refused for it."""
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    DebertaV2Model(DebertaV2Config(vocab_size=50, **small)).save_pretrained(tmp_path)
+    deberta = _model(ResolvedEncoder(tmp_path, "deberta", None, None), LABELS, None)
+    assert deberta.config._attn_implementation == "eager"
+    assert _model(encoder, LABELS, None).config._attn_implementation == "sdpa"

@@ -2,16 +2,18 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from aufruf.errors import TrainingFailed
-from aufruf.model.device import Device
+from aufruf.errors import MemoryFull
+from aufruf.model.batches import collator
+from aufruf.model.device import Device, is_full
 from aufruf.model.encoders import ResolvedEncoder
-from aufruf.model.training import _collator, fine_tune
+from aufruf.model.training import fine_tune
 
 
 class Memory:
@@ -20,8 +22,8 @@ class Memory:
     def __init__(self) -> None:
         self.room, self.tried = 1000, list[int]()
 
-    def collator(self, pad):
-        collate = _collator(pad)
+    def collator(self, *of):
+        collate = collator(*of)
 
         def narrow(rows):
             self.tried.append(len(rows))
@@ -36,7 +38,7 @@ class Memory:
 def memory(monkeypatch) -> Memory:
     """The device's memory: a batch that is too large fails as CUDA does."""
     short = Memory()
-    monkeypatch.setattr("aufruf.model.training._collator", short.collator)
+    monkeypatch.setattr("aufruf.model.training.collator", short.collator)
     return short
 
 
@@ -86,9 +88,53 @@ def test_it_goes_on_from_its_last_epoch(steady, recipe, examples, memory, tmp_pa
 
 
 def test_a_single_text_that_does_not_fit_fails_with_what_to_do(steady, recipe, examples, memory, tmp_path):
-    """There is nothing left to halve: the error says what to change."""
+    """There is nothing left to halve: the error says what to change, and is none of the training's own."""
     memory.room = 0
     job = (steady, ("no_call", "call"), 1, examples(16, 1), examples(8, 2))
-    with pytest.raises(TrainingFailed, match="single text") as failure:
+    with pytest.raises(MemoryFull, match="single text") as failure:
         fine_tune(*job, recipe, tmp_path / "run")
     assert "max_tokens" in failure.value.sentence()
+
+
+def test_memory_that_others_hold_costs_no_epoch(steady, recipe, examples, memory, tmp_path):
+    """When another process has all of it, the checkpoints stay; the next try ends as a training that had it all."""
+    job = (steady, ("no_call", "call"), 1, examples(32, 1), examples(8, 2))
+    three = replace(recipe, epochs=3)
+    whole = fine_tune(*job, three, tmp_path / "whole")
+
+    def taken(epoch, row):
+        memory.room = 0 if epoch == 2 else memory.room
+
+    with pytest.raises(MemoryFull):
+        fine_tune(*job, three, tmp_path / "run", taken, resumable=True)
+    memory.room, seen = 1000, []
+    again = fine_tune(*job, three, tmp_path / "run", lambda epoch, row: seen.append(epoch), resumable=True)
+    assert seen[-1] == 3
+    assert 1 not in seen
+    ours, theirs = (load_file(one.folder / "model.safetensors") for one in (again, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.mark.parametrize("said", ["CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"])
+def test_memory_is_full_in_several_words(said):
+    """Not every call of CUDA fails with PyTorch's own error; what is wrong otherwise is not taken for it."""
+    assert is_full(RuntimeError(said))
+    assert not is_full(RuntimeError("CUDA error: device-side assert triggered"))
+
+
+def test_what_has_no_fixed_order_is_computed_all_the_same(steady, recipe, examples, tmp_path, monkeypatch, caplog):
+    """An encoder with an operation that cannot be repeated to the last digit is trained, and the log says so."""
+    strictly = []
+
+    @contextmanager
+    def repeatable(self, strict=True):
+        strictly.append(strict)
+        if strict:
+            raise RuntimeError("cumsum_cuda_kernel does not have a deterministic implementation")
+        yield
+
+    monkeypatch.setattr(Device, "repeatable", repeatable)
+    job = (steady, ("no_call", "call"), 1, examples(16, 1), examples(8, 2))
+    assert len(fine_tune(*job, recipe, tmp_path / "run").history) == recipe.epochs
+    assert strictly == [True, False]
+    assert "cumsum_cuda_kernel" in caplog.text

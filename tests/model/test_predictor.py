@@ -67,9 +67,9 @@ def test_no_texts_no_rows(predictor):
 def test_the_budget_is_respected(predictor, budget):
     """No batch has more padded tokens than the budget, except a single text; each text is in exactly one."""
     lengths = [random.Random(n).randint(2, 60) for n in range(200)]
-    before, predictor.tokens_per_batch = predictor.tokens_per_batch, budget
+    before, predictor._budget = predictor._budget, budget
     batches = list(predictor._batches(lengths))
-    predictor.tokens_per_batch = before
+    predictor._budget = before
     assert sorted(at for batch in batches for at in batch) == list(range(200))
     assert all(len(batch) == 1 or len(batch) * max(lengths[at] for at in batch) <= budget for batch in batches)
     assert batches[0][0] == lengths.index(max(lengths))

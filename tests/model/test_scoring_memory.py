@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from aufruf.errors import MemoryFull
 from aufruf.model.device import Device
 from aufruf.model.predictor import NO_NUMBER, NO_ROOM, Predictor
 
@@ -42,7 +43,9 @@ def test_the_batch_is_halved_and_the_answers_are_the_same(exact, texts):
     failed = [rows * width for rows, width in short.tried if rows * width > 64]
     assert failed == sorted(failed, reverse=True)
     assert len(failed) <= 6, "once halved, a batch stays small"
-    assert exact.tokens_per_batch <= 64
+    short.room, before = 10**6, len(short.tried)
+    exact.score(texts)
+    assert max(rows * width for rows, width in short.tried[before:]) > 64, "the next call may find more memory"
 
 
 def test_a_text_that_does_not_fit_alone_is_refused(exact, texts):
@@ -57,6 +60,13 @@ def test_a_text_that_does_not_fit_alone_is_refused(exact, texts):
     assert found.probabilities[kept] == pytest.approx(whole[kept], abs=1e-6)
     assert np.isnan(found.probabilities[long]).all()
     assert sum(told) == len(texts)
+
+
+def test_memory_that_others_hold_refuses_no_text(exact, texts):
+    """Where not even a short text has room it is not the text's fault: the call fails, and may be tried again."""
+    exact.model = Short(exact.model, 0)
+    with pytest.raises(MemoryFull, match="short text"):
+        exact.score(["geht wählen"])
 
 
 def test_no_number_is_refused_for_the_text_that_has_none(exact, texts):

@@ -17,6 +17,7 @@ _ROWS, _WIDE = 512, 1024  # of the product that is timed: as large as a small ba
 _TIMES = 5
 _WORTH = 1.2  # times as fast as fp32: below that, rounding buys nothing
 _ALIGNED = 16  # tokens; in between, PyTorch copies the mask of a batch into such a width for every layer
+_FULL = ("out of memory", "ALLOC_FAILED")
 _TENSOR_CORES = (7, 0)  # compute capability of the first GPUs whose products are faster in fp16
 
 
@@ -49,15 +50,18 @@ class Device:
         return torch.autocast(self.kind, dtype=kind, enabled=half and (self.fp16 or self.bf16))
 
     @contextmanager
-    def repeatable(self) -> Iterator[None]:
-        """Sums in the same order each time: on a GPU only with algorithms that are told to; a CPU's have it anyway."""
+    def repeatable(self, strict: bool = True) -> Iterator[None]:
+        """Sums in the same order each time: on a GPU only with algorithms that are told to; a CPU's have it anyway.
+
+        ``strict``: what cannot do so raises RuntimeError; else it warns, and attention takes its quickest way.
+        """
         if self.kind == "cpu":
             yield
             return
         before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
         empty: Any = torch.utils.deterministic
         filled, empty.fill_uninitialized_memory = empty.fill_uninitialized_memory, False
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.use_deterministic_algorithms(True, warn_only=not strict)
         try:
             yield
         finally:
@@ -101,3 +105,8 @@ def _seconds(kind: torch.dtype) -> float:
         torch.nn.functional.linear(left, right)
         best = min(best, time.perf_counter() - start)
     return best
+
+
+def is_full(error: RuntimeError) -> bool:
+    """Whether an error of PyTorch says that the memory of the device is full: there are several that do."""
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in _FULL)

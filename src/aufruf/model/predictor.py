@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from aufruf.errors import MemoryFull
 from aufruf.model import bundle, device, evaluation
 from aufruf.model.packed import packed
 from aufruf.model.tokenization import Tokenizer
@@ -21,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 log = logging.getLogger(__name__)
 _ALIKE = 0.9  # of the longest text's length, from which texts share a batch
 _AHEAD = 4096  # texts put into tokens while a GPU computes those before
+_SHORT = 16  # tokens of a text that must have room: if it has none, somebody else holds the memory
 _SMALL = 8  # part of the budget from which a batch is worth its while whatever else it could hold
 NO_NUMBER = "the model's output is not a number"
 NO_ROOM = "the text alone does not fit into the memory of the device"
@@ -45,6 +47,8 @@ class Predictor:
         self.model = packed(model) if self.device.kind == "cpu" and self.device.bf16 else model
         self.tokenizer, self.card = tokenizer, card
         self.tokens_per_batch = tokens_per_batch or self.device.tokens_per_batch
+        self._budget = self.tokens_per_batch  # what is left of it while the memory is short
+        self._again = 0  # texts of a call that were asked twice
         self.positive = tuple(card.labels).index(card.positive)
 
     @classmethod
@@ -63,9 +67,11 @@ class Predictor:
         """Probability of each label for each text; of a single-label model rows sum to 1.
 
         A text that cannot be scored is refused with its reason, and stops no other. ``progress`` is called with the
-        number of texts after each batch. Texts of the same tokens are scored once.
+        number of texts after each batch. Texts of the same tokens are scored once, on a GPU those of 4,096 in a row.
+        Raises MemoryFull where not even a short text has room.
         """
         out, refused = np.full((len(texts), len(self.card.labels)), np.nan), dict[int, str]()
+        self._budget, self._again = self.tokens_per_batch, 0
         for first, ids in self._tokens(texts):
             alike = [[first + at for at in places] for places in _alike(ids)]
             for batch, rows in self._answers([ids[places[0] - first] for places in alike]):
@@ -76,6 +82,8 @@ class Predictor:
                         out[alike[one]] = row
                 if progress:
                     progress(sum(len(alike[one]) for one in batch))
+        if self._again:
+            log.info("%d texts were too large for fp16 and were computed again in fp32", self._again)
         return Scored(out, dict(sorted(refused.items())))
 
     def probabilities(self, texts: Sequence[str], progress: Callable[[int], Any] | None = None) -> Floats:
@@ -100,11 +108,13 @@ class Predictor:
         if self.device.kind == "cpu":
             yield 0, self.tokenizer(texts).ids
             return
-        parts = {first: texts[first : first + _AHEAD] for first in range(0, len(texts), _AHEAD)}
         with ThreadPoolExecutor(1) as pool:
-            made = {first: pool.submit(self.tokenizer, part) for first, part in parts.items()}
-            for first in parts:
-                yield first, made.pop(first).result().ids
+            ahead = pool.submit(self.tokenizer, texts[:_AHEAD])
+            for first in range(0, len(texts), _AHEAD):
+                made, following = ahead.result().ids, first + _AHEAD
+                if following < len(texts):
+                    ahead = pool.submit(self.tokenizer, texts[following : following + _AHEAD])
+                yield first, made
 
     def _answers(self, ids: Sequence[list[int]]) -> Iterator[tuple[list[int], list[Floats | None]]]:
         """As ``_rows``; rows that are too large for fp16 are asked again in fp32."""
@@ -113,6 +123,7 @@ class Predictor:
             kept = [row is None or bool(np.isfinite(row).all()) or not self.device.fp16 for row in rows]
             again += compress(batch, map(operator.not_, kept))
             yield list(compress(batch, kept)), list(compress(rows, kept))
+        self._again += len(again)
         for batch, rows in self._rows([ids[at] for at in again], half=False):
             yield [again[at] for at in batch], rows
 
@@ -125,8 +136,8 @@ class Predictor:
         longest = 0
         for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
             longest = longest or lengths[i]
-            wide = lengths[i] < _ALIKE * longest and longest * len(batch) * _SMALL >= self.tokens_per_batch
-            if batch and (wide or longest * (len(batch) + 1) > self.tokens_per_batch):
+            wide = lengths[i] < _ALIKE * longest and longest * len(batch) * _SMALL >= self._budget
+            if batch and (wide or longest * (len(batch) + 1) > self._budget):
                 yield batch
                 batch, longest = [], lengths[i]
             batch.append(i)
@@ -136,8 +147,8 @@ class Predictor:
     def _rows(self, ids: Sequence[list[int]], half: bool = True) -> Iterator[tuple[list[int], list[Floats | None]]]:
         """Batch by batch the places of texts and their probabilities, (labels,); None of one that has no room alone.
 
-        A GPU is given the next batch before the answers of the last are fetched, so that it never waits for padding or
-        copies. Where the memory is full, the batch is cut in halves, and no later one is larger.
+        A GPU is given the next batch before the answers of the last are fetched. Where the memory is full, the batch is
+        cut in halves, and no later one of the same call is larger.
         """
         ahead: tuple[list[int], torch.Tensor] | None = None
         for batch in self._batches([len(row) for row in ids]):
@@ -149,10 +160,15 @@ class Predictor:
             if logits is not None:
                 continue
             if len(rows) == 1:
+                if len(rows[0]) <= _SHORT:
+                    raise MemoryFull(
+                        f"the memory of {self.device.name} does not hold a single short text",
+                        next="Free the GPU, and try again.",
+                    )
                 yield batch, [None]
                 continue
-            self.tokens_per_batch = max(1, min(self.tokens_per_batch, len(rows) * len(rows[0])) // 2)
-            log.warning("The memory of the device is full: batches now have at most %d tokens.", self.tokens_per_batch)
+            self._budget = max(1, min(self._budget, len(rows) * len(rows[0])) // 2)
+            log.warning("The memory of the device is full: batches now have at most %d tokens.", self._budget)
             for part, answers in self._rows(rows, half):
                 yield [batch[at] for at in part], answers
         if ahead:
@@ -163,14 +179,16 @@ class Predictor:
         try:
             with torch.inference_mode(), self.device.autocast(half):
                 return self.model(**self._padded(rows)).logits
-        except torch.OutOfMemoryError:
-            pass  # what the failure holds on to must be gone before the memory can be
+        except RuntimeError as error:
+            if not device.is_full(error):
+                raise
+        # what the failure holds on to is gone now, so the memory can be
         if self.device.kind == "cuda":
             torch.cuda.empty_cache()
         return None
 
     def _fetched(self, logits: torch.Tensor) -> list[Floats | None]:
-        return list(evaluation.probabilities_of(logits.double().cpu().numpy(), self.card.multi_label))
+        return list(evaluation.probabilities_of(logits.cpu().double().numpy(), self.card.multi_label))
 
     def _padded(self, rows: list[list[int]]) -> dict[str, torch.Tensor]:
         width = self.device.width(max(len(ids) for ids in rows))

@@ -4,7 +4,7 @@ import gc
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from itertools import chain
@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from aufruf.errors import TrainingFailed
+from aufruf.errors import MemoryFull
 from aufruf.model import cpu, device, resume
+from aufruf.model.batches import collator, dataset
 from aufruf.model.encoders import ResolvedEncoder, unread
 from aufruf.model.evaluation import trainer_metrics
 from aufruf.model.loss import weighted
@@ -57,7 +58,8 @@ def fine_tune(
 
     Seeds are set before the head is made. ``on_epoch(epoch, metrics)`` may raise to stop the run. ``resumable``: a
     training that was killed goes on after its last whole epoch when it is called again with the same arguments, and
-    ends in the same weights. Raises TrainingFailed on a side or class without examples or a loss not finite.
+    ends in the same weights. Raises TrainingFailed on a side or class without examples or a loss not finite,
+    MemoryFull where not a single text fits.
     """
     check_sides(labels, train, validation)
     mark = _mark(encoder, labels, positive, recipe, train, validation)
@@ -75,8 +77,8 @@ def fine_tune(
         mark=mark if resumable else "",
         where=where,
         words=words,
-        rows=[_dataset(words, part.ids, of) for part, of in zip(tokens, (train, validation), strict=True)],
-        collate=_collator(words.place(tokenizer.pad_id), where.width),
+        rows=[dataset(words, part.ids, of) for part, of in zip(tokens, (train, validation), strict=True)],
+        collate=collator(words.place(tokenizer.pad_id), where.width),
         metrics=trainer_metrics(positive, train.several),
         loss=weighted(recipe, train),
         several=train.several,
@@ -121,7 +123,7 @@ class _Job:
     def model(self) -> Any:
         """The encoder with a new head, with the vocabulary that occurs, and on a CPU with the parts that suit one."""
         on_cpu = self.where.kind == "cpu"
-        model = _model(self.encoder, self.labels, cpu.attention_name() if on_cpu else "sdpa")
+        model = _model(self.encoder, self.labels, cpu.attention_name() if on_cpu else None)
         model = self.words.shrink(_frozen(model, self.recipe.frozen_layers))
         return cpu.with_quick_dropout(model) if on_cpu else model
 
@@ -132,17 +134,20 @@ def _trained(job: _Job, mark: str, on_epoch: OnEpoch | None) -> tuple[Any, Watch
         start = time.perf_counter()
         try:
             return *_try(job, mark, on_epoch, micro), micro, time.perf_counter() - start
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not device.is_full(error):
+                raise
             log.warning("the memory of %s does not hold %d texts at once", job.where.name, micro)
         gc.collect()
         torch.cuda.empty_cache()
-    raise TrainingFailed(
+    raise MemoryFull(
         f"the memory of {job.where.name} does not hold a single text",
-        next="Lower [encoder] max_tokens, choose a smaller encoder, or free the GPU.",
+        next="Free the GPU and try again: it goes on from the last epoch. Or lower [encoder] max_tokens, or choose a "
+        "smaller encoder.",
     )
 
 
-def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int) -> tuple[Any, Watch]:
+def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int, strict: bool = True) -> tuple[Any, Watch]:
     from transformers import PrinterCallback, Trainer, set_seed
 
     recipe = job.recipe
@@ -162,8 +167,14 @@ def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int) -> tuple[An
         callbacks=[watch.callback()],
     )
     trainer.remove_callback(PrinterCallback)
-    with job.where.repeatable():
-        trainer.train(resume_from_checkpoint=str(known) if known else None)
+    try:
+        with job.where.repeatable(strict):
+            trainer.train(resume_from_checkpoint=str(known) if known else None)
+    except RuntimeError as error:  # before the first step is done
+        if not strict or "determinis" not in str(error):
+            raise
+        log.warning("the same seed may give other weights next time: %s", str(error).partition("\n")[0])
+        return _try(job, mark, on_epoch, micro, strict=False)
     return trainer, watch
 
 
@@ -188,7 +199,8 @@ def _save(trainer: Any, job: _Job, tokenizer: Tokenizer, folder: Path) -> None:
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle
 
 
-def _model(encoder: ResolvedEncoder, labels: tuple[str, ...], attention: str) -> Any:
+def _model(encoder: ResolvedEncoder, labels: tuple[str, ...], attention: str | None) -> Any:
+    """The encoder with a new head; ``attention`` None: PyTorch's fused one, where the encoder has it."""
     from transformers import AutoModelForSequenceClassification
 
     return AutoModelForSequenceClassification.from_pretrained(
@@ -210,39 +222,6 @@ def _frozen(model: Any, layers: int) -> Any:
         for part in (model.base_model.embeddings, *stack[:layers]):
             part.requires_grad_(False)
     return model
-
-
-def _dataset(words: Vocabulary, ids: Sequence[Sequence[int]], examples: Examples) -> Any:
-    """Rows by length, so that a batch of them is hardly padded; training draws its own order."""
-    from datasets import Dataset
-
-    order = sorted(range(len(ids)), key=lambda at: len(ids[at]))
-    return Dataset.from_dict(
-        {
-            "input_ids": [words.places(ids[at]) for at in order],
-            "labels": [examples.targets[at] for at in order],
-            "length": [len(ids[at]) for at in order],
-        }
-    )
-
-
-def _collator(pad: int, width: Callable[[int], int]) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-    """Pads to the longest text of the batch, not of the data."""
-
-    def collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        longest = width(max(len(row["input_ids"]) for row in rows))
-        ids = torch.full((len(rows), longest), pad)
-        mask = torch.zeros((len(rows), longest), dtype=torch.long)
-        for i, row in enumerate(rows):
-            ids[i, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
-            mask[i, : len(row["input_ids"])] = 1
-        return {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "labels": torch.tensor([row["labels"] for row in rows]),
-        }
-
-    return collate
 
 
 def _mark(
@@ -268,7 +247,7 @@ def _mark(
 def _arguments(recipe: Recipe, folder: Path, where: device.Device, micro: int, resumable: bool) -> Any:
     from transformers import TrainingArguments
 
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=recipe.epochs,
         per_device_train_batch_size=micro,
@@ -298,3 +277,5 @@ def _arguments(recipe: Recipe, folder: Path, where: device.Device, micro: int, r
         disable_tqdm=True,
         report_to=[],
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # of several that it sees it would use all, for as many times the batch
+    return arguments

@@ -37,7 +37,7 @@ def test_a_version_that_answers_otherwise_scores_nothing(after):
     after.posts("Kommt alle zum Infostand!")
     first = after.registry.get("1")
     folder = after.registry.fetch(first)
-    assert opened(after.settings, after.classifier)["canaries"] == len(canaries.read(folder)) > 20
+    assert opened(after.settings, after.classifier)["canaries"] == len(canaries.read(folder)[0]) > 20
     card, written = bundle.verify(folder), json.loads((folder / canaries.NAME).read_text("utf-8"))
     odds = written["canaries"][3]["probabilities"]
     written["canaries"][3]["probabilities"] = {"call": odds["no_call"], "no_call": odds["call"]}
