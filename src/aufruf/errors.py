@@ -8,6 +8,7 @@ AufrufError             exit 1
 ├── BundleRefused       exit 1   a model folder is not what was registered
 ├── Drifted             exit 1   texts or answers have moved further than the classifier file allows
 ├── TrainingFailed      exit 1   a run or a sweep ended without a usable model
+├── MemoryFull          exit 1   a device has no room for what must fit; another process may hold it
 └── StackError          exit 1   the embedded stack did not start, or is not there
 """
 
