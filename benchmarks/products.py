@@ -37,10 +37,8 @@ def measured(work: Callable[[], Any]) -> Products:
     kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
     with profile(activities=kinds, with_flops=True, acc_events=True) as seen:
         work()
-    rows = [one for one in seen.key_averages() if not one.key.startswith(("Profiler", "ProfilerStep"))]
-    rows = [
-        one for one in rows if one.device_type == DeviceType.CPU
-    ]  # a GPU's kernels are counted with what began them
+    calls = [one for one in seen.key_averages() if one.device_type == DeviceType.CPU]  # which kernels are counted with
+    rows = [one for one in calls if not one.key.startswith("Profiler")]
     spent = [(one.key, one.self_device_time_total if cuda else one.self_cpu_time_total, one.flops) for one in rows]
     return Products(
         1e-6 * sum(time for key, time, _ in spent if key in _OF),

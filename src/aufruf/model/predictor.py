@@ -48,7 +48,6 @@ class Predictor:
         self.tokenizer, self.card = tokenizer, card
         self.tokens_per_batch = tokens_per_batch or self.device.tokens_per_batch
         self._budget = self.tokens_per_batch  # what is left of it while the memory is short
-        self._again = 0  # texts of a call that were asked twice
         self.positive = tuple(card.labels).index(card.positive)
 
     @classmethod
@@ -71,7 +70,7 @@ class Predictor:
         Raises MemoryFull where not even a short text has room.
         """
         out, refused = np.full((len(texts), len(self.card.labels)), np.nan), dict[int, str]()
-        self._budget, self._again = self.tokens_per_batch, 0
+        self._budget = self.tokens_per_batch
         for first, ids in self._tokens(texts):
             alike = [[first + at for at in places] for places in _alike(ids)]
             for batch, rows in self._answers([ids[places[0] - first] for places in alike]):
@@ -82,8 +81,6 @@ class Predictor:
                         out[alike[one]] = row
                 if progress:
                     progress(sum(len(alike[one]) for one in batch))
-        if self._again:
-            log.info("%d texts were too large for fp16 and were computed again in fp32", self._again)
         return Scored(out, dict(sorted(refused.items())))
 
     def probabilities(self, texts: Sequence[str], progress: Callable[[int], Any] | None = None) -> Floats:
@@ -123,7 +120,8 @@ class Predictor:
             kept = [row is None or bool(np.isfinite(row).all()) or not self.device.fp16 for row in rows]
             again += compress(batch, map(operator.not_, kept))
             yield list(compress(batch, kept)), list(compress(rows, kept))
-        self._again += len(again)
+        if again:
+            log.info("%d texts were too large for fp16 and are computed again in fp32", len(again))
         for batch, rows in self._rows([ids[at] for at in again], half=False):
             yield [again[at] for at in batch], rows
 

@@ -170,12 +170,13 @@ def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int, strict: boo
     try:
         with job.where.repeatable(strict):
             trainer.train(resume_from_checkpoint=str(known) if known else None)
-    except RuntimeError as error:  # before the first step is done
+        return trainer, watch
+    except RuntimeError as error:
         if not strict or "determinis" not in str(error):
             raise
         log.warning("the same seed may give other weights next time: %s", str(error).partition("\n")[0])
-        return _try(job, mark, on_epoch, micro, strict=False)
-    return trainer, watch
+    del trainer  # the memory has no room for two
+    return _try(job, mark, on_epoch, micro, strict=False)
 
 
 def _micro_batches(batch: int) -> Iterator[int]:
