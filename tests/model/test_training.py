@@ -168,9 +168,11 @@ def test_it_stops_early(tune):
 
 
 def test_cut_texts_are_counted(tune):
-    """Truncation is never silent: the result says how many training texts were cut."""
-    cut, whole = tune(max_tokens=8, epochs=1), tune("whole", max_tokens=48, epochs=1)
-    assert (cut.truncated > 0, whole.truncated) == (True, 0)
+    """Truncation is never silent: the result says how many training texts were cut, and how many tokens that cost."""
+    cut, shorter, whole = (tune(f"cut{most}", max_tokens=most, epochs=1) for most in (8, 7, 48))
+    assert (cut.truncated > 0, whole.truncated, whole.truncated_tokens) == (True, 0, 0)
+    assert cut.truncated_tokens >= cut.truncated
+    assert shorter.truncated_tokens == cut.truncated_tokens + shorter.truncated  # a token more of each that is cut
 
 
 @pytest.mark.parametrize("weighting", ["balanced", "none"])

@@ -111,9 +111,8 @@ def test_what_is_left_open_by_other_studies_is_ended(tracker, tmp_path: Path):
 
 def test_a_trial_says_all_that_it_is_made_of(tracker, tmp_path):
     """Its run has the whole recipe, the sweep's tags, the machine, and how each of its trainings went."""
-    runs = SweepRuns(
-        tracker, "study", Setting({"aufruf.git_commit": "c0ffee"}, {"batch_size": 16, "seed": "1, 2"}, "cpu")
-    )
+    setting = Setting({"aufruf.git_commit": "c0ffee"}, {"batch_size": 16, "seed": "1, 2"}, "cpu")
+    runs = SweepRuns(tracker, "study", setting)
     runs.begin(None, {"trials": 1})
     trial = runs.trial(0, PARAMS, tmp_path / "0")
     for seed in (1, 2):
@@ -124,3 +123,17 @@ def test_a_trial_says_all_that_it_is_made_of(tracker, tmp_path):
     assert (run.data.tags["aufruf.git_commit"], run.data.metrics["truncated_texts"]) == ("c0ffee", 3.0)
     files = {one.path for folder in (None, "figures") for one in tracker.client.list_artifacts(run.info.run_id, folder)}
     assert {"environment.json", "figures/learning_curves.png", "figures/learning_curves_seed_2.png"} <= files
+
+
+def test_the_runs_of_a_sweep_name_the_data_that_they_have_seen(tracker, tmp_path):
+    """Sweep and trial have each table with its Delta version as an input, once, also where they were cut off."""
+    runs = SweepRuns(tracker, "study", Setting(seen={"texts": 3, "labels": 5, "splits": None}))
+    known = None
+    for state in ("KILLED", "FINISHED"):
+        known = runs.begin(known, {}).id
+        runs.trial(0, PARAMS, tmp_path).end(state, None)
+    found = tracker.find("")
+    assert [run.info.run_name for run in found] == ["trial 0", "sweep"]
+    for run in found:
+        seen = [(one.dataset.name, one.dataset.digest) for one in run.inputs.dataset_inputs]
+        assert sorted(seen) == [("labels", "5"), ("texts", "3")]

@@ -10,10 +10,11 @@ _HEAD_SHARE = 0.25  # of the tokens kept; Sun et al. 2019 (arXiv 1905.05583) kep
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids per text, special tokens included, and how many texts were cut."""
+    """Token ids per text, special tokens included; how many texts were cut, and how many tokens that took away."""
 
     ids: list[list[int]]
     truncated: int
+    cut: int
 
 
 class Tokenizer:
@@ -39,9 +40,10 @@ class Tokenizer:
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Ids of each text, at most ``max_tokens`` long."""
         if not texts:
-            return Tokens([], 0)
+            return Tokens([], 0, 0)
         whole = self._whole(list(texts))
-        return Tokens([self._cut(ids) for ids in whole], sum(len(ids) > self.max_tokens for ids in whole))
+        over = [len(ids) - self.max_tokens for ids in whole if len(ids) > self.max_tokens]
+        return Tokens([self._cut(ids) for ids in whole], len(over), sum(over))
 
     def unknown(self, texts: Sequence[str]) -> list[float]:
         """Of each text the share of tokens for which the vocabulary has no piece, 0..1; special tokens do not count."""

@@ -40,6 +40,7 @@ class Trained:
     texts_per_second: float
     micro_batch: int  # texts that went through the model at once; fewer than a batch when the memory was short
     device: device.Device
+    truncated_tokens: int = 0  # that these texts have lost; 0 also where a training began before they were counted
 
 
 def fine_tune(
@@ -92,6 +93,7 @@ def fine_tune(
         best_value=best[recipe.metric],
         best_epoch=best["epoch"],
         truncated=tokens[0].truncated,
+        truncated_tokens=tokens[0].cut,
         seconds=seconds,
         texts_per_second=len(train) * watch.epochs / seconds,
         micro_batch=micro,

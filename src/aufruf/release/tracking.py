@@ -186,7 +186,8 @@ class Run:
             for table, version in seen.items()
             if version is not None
         ]
-        self._outbox.post({"inputs": rows})
+        if rows:
+            self._outbox.post({"inputs": rows})
 
     def figure(self, name: str, png: bytes) -> None:
         """A drawing, as ``figures/NAME``."""

@@ -22,6 +22,7 @@ class Setting:
     tags: Mapping[str, Any] = field(default_factory=dict)  # what they are made of
     recipe: Mapping[str, Any] = field(default_factory=dict)  # all but the hyperparameters that are searched
     device: str = ""  # what this process computes with
+    seen: Mapping[str, int | None] = field(default_factory=dict)  # tables, each with its Delta version
 
 
 class SweepRuns:
@@ -38,7 +39,7 @@ class SweepRuns:
         if run is None:
             self.tracker.end_orphans(self._tags("sweep"))
             run = self.tracker.start("sweep", {**self.setting.tags, **self._tags("sweep")}, params)
-        run.table("environment.json", system.environment(self.setting.device))
+        self._common(run)
         self.parent = run.id
         return run
 
@@ -52,7 +53,7 @@ class SweepRuns:
         tags = {**self.setting.tags, **self._tags("trial"), "aufruf.trial": number, "aufruf.pruned": "false"}
         whole, ticket = {**self.setting.recipe, **params}, folder / _TICKET
         run = self.tracker.start(f"trial {number}", tags, whole, parent=self.parent, ticket=ticket)
-        run.table("environment.json", system.environment(self.setting.device))
+        self._common(run)
         self.latest = TrialRun(run)
         return self.latest
 
@@ -70,6 +71,10 @@ class SweepRuns:
         for run, tag in zip(found, tags, strict=True):
             if tag["aufruf.study"] not in busy:
                 self.tracker.client.set_terminated(run.info.run_id, "KILLED")
+
+    def _common(self, run: Run) -> None:
+        run.inputs(self.setting.seen)
+        run.table("environment.json", system.environment(self.setting.device))
 
     def _tags(self, step: str) -> dict[str, str]:
         return {"aufruf.step": step, "aufruf.study": self.study}

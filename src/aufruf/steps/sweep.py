@@ -54,7 +54,6 @@ class Sought:
             known = self.search.study.user_attrs.get(_RUN) or ""  # another sweep may have opened it meanwhile
             run = self.runs.begin(known, wanted.model_dump())
             self.search.study.set_user_attr(_RUN, run.id)
-        run.inputs(self.at)
         run.close()
         return left
 
@@ -78,7 +77,7 @@ class Sought:
         here, recipe = device.find(), provenance.params(self.classifier, self.encoder, Recipe.of(self.classifier))
         tags = {**provenance.tags(self.settings, self.encoder, self.at), corpus.DATA: corpus.fingerprint(frame)}
         tags |= {"aufruf.device": here.name, "aufruf.bf16": here.bf16}
-        return Setting(tags, {**recipe, "seed": ", ".join(map(str, self.search.seeds))}, here.name)
+        return Setting(tags, {**recipe, "seed": ", ".join(map(str, self.search.seeds))}, here.name, self.at)
 
 
 def sweep(settings: Settings, classifier: Classifier, trials: int | None = None) -> dict[str, Any]:
@@ -155,6 +154,7 @@ def facts(made: Trained, train: Examples, validation: Examples) -> dict[str, flo
         "train_texts": len(train),
         "validation_texts": len(validation),
         "truncated_texts": made.truncated,
+        "truncated_tokens": made.truncated_tokens,
         "train_seconds": made.seconds,
         "train_texts_per_second": made.texts_per_second,
     }
