@@ -309,6 +309,13 @@ def test_a_page_is_no_wider_than_a_telephone(beside: dict[str, Path], opened: An
     assert page.evaluate(CONTRAST) == []
 
 
+def test_the_trust_in_words_is_seen_whole_on_a_telephone(beside: dict[str, Path], opened: Any) -> None:
+    """Of this table nothing has to be scrolled to: its last figure tells how many explanations are not reliable."""
+    table = opened(beside["words"].as_uri(), width=320).locator("#trust .wide")
+    assert "13\u202f%" in table.inner_text()
+    assert table.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 def test_counts_and_headings_stay_whole(beside: dict[str, Path], opened: Any) -> None:
     """A number of five digits stands on one line, and so does the name of a metric of one word."""
     page = opened(beside["desk"].as_uri(), width=1000)

@@ -20,7 +20,7 @@ from aufruf.steps.explain import STOPPED, doubts, explain, while_champion
 from aufruf.steps.findings import of
 from aufruf.steps.report import report
 from aufruf.steps.score import score
-from aufruf.steps.words import _drivers, _Named, _suspect, _trust
+from aufruf.steps.words import _drivers, _Named, _suspect, _trust, write_words
 
 
 def rows(after, **where: str) -> list[dict]:
@@ -202,6 +202,15 @@ def test_the_page_on_words(after):
     assert 0 < all_["measured"] == spoken["faithfulness"].count() < all_["texts"]
     assert calls_["fit"] == spoken.loc[spoken["label"] == "call", "fit"].median()
     assert "Suspected shortcuts" in html
+
+
+def test_the_page_on_words_of_texts_that_all_changed(after):
+    """Explanations are of texts as they read then: where none reads so any more the page counts none."""
+    version = after.registry.get("1")
+    predictor = Predictor.load(after.registry.fetch(version))
+    after.store.put("texts", after.store.read("texts").assign(digest="another"))
+    page = write_words(after.settings, after.store, after.classifier, version, predictor)
+    assert "<b>0</b> explanations by version" in page.read_text("utf-8")
 
 
 def test_the_trust_in_explanations_is_that_of_those_that_name_words():
