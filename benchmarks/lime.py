@@ -10,7 +10,7 @@ comments: quick enough for references, and as sure of itself and as little linea
 import argparse
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from benchmarks import material, products
 SAMPLES, REFERENCE, WORDS = 5000, 50_000, 6
 _PART = 250  # rows of the padded batch that go through the model at once
 _WIDTH = 64
+_LONG, _MOST = 90, 200  # words from which a text is long; of the longest that is taken
 CERTAINTIES = (0.7, 0.8, 0.9)
 
 
@@ -38,17 +39,18 @@ CERTAINTIES = (0.7, 0.8, 0.9)
 class Measured:
     """One text, and what each way made of it."""
 
-    distinct: int  # words
+    words: int  # each as often as it stands in the text
+    distinct: int
     seconds: dict[str, float]  # CPU; on a GPU the clock's
-    agrees: dict[str, tuple[bool, int]]  # with the reference: on the top word, in so many words
+    agrees: dict[str, tuple[bool, int]]  # with the reference: on the top word, in so many words; empty without one
     drawn: dict[str, int]
-    doubtful: dict[str, bool]
+    doubtful: dict[str, bool]  # of the ways that judge themselves
 
 
 def main(
     tweets: int = 6,
     short: int = 4,
-    long: int = 0,
+    long: int = 1,
     reference: int = REFERENCE,
     model: Path | None = None,
     rows: int = SAMPLES,
@@ -79,29 +81,38 @@ def main(
     alone = sum(one.seconds["ours"] for one in found)
     print(f"LIME, all texts together: {seconds:.0f} s, one by one {alone:.0f}")
     _tell("exact (up to 12 distinct words)", [one for one in found if one.distinct <= Effort().exact])
-    _tell("adaptive", [one for one in found if one.distinct > Effort().exact])
+    more = [one for one in found if one.distinct > Effort().exact]
+    _tell("adaptive", [one for one in more if one.words < _LONG])
+    _tell(f"adaptive, long ({_LONG} words and more)", [one for one in more if one.words >= _LONG])
     torch.set_num_threads(before)
 
 
 def _tell(title: str, found: list[Measured]) -> None:
     if not found:
         return
-    words = sorted(one.distinct for one in found)
-    print(
-        f"LIME {title}: {len(found)} texts of {words[0]} to {words[-1]} distinct words, median {words[len(words) // 2]}"
-    )
+    words, distinct = (_span(counts) for counts in ([one.words for one in found], [one.distinct for one in found]))
+    print(f"LIME {title}: {len(found)} {'text' if len(found) == 1 else 'texts'} of {words} words, {distinct} distinct")
     for way in found[0].seconds:
-        speed = sorted(one.seconds["notebook"] / one.seconds[way] for one in found)
-        top, five = (
-            np.mean([test(one.agrees[way]) for one in found]) for test in (lambda a: a[0], lambda a: a[1] >= 5)
-        )
-        common, drawn = np.mean([one.agrees[way][1] for one in found]), np.median([one.drawn[way] for one in found])
-        doubtful = np.mean([one.doubtful[way] for one in found])
-        print(
-            f"  {way:10} {np.median(speed):6.1f} times as fast as the notebook at the median ({speed[0]:.1f} to "
-            f"{speed[-1]:.1f}); top word of the reference {top:.0%}, at least 5 of its top 6 {five:.0%}, "
-            f"in the mean {common:.2f}; median draws {drawn:.0f}; doubtful {doubtful:.0%}"
-        )
+        print(f"  {way:10} {'; '.join(_figures(way, found))}")
+
+
+def _figures(way: str, found: list[Measured]) -> Iterator[str]:
+    speed = sorted(one.seconds["notebook"] / one.seconds[way] for one in found)
+    yield (
+        f"{np.median(speed):6.1f} times as fast as the notebook at the median ({speed[0]:.1f} to {speed[-1]:.1f}), "
+        f"{np.median([one.seconds[way] for one in found]):.1f} s a text"
+    )
+    if agreed := [one.agrees[way] for one in found if way in one.agrees]:
+        top, five = sum(same for same, _ in agreed), sum(common >= 5 for _, common in agreed)
+        yield f"top word of the reference in {top} of {len(agreed)}, at least 5 of its top 6 in {five} of {len(agreed)}"
+        yield f"in the mean {np.mean([common for _, common in agreed]):.2f}"
+    yield f"median draws {np.median([one.drawn[way] for one in found]):.0f}"
+    if judged := [one.doubtful[way] for one in found if way in one.doubtful]:
+        yield f"doubtful {sum(judged)} of {len(judged)}"
+
+
+def _span(counts: list[int]) -> str:
+    return f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else str(counts[0])
 
 
 def _measure(text: str, predictor: Predictor, saved: Any, seed: int, samples: int, rows: int) -> Measured:
@@ -115,23 +126,24 @@ def _measure(text: str, predictor: Predictor, saved: Any, seed: int, samples: in
     for certainty in CERTAINTIES:
         effort = Effort(exact=0, certainty=certainty)
         ways[f"at {certainty}"] = lambda effort=effort: explain(text, predictor.positives, effort, seed)
-    one = Measured(len(Cut(text)), {}, {}, {}, {})
+    one = Measured(len(tokens(text)), len(Cut(text)), {}, {}, {}, {})
     for name, way in ways.items():
         one.seconds[name], answer = _timed(way)
         words = answer.words if isinstance(answer, Explained) else answer
-        one.agrees[name] = _agreement(words, reference)
+        if samples:
+            one.agrees[name] = _agreement(words, reference)
         one.drawn[name] = answer.drawn if isinstance(answer, Explained) else SAMPLES
-        one.doubtful[name] = isinstance(answer, Explained) and (answer.fit < 0.3 or answer.stability < 0.5)
+        if isinstance(answer, Explained):
+            one.doubtful[name] = answer.fit < 0.3 or answer.stability < 0.5
     if rows < SAMPLES:
         one.seconds["notebook"] *= SAMPLES / rows
-        one.agrees["notebook"] = one.agrees["all draws"]
+        if samples:
+            one.agrees["notebook"] = one.agrees["all draws"]
     return one
 
 
 def _agreement(words: list[tuple[str, float]], reference: list[tuple[str, float]]) -> tuple[bool, int]:
     """Whether the top word is the same, sign included, and how many words are common; of fewer than 6 words, of 6."""
-    if not reference:
-        return False, 0
     mine, theirs = ([(word, weight > 0) for word, weight in some] for some in (words, reference))
     return mine[0] == theirs[0], len({word for word, _ in mine} & {word for word, _ in theirs}) + WORDS - len(theirs)
 
@@ -161,10 +173,12 @@ def _padded(predictor: Predictor, saved: Any, texts: list[str]) -> np.ndarray:
 
 def _texts(tweets: int, short: int, long: int) -> list[str]:
     """Real tweets over all lengths, short comments, and long ones of up to 200 words."""
-    posts = [text for text in material.tweets(600) if 5 <= len(tokens(text)) <= 200]
+    posts = [text for text in material.tweets(600) if 5 <= len(tokens(text)) <= _MOST]
     comments = [text for text, _ in material.comments(3000)]
     few = [text for text in comments if len(tokens(text)) >= 5 and len(Cut(text)) <= 12]
-    many = sorted((text for text in comments if 90 <= len(tokens(text)) <= 200), key=lambda text: len(tokens(text)))
+    many = sorted(
+        (text for text in comments if _LONG <= len(tokens(text)) <= _MOST), key=lambda text: len(tokens(text))
+    )
     spread = sorted(posts, key=lambda text: len(Cut(text)))
     chosen = [spread[(2 * at + 1) * len(spread) // (2 * tweets)] for at in range(tweets) if spread]
     random.Random(5460).shuffle(chosen)  # so that the first lines of a long run are a sample too
@@ -232,7 +246,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("tweets", 6), ("short", 4), ("long", 0), ("reference", REFERENCE), ("rows", SAMPLES)):
+    for name, default in (("tweets", 6), ("short", 4), ("long", 1), ("reference", REFERENCE), ("rows", SAMPLES)):
         options.add_argument(f"--{name}", type=int, default=default)
     options.add_argument("--model", type=Path)
     main(**vars(options.parse_args()))

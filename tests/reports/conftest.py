@@ -29,6 +29,7 @@ def finding(
     words: list[tuple[str, float]] | None = None,
     fit: float = 0.72,
     stability: float = 0.83,
+    faithfulness: float | None = None,
     chosen: str = "call",
     text_type: str = "caption",
     author: str | None = None,
@@ -44,7 +45,7 @@ def finding(
         probability=probability,
         confident=abs(probability - 0.43) >= 0.1,
         chosen=chosen,
-        explained=None if words is None else Explained(words, fit, stability),
+        explained=None if words is None else Explained(words, fit, stability, faithfulness),
     )
 
 
@@ -66,6 +67,7 @@ CALLS = [
             ("Sonntag", -0.03),
             ("🗳️", 0.05),
         ],
+        faithfulness=0.95,
     ),
     finding(
         2,
@@ -111,6 +113,7 @@ CALLS = [
         0.61,
         [("Wahllokale", 0.15), ("Idee", 0.09), ("geöffnet", 0.06), ("Nur", -0.05), ("Februar", 0.04)],
         stability=0.41,
+        faithfulness=0.35,
     ),
     finding(
         6,

@@ -21,7 +21,7 @@ from aufruf.reports.evaluation import EvaluationReport, LabelRow, SliceRow
 from aufruf.reports.finding import key_of
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import Interval
-from aufruf.reports.words import Driver, Example, PartyWords, Suspect, WordsReport
+from aufruf.reports.words import Driver, Example, PartyWords, Suspect, Trust, WordsReport
 from aufruf.reports.words import render as render_words
 
 ATTACKS = [
@@ -274,7 +274,9 @@ def beside(day: DayReport, desk: Desk, tmp_path: Path) -> dict[str, Path]:
     told = [Example("instagram:DF0001xQ:caption", "Geht am Sonntag wählen und bringt Nachbarn mit! " * 4)]
     drivers = [Driver("Veranstaltungsankündigung", 140, 0.214, 0.031, told)]
     suspects = [Suspect("", "handle", 1240, -0.204, 20, 13, 0.104, told)]
-    words = WordsReport("calls", "call", "3", when, 300, 200, 40, drivers, [PartyWords("CDU", 40, drivers)], suspects)
+    trust = Trust(12_345, 0.72, 0.83, 10, 0.95, 1645, 0.133)
+    parties = [PartyWords("CDU", 40, drivers)]
+    words = WordsReport("calls", "call", "3", when, 300, 200, 40, trust, trust, drivers, parties, suspects)
     alpha = Alpha(0.712, 0.651, 0.773, 1234)
     coders = [Coder("anna.schmidt", {"call": 1240}, 0.12, 0.87, 0.71, 12.5, 124, False)]
     votes = AgreementReport(
@@ -305,6 +307,13 @@ def test_a_page_is_no_wider_than_a_telephone(beside: dict[str, Path], opened: An
     page = opened(beside[name].as_uri(), width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(CONTRAST) == []
+
+
+def test_the_trust_in_words_is_seen_whole_on_a_telephone(beside: dict[str, Path], opened: Any) -> None:
+    """Of this table nothing has to be scrolled to: its last figure tells how many explanations are not reliable."""
+    table = opened(beside["words"].as_uri(), width=320).locator("#trust .wide")
+    assert "13\u202f%" in table.inner_text()
+    assert table.evaluate("one => one.scrollWidth <= one.clientWidth")
 
 
 def test_counts_and_headings_stay_whole(beside: dict[str, Path], opened: Any) -> None:

@@ -192,6 +192,25 @@ def test_the_numbers_are_those_given(day: DayReport) -> None:
         assert _loose(fact) in _loose(text)
 
 
+@pytest.mark.parametrize(("measured", "shown"), [(0.95, "faithfulness 0.95"), (0.0, "faithfulness 0.00")])
+def test_faithfulness_stands_beside_fit_where_it_was_measured(day: DayReport, measured: float, shown: str) -> None:
+    """On the card and on the text's own page, with what it means; 0 is a figure like any other."""
+    call = replace(day.calls[0], explained=Explained([("Geht", 0.3)], 0.72, 0.83, measured))
+    for html in pages_of(replace(day, calls=[call], others=[], mismatches=[]), mask=True):
+        page = Page(html)
+        assert f"fit 0.72 · stability 0.83 · {shown}" in page.text
+        [meaning] = [a["title"] for _, a in page.elements if a.get("title", "").startswith("the share of random")]
+        assert meaning.endswith("1 is best, 0.5 is chance, below it others matter more")
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_faithfulness_that_was_not_measured_is_not_shown(day: DayReport, missing: float | None) -> None:
+    """Nothing stands in its place on either page."""
+    call = replace(day.calls[0], explained=Explained([("Geht", 0.3)], 0.72, 0.83, missing))
+    for html in pages_of(replace(day, calls=[call], others=[], mismatches=[]), mask=True):
+        assert '<p class="trust">fit 0.72 · stability 0.83</p>' in html
+
+
 def _loose(text: str) -> str:
     return re.sub(r"\s+", "", text)
 

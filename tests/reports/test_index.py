@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aufruf.reports.day import DayReport, write
 from aufruf.reports.index import IndexEntry, entries, render_index, write_index
-from aufruf.reports.words import WordsReport
+from aufruf.reports.words import Trust, WordsReport
 from aufruf.reports.words import write as write_words
 
 
@@ -54,7 +54,8 @@ def test_a_long_version_does_not_hide_the_day(day: DayReport, tmp_path: Path) ->
 
 def test_the_page_on_words_leads_back(tmp_path: Path) -> None:
     """Like every page beside the days, once there is a list of them."""
-    report = WordsReport("calls", "call", "3", datetime(2025, 2, 17, tzinfo=UTC), 0, 0, 0, [], [], [])
+    none = Trust(0, None, None, 0, None, 0, None)
+    report = WordsReport("calls", "call", "3", datetime(2025, 2, 17, tzinfo=UTC), 0, 0, 0, none, none, [], [], [])
     assert 'href="../' not in write_words(tmp_path / "words", report).read_text("utf-8")
     write_index(tmp_path, "calls")
     assert '<a href="../index.html">aufruf</a>' in write_words(tmp_path / "words", report).read_text("utf-8")

@@ -1,9 +1,11 @@
 """Which predictions count as the last scoring's: those that a report calls new and a policy explains."""
 
+from datetime import UTC
+
 import pandas as pd
 import pytest
 
-from aufruf.steps.findings import begun
+from aufruf.steps.findings import begun, finding
 
 
 def scored(*moments: str) -> pd.DataFrame:
@@ -32,3 +34,14 @@ def test_scoring_that_never_pauses_does_not_make_everything_new() -> None:
     moments = pd.date_range("2026-09-01", "2026-09-04T12:00", freq="20min", tz="Europe/Berlin")
     found = begun(pd.Series(moments.tz_convert("UTC")), "Europe/Berlin")
     assert found == pd.Timestamp("2026-09-03", tz="Europe/Berlin")
+
+
+@pytest.mark.parametrize(("stored", "shown"), [(0.95, 0.95), (0.0, 0.0), (float("nan"), None), (None, None)])
+def test_a_finding_has_the_faithfulness_that_was_stored(stored: float | None, shown: float | None) -> None:
+    """A number where it was measured; None where it was not, as pandas spells it (NaN) or Python."""
+    row = {"text_id": "a", "digest": "d", "text": "Geht!", "text_type": "caption", "party": None, "author": None}
+    row |= {"posted_at": pd.NaT, "label": "call", "probability": 0.9, "confident": True}
+    why = {"digest": "d", "words": '[["Geht", 0.3]]', "chosen": "call", "fit": 0.7, "stability": 0.8}
+    found = finding(row, {"a": {**why, "faithfulness": stored, "unreliable": ""}}, UTC).explained
+    assert found is not None
+    assert (found.fit, found.stability, found.faithfulness, found.doubts) == (0.7, 0.8, shown, [])

@@ -57,6 +57,7 @@ class Explained:
     words: list[tuple[str, float]]
     fit: float  # weighted R2 of the local model
     stability: float  # overlap of the top words of two independent halves, 0..1
+    faithfulness: float | None = None  # share of random sets of words that matter less, 0..1; None where not measured
     unreliable: str | None = None  # why, as it was stored, "; " between reasons; None where that was not kept yet
 
     @property

@@ -57,6 +57,19 @@ class Suspect:
 
 
 @dataclass(frozen=True)
+class Trust:
+    """How far explanations can be trusted, those aside that name no word; a median of none is None."""
+
+    texts: int  # explained ones
+    fit: float | None  # median
+    stability: float | None  # median
+    measured: int  # texts whose faithfulness was measured, taken by chance
+    faithfulness: float | None  # median over these
+    unreliable: int  # marked as not reliable
+    unreliable_share: float | None  # of texts, 0..1
+
+
+@dataclass(frozen=True)
 class WordsReport:
     """Everything that the page says."""
 
@@ -67,6 +80,8 @@ class WordsReport:
     explained: int
     calls: int
     unreliable: int
+    trust: Trust  # of all explanations, from which the suspects come
+    trust_of_calls: Trust  # of those from which the words that drive calls come
     overall: Sequence[Driver]
     by_party: Sequence[PartyWords]
     suspects: Sequence[Suspect]

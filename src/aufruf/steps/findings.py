@@ -155,5 +155,11 @@ def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]], zon
 def _explained(why: dict[str, Any] | None, words: list[tuple[str, float]]) -> Explained | None:
     if why is None:
         return None
-    kept = why["unreliable"]
-    return Explained(words, float(why["fit"]), float(why["stability"]), None if pd.isna(kept) else str(kept))
+    faithful, kept = why["faithfulness"], why["unreliable"]
+    return Explained(
+        words,
+        fit=float(why["fit"]),
+        stability=float(why["stability"]),
+        faithfulness=None if pd.isna(faithful) else float(faithful),
+        unreliable=None if pd.isna(kept) else str(kept),
+    )

@@ -51,7 +51,7 @@ def write_words(
     texts = findings.of(store, classifier, version.version, rows["text_id"].tolist())[[*_KEY, "text", "party"]]
     frame = rows.merge(texts, on=_KEY)
     named = [one for row in frame.to_dict("records") for one in _words_of(row, classifier)]
-    calls = frame[[classifier.is_call(label) for label in frame["label"]]]
+    calls = frame[frame["label"].map(classifier.is_call).astype(bool)]
     report = page.WordsReport(
         classifier=classifier.name,
         positive=classifier.positive,
@@ -59,12 +59,38 @@ def write_words(
         written_at=datetime.now(ZoneInfo(classifier.schedule.timezone)),
         explained=len(frame),
         calls=len(calls),
-        unreliable=int((frame["unreliable"].fillna("") != "").sum()),
+        unreliable=_marked(frame),
+        trust=_trust(frame),
+        trust_of_calls=_trust(calls),
         overall=_drivers(named, len(calls), _SHOWN),
         by_party=_by_party(named, calls),
         suspects=_suspects(named, classifier, predictor),
     )
     return page.write(settings.reports / classifier.name / "words", report, classifier.report.mask)
+
+
+def _trust(frame: pd.DataFrame) -> page.Trust:
+    """Medians over the rows of ``explanations`` that name a word: where there is none, fit and stability are 0."""
+    named = frame[frame["words"] != "[]"]
+    unreliable = _marked(named)
+    return page.Trust(
+        texts=len(named),
+        fit=_median(named["fit"]),
+        stability=_median(named["stability"]),
+        measured=int(named["faithfulness"].notna().sum()),
+        faithfulness=_median(named["faithfulness"]),
+        unreliable=unreliable,
+        unreliable_share=unreliable / len(named) if len(named) else None,
+    )
+
+
+def _marked(frame: pd.DataFrame) -> int:
+    return int((frame["unreliable"].fillna("") != "").sum())
+
+
+def _median(column: "pd.Series[float]") -> float | None:
+    known = column.dropna().astype(float)
+    return None if known.empty else float(known.median())
 
 
 def _words_of(row: dict[Any, Any], classifier: Classifier) -> list[_Named]:

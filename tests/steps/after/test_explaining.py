@@ -1,6 +1,7 @@
 """Which texts are explained, what it costs, how far it can be trusted, and the page on words."""
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -12,13 +13,14 @@ from aufruf.notebook import explain as in_notebook
 from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
 from aufruf.reports.finding import key_of
+from aufruf.reports.words import Trust
 from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import mismatches
 from aufruf.steps.explain import STOPPED, doubts, explain, while_champion
 from aufruf.steps.findings import of
 from aufruf.steps.report import report
 from aufruf.steps.score import score
-from aufruf.steps.words import _drivers, _Named, _suspect
+from aufruf.steps.words import _drivers, _Named, _suspect, _trust, write_words
 
 
 def rows(after, **where: str) -> list[dict]:
@@ -172,7 +174,7 @@ def test_the_page_on_words(after):
         "Die CDU hat getagt 🗳️",
     )
     score(after.settings, after.classifier)
-    found = explain(after.settings, policy(after, words=10), where="author=Ada")
+    found = explain(after.settings, policy(after, words=10, faithfulness=1), where="author=Ada")
     page = Path(found["page"])
     assert page == after.settings.reports / after.classifier.name / "words" / "index.html"
     html, listed = page.read_text("utf-8"), json.loads((page.parent / "words.json").read_text("utf-8"))
@@ -193,7 +195,37 @@ def test_the_page_on_words(after):
     assert "ada.l" not in html + json.dumps(listed)
     assert "<b>zum" not in html
     assert f"<b>{listed['explained']}</b> explanations by version" in html
+    all_, calls_ = listed["trust"], listed["trust_of_calls"]
+    spoken = explained[explained["words"] != "[]"]
+    assert (all_["texts"], all_["unreliable"]) == (len(spoken), listed["unreliable"])
+    assert (all_["fit"], all_["stability"]) == (spoken["fit"].median(), spoken["stability"].median())
+    assert 0 < all_["measured"] == spoken["faithfulness"].count() < all_["texts"]
+    assert calls_["fit"] == spoken.loc[spoken["label"] == "call", "fit"].median()
     assert "Suspected shortcuts" in html
+
+
+def test_the_page_on_words_of_texts_that_all_changed(after):
+    """Explanations are of texts as they read then: where none reads so any more the page counts none."""
+    version = after.registry.get("1")
+    predictor = Predictor.load(after.registry.fetch(version))
+    after.store.put("texts", after.store.read("texts").assign(digest="another"))
+    page = write_words(after.settings, after.store, after.classifier, version, predictor)
+    assert "<b>0</b> explanations by version" in page.read_text("utf-8")
+
+
+def test_the_trust_in_explanations_is_that_of_those_that_name_words():
+    """Medians and shares leave out texts without words; faithfulness is told of those on which it was measured."""
+    rows = [
+        ('[["Geht", 0.3]]', 0.9, 1.0, 0.95, ""),
+        ('[["alle", 0.2]]', 0.5, 0.5, math.nan, "words not settled after 5000 perturbations"),
+        ('[["ja", 0.1]]', 0.2, 0.8, 0.45, "fit below 0.3; other words matter as much as those named"),
+        ("[]", 0.0, 0.0, math.nan, ""),
+        ('[["wir", 0.1]]', 0.6, 0.8, math.nan, None),
+    ]
+    frame = pd.DataFrame(rows, columns=["words", "fit", "stability", "faithfulness", "unreliable"])
+    assert _trust(frame) == Trust(4, 0.55, 0.8, 2, pytest.approx(0.7), 2, 0.5)
+    assert _trust(frame[:0]) == Trust(0, None, None, 0, None, 0, None)
+    assert _trust(frame.assign(faithfulness=None)).faithfulness is None
 
 
 def test_what_a_word_adds_is_summed_with_its_sign():
