@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 # uv installs in seconds what takes pip minutes, from the places that pip was told of.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-UV  := $(BIN)/uv pip install --quiet -c constraints.txt \
+UV  := $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt \
     $${PIP_INDEX_URL:+--default-index "$$PIP_INDEX_URL"} $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"}
 
 .PHONY: install demo test up down bench clean lint audit compose-up compose-down

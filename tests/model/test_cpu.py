@@ -70,6 +70,51 @@ def test_attention_is_torchs(masked):
     assert all(torch.allclose(a.grad, b.grad, atol=1e-5) for a, b in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.parametrize("p", [0.0, 0.3])
+@pytest.mark.parametrize("at_once", [1, 40, 10_000])
+def test_attentions_gradients_are_those_of_its_answers(p, at_once, monkeypatch):
+    """By differences of its answers in double precision; however many texts are computed together."""
+    monkeypatch.setattr(cpu, "_AT_ONCE", at_once)
+    parts = [torch.randn(3, 2, 4, 3, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    mask = torch.zeros(3, 1, 4, 4, dtype=torch.float64)
+    mask[1, :, :, 3] = torch.finfo(torch.float64).min
+
+    def answer(*given):
+        torch.manual_seed(5)
+        return cpu.attention(nn.Module().train(), *given, mask, dropout=p)[0]
+
+    assert torch.autograd.gradcheck(answer, parts)
+
+
+def test_attention_drops_shares():
+    """A share p of what each token looks at is gone, the rest counts for more, and a model that answers drops none."""
+    torch.manual_seed(6)
+    query, key = (torch.zeros(2, 4, 64, 8, requires_grad=True) for _ in range(2))
+    value = torch.eye(64).expand(2, 4, 64, 64)
+    out, _ = cpu.attention(nn.Module().train(), query, key, value, None, dropout=0.25)
+    gone = float((out == 0).float().mean())
+    assert abs(gone - 0.25) < 5 * (0.25 * 0.75 / out.numel()) ** 0.5
+    assert torch.allclose(out[out != 0], torch.tensor(1 / 64 / 0.75), rtol=1e-3)
+    whole, _ = cpu.attention(nn.Module().eval(), query, key, value, None, dropout=0.25)
+    assert torch.allclose(whole, torch.tensor(1 / 64))
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_attention_in_half_precision_is_near_and_always_a_number(learns):
+    """Under autocast it is bf16 in and out, near to fp32, and a row in which all is masked stays finite."""
+    torch.manual_seed(7)
+    parts = [torch.randn(2, 3, 9, 16, requires_grad=learns) for _ in range(3)]
+    mask = torch.zeros(2, 1, 9, 9)
+    mask[1] = torch.finfo(torch.float32).min
+    exact, _ = cpu.attention(nn.Module(), *parts, mask)
+    with torch.autocast("cpu", torch.bfloat16):
+        near, _ = cpu.attention(nn.Module(), *parts, mask)
+    assert near.dtype == torch.bfloat16
+    assert torch.allclose(near.float()[0], exact[0], atol=0.05)
+    assert torch.isfinite(near).all()
+    assert torch.isfinite(exact).all()
+
+
 def test_the_network_is_the_same(encoder: ResolvedEncoder):
     """With dropout off, a BERT answers and learns the same with these parts as with torch's."""
     from transformers import AutoModelForSequenceClassification
