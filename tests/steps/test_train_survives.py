@@ -21,8 +21,7 @@ from aufruf.release.tracking import Tracker
 from aufruf.settings import Settings
 from aufruf.steps import train as step
 
-# Seconds that the server stays stopped: 8 in every check, so that it stays short. AUFRUF_TEST_OUTAGE=60 makes it a
-# minute, by hand; nothing sets it. 30 seconds, in a cluster: tests/cluster/test_b_faults.py.
+# Seconds that the server stays stopped: 8, so that `make test` stays short; the daily check makes it a minute.
 AWAY = float(os.environ.get("AUFRUF_TEST_OUTAGE") or 8)
 MOMENTS = ["an epoch", "the tuning", "the upload", "the version", "the alias", "the end"]
 DYING = """
