@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+REVISION = 2  # of what is computed here: a training that was begun with another one begins anew
 _NAME = "aufruf"  # of the attention, in transformers' registry
 _LEVELS = 1 << 16  # a mask is drawn with 16 bits an element
 _AT_ONCE = 1 << 20  # shares of attention that are computed together, so that they stay in the cache

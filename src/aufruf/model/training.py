@@ -243,7 +243,7 @@ def _mark(
         positive=positive,
         recipe=recipe.as_dict(),
         rows=rows,
-        computed=(where.kind, where.bf16, torch.__version__, metadata.version("transformers")),
+        computed=(where.kind, where.bf16, torch.__version__, metadata.version("transformers"), cpu.REVISION),
     )
 
 
