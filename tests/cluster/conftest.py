@@ -85,7 +85,7 @@ class System:
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """The runs of a DAG, newest first; none while Airflow does not answer."""
-        return (self.airflow.get(f"dags/{dag}/dagRuns", order_by="-run_after", limit=50) or {"dag_runs": []})[
+        return (self.airflow.get(f"dags/{dag}/dagRuns", order_by="-run_after", limit=100) or {"dag_runs": []})[
             "dag_runs"
         ]
 
