@@ -28,6 +28,7 @@ from aufruf.stack.api import Airflow
 from aufruf.store import Store
 
 NAME = "call_to_action"
+SHARD = 200  # texts
 ENDED = {"success", "failed"}
 
 
@@ -84,7 +85,7 @@ class System:
 
     def runs(self, dag: str) -> list[dict[str, Any]]:
         """The runs of a DAG, newest first; none while Airflow does not answer."""
-        return (self.airflow.get(f"dags/{dag}/dagRuns", order_by="-run_after", limit=50) or {"dag_runs": []})[
+        return (self.airflow.get(f"dags/{dag}/dagRuns", order_by="-run_after", limit=100) or {"dag_runs": []})[
             "dag_runs"
         ]
 
@@ -155,10 +156,10 @@ def system(
     classifiers = folder / "classifiers"
     classifiers.mkdir()
     hour = (datetime.now(ZoneInfo("Europe/Berlin")) + timedelta(hours=12)).hour  # no night comes between
-    away = "".join(f'{verb} = "0 {hour} * * *"\n' for verb in ("train", "score", "monitor"))
-    (classifiers / f"{NAME}.toml").write_text(
-        classifier_toml.replace("[gate]\n", f"[schedule]\n{away}[gate]\n"), "utf-8"
-    )
+    due = "".join(f'{verb} = "0 {hour} * * *"\n' for verb in ("train", "score"))
+    due += 'monitor = "30 2 * * *"\n'  # disturbs nobody, and comes in the hour that clocks leave out and have twice
+    more = f"[schedule]\n{due}[scoring]\nshard_size = {SHARD}\n[monitor]\ndrift = 1.0\n"
+    (classifiers / f"{NAME}.toml").write_text(classifier_toml.replace("[gate]\n", f"{more}[gate]\n"), "utf-8")
     cluster = Cluster(folder / "cluster", classifiers, metrics[0])
     exports = folder / "exports"
     fill_inbox(exports, 3)

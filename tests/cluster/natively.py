@@ -71,8 +71,11 @@ class Cluster:
         self.home, self.secrets, self.switch = folder / "home", folder / "secrets", folder / "s3-busy"
         self.data = Path(tempfile.mkdtemp(prefix="aufruf-pg-")) / "data"  # pytest closes its own folders to others
         self.data.parent.chmod(0o711)
+        self.temporary = folder / "tmp"  # a folder a service, as each container has a /tmp of its own
+        self.cut_short: set[Path] = set()  # what was in it of a service that was killed
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._one_at_a_time, self._stopped = threading.RLock(), threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
         self.logs.mkdir(parents=True)
         self.home.mkdir()
         self.small = _small_disk(self.home)
@@ -103,17 +106,25 @@ class Cluster:
         self.services: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))["services"]
 
     def start(self) -> None:
-        """Everything, in the order in which one needs the other, and until all is well."""
+        """Everything that is not there, in the order in which one needs the other, and until all is well."""
         subprocess.run([DOCKER / "secrets.sh", self.secrets], check=True, capture_output=True)
         for name in ("postgres", "redis", "s3", "mlflow"):
-            self.begin(name)
+            if name not in self.processes:
+                self.begin(name)
         until("MLflow", lambda: self._answers(self.mlflow))
-        self.begin("setup")
-        assert self.processes.pop("setup").wait(timeout=300) == 0, self.log("setup")
+        self.set_up()
         for name in ("api-server", "scheduler", "dag-processor", "triggerer", "worker", "worker-gpu"):
             self.begin(name)
         until("Airflow", lambda: self._answers(self.airflow))
-        threading.Thread(target=self._watch, daemon=True).start()
+        if not self._watcher.is_alive():
+            self._watcher.start()
+
+    def lose(self) -> None:
+        """End everything, and let go what it kept: databases, bucket, home and secrets."""
+        for name in reversed(list(self.processes)):
+            self.end(name)
+        for folder in (self.data, self.secrets, *self.home.iterdir()):
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
 
     def begin(self, name: str) -> None:
         """Start one service."""
@@ -133,6 +144,18 @@ class Cluster:
             self._run(name, [str(DOCKER / "entrypoint.sh"), *self._said(name)], self.env(name))
         if name in {"redis", "s3"}:
             until(name, lambda: self._answers({"redis": self.redis, "s3": self.s3}[name]))
+
+    def set_up(self) -> None:
+        """Let the service that prepares all others run to its end."""
+        with self._one_at_a_time:
+            self.begin("setup")
+            assert self.processes.pop("setup").wait(timeout=300) == 0, self.log("setup")
+
+    def another(self, worker: str, name: str) -> None:
+        """Start one more worker of a kind, as `--scale` does, but with a name for Celery: it has no host of its own."""
+        command = [*self.services[worker]["command"], "--celery-hostname", f"{name}@%h"]
+        self.services[name] = {**self.services[worker], "command": command}
+        self.begin(name)
 
     def _watch(self) -> None:
         """`restart: unless-stopped`: what ended by itself is started again."""
@@ -154,6 +177,14 @@ class Cluster:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     psutil.Process(pid).kill()
         process.wait(timeout=60)
+        self.cut_short |= self._made_by(name)
+
+    def left(self) -> set[Path]:
+        """Temporary files and folders outside the home that are there now, without what was cut short."""
+        return {path for name in self.processes for path in self._made_by(name)} - self.cut_short
+
+    def _made_by(self, name: str) -> set[Path]:
+        return set((self.temporary / name).glob("*"))
 
     def stop(self) -> None:
         """End everything, what needs others first."""
@@ -172,6 +203,17 @@ class Cluster:
             if isinstance(file, str):  # else it need not be there, and is not
                 env |= read_env((DOCKER / file).resolve(), self.names)
         return env
+
+    def admin(self) -> dict[str, str]:
+        """The environment in which PostgreSQL's programs reach it as its administrator."""
+        word = (self.secrets / "postgres_password").read_text("utf-8").strip()
+        path = f"{self.programs()}{os.pathsep}{os.environ['PATH']}"
+        return self._bare() | {"PATH": path, "PGHOST": "127.0.0.1", "PGPORT": str(self.postgres), "PGPASSWORD": word}
+
+    @staticmethod
+    def programs() -> Path:
+        """Where the machine's newest PostgreSQL is."""
+        return sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
 
     def check(self, service: str) -> subprocess.CompletedProcess[bytes]:
         """The health check of a service, as it stands in compose.yaml."""
@@ -205,10 +247,14 @@ class Cluster:
         }
 
     def _run(self, name: str, command: list[str], env: dict[str, str], **options: Any) -> None:
+        where = {}
+        if name != "postgres":  # which is another user
+            where = {"TMPDIR": str(self.temporary / name)}
+            (self.temporary / name).mkdir(parents=True, exist_ok=True)
         with (self.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
-                env=env,
+                env=env | where,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -218,22 +264,19 @@ class Cluster:
             )
 
     def _postgres(self) -> None:
-        [programs] = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
         who: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-        word = (self.secrets / "postgres_password").read_text("utf-8").strip()
-        first = not self.data.exists()
+        admin, first = self.admin(), not self.data.exists()
         if first:
-            self._initialised(programs, who, word)
+            self._initialised(who, admin["PGPASSWORD"])
         says = (f"port={self.postgres}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.data}")
         options = [part for one in says for part in ("-c", one)]
-        self._run("postgres", [str(programs / "postgres"), "-D", str(self.data), *options], self._bare(), **who)
-        admin = self._bare() | {"PGHOST": "127.0.0.1", "PGPORT": str(self.postgres), "PGPASSWORD": word}
-        ready = [programs / "pg_isready", "-q"]
+        self._run("postgres", [str(self.programs() / "postgres"), "-D", str(self.data), *options], self._bare(), **who)
+        ready = [self.programs() / "pg_isready", "-q"]
         until("PostgreSQL", lambda: subprocess.run(ready, env=admin, check=False).returncode == 0)
         if first:
             subprocess.run([DOCKER / "postgres.sh"], env=admin, check=True, capture_output=True)
 
-    def _initialised(self, programs: Path, who: dict[str, Any], word: str) -> None:
+    def _initialised(self, who: dict[str, Any], word: str) -> None:
         """An empty PostgreSQL that asks for passwords."""
         self.data.mkdir(mode=0o700)
         file = self.data.parent / "word"
@@ -241,7 +284,7 @@ class Cluster:
         for path in (self.data, file) if who else ():
             shutil.chown(path, "postgres", "postgres")
         options = ["-D", self.data, "-U", "postgres", "--auth", "scram-sha-256", "--pwfile", file]
-        subprocess.run([programs / "initdb", *options], check=True, capture_output=True, cwd="/", **who)
+        subprocess.run([self.programs() / "initdb", *options], check=True, capture_output=True, cwd="/", **who)
         file.unlink()
 
     def _answers(self, port: int) -> bool:

@@ -9,11 +9,14 @@ is written to var/faults.md.
 
 import contextlib
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -28,6 +31,7 @@ STAGES = {
     "promotion": (f"{NAME}.train", "promote"),
     "scoring": (f"{NAME}.score", "score.shard"),
 }
+FOREIGN = re.compile(r"(pymp-|torchinductor_)\w+")  # folders that a living worker has, one of each: Python's, torch's
 AWAY = 30.0  # seconds that a service is not there
 
 
@@ -45,7 +49,7 @@ def _killed(*services: str) -> Callable[[System, str], None]:
 
 def _worker(system: System, stage: str) -> None:
     """The worker that has the task."""
-    _killed("worker-gpu" if stage in {"training", "scoring"} else "worker")(system, stage)
+    _killed("worker" if stage == "ingest" else "worker-gpu")(system, stage)
 
 
 def _away(service: str, seconds: float = AWAY) -> Callable[[System, str], None]:
@@ -102,12 +106,21 @@ ROUNDS = {"all": [dict.fromkeys(STAGES, fault) for fault in FAULTS]}.get(ASKED) 
 
 @dataclass
 class Seen:
-    """One fault in one stage: seconds from it until the stage's run had ended, and the tasks that were tried again."""
+    """One fault in one stage: seconds from it until the stage's run had ended, and how each try of its tasks ended.
+
+    ``tries``: of the stage's task, and of those that were tried again.
+    """
 
     fault: str
     stage: str
     seconds: float
-    again: list[str]
+    tries: dict[str, list[str]]
+
+    @property
+    def row(self) -> str:
+        again = ", ".join(task for task, tries in self.tries.items() if len(tries) > 1) or "nothing"
+        happened = "; ".join(f"{task}: {', then '.join(tries)}" for task, tries in self.tries.items())
+        return f"| {self.fault} | {self.stage} | {again} | {happened} | {self.seconds:.0f} |"
 
 
 @pytest.fixture(scope="session")
@@ -117,11 +130,9 @@ def table() -> Iterator[list[Seen]]:
     yield seen
     if ASKED == "all":
         lines = [
-            "| fault | in the middle of | what of the run was tried again | seconds until well |",
-            "| --- | --- | --- | --- |",
-        ]
-        lines += [
-            f"| {one.fault} | {one.stage} | {', '.join(one.again) or 'nothing'} | {one.seconds:.0f} |" for one in seen
+            "| fault | in the middle of | what of the run was tried again | how its tries ended | seconds until well |",
+            "| --- | --- | --- | --- | --- |",
+            *(one.row for one in seen),
         ]
         (CHECKOUT / "var").mkdir(exist_ok=True)
         (CHECKOUT / "var" / "faults.md").write_text("\n".join(lines) + "\n", "utf-8")
@@ -153,7 +164,7 @@ def test_a_night_goes_on(system: System, table: list[Seen], number: int) -> None
             states = {"train": "success"}
         else:
             states = system.ended(dag, run)
-        table.append(Seen(fault, stage, time.monotonic() - start, _again(system, dag, run)))
+        table.append(Seen(fault, stage, time.monotonic() - start, _tries(system, dag, run, task)))
         assert _ended(system, dag, run, task) > at_fault, f"{task} had ended before the fault"
         assert set(states.values()) <= {"success", "skipped"}, (stage, fault, states)
     system.calm()
@@ -178,10 +189,24 @@ def _ended(system: System, dag: str, run: str, task: str) -> datetime:
     return max(datetime.fromisoformat(one["end_date"]) for one in found if one["task_id"] == task and one["end_date"])
 
 
-def _again(system: System, dag: str, run: str) -> list[str]:
-    """The tasks that needed more than one try."""
-    found = system.airflow.get(f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100) or {"task_instances": []}
-    return sorted({one["task_id"] for one in found["task_instances"] if one["try_number"] > 1})
+def _tries(system: System, dag: str, run: str, asked: str) -> dict[str, list[str]]:
+    """How each try of the task ended, and of those that needed more than one, with what Airflow noted of it."""
+    path = f"dags/{dag}/dagRuns/{run}/taskInstances"
+    tries: dict[str, list[str]] = {}
+    for one in system.airflow.get(path, limit=100)["task_instances"]:
+        if one["task_id"] == asked or one["try_number"] > 1:
+            at = "" if one["map_index"] < 0 else f"/{one['map_index']}"
+            said = system.airflow.get(f"{path}/{one['task_id']}{at}/tries")["task_instances"]
+            tries[one["task_id"] + at.replace("/", " ")] = [_how(system, dag, run, found) for found in said]
+    return dict(sorted(tries.items()))
+
+
+def _how(system: System, dag: str, run: str, found: dict[str, Any]) -> str:
+    """The state of one try and what is in Airflow's log of events about it."""
+    asked = {"dag_id": dag, "run_id": run, "task_id": found["task_id"], "try_number": found["try_number"]}
+    events = system.airflow.get("eventLogs", limit=100, map_index=found["map_index"], **asked)["event_logs"]
+    why = sorted({one["event"] for one in events if " " in one["event"]})
+    return f"{found['state']} ({', '.join(why)})" if why else found["state"]
 
 
 def _as_it_should_be(system: System, before: dict[str, int]) -> None:
@@ -201,6 +226,9 @@ def _as_it_should_be(system: System, before: dict[str, int]) -> None:
     until("no run to be RUNNING", lambda: not _still_running(system), 60)
     assert not list(system.settings.runs.glob("*"))
     assert not [path for path in system.settings.home.rglob("*") if _unfinished(path)]
+    outside = Counter((path.parent.name, FOREIGN.sub(r"\1", path.name)) for path in system.cluster.left())
+    assert {kind for _, kind in outside} <= {"pymp-", "torchinductor_"}, outside
+    assert set(outside.values()) <= {1}, outside
     ours = {
         child.pid
         for one in system.cluster.processes.values()
@@ -211,7 +239,7 @@ def _as_it_should_be(system: System, before: dict[str, int]) -> None:
 
 
 def _unfinished(path: Path) -> bool:
-    """How we name what is on its way. What a killed process leaves under /tmp goes with its container."""
+    """How we name what is on its way."""
     ours = path.name.startswith((".fetch-", ".sample-")) or path.name.endswith((".draft", ".new", ".part"))
     return ours and "airflow" not in path.parts
 
