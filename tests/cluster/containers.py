@@ -33,9 +33,11 @@ def up(natively: dict[str, Any], service: str, more: list[str]) -> int:
     place = natively["up"]
     Path(f"{place}.draft").write_text(" ".join([service, *more]), "utf-8")
     Path(f"{place}.draft").rename(f"{place}.asked")
-    while not Path(f"{place}.done").exists():
+    for _ in range(1500):
+        if Path(f"{place}.done").exists():
+            return 0
         time.sleep(0.2)
-    return 0
+    return 1  # nobody did
 
 
 def cp(natively: dict[str, Any], source: str, target: list[str]) -> int:

@@ -65,7 +65,8 @@ def test_trials_spread_over_the_workers(two: System) -> None:
 
 def mapped(system: System, dag: str, run: str, task: str) -> set[int]:
     """The map indices of a task's instances, all of which ended well."""
-    found = system.airflow.get(f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100)["task_instances"]
+    path = f"dags/{dag}/dagRuns/{run}/taskInstances"
+    found = until("the tasks", lambda: system.airflow.get(path, limit=100))["task_instances"]
     ours = [one for one in found if one["task_id"] == task]
     assert {one["state"] for one in ours} == {"success"}
     return {one["map_index"] for one in ours}

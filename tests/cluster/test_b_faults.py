@@ -193,10 +193,11 @@ def _tries(system: System, dag: str, run: str, asked: str) -> dict[str, list[str
     """How each try of the task ended, and of those that needed more than one, with what Airflow noted of it."""
     path = f"dags/{dag}/dagRuns/{run}/taskInstances"
     tries: dict[str, list[str]] = {}
-    for one in system.airflow.get(path, limit=100)["task_instances"]:
+    for one in until("the tasks", lambda: system.airflow.get(path, limit=100))["task_instances"]:
         if one["task_id"] == asked or one["try_number"] > 1:
             at = "" if one["map_index"] < 0 else f"/{one['map_index']}"
-            said = system.airflow.get(f"{path}/{one['task_id']}{at}/tries")["task_instances"]
+            of = f"{path}/{one['task_id']}{at}/tries"
+            said = until("the tries", lambda of=of: system.airflow.get(of))["task_instances"]
             tries[one["task_id"] + at.replace("/", " ")] = [_how(system, dag, run, found) for found in said]
     return dict(sorted(tries.items()))
 
@@ -204,7 +205,8 @@ def _tries(system: System, dag: str, run: str, asked: str) -> dict[str, list[str
 def _how(system: System, dag: str, run: str, found: dict[str, Any]) -> str:
     """The state of one try and what is in Airflow's log of events about it."""
     asked = {"dag_id": dag, "run_id": run, "task_id": found["task_id"], "try_number": found["try_number"]}
-    events = system.airflow.get("eventLogs", limit=100, map_index=found["map_index"], **asked)["event_logs"]
+    asked |= {"map_index": found["map_index"], "limit": 100}
+    events = until("the events", lambda: system.airflow.get("eventLogs", **asked))["event_logs"]
     why = sorted({one["event"] for one in events if " " in one["event"]})
     return f"{found['state']} ({', '.join(why)})" if why else found["state"]
 

@@ -25,7 +25,7 @@ DAGS = ("ingest", f"{NAME}.train", f"{NAME}.score", f"{NAME}.monitor")
 
 
 def test_what_is_lost_comes_back(system: System, tmp_path: Path) -> None:
-    """Champion and versions, tables, studies, Airflow's runs and files; and the night after scores what comes."""
+    """Champion and versions, tables, studies, Airflow's runs and files; and what comes afterwards is scored."""
     system.calm()
     before, cluster = state(system), system.cluster
     store = {name: value for name, value in expanded(cluster, "worker").items() if name.startswith("AWS_")}

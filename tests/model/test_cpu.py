@@ -7,6 +7,8 @@ from torch import nn
 from aufruf.model import cpu
 from aufruf.model.encoders import ResolvedEncoder
 
+BERTS = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_dropout_drops_its_share_and_keeps_the_mean(p):
@@ -133,6 +135,32 @@ def test_the_network_is_the_same(encoder: ResolvedEncoder):
         logits.square().sum().backward()
         seen.append([logits.detach(), *(p.grad for _, p in sorted(model.named_parameters()) if p.grad is not None)])
     assert len(seen[0]) == len(seen[1]) > 30
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*seen, strict=True))
+
+
+@pytest.mark.parametrize("at_once", [1, 1 << 20])
+@pytest.mark.parametrize("family", sorted(cpu.FAMILIES))
+def test_a_familys_network_is_the_same(family, at_once, monkeypatch):
+    """With dropout off, each family answers and learns the same as with plain attention, long and short texts alike."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    monkeypatch.setattr(cpu, "_AT_ONCE", at_once)
+    names = ("dim", "hidden_dim", "n_layers", "n_heads") if family == "distilbert" else BERTS
+    sizes = dict(zip(names, (32, 64, 2, 4), strict=True)) | {"vocab_size": 60, "pad_token_id": 1}
+    quiet = {name: 0.0 for name in AutoConfig.for_model(family).to_dict() if "dropout" in name}
+    ids = torch.randint(5, 60, (3, 200 if family == "modernbert" else 20))  # more than ModernBERT's window
+    mask = torch.ones_like(ids)
+    mask[1, 6:], ids[1, 6:] = 0, 1
+    seen = []
+    for name in (cpu.attention_name(), "eager"):
+        config = AutoConfig.for_model(family, **sizes, **quiet, attn_implementation=name)
+        torch.manual_seed(0)
+        model = AutoModelForSequenceClassification.from_config(config).train()
+        logits = model(input_ids=ids, attention_mask=mask).logits
+        logits.square().sum().backward()
+        assert model.config._attn_implementation == name
+        seen.append([logits.detach(), *(p.grad for _, p in sorted(model.named_parameters()) if p.grad is not None)])
+    assert len(seen[0]) == len(seen[1]) > 15
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*seen, strict=True))
 
 

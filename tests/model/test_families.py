@@ -14,6 +14,7 @@ from transformers import (
     DebertaV2Config,
     DebertaV2Model,
     DistilBertConfig,
+    EuroBertConfig,
     ModernBertConfig,
     XLMRobertaConfig,
 )
@@ -32,15 +33,18 @@ BERT = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}  # special tokens and th
 ROBERTA = {"[CLS]": 0, "[PAD]": 1, "[SEP]": 2, "[UNK]": 3}
 CAMEMBERT = {"[PAD]": 1, "[UNK]": 3, "[CLS]": 5, "[SEP]": 6}  # 0, 2 and 4 are never used
 IDS = {"distilbert": BERT, "modernbert": BERT, "xlm-roberta": ROBERTA, "camembert": CAMEMBERT}
+OTHERS = {"eurobert": BERT}  # of another build: several heads of queries share keys and values
 
 
 def _config(family: str, vocabulary: int):
-    ids = IDS[family]
+    ids = (IDS | OTHERS)[family]
     shape = {"vocab_size": vocabulary, "pad_token_id": ids["[PAD]"]}
     if family == "distilbert":
         return DistilBertConfig(dim=32, hidden_dim=64, n_layers=2, n_heads=2, max_position_embeddings=64, **shape)
     deep = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, **shape}
     marks = {"bos_token_id": ids["[CLS]"], "eos_token_id": ids["[SEP]"]}
+    if family == "eurobert":
+        return EuroBertConfig(num_key_value_heads=1, max_position_embeddings=64, **deep, **marks)
     if family == "modernbert":
         marks |= {"cls_token_id": ids["[CLS]"], "sep_token_id": ids["[SEP]"]}
         return ModernBertConfig(max_position_embeddings=64, reference_compile=False, **deep, **marks)
@@ -53,7 +57,7 @@ def family_folder(encoder, tmp_path):
     """``family_folder(family)``: an encoder of it with random weights, and the tiny BERT's words under its ids."""
 
     def make(family: str) -> Path:
-        folder, ids = tmp_path / family, IDS[family]
+        folder, ids = tmp_path / family, (IDS | OTHERS)[family]
         folder.mkdir()
         whole = json.loads((encoder.folder / "tokenizer.json").read_text("utf-8"))
         rest = [piece for piece in whole["model"]["vocab"] if piece not in ids]
@@ -109,6 +113,17 @@ def test_few_words_keep_their_positions(family_folder, recipe, examples, tmp_pat
     every = fine_tune(resolved, LABELS, 1, some, some, short, tmp_path / "every").folder
     ours, whole = (load_file(folder / "model.safetensors") for folder in (few, every))
     assert [name for name in whole if not torch.allclose(ours[name], whole[name], atol=2e-6)] == []
+
+
+def test_an_encoder_of_another_build_keeps_its_own_attention(family_folder, recipe, examples, tmp_path):
+    """It is tuned and read with PyTorch's, on a CPU too; ours knows nothing of what such attention is told besides."""
+    resolved = resolve(Encoder(name=str(family_folder("eurobert")), max_tokens=32), tmp_path)
+    trained = fine_tune(resolved, LABELS, 1, examples(96, 1), examples(24, 2), recipe, tmp_path / "run")
+    card = bundle.Card(LABELS, "call", 0.5, 32, "head_tail", "eurobert", None, recipe.as_dict(), "mark")
+    predictor = Predictor.load(trained.folder, bundle.seal(trained.folder, card))
+    given = examples(40, 3)
+    called, truth = predictor.positives(given.texts), given.truth[:, 1]
+    assert called[truth].mean() > called[~truth].mean()
 
 
 def test_where_ours_is_not_taken_each_encoder_has_the_attention_that_it_knows(encoder, tmp_path):

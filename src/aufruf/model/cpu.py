@@ -1,9 +1,8 @@
 """The same network, faster to train on a CPU: attention and dropout that leave the time to the products.
 
-PyTorch draws a dropout mask one 32-bit number an element. Its attention with dropout, or its plain products under
-autocast, write each text's tokens times tokens to the memory a dozen times, mostly in fp32; of a long text that is
-nearly all of a step. Both are replaced while a model trains; what is computed is what the model's config says.
-``benchmarks/training.py`` shows what that is worth.
+PyTorch draws a dropout mask one 32-bit number an element, and attention with dropout, as plain products under autocast,
+writes each text's tokens times tokens to the memory a dozen times, mostly in fp32. Both are replaced while a model
+trains; what is computed is what the model's config says. ``benchmarks/training.py`` shows what that is worth.
 """
 
 import math
@@ -15,6 +14,8 @@ import torch
 from torch import nn
 
 REVISION = 2  # of what is computed here: a training that was begun with another one begins anew
+FAMILIES = frozenset({"bert", "camembert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"})
+"""Model types whose attention is this one: query, key and value of equal heads, a mask, and nothing else."""
 _NAME = "aufruf"  # of the attention, in transformers' registry
 _LEVELS = 1 << 16  # a mask is drawn with 16 bits an element
 _AT_ONCE = 1 << 20  # shares of attention that are computed together, so that they stay in the cache
@@ -22,7 +23,7 @@ _AS_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by the bytes of a
 
 
 def attention_name() -> str:
-    """The name under which transformers finds ``attention``."""
+    """The name under which transformers finds ``attention``; for a model of ``FAMILIES``."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
 
@@ -79,26 +80,30 @@ def attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1); torch's own where nothing is learnt.
+    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1); torch's own where no gradient is asked for.
 
-    query, key, value: (texts, heads, tokens, size). ``attention_mask`` is added to the scores.
+    query, key, value: (texts, heads, tokens, size). ``attention_mask``, of a floating type, is added to the scores.
     Gives (texts, tokens, heads, size).
     """
+    drops = dropout if module.training else 0.0
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     cast = torch.is_autocast_enabled("cpu")
     kind = torch.get_autocast_dtype("cpu") if cast else query.dtype
     query, key, value = (part.to(kind) for part in (query, key, value))
     if attention_mask is not None:  # fp32's lowest would be -inf in bf16, and a row of these no number
-        attention_mask = attention_mask.clamp_min(torch.finfo(kind).min).to(kind)
-    if not torch.is_grad_enabled():
+        attention_mask = attention_mask.clamp_min(torch.finfo(kind).min).to(kind).expand(len(query), -1, -1, -1)
+    if not (torch.is_grad_enabled() or drops):
         said = nn.functional.scaled_dot_product_attention(query, key, value, attention_mask, scale=scale)
         return said.transpose(1, 2), None
-    made: torch.Tensor = _Attention.apply(query, key, value, attention_mask, scale, dropout * module.training)
+    made: torch.Tensor = _Attention.apply(query, key, value, attention_mask, scale, drops)
     return made, None
 
 
 class _Attention(torch.autograd.Function):
-    """Attention with dropout, a few texts at a time; what is kept for the way back are the shares and their mask."""
+    """Attention with dropout, a few texts at a time.
+
+    Of what is tokens times tokens, the shares and their mask are kept for the way back.
+    """
 
     @staticmethod
     def forward(

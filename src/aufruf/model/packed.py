@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from aufruf.model.cpu import FAMILIES
+
 _NAME = "aufruf-packed"  # of the attention, in transformers' registry
 _WIDTH = 16  # tokens: PyTorch's fused attention needs up to twice the time for texts between multiples of it
 _ROWS = 2048  # tokens that the layout is made for; others are right as well
@@ -19,14 +21,14 @@ def packed(model: Any) -> Any:
     """The model, its blocks' linear layers and its attention replaced; for inference in bf16 on a CPU only.
 
     Blocks are what the model holds in lists (``nn.ModuleList``): embeddings, pooler and classifier stay as they are.
-    An attention that is the encoder's own (DeBERTa's) stays as well.
+    An attention that is the encoder's own (DeBERTa's, T5's with its positions) stays as well.
     """
     for stack in [part for part in model.modules() if isinstance(part, nn.ModuleList)]:
         for parent in list(stack.modules()):
             for name, child in parent.named_children():
                 if type(child) is nn.Linear:
                     setattr(parent, name, PackedLinear(child))
-    if getattr(model.config, "_attn_implementation", None) == "sdpa":
+    if getattr(model.config, "_attn_implementation", None) == "sdpa" and model.config.model_type in FAMILIES:
         model.set_attn_implementation(_attention_name())
     return model
 

@@ -16,7 +16,7 @@ import torch
 from aufruf.errors import MemoryFull
 from aufruf.model import cpu, device, resume
 from aufruf.model.batches import collator, dataset
-from aufruf.model.encoders import ResolvedEncoder, unread
+from aufruf.model.encoders import ResolvedEncoder, model_type, unread
 from aufruf.model.evaluation import trainer_metrics
 from aufruf.model.loss import weighted
 from aufruf.model.recipe import Examples, Recipe, check_sides
@@ -36,11 +36,11 @@ class Trained:
     best_value: float  # of the recipe's metric, on validation, at the likeliest label
     best_epoch: float
     truncated: int  # training texts that were cut
+    truncated_tokens: int  # that these have lost
     seconds: float
     texts_per_second: float
     micro_batch: int  # texts that went through the model at once; fewer than a batch when the memory was short
     device: device.Device
-    truncated_tokens: int = 0  # that these texts have lost; 0 also where a training began before they were counted
 
 
 def fine_tune(
@@ -125,7 +125,8 @@ class _Job:
     def model(self) -> Any:
         """The encoder with a new head, with the vocabulary that occurs, and on a CPU with the parts that suit one."""
         on_cpu = self.where.kind == "cpu"
-        model = _model(self.encoder, self.labels, cpu.attention_name() if on_cpu else None)
+        ours = on_cpu and model_type(self.encoder.folder) in cpu.FAMILIES
+        model = _model(self.encoder, self.labels, cpu.attention_name() if ours else None)
         model = self.words.shrink(_frozen(model, self.recipe.frozen_layers))
         return cpu.with_quick_dropout(model) if on_cpu else model
 
@@ -243,7 +244,8 @@ def _mark(
         positive=positive,
         recipe=recipe.as_dict(),
         rows=rows,
-        computed=(where.kind, where.bf16, torch.__version__, metadata.version("transformers"), cpu.REVISION),
+        computed=(where.kind, where.bf16, torch.__version__, metadata.version("transformers"))
+        + ((cpu.REVISION,) if where.kind == "cpu" else ()),
     )
 
 

@@ -83,7 +83,7 @@ def _label(result: dict[str, Any]) -> list[str]:
     alpha = "not measurable" if result["alpha"] is None else f"{result['alpha']:.3f}"
     return [
         f"{result['labels']} labels, {result['ties']} ties, {result['too_few_votes']} with too few votes, "
-        f"{result.get('edited', 0)} edited since; "
+        f"{result.get('contradictions', 0)} contradicted, {result.get('edited', 0)} edited since; "
         f"Krippendorff's alpha {alpha}{_unchanged(result)}",
         *([f"not counted, as votes.exclude asks: {', '.join(result['excluded'])}"] if result.get("excluded") else []),
         *(
