@@ -10,7 +10,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -30,6 +30,7 @@ from aufruf.store import Store
 NAME = "call_to_action"
 SHARD = 200  # texts
 ENDED = {"success", "failed"}
+ASKED = os.environ.get("AUFRUF_FAULTS") or str(datetime.now(UTC).date().toordinal())  # what goes round by the day
 
 
 @dataclass

@@ -8,7 +8,6 @@ is written to var/faults.md.
 """
 
 import contextlib
-import os
 import re
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.cluster.conftest import ENDED, NAME, System
+from tests.cluster.conftest import ASKED, ENDED, NAME, System
 from tests.cluster.natively import CHECKOUT, until
 
 from aufruf.release.registry import CHAMPION
@@ -91,7 +90,6 @@ FAULTS: dict[str, Callable[[System, str], None]] = {
     "S3 answers 503 for 30 s": _busy,
     "disk full for 30 s": _full,
 }
-ASKED = os.environ.get("AUFRUF_FAULTS") or str(datetime.now(UTC).date().toordinal())
 NO_DISK = "S3 answers 503 for 30 s"  # in place of a full disk, where there is none to be filled
 
 
