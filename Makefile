@@ -62,7 +62,7 @@ compose-up:
 	$(COMPOSE) up --build --detach --wait $(if $(WORKERS),--scale worker=$(WORKERS)) $(if $(GPU_WORKERS),--scale worker-gpu=$(GPU_WORKERS))
 
 compose-down:
-	$(COMPOSE) down
+	$(COMPOSE) down --remove-orphans
 
 # What is installed: does it fit together, and a bill of materials (CycloneDX) in var/sbom.json.
 audit: install

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ from tests.cluster.natively import DOCKER, Cluster, lacking, until
 
 from aufruf.classifier import Classifier, choose
 from aufruf.release.registry import CHAMPION, Registry
+from aufruf.schemas import TABLES
 from aufruf.settings import Settings
 from aufruf.stack.api import Airflow
+from aufruf.stack.environment import password_file
 from aufruf.store import Store
 
 NAME = "call_to_action"
@@ -45,6 +48,8 @@ class System:
 
     @property
     def airflow(self) -> Airflow:
+        """A client that has been told Airflow's password: nothing that the parts share does."""
+        shutil.copy(self.cluster.secrets / "airflow_passwords.json", password_file(self.settings))
         return Airflow(self.settings)
 
     @property
@@ -116,6 +121,23 @@ class System:
         assert not rows.duplicated(["text_id", "digest"]).any()
         return sorted(set(self.store.read("texts")["text_id"]) - set(rows["text_id"]))
 
+    def sound(self) -> None:
+        """Raises AssertionError unless no row is doubled, all texts are read, one champion is, and no run RUNNING."""
+        for name, kind in TABLES.items():
+            if self.store.version(name) is not None:
+                assert not self.store.read(name, columns=list(kind.KEY)).duplicated().any(), name
+        until("each text to be read", lambda: not self.unscored())
+        champion, decisions = self.registry.by_alias(CHAMPION), self.store.read("decisions").sort_values("at")
+        crowned = decisions[decisions["verdict"].isin(["first", "promoted"])]["challenger"]
+        assert champion is not None
+        assert crowned.iloc[-1] == champion.version
+        until("no run to be RUNNING", lambda: not self._running(), 60)
+
+    def _running(self) -> list[Any]:
+        client = self.registry.client
+        [experiment] = [one for one in client.search_experiments() if one.name == NAME]
+        return list(client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'"))
+
 
 @pytest.fixture(scope="session")
 def metrics() -> Iterator[tuple[str, set[str]]]:
@@ -161,7 +183,8 @@ def system(
     due = "".join(f'{verb} = "0 {hour} * * *"\n' for verb in ("train", "score"))
     due += 'monitor = "30 2 * * *"\n'  # disturbs nobody, and comes in the hour that clocks leave out and have twice
     more = f"[schedule]\n{due}[scoring]\nshard_size = {SHARD}\n[monitor]\ndrift = 1.0\n"
-    (classifiers / f"{NAME}.toml").write_text(classifier_toml.replace("[gate]\n", f"{more}[gate]\n"), "utf-8")
+    long = classifier_toml.replace("epochs = [1, 2]", "epochs = [3, 4]")  # there is a middle of the training
+    (classifiers / f"{NAME}.toml").write_text(long.replace("[gate]\n", f"{more}[gate]\n"), "utf-8")
     cluster = Cluster(folder / "cluster", classifiers, metrics[0])
     exports = folder / "exports"
     fill_inbox(exports, 3)

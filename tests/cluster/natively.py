@@ -41,12 +41,12 @@ def lacking() -> str:
     return next((name for name, found in there.items() if not found), "")
 
 
-def until(what: str, look: Callable[[], Any], seconds: float = 300.0) -> Any:
-    """What ``look`` finds, as soon as it finds something."""
+def until(what: str, look: Callable[[], Any], seconds: float = 300.0, every: float = 0.5) -> Any:
+    """What ``look`` finds, as soon as it finds something; it looks ``every`` so many seconds."""
     end = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.5)
+        time.sleep(every)
     return found
 
 
@@ -81,25 +81,25 @@ class Cluster:
         self.small = _small_disk(self.home)
         (self.home / "airflow").mkdir()
         self.airflow, self.mlflow, self.postgres, self.redis, self.s3 = free_ports(5)
-        loopback = "127.0.0.1"
         self.names = {
             "AUFRUF_ROOT": str(CHECKOUT),
             "AUFRUF_HOME": str(self.home),
             "AUFRUF_CLASSIFIERS": str(classifiers),
             "AUFRUF_SECRETS": str(self.secrets),
-            "AUFRUF_LISTEN": loopback,
+            "AUFRUF_PRIVATE": str(folder / "private"),
+            "AUFRUF_LISTEN": "127.0.0.1",
             "AUFRUF_AIRFLOW_PORT": str(self.airflow),
             "AUFRUF_AIRFLOW_LISTEN": str(self.airflow),
             "AUFRUF_MLFLOW_PORT": str(self.mlflow),
             "AUFRUF_MLFLOW_LISTEN": str(self.mlflow),
             "AUFRUF_HEARTBEAT_TIMEOUT": "15",
-            "POSTGRES": f"{loopback}:{self.postgres}",
-            "POSTGRES_HOST": loopback,
+            "POSTGRES": f"127.0.0.1:{self.postgres}",
+            "POSTGRES_HOST": "127.0.0.1",
             "POSTGRES_PORT": str(self.postgres),
-            "REDIS": f"{loopback}:{self.redis}",
-            "S3": f"http://{loopback}:{self.s3}",
-            "MLFLOW": f"http://{loopback}:{self.mlflow}",
-            "AIRFLOW": f"{loopback}:{self.airflow}",
+            "REDIS": f"127.0.0.1:{self.redis}",
+            "S3": f"http://127.0.0.1:{self.s3}",
+            "MLFLOW": f"http://127.0.0.1:{self.mlflow}",
+            "AIRFLOW": f"127.0.0.1:{self.airflow}",
             "AUFRUF_METRICS": "True" if metrics else "",
             "AUFRUF_METRICS_AT": metrics,
         }

@@ -5,6 +5,9 @@ import json
 import os
 import re
 
+import psycopg
+import pytest
+import redis
 import requests
 from tests.cluster.conftest import NAME, System
 from tests.cluster.natively import DOCKER, until
@@ -32,20 +35,21 @@ def test_the_whole_night(system: System) -> None:
     assert list((system.settings.reports / NAME).glob("*/index.html"))
 
 
-def test_log_lines_say_whose_they_are(system: System) -> None:
-    """Each line that a step writes is an object with its classifier's DAG and run; no post's text is in any."""
-    logs = sorted((system.settings.airflow / "logs").glob("dag_id=*/**/*.log"))
-    lines = [line for log in logs for line in log.read_text("utf-8").splitlines()]
-    ours = [found for line in lines if (found := json.loads(line)).get("logger", "").startswith("aufruf")]
-    assert len(ours) > 20
-    assert all(line["dag_id"] and line["run_id"] and line["task_id"] for line in ours)
-    texts = [text for text in system.store.read("texts")["text"] if len(text) > 40]
-    whole = "\n".join(line["event"] for line in map(json.loads, lines) if isinstance(line.get("event"), str))
-    assert not [text for text in texts if text[:40] in whole]
+def test_nobody_gets_in_without_a_password(system: System) -> None:
+    """MLflow and Airflow answer 401, Redis and PostgreSQL refuse. (The store that stands in for S3 asks nobody.)"""
+    cluster, here = system.cluster, "127.0.0.1"
+    for port, path in ((cluster.mlflow, "api/2.0/mlflow/experiments/search"), (cluster.airflow, "api/v2/dags")):
+        for login in (None, ("admin", "wrong")):
+            assert requests.get(f"http://{here}:{port}/{path}", auth=login, timeout=10).status_code == 401, path
+    with pytest.raises(redis.AuthenticationError), redis.Redis(here, cluster.redis) as broker:
+        broker.ping()
+    for role in ("airflow", "mlflow", "studies", "postgres"):
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(host=here, port=cluster.postgres, user=role, dbname="postgres", passfile=os.devnull)
 
 
 def test_workers_share_what_there_is_to_do(system: System) -> None:
-    """Steps that train or run a model were done by the worker of the queue gpu, all others by the other one."""
+    """Steps that train or run a model were on the queue gpu, all others on the other worker's."""
     run = next(one for one in system.runs(f"{NAME}.train") if one["state"] == "success")["dag_run_id"]
     found = system.airflow.get(f"dags/{NAME}.train/dagRuns/{run}/taskInstances", limit=100)["task_instances"]
     queues = {one["task_id"]: one["queue"] for one in found if one["state"] == "success"}

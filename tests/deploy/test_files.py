@@ -91,9 +91,12 @@ def test_every_part_that_stays_has_a_health_check():
 
 
 def test_only_the_two_uis_can_be_reached_and_only_from_this_machine():
-    """Every published port is on loopback; what publishes none is in a network that leads nowhere, or speaks itself."""
-    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert sorted(published) == ["api-server", "mlflow"]
+    """Every published port is on loopback; what publishes none is in a network that leads nowhere, or speaks itself.
+
+    A third UI comes with METRICS=1.
+    """
+    published = {name: service["ports"] for name, service in {**SERVICES, **METRICS}.items() if "ports" in service}
+    assert sorted(published) == ["api-server", "grafana", "mlflow"]
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert COMPOSE["networks"]["inside"]["internal"]
     closed = {name: service["networks"] for name, service in SERVICES.items() if name not in {*published, *SPEAKERS}}
@@ -155,9 +158,10 @@ def test_nothing_runs_as_root_or_may_become_it():
 
 
 def test_foreign_images_are_pinned():
-    """To a patch release: the same tag is the same program."""
+    """To a release, by tag: who wants the very bytes pins a digest."""
     foreign = [service["image"] for name, service in {**SERVICES, **METRICS}.items() if name not in (*OURS, GUARD)]
-    assert all(re.search(r":v?\d+\.\d+", image) for image in foreign), foreign
+    assert all(re.search(r":v?\d+\.\d+(\.\d+)?(-alpine)?$", image) for image in foreign), foreign
+    assert re.search(r"^ARG PYTHON=3\.11\.\d+-slim-\w+$", (DOCKER / "Dockerfile").read_text("utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -170,11 +174,25 @@ def test_a_service_gets_the_secrets_that_it_uses_and_no_other(service):
     assert used == set(SERVICES[service]["secrets"])
 
 
-def test_workers_cannot_open_airflows_database():
-    """Neither its address nor its password is told to them."""
+def test_workers_cannot_act_as_airflow():
+    """They are told neither its database nor what signs its tokens, and its password is not on the volume of all."""
     for service in ("worker", "worker-gpu"):
-        assert not [name for name in environment(service) if name.startswith("AIRFLOW__DATABASE")]
-        assert "airflow_db_password" not in SERVICES[service]["secrets"]
+        assert not [
+            name for name in environment(service) if name.startswith(("AIRFLOW__DATABASE", "AIRFLOW__API_AUTH"))
+        ]
+        assert not {
+            "airflow_db_password",
+            "jwt_secret",
+            "fernet_key",
+            "api_secret_key",
+            "airflow_passwords.json",
+        } & set(SERVICES[service]["secrets"])
+    kept = environment("api-server")["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]
+    assert kept == "${AUFRUF_PRIVATE:-/tmp}/airflow_passwords.json"
+    assert [volume.split(":")[1] for volume in SERVICES["api-server"]["volumes"]] == [
+        "/var/lib/aufruf",
+        "/opt/aufruf/classifiers",
+    ]
 
 
 def test_no_environment_file_holds_a_secret():
@@ -287,6 +305,22 @@ def test_tasks_for_a_gpu_get_a_pod_of_their_own(monkeypatch):
         "pod_template_file": "/opt/aufruf/docker/gpu-pod.yaml"
     }
     assert step()(lambda: None).kwargs.get("executor_config") is None
+
+
+@pytest.mark.parametrize("name", ["pod.yaml", "gpu-pod.yaml"])
+def test_airflow_makes_a_tasks_pod_of_the_file(name):
+    """By the provider's own code: image, secrets and GPU are the file's, command and name are Airflow's."""
+    from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
+
+    about = {"dag_id": "call_to_action.train", "task_id": "train", "pod_id": "task-1", "try_number": 1, "date": None}
+    about |= {"kube_image": None, "args": ["execute"], "pod_override_object": None, "namespace": "default"}
+    template = PodGenerator.deserialize_model_file(str(DOCKER / name))
+    pod = PodGenerator.construct_pod(**about, base_worker_pod=template, scheduler_job_id="1")
+    [container] = pod.spec.containers
+    assert (container.name, container.args, container.image) == ("base", ["execute"], "aufruf:0.1.0")
+    assert container.env_from[0].config_map_ref.name == "aufruf-worker"
+    assert container.resources.limits.get("nvidia.com/gpu") == ("1" if name == "gpu-pod.yaml" else None)
+    assert pod.spec.automount_service_account_token is False
 
 
 def entered(secrets: Path, env: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:

@@ -10,36 +10,52 @@ from aufruf.arrow import schema_of
 from aufruf.schemas import TABLES
 from aufruf.steps.night import night
 
-LATER = {  # what the first version did not know yet: tables, and columns of its tables
-    "authors": None,
-    "signatures": None,
-    "tombstones": None,
-    "champions": None,
-    "shifts": None,
-    "quarantine": {"rescued_at"},
-    "annotations": {"seconds", "group_id", "why", "first", "first_file"},
-    "explanations": {"way", "drawn", "scored", "certainty", "faithfulness", "unreliable"},
-    "decisions": {"looks", "step", "decided_by"},
+MOMENT = pa.timestamp("us", tz="UTC")
+NUMBERS = {"rows", "kept", "refused", "item", "votes", "test_rows"}
+SHARES = {"margin", "fit", "stability", "value", "low", "high"}
+FIRST = {  # the tables of the first version and their columns, "?" where one may be empty
+    "files": "digest classifiers name format kind rows kept refused status reasons ingested_at",
+    "quarantine": "file item reasons row refused_at",
+    "texts": "text_id post_id? text text_type post_type? platform? author? party? posted_at? collected_at? digest"
+    " group_id file",
+    "annotations": "classifier text_id annotator label annotated_at? file",
+    "labels": "classifier text_id label? votes margin how decided_at",
+    "splits": "classifier text_id digest group_id split reason assigned_at",
+    "predictions": "classifier text_id digest model_version label probabilities confident scored_at run",
+    "explanations": "classifier text_id digest model_version chosen label words fit stability explained_at",
+    "decisions": "classifier challenger champion? at verdict reasons challenger_metrics champion_metrics? value? low?"
+    " high? test_rows fingerprint",
 }
 
 
+def first(table: str) -> pa.Schema:
+    """What the first version wrote."""
+    return pa.schema([_field(word.removesuffix("?"), word.endswith("?")) for word in FIRST[table].split()])
+
+
+def _field(name: str, nullable: bool) -> pa.Field:
+    kinds = {"probabilities": pa.map_(pa.string(), pa.float64()), "confident": pa.bool_(), "at": MOMENT}
+    kinds |= dict.fromkeys(NUMBERS, pa.int64()) | dict.fromkeys(SHARES, pa.float64())
+    return pa.field(name, kinds.get(name, MOMENT if name.endswith("_at") else pa.string()), nullable=nullable)
+
+
 def made_old(lake: Path) -> None:
-    """Write each table anew with the columns of the first version."""
+    """Write each table anew as the first version had it; tables that it did not know are gone."""
     for table in TABLES:
-        old, folder = LATER.get(table, set()), lake / table
+        folder = lake / table
         if not folder.exists():
             continue
         rows = DeltaTable(folder).to_pyarrow_table()
         shutil.rmtree(folder)
-        if old is not None:
-            schema = pa.schema([field for field in schema_of(table) if field.name not in old])
+        if table in FIRST:
+            schema = first(table)
             write_deltalake(folder, rows.select(schema.names).cast(schema))
 
 
 def test_a_lake_of_the_first_version_lives_on(after):
     """A night with new posts on it: rows of then stay as they were, new ones have all columns, none is scored twice."""
     lake = Path(after.settings.lake)
-    assert set(LATER) <= set(TABLES)
+    assert set(FIRST) <= set(TABLES)
     made_old(lake)
     before = {name: after.store.read(name) for name in ("texts", "annotations", "labels", "splits", "predictions")}
     after.posts("Kommt am Samstag alle zum Infostand!", "Die Partei hat gestern getagt.")
@@ -56,7 +72,8 @@ def test_a_lake_of_the_first_version_lives_on(after):
 
 
 def test_what_came_later_can_be_missing():
-    """Every column that the first version did not have may be empty: an old row has nothing to put there."""
-    for table, columns in LATER.items():
-        for column in columns or ():
-            assert schema_of(table).field(column).nullable, (table, column)
+    """Every column of then is there with its type; what it did not have may be empty: an old row has nothing there."""
+    for table in FIRST:
+        then, now = first(table), schema_of(table)
+        assert [now.field(one.name) for one in then] == list(then), table
+        assert all(one.nullable for one in now if one.name not in then.names), table

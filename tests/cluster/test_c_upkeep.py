@@ -1,0 +1,78 @@
+"""Upkeep where the tables are on S3 and MLflow is a server: pruning, forgetting, and what nights have left in logs."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+from tests.cluster.conftest import System
+from tests.cluster.natively import DOCKER
+
+from aufruf.schemas import TABLES
+
+
+def test_log_lines_say_whose_they_are(system: System) -> None:
+    """Each line that a step writes is an object with its classifier's DAG and run; no post's text is in any line."""
+    logs = sorted((system.settings.airflow / "logs").glob("dag_id=*/**/*.log"))
+    lines = [json.loads(line) for log in logs for line in log.read_text("utf-8").splitlines()]
+    ours = [line for line in lines if line.get("logger", "").startswith("aufruf")]
+    assert len(ours) > 20
+    assert all(line["dag_id"] and line["run_id"] and line["task_id"] for line in ours)
+    whole = "\n".join(word for line in lines for word in words(line))
+    texts = [text for text in system.store.read("texts")["text"] if len(text) > 40]
+    assert len(texts) > 100
+    assert not [text for text in texts if text[:40] in whole]
+
+
+def test_pruning_loses_no_row(system: System) -> None:
+    """The small files that nights leave become few; every table has the rows that it had, and the champion is there."""
+    system.calm()
+    before = counts(system)
+    files = small(system)
+    said = asked(system, "prune", "--yes")
+    assert counts(system) == before
+    assert small(system) < files, said
+    system.sound()
+
+
+def test_a_forgotten_author_is_in_no_table(system: System) -> None:
+    """Texts, votes, predictions and explanations of an account go from tables on S3, and nobody else's."""
+    system.calm()
+    texts = system.store.read("texts", columns=["text_id", "author"])
+    author = texts["author"].dropna().value_counts().index[-1]
+    gone = set(texts[texts["author"] == author]["text_id"])
+    told = asked(system, "forget", author, "--raw")
+    left = {name: set(system.store.read(name, columns=["text_id"])["text_id"]) for name in ("texts", "predictions")}
+    assert left["texts"] == set(texts["text_id"]) - gone, told
+    assert not left["predictions"] & gone
+    assert author not in system.store.read("texts", columns=["author"])["author"].tolist()
+    system.sound()
+
+
+def small(system: System) -> int:
+    """Files of the table of texts."""
+    found = system.store.files("texts")
+    assert found is not None
+    return len(found[1])
+
+
+def counts(system: System) -> dict[str, int]:
+    """Rows of each table that is there."""
+    return {name: system.store.count(name) for name in TABLES if system.store.version(name) is not None}
+
+
+def asked(system: System, *words: str) -> Any:
+    """What a command of ours says inside a worker's container, as docs/cluster.md has it."""
+    command = [DOCKER / "entrypoint.sh", "aufruf", *words, "--json"]
+    done = subprocess.run(command, env=system.cluster.env("worker"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def words(found: Any) -> Iterator[str]:
+    """Every string in what JSON holds."""
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, (list, dict)):
+        for one in found.values() if isinstance(found, dict) else found:
+            yield from words(one)
