@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs once, in an empty PostgreSQL: three databases, each with a role that owns it and may open no other. A password
-# is no argument of psql, which everybody on the machine could read.
+# Runs in an empty PostgreSQL: three databases, each with a role that owns it and may open no other. Run again, it gives the
+# roles the passwords of now. A password is no argument of psql, which everybody on the machine could read.
 set -euo pipefail
 admin() { psql -v ON_ERROR_STOP=1 --quiet --dbname postgres --username "${POSTGRES_USER:-postgres}"; }
 for name in airflow mlflow studies; do
@@ -10,7 +10,8 @@ for name in airflow mlflow studies; do
 \getenv password ROLE_PASSWORD
 select format('create role %I', :'role') where not exists (select from pg_roles where rolname = :'role') \gexec
 alter role :"role" with login nosuperuser nocreatedb nocreaterole noreplication password :'password';
-create database :"role" owner :"role";
+select format('create database %I owner %I', :'role', :'role')
+    where not exists (select from pg_database where datname = :'role') \gexec
 revoke all on database :"role" from public;
 SQL
 done

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from tests.airflow.conftest import ROOT, Site
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
-[BLOCK] = re.findall(r"^```bash\n(.*?)^```", RUNBOOK, re.MULTILINE | re.DOTALL)
+BLOCK = re.findall(r"^```bash\n(.*?)^```", RUNBOOK, re.MULTILINE | re.DOTALL)[0]
 [BEFORE] = re.findall(r"--clean-before-timestamp (\S+)", BLOCK)
 RUNS = """
 import sys

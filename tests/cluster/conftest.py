@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -210,6 +211,18 @@ def expanded(cluster: Cluster, service: str) -> dict[str, str]:
         [DOCKER / "entrypoint.sh", "env", "-0"], env=cluster.env(service), check=True, capture_output=True
     )
     return dict(line.split("=", 1) for line in said.stdout.decode().split("\0") if line)
+
+
+def stand_ins(folder: Path, services: dict[str, Any]) -> dict[str, str]:
+    """Variables with which `docker compose`, `aws` and `make` are the programs of ``containers``, on these services."""
+    programs, about = folder / "bin", folder / "natively.json"
+    programs.mkdir(exist_ok=True)
+    for name in ("docker", "aws", "make"):
+        program = f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("containers.py")} {name} "$@"\n'
+        (programs / name).write_text(program, "utf-8")
+        (programs / name).chmod(0o755)
+    about.write_text(json.dumps({"services": services, "up": str(folder / "up")}), "utf-8")
+    return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "NATIVELY": str(about)}
 
 
 def as_prometheus(metric: Any) -> set[str]:

@@ -1,4 +1,4 @@
-"""`docker compose`, `aws s3` and `make` as far as docs/backups.md calls them, on the processes of a Cluster.
+"""`docker compose`, `aws s3` and `make` as far as blocks in docs call them, on the processes of a Cluster.
 
 ``python containers.py NAME ARGUMENTS...``; the file that NATIVELY names says what stands for a service's container: its
 environment, its working folder, and where its paths are here.
@@ -99,8 +99,8 @@ def wanted(key: str, filters: list[str]) -> bool:
 
 
 def make(_: dict[str, Any], target: str) -> int:
-    """The test starts what is missing."""
-    assert target == "compose-up"
+    """The test ends and starts what there is."""
+    assert target in {"compose-up", "compose-down"}
     return 0
 
 

@@ -1,15 +1,20 @@
 """PostgreSQL, and a worker with its broker, alone: who gets in, and who is well."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.natively import DOCKER, Cluster, lacking, until
+from tests.cluster.conftest import stand_ins
+from tests.cluster.natively import CHECKOUT, DOCKER, Cluster, lacking, until
 
 NAMES = ("airflow", "mlflow", "studies")
+[*_, BLOCK] = re.findall(
+    r"^```bash\n(.*?)^```", (CHECKOUT / "docs" / "runbook.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture
@@ -49,6 +54,37 @@ def test_each_role_opens_its_own_database_and_no_other(alone: Cluster, tmp_path:
     told = (tmp_path / "arguments").read_text("utf-8")
     assert "--dbname" in told
     assert not [word for word in words.values() if word in told]
+
+
+def test_a_leaked_password_opens_nothing_any_more(alone: Cluster, tmp_path: Path) -> None:
+    """The last block of docs/runbook.md: the role has another one, and what it owns; the other roles keep theirs."""
+    alone.begin("postgres")
+    old, other = (word(alone.secrets, name) for name in ("studies", "mlflow"))
+    assert enters(alone, "studies", old, "create table a (b int)")
+    docker = tmp_path / "docker"
+    docker.mkdir()
+    shutil.copy(DOCKER / "secrets.sh", docker)
+    shutil.copytree(alone.secrets, docker / "secrets")
+    paths = {"/docker-entrypoint-initdb.d/": f"{DOCKER}/"}
+    env = alone.admin() | {"AUFRUF_SECRETS": str(docker / "secrets")}
+    told = stand_ins(tmp_path, {"postgres": {"env": env, "folder": str(tmp_path), "paths": paths}})
+    (tmp_path / "up.done").touch()  # it runs
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", BLOCK], cwd=tmp_path, env=os.environ | told, check=False)
+    assert done.returncode == 0
+    assert not enters(alone, "studies", old, "select 1")
+    assert enters(alone, "studies", word(docker / "secrets", "studies"), "insert into a values (1)")
+    assert enters(alone, "mlflow", other, "select 1")
+
+
+def word(secrets: Path, role: str) -> str:
+    return (secrets / f"{role}_db_password").read_text("utf-8").strip()
+
+
+def enters(cluster: Cluster, role: str, password: str, command: str) -> bool:
+    """Whether the role can say this in its own database."""
+    about = {"PGHOST": "127.0.0.1", "PGPORT": str(cluster.postgres), "PGUSER": role, "PGPASSWORD": password}
+    words = ["psql", "--dbname", role, "-c", command]
+    return subprocess.run(words, env=os.environ | about, capture_output=True, check=False).returncode == 0
 
 
 def test_a_worker_is_well_when_it_answers(alone: Cluster) -> None:

@@ -1,16 +1,14 @@
 """Everything is lost, and back again by the lines of docs/backups.md. Comes last: the cluster is another one then."""
 
-import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, text
-from tests.cluster.conftest import NAME, System, expanded
+from tests.cluster.conftest import NAME, System, expanded, stand_ins
 from tests.cluster.natively import CHECKOUT, Cluster, until
 
 from aufruf.release.registry import CHAMPION
@@ -70,20 +68,12 @@ def state(system: System) -> dict[str, Any]:
 
 def run(cluster: Cluster, block: str, folder: Path, store: dict[str, str]) -> subprocess.Popen[bytes]:
     """Run the lines in a folder, with programs that do on this machine what they would do to containers."""
-    shims = folder / "bin"
-    shims.mkdir(exist_ok=True)
-    for name in ("docker", "aws", "make"):
-        program = f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("containers.py")} {name} "$@"\n'
-        (shims / name).write_text(program, "utf-8")
-        (shims / name).chmod(0o755)
     paths = {"/opt/aufruf/": f"{CHECKOUT}/", "/tmp/": f"{cluster.temporary / 'worker'}/"}  # noqa: S108
     services = {
         "worker": {"env": cluster.env("worker"), "folder": str(cluster.home), "paths": paths},
         "postgres": {"env": cluster.admin(), "folder": str(folder), "paths": {}},
     }
-    about = folder / "natively.json"
-    about.write_text(json.dumps({"services": services, "up": str(folder / "up")}), "utf-8")
-    env = os.environ | store | {"PATH": f"{shims}{os.pathsep}{os.environ['PATH']}", "NATIVELY": str(about)}
+    env = os.environ | store | stand_ins(folder, services)
     with (folder / "said").open("w", encoding="utf-8") as said:
         return subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", block], cwd=folder, env=env, stdout=said, stderr=said
