@@ -27,7 +27,7 @@ def test_log_lines_say_whose_they_are(system: System) -> None:
 
 
 def test_pruning_loses_no_row(system: System) -> None:
-    """The small files that many nights leave become one; every table has the rows that it had, and the champion is there."""
+    """The small files that many nights leave become one; every table has the rows that it had, and one champion is."""
     system.calm()
     for n in range(NIGHTS):
         system.store.add("authors", [Author(f"nobody{n}", "none")])
