@@ -232,7 +232,7 @@ def test_what_a_word_adds_is_summed_with_its_sign():
     """For it here and against it there add up to nothing; a text that spells a word twice is one text."""
 
     def named(word: str, weight: float, text_id: str) -> _Named:
-        return _Named(word, weight, text_id, text_id, None, True)
+        return _Named(word, word, weight, text_id, text_id, None, True)
 
     both = [named("Geht", 0.3, "a"), named("Geht", -0.3, "b"), named("alle", 0.2, "a"), named("Alle", 0.1, "a")]
     [one] = _drivers(both, 2, 10)
@@ -244,7 +244,7 @@ def test_a_suspect_is_counted_by_text(after):
     """Texts are those that name it, as the column says, and its weight is what it adds to one of them."""
     predictor = Predictor.load(after.registry.fetch(after.registry.get("1")))
     named = [("@eins", 0.2, "a"), ("@zwei", 0.1, "a"), ("@eins", 0.3, "b")]
-    some = [_Named(word, weight, text_id, f"Mit {word}!", None, True) for word, weight, text_id in named]
+    some = [_Named(word, word, weight, text_id, f"Mit {word}!", None, True) for word, weight, text_id in named]
     found = _suspect("handle", some, after.classifier, predictor)
     assert (found.texts, found.tried) == (2, 2)
     assert found.weight == pytest.approx(0.3)
