@@ -1,11 +1,13 @@
 """Which predictions count as the last scoring's: those that a report calls new and a policy explains."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
 
-from aufruf.steps.findings import begun, finding
+from aufruf.schemas import Explanation
+from aufruf.steps.findings import begun, explanations, finding
+from aufruf.store import Store
 
 
 def scored(*moments: str) -> pd.DataFrame:
@@ -41,7 +43,25 @@ def test_a_finding_has_the_faithfulness_that_was_stored(stored: float | None, sh
     """A number where it was measured; None where it was not, as pandas spells it (NaN) or Python."""
     row = {"text_id": "a", "digest": "d", "text": "Geht!", "text_type": "caption", "party": None, "author": None}
     row |= {"posted_at": pd.NaT, "label": "call", "probability": 0.9, "confident": True}
-    why = {"digest": "d", "words": '[["Geht", 0.3]]', "chosen": "call", "fit": 0.7, "stability": 0.8}
-    found = finding(row, {"a": {**why, "faithfulness": stored, "unreliable": ""}}, UTC).explained
+    why = {"words": '[["Geht", 0.3]]', "chosen": "call", "fit": 0.7, "stability": 0.8, "fold_case": False}
+    found = finding(row, {"a": {"d": {**why, "faithfulness": stored, "unreliable": ""}}}, UTC).explained
     assert found is not None
     assert (found.fit, found.stability, found.faithfulness, found.doubts) == (0.7, 0.8, shown, [])
+
+
+@pytest.mark.parametrize("fold_case", [False, True])
+def test_each_wording_has_its_own_explanation(settings, classifier, fold_case: bool) -> None:
+    """A text that was edited, and explained before and after, shows what was found of how it reads now."""
+    classifier = classifier.model_copy(update={"explain": classifier.explain.model_copy(update={"fold_case": fold_case})})
+    store = Store(settings.lake)
+    for wording, word in (("old", "Geht"), ("new", "Kommt")):
+        key, words = (classifier.name, "a", wording, "1"), f'[["{word}", 0.3]]'
+        store.add("explanations", [Explanation(*key, "call", "call", words, 0.7, 0.8, datetime(2026, 9, 1, tzinfo=UTC))])
+    explained = explanations(store, classifier, "1")
+    row = {"text_id": "a", "text": "t", "text_type": "caption", "party": None, "author": None, "posted_at": pd.NaT}
+    row |= {"label": "call", "probability": 0.9, "confident": True}
+    found = {now: finding({**row, "digest": now}, explained, UTC).explained for now in ("old", "new", "newer")}
+    assert {now: one and one.words for now, one in found.items()} == {
+        "old": [("Geht", 0.3)], "new": [("Kommt", 0.3)], "newer": None,
+    }  # fmt: skip
+    assert {one.fold_case for one in found.values() if one} == {fold_case}

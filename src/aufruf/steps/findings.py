@@ -122,9 +122,12 @@ def scorings(moments: Iterable[pd.Timestamp], timezone: str) -> list[list[pd.Tim
 
 
 def explanations(store: Store, classifier: Classifier, version: str) -> dict[str, dict[str, Any]]:
-    """The rows of the table ``explanations`` of a version, by text_id."""
+    """The rows of the table ``explanations`` of a version, by text_id, then by digest, with ``fold_case``."""
     rows = store.read("explanations", {"classifier": classifier.name, "model_version": version})
-    return {row["text_id"]: {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows.assign(fold_case=classifier.explain.fold_case).to_dict("records"):
+        found.setdefault(row["text_id"], {})[row["digest"]] = row
+    return found
 
 
 def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]], zone: tzinfo) -> Finding:
@@ -132,8 +135,7 @@ def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]], zon
 
     ``zone``: the classifier's, in which the page tells when the text was posted.
     """
-    why = explained.get(row["text_id"])
-    why = why if why is not None and why["digest"] == row["digest"] else None
+    why = explained.get(row["text_id"], {}).get(row["digest"])
     decided = row["decided"] if isinstance(row.get("decided"), str) else None
     words = [(str(word), float(weight)) for word, weight in json.loads(why["words"])] if why else []
     return Finding(
@@ -162,4 +164,5 @@ def _explained(why: dict[str, Any] | None, words: list[tuple[str, float]]) -> Ex
         stability=float(why["stability"]),
         faithfulness=None if pd.isna(faithful) else float(faithful),
         unreliable=None if pd.isna(kept) else str(kept),
+        fold_case=why["fold_case"],
     )
