@@ -52,11 +52,12 @@ def test_a_finding_has_the_faithfulness_that_was_stored(stored: float | None, sh
 @pytest.mark.parametrize("fold_case", [False, True])
 def test_each_wording_has_its_own_explanation(settings, classifier, fold_case: bool) -> None:
     """A text that was edited, and explained before and after, shows what was found of how it reads now."""
-    classifier = classifier.model_copy(update={"explain": classifier.explain.model_copy(update={"fold_case": fold_case})})
+    policy = classifier.explain.model_copy(update={"fold_case": fold_case})
+    classifier, at = classifier.model_copy(update={"explain": policy}), datetime(2026, 9, 1, tzinfo=UTC)
     store = Store(settings.lake)
     for wording, word in (("old", "Geht"), ("new", "Kommt")):
         key, words = (classifier.name, "a", wording, "1"), f'[["{word}", 0.3]]'
-        store.add("explanations", [Explanation(*key, "call", "call", words, 0.7, 0.8, datetime(2026, 9, 1, tzinfo=UTC))])
+        store.add("explanations", [Explanation(*key, "call", "call", words, 0.7, 0.8, at)])
     explained = explanations(store, classifier, "1")
     row = {"text_id": "a", "text": "t", "text_type": "caption", "party": None, "author": None, "posted_at": pd.NaT}
     row |= {"label": "call", "probability": 0.9, "confident": True}

@@ -61,7 +61,7 @@ def hiding(classifier, *, mask: bool = True, **policy):
 
 @pytest.mark.parametrize(("text", "parts"), HIDING.items())
 def test_no_part_of_what_is_hidden_stands_on_the_page(settings, classifier, explained, text, parts):
-    """Addresses, numbers, links and handles are cut into words; none is listed, as a suspect either, nor in the JSON."""
+    """Addresses, numbers, links and handles are cut into words; none is listed, nor suspected, nor in the JSON."""
     for mask in (True, False):
         asked = hiding(classifier, mask=mask, parties=("CDU", *parts))
         page = write_words(settings, explained(text), asked, VERSION, Saying())

@@ -12,7 +12,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from aufruf.classifier import Classifier
-from aufruf.classifier import Explain as Policy
 from aufruf.errors import AufrufError, UsageError
 from aufruf.model.explain import Effort, Explained, explain_many, seed_of
 from aufruf.model.explain import explain as explain_one
@@ -20,6 +19,7 @@ from aufruf.model.explain_trust import faithfulness
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.schemas import Explanation
+from aufruf.sections import Explain as Policy
 from aufruf.settings import Settings
 from aufruf.steps.buried import Buried
 from aufruf.steps.champion import Speaker, speaking

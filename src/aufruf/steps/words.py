@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.model.explain_trust import kind_of, swapped
+from aufruf.model.explain_trust import bare, kind_of, swapped
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import Version
 from aufruf.reports import words as page
@@ -137,15 +137,14 @@ def _suspects(named: list[_Named], classifier: Classifier, predictor: Predictor)
     for one in named:
         kind = kind_of(one.word, classifier.explain.parties)
         if kind == "handle" or (kind and one.shown == one.word):  # of an address no part is told apart
-            alike[kind, "" if kind == "handle" else one.word.lstrip("#").casefold()].append(one)
+            alike[kind, "" if kind == "handle" else bare(one.word)].append(one)
     found = [_suspect(kind, some, classifier, predictor) for (kind, _), some in alike.items()]
     return sorted(found, key=lambda one: (-one.flipped, -one.moved, -one.texts, one.word))
 
 
 def _suspect(kind: str, some: list[_Named], classifier: Classifier, predictor: Predictor) -> page.Suspect:
     tried = _strongest(some, _SWAPPED)
-    policy = classifier.explain
-    others = [swapped(one.text, one.word, policy.parties, policy.fold_case) for one in tried]
+    others = [swapped(one.text, one.word, classifier.explain.parties) for one in tried]
     probabilities = predictor.probabilities([*(one.text for one in tried), *others])
     labels = predictor.said(probabilities)
     positive = probabilities[:, predictor.positive]
