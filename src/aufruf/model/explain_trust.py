@@ -9,6 +9,7 @@ from aufruf.model.explain_design import Cut
 from aufruf.model.words import is_emoji, is_mention
 
 _DELETED, _AGAINST = 3, 20  # words deleted at once; random sets of as many words that they are held against
+ASKED = 1 + _AGAINST  # texts that the model is asked about to measure faithfulness once
 
 
 def faithfulness(text: str, found: Explained, positives: Positives, seed: int, fold_case: bool = False) -> float | None:

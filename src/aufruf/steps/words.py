@@ -25,6 +25,7 @@ from aufruf.store import Store
 _SHOWN, _SHOWN_OF_PARTY, _EXAMPLES = 30, 10, 3
 _SWAPPED = 20  # texts of a suspect in which it is swapped
 _KEY = ["text_id", "digest"]
+_HANDLES = ("handle", "")
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,29 @@ def _suspects(named: list[_Named], classifier: Classifier, predictor: Predictor)
     """Words that should not matter and were named; handles count as one, so that no account is singled out."""
     alike: dict[tuple[str, str], list[_Named]] = defaultdict(list)
     for one in named:
-        kind = kind_of(one.word, classifier.explain.parties)
-        if kind == "handle" or (kind and one.shown == one.word):  # of an address no part is told apart
-            alike[kind, "" if kind == "handle" else bare(one.word)].append(one)
+        key = _suspicion(one.word, classifier)
+        if key and (key == _HANDLES or one.shown == one.word):  # of an address no part is told apart
+            alike[key].append(one)
     found = [_suspect(kind, some, classifier, predictor) for (kind, _), some in alike.items()]
     return sorted(found, key=lambda one: (-one.flipped, -one.moved, -one.texts, one.word))
+
+
+def swaps(named: Iterable[tuple[str, Iterable[str]]], classifier: Classifier) -> int:
+    """How many texts the model is asked about, at most, where these words are named (by text_id) and swapped."""
+    alike: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for text_id, words in named:
+        for word in words:
+            if key := _suspicion(word, classifier):
+                alike[key].add(text_id)
+    return sum(2 * min(len(texts), _SWAPPED) for texts in alike.values())
+
+
+def _suspicion(word: str, classifier: Classifier) -> tuple[str, str] | None:
+    """The kind of a word that should not matter, and by what its spellings are one."""
+    kind = kind_of(word, classifier.explain.parties)
+    if kind is None:
+        return None
+    return _HANDLES if kind == "handle" else (kind, bare(word))
 
 
 def _suspect(kind: str, some: list[_Named], classifier: Classifier, predictor: Predictor) -> page.Suspect:
