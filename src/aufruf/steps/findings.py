@@ -13,7 +13,7 @@ from aufruf.conditions import quoted
 from aufruf.reports.facts import Explained, Finding
 from aufruf.store import Store
 
-TABLES = ("predictions", "texts", "splits")
+TABLES = ("predictions", "texts", "splits", "explanations")
 SUREST = "probability desc, text_id"  # an order for ``first``
 _BOTH = "from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest"
 _PAUSE = pd.Timedelta(minutes=30)  # between two commits of one scoring, at most
@@ -36,14 +36,26 @@ def spoken(classifier: Classifier, version: str) -> str:
     return f"{_BOTH} where {_by(classifier, version)}"
 
 
-def posts(classifier: Classifier, version: str, since: pd.Timestamp | None = None) -> str:
+def posts(
+    classifier: Classifier, version: str, since: pd.Timestamp | None = None, unexplained: bool = False
+) -> str:
     """Like ``spoken``, of texts outside the ledger; ``since``: only what was scored from then on.
 
-    Annotated texts are left out: people have said what they are, and a model is flattered by what it has learnt.
+    ``unexplained``: only what this version has not explained, as it reads now. Annotated texts are left out: people
+    have said what they are, and a model is flattered by what it has learnt.
     """
     mine = f"s.classifier = {quoted(classifier.name)}"
-    outside = f"{_BOTH} left anti join splits s on s.text_id = t.text_id and {mine} where {_by(classifier, version)}"
+    outside = f"{_BOTH} left anti join splits s on s.text_id = t.text_id and {mine}"
+    if unexplained:
+        told = f"e.classifier = {quoted(classifier.name)} and e.model_version = {quoted(version)}"
+        outside += f" left anti join explanations e on e.text_id = p.text_id and e.digest = p.digest and {told}"
+    outside += f" where {_by(classifier, version)}"
     return outside + (f" and p.scored_at >= timestamp '{since:%Y-%m-%d %H:%M:%S.%f}'" if since is not None else "")
+
+
+def other_than(labels: Sequence[str]) -> str:
+    """What is added to ``posts`` for those that were given none of these labels."""
+    return f" and p.label not in ({', '.join(map(quoted, labels))})" if labels else ""
 
 
 def odds(classifier: Classifier) -> str:
