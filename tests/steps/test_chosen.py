@@ -71,7 +71,7 @@ def sorted_whole(frame: pd.DataFrame, policy, threshold: float) -> list[tuple[st
     ranked = frame.sort_values(["probability", "text_id"], ascending=[False, True])
     calls = ranked[ranked["label"] == "call"]  # all: of whatever day
     if len(frame):
-        ranked = ranked[ranked["scored_at"] >= findings.begun(frame["scored_at"], "Europe/Berlin")]
+        ranked = ranked[ranked["scored_at"] == frame["scored_at"].max()]
     if policy.calls != "all":
         calls = ranked[ranked["label"] == "call"].head(policy.calls)
     rest = ranked[~ranked["text_id"].isin(calls["text_id"])]

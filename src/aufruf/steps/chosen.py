@@ -22,8 +22,8 @@ def unexplained(store: Store, classifier: Classifier, version: Version, where: s
     """Texts that are to be explained and have no explanation by this version yet.
 
     With ``where`` every scored text that it selects, annotated ones too; else, by the policy, some of the day last
-    scored (or all calls), and of the test set. Columns: text_id, digest, text, party, label, probability, chosen. Raises UsageError
-    for a filter that cannot be read.
+    scored (or all calls), and of the test set. Columns: text_id, digest, text, party, label, probability, chosen.
+    Raises UsageError for a filter that cannot be read.
     """
     if where is not None:
         wanted = _selected(store, classifier, version.version, where)

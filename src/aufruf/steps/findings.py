@@ -16,7 +16,6 @@ from aufruf.store import Store
 TABLES = ("predictions", "texts", "splits", "explanations")
 SUREST = "probability desc, text_id"  # an order for ``first``
 _BOTH = "from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest"
-_PAUSE = pd.Timedelta(minutes=30)  # between two commits of one scoring, at most
 _ABOUT = ["text_id", "digest", "text", "text_type", "post_type", "platform", "party", "author", "posted_at"]
 
 
@@ -36,9 +35,7 @@ def spoken(classifier: Classifier, version: str) -> str:
     return f"{_BOTH} where {_by(classifier, version)}"
 
 
-def posts(
-    classifier: Classifier, version: str, since: pd.Timestamp | None = None, unexplained: bool = False
-) -> str:
+def posts(classifier: Classifier, version: str, since: pd.Timestamp | None = None, unexplained: bool = False) -> str:
     """Like ``spoken``, of texts outside the ledger; ``since``: only what was scored from then on.
 
     ``unexplained``: only what this version has not explained, as it reads now. Annotated texts are left out: people
@@ -108,25 +105,34 @@ def first(store: Store, classifier: Classifier, those: str, order: str, most: in
 
 
 def last(store: Store, classifier: Classifier, version: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-    """The first and the last moment of what counts as the last scoring of posts: see ``begun``. None before one."""
-    moments = ask(store, f"select distinct p.scored_at {posts(classifier, version)}")
-    at = pd.to_datetime(pd.Series([row["scored_at"] for row in moments], dtype=object), utc=True)
-    return None if at.empty else (begun(at, classifier.schedule.timezone), at.max())
+    """The first and the last moment of what counts as the last scoring of posts: see ``scorings``. None before one."""
+    rows = ask(store, f"select distinct p.scored_at as at, t.file as file {posts(classifier, version)}")
+    found = scorings(arrivals(store, rows), classifier.schedule.timezone)
+    return (found[0][-1], found[0][0]) if found else None
 
 
-def begun(moments: "pd.Series[pd.Timestamp]", timezone: str) -> pd.Timestamp:
-    """The moment from which on what was scored at these counts as the last scoring's: see ``scorings``."""
-    return scorings(moments.unique(), timezone)[0][-1]
+def arrivals(store: Store, rows: Iterable[Mapping[Any, Any]]) -> dict[pd.Timestamp, pd.Timestamp]:
+    """For each moment ``at`` at which texts of these files were scored, when the first of the files was taken in."""
+    files = store.read("files", columns=["digest", "ingested_at"])
+    taken, found = dict(files.itertuples(index=False, name=None)), dict[pd.Timestamp, pd.Timestamp]()
+    for row in rows:
+        at = pd.to_datetime(row["at"], utc=True)
+        found[at] = min(found.get(at, at), taken.get(row["file"], at))
+    return found
 
 
-def scorings(moments: Iterable[pd.Timestamp], timezone: str) -> list[list[pd.Timestamp]]:
-    """The moments by scoring, the newest first: those of a day there; if one was over midnight, of the eve too."""
+def scorings(arrived: Mapping[pd.Timestamp, pd.Timestamp], timezone: str) -> list[list[pd.Timestamp]]:
+    """The moments by scoring, the newest first: those of a day there; if one was over midnight, of the eve too.
+
+    A scoring takes all that waits. So what was scored after midnight, and was in the lake (``arrived``) before
+    something was scored on the eve, is of one scoring with that, however long a shard takes.
+    """
     found: list[list[pd.Timestamp]] = []
-    for at in sorted(moments, reverse=True):
+    for at in sorted(arrived, reverse=True):
         day = at.tz_convert(timezone).date()
         newest = found[-1][0].tz_convert(timezone).date() if found else None
         eve = newest is not None and day == newest - timedelta(days=1)
-        if day == newest or (eve and found[-1][-1] - at <= _PAUSE):
+        if day == newest or (eve and min(map(arrived.__getitem__, found[-1])) <= at):
             found[-1].append(at)
         else:
             found.append([at])
