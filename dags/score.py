@@ -7,7 +7,8 @@ seconds - and at `[schedule] score` of the classifier file, which makes up for a
 * `score` classifies once per text and model version, a task a shard (at most 100), newest texts first; as many at
   once as the pool `gpu` has slots. While there is no champion it skips and says so.
 * `explain` finds the words that spoke for a decision, for a sample of the decisions.
-* `report` writes the page to read, cite and download from.
+* `report` writes the page to read, cite and download from, prevalence above all: also where `explain` failed.
+* `done` does nothing. It is as good as the worst of the two, so a run without explanations counts as failed.
 
 **When it fails.** The failed task's log ends with what went wrong and what to do. Running it again (*Clear*) is
 safe: what was scored stays, the rest follows. A shard that fails holds back no other shard, only what comes behind
@@ -19,7 +20,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule
 from aufruf_airflow import assets
 from aufruf_airflow.classifiers import cron, working
 from aufruf_airflow.score import score
-from aufruf_airflow.task import common, step, take, verb
+from aufruf_airflow.task import common, end, step, take, verb
 
 
 def build(classifier):
@@ -33,14 +34,19 @@ def build(classifier):
             """Find the words that spoke for a decision, for a sample of the decisions."""
             return take("explain", name, scored_by=scored["model_version"])
 
-        @step()
+        @step(trigger_rule="all_done_min_one_success")
         def report(scored):
             """Write the page that people read."""
             return take("report", name, scored_by=scored["model_version"])
 
         verb("champion", name, waits=True)
         scored = score(classifier)
-        explain(scored) >> report(scored)  # both speak for the version that has scored, whoever is champion by then
+        explained, page = (
+            explain(scored),
+            report(scored),
+        )  # for the version that has scored, whoever is champion by then
+        explained >> page
+        [explained, page] >> end()
 
 
 for classifier in working():

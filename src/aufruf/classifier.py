@@ -10,12 +10,11 @@ from pydantic import Field, ValidationError, model_validator
 from aufruf.errors import UsageError, nearest
 from aufruf.presets import preset_text
 from aufruf.question import Question
-from aufruf.sections import Count, Monitor, Notify, Retention, Section, Share, Teach
+from aufruf.sections import Count, Explain, Monitor, Notify, Retention, Section, Share, Teach
 from aufruf.settings import Settings, whole_path
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
-Whole = Annotated[int, Field(ge=0)]
 
 
 class Votes(Section):
@@ -124,24 +123,6 @@ class Scoring(Section):
     tokens_per_batch: Count | None = None  # padded tokens of a batch: bounds memory, not texts; None: by the device
     shard_size: Count = 20_000  # texts read, scored and published at a time
     window_days: Count | None = None  # of what others have scored, a new champion scores the newest days; None: all
-
-
-class Explain(Section):
-    calls: Literal["all"] | Whole = 20  # most certain new calls, or all of them
-    uncertain: Whole = 5  # nearest to the threshold
-    control: Whole = 5  # drawn at random
-    mismatches: Whole = 5  # test texts on which the model and the annotators differ most
-    perturbations: Annotated[int, Field(ge=50)] = 5000  # the ceiling; the library's default
-    words: Count = 6
-    exact: Annotated[int, Field(ge=0, le=14)] = 12  # up to so many distinct words all variants are scored, 2 to the n
-    certainty: Literal["all"] | Annotated[float, Field(ge=0.5, le=1)] = 0.8  # of the words, to stop; "all": never stop
-    fold_case: bool = False  # as LIME: "Wählen" and "wählen" are two words
-    fit_floor: Share = 0.3  # weighted R2 below which the words say little about the model
-    stability_floor: Share = 0.5  # overlap of two halves below which another draw would name other words
-    faithfulness_floor: Share = 0.5  # below it random words matter more than those named
-    faithfulness: Whole = 10  # texts of a job on which that is measured
-    parties: tuple[str, ...] = ("CDU", "SPD", "CSU", "Grüne", "Grünen", "FDP", "Linke", "AfD", "BSW")  # no reasons
-    seed: int = 5460
 
 
 class Report(Section):

@@ -1,17 +1,47 @@
-"""Sections of a classifier file on what happens once a model speaks: what is watched, annotated next, told whom."""
+"""Sections of a classifier file on what happens once a model speaks: what is explained, watched, annotated, told."""
 
+import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0)]
 Days = Annotated[float, Field(ge=0)]
 Occasion = Literal["failure", "held_back", "promoted", "waiting", "drift", "late"]
 
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Explain(Section):
+    calls: Literal["all"] | Whole = 20  # most certain new calls, or all of them
+    uncertain: Whole = 5  # nearest to the threshold
+    control: Whole = 5  # drawn at random
+    mismatches: Whole = 5  # test texts on which the model and the annotators differ most
+    perturbations: Annotated[int, Field(ge=50)] = 5000  # the ceiling; the library's default
+    words: Count = 6
+    exact: Annotated[int, Field(ge=0, le=14)] = 12  # up to so many distinct words all variants are scored, 2 to the n
+    certainty: Literal["all"] | Annotated[float, Field(ge=0.5, le=1)] = 0.8  # of the words, to stop; "all": never stop
+    fold_case: bool = False  # as LIME: "Wählen" and "wählen" are two words
+    fit_floor: Share = 0.3  # weighted R2 below which the words say little about the model
+    stability_floor: Share = 0.5  # overlap of two halves below which another draw would name other words
+    faithfulness_floor: Share = 0.5  # below it random words matter more than those named
+    faithfulness: Whole = 10  # texts of a job on which that is measured
+    parties: tuple[str, ...] = ("CDU", "SPD", "CSU", "Grüne", "Grünen", "FDP", "Linke", "AfD", "BSW")  # no reasons
+    seed: int = 5460
+
+    @model_validator(mode="after")
+    def _parties_are_words(self) -> "Explain":
+        for name in self.parties:
+            if not re.fullmatch(r"[^\W_]\w*", name):
+                raise ValueError(
+                    f"parties: {name!r} is not one word, and an explanation names single words; "
+                    'write the one that tells the party, "Wähler" for "Freie Wähler"'
+                )
+        return self
 
 
 class Limits(Section):

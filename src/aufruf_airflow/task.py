@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
@@ -77,6 +78,11 @@ def verb(
 
     options = {"task_id": name, "doc_md": VERBS[name]} | options
     return step(gpu=gpu, waits=waits, hours=hours, **options)(run)()
+
+
+def end() -> EmptyOperator:
+    """A last task that fails with any before it: the last ones decide about a run, and one may not mind another."""
+    return EmptyOperator(task_id="done", doc_md="Nothing to do: it fails where a task before it has failed.")
 
 
 def skip(why: str) -> None:

@@ -119,7 +119,10 @@ def test_with_approval_the_night_waits_for_a_person(tmp_path: Path, recipe: str,
 
 
 def test_the_chain_of_the_scoring(bag: dict[str, Any]) -> None:
-    """The scoring is opened, done - one task a shard - and closed; then explanations and the report follow."""
+    """The scoring is opened, done - one task a shard - and closed; then explanations and the report follow.
+
+    The report comes without explanations too, and a last task knows of both.
+    """
     tasks = bag["dags"]["second.score"]["tasks"]
     assert {name: task["upstream"] for name, task in tasks.items()} == {
         "champion": [],
@@ -128,7 +131,11 @@ def test_the_chain_of_the_scoring(bag: dict[str, Any]) -> None:
         "score.closed": ["score.opened", "score.shard"],
         "explain": ["score.closed"],
         "report": ["explain", "score.closed"],
+        "done": ["explain", "report"],
     }
+    rules = {name: task["trigger_rule"] for name, task in tasks.items()}
+    assert rules.pop("report") == "all_done_min_one_success", "prevalence is published whether words are or not"
+    assert set(rules.values()) == {"all_success"}
     assert [name for name, task in tasks.items() if task["mapped"]] == ["score.shard"]
 
 

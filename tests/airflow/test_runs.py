@@ -1,7 +1,11 @@
+import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+SCORED = Path(__file__).with_name("scored_calls.py")
 
 
 @pytest.mark.parametrize("dag", ["call_to_action.train", "call_to_action.score"])
@@ -26,3 +30,16 @@ def test_a_refused_file_is_seen_and_stops_no_other(airflow: Any, site: Any) -> N
         "refusals": "failed",
     }, logged
     assert "shopping.csv" in logged
+
+
+def test_the_report_comes_without_explanations_and_the_run_has_failed(site: Any) -> None:
+    """Prevalence is published where the scoring ended well; what failed behind it is seen."""
+    done = site.python(str(SCORED), str(site.dags), "", "explain", "report", "score.closed", timeout=240)
+    assert done.returncode == 0, done.stderr
+    nothing = dict.fromkeys(("explain", "report", "done"), "upstream_failed")
+    assert [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")] == [
+        {"explain": "success", "report": "success", "done": "success", "run": "success"},
+        {"explain": "failed", "report": "success", "done": "upstream_failed", "run": "failed"},
+        {"explain": "success", "report": "failed", "done": "upstream_failed", "run": "failed"},
+        {**nothing, "run": "failed"},
+    ]

@@ -87,6 +87,8 @@ def test_a_key_like_no_other_lists_the_known(read):
         ("[split]\ntrain = 0.7\n", "split: train . validation . test must be 1"),
         ("[split]\ntrain = 0.8\nvalidation = 0\n", "split.validation: .*greater than 0"),
         ("[encoder]\nmax_tokens = 4\n", "encoder.max_tokens: .*greater than or equal to 8"),
+        ("[explain]\nparties = ['CDU', 'Freie Wähler']\n", "explain: parties: 'Freie Wähler' is not one word"),
+        ("[explain]\nparties = ['#CDU']\n", "explain: parties: '#CDU' is not one word"),
         ("votes = 3\n", "votes: "),
     ],
 )

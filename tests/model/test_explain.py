@@ -195,7 +195,7 @@ def test_adaptive_weights_are_near_the_exact_ones():
 
 
 def test_texts_are_explained_together_as_alone():
-    """Many texts share the model's calls, and each gets what it gets alone, in the order given."""
+    """Many texts share the model's calls; each gets what it gets alone where batches round nothing, in their order."""
     calls = []
 
     def positives(texts):
@@ -208,6 +208,16 @@ def test_texts_are_explained_together_as_alone():
     calls.clear()
     assert together == [explain(text, positives, Effort(perturbations=200), seed) for text, seed in texts]
     assert shared < len(calls) / 4
+
+
+def test_neighbours_change_weights_by_what_batches_round(predictor):
+    """With a real model, in full precision: the same words, and weights that differ in the sixth place at most."""
+    texts = [(text, at) for at, text in enumerate(GERMAN[:6])]
+    together = list(explain_many(texts, predictor.positives, Effort(perturbations=200, exact=6)))
+    for (text, seed), found in zip(texts, together, strict=True):
+        alone = explain(text, predictor.positives, Effort(perturbations=200, exact=6), seed)
+        assert dict(found.words) == pytest.approx(dict(alone.words), abs=1e-6)
+        assert (found.way, found.drawn, found.stability) == (alone.way, alone.drawn, alone.stability)
 
 
 def test_case_is_a_setting():
@@ -235,7 +245,7 @@ def test_emoji_hashtags_and_mentions_are_features():
 
 
 def test_the_same_text_and_version_give_the_same_explanation():
-    """A day later, in another process, it is the same: the seed depends on text and version only."""
+    """A day later, in another process, it is the same: the seed depends on the text's digest and the version only."""
     assert seed_of(5460, "twitter:1:caption", "7") == 4_285_404_094
     one, again = (explain(GERMAN[2], toy, Effort(200), seed_of(5460, "a", "1")) for _ in range(2))
     other = explain(GERMAN[2], toy, Effort(200), seed_of(5460, "a", "2"))

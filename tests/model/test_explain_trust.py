@@ -73,15 +73,18 @@ def test_what_should_not_matter(word, kind):
     [
         ("Wählt #CDU, wählt #CDU!", "#CDU", "Wählt #CSU, wählt #CSU!"),
         ("Grünen wählen", "Grünen", "SPD wählen"),
+        ("Wählt CDU! #CDU, @cdu, cdu", "CDU", "Wählt CSU! #CSU, @CSU, CSU"),
+        ("CDUler der #CDUWahl wählen @cdu.berlin und cdu", "CDU", "CDUler der #CDUWahl wählen @cdu.berlin und CSU"),
         ("Folgt @ada.l jetzt", "@ada.l", "Folgt @konto jetzt"),
+        ("Folgt @SPD und der SPD", "@spd", "Folgt @konto und der SPD"),
         ("Jetzt 🗳️ wählen", "🗳️", "Jetzt  wählen"),
     ],
 )
 def test_a_suspect_is_swapped_everywhere(text, word, other):
-    """A party becomes another party (and no other form of itself), a handle nobody's, and an emoji nothing."""
+    """A party becomes another one (no other form of itself) in each spelling, a handle nobody's, an emoji nothing."""
     assert swapped(text, word, PARTIES) == other
 
 
 def test_an_only_party_is_left_out():
     """Where the list has no other name, the name goes."""
-    assert swapped("Wählt CSU", "CSU", ("CSU",)) == "Wählt "
+    assert swapped("Wählt CSU #CSU", "CSU", ("CSU",)) == "Wählt  "

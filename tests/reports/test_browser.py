@@ -5,12 +5,14 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.steps.after.browsing import violations
 
 from aufruf.reports import agreement, evaluation
 from aufruf.reports.agreement import AgreementReport, Alpha, Coder, Pair
@@ -21,8 +23,10 @@ from aufruf.reports.evaluation import EvaluationReport, LabelRow, SliceRow
 from aufruf.reports.finding import key_of
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import Interval
+from aufruf.reports.prevalence import Errors, Prevalence, contrasts, share
 from aufruf.reports.words import Driver, Example, PartyWords, Suspect, Trust, WordsReport
 from aufruf.reports.words import render as render_words
+from aufruf.reports.words import write as write_words
 
 ATTACKS = [
     "<script>window.ran = 1</script>",
@@ -37,6 +41,7 @@ ATTACKS = [
     "a\u2028window.ran=1\u2029 \u202ekcilk\u2066 nul\x00l \x1b[2J halb \ud83d <\ud800script>window.ran=1</script>",
     "{{{{ 7 * 7 }}}} {{% raw %}} ${{window.ran=1}} ]]><!--",
 ]
+ERRORS = Errors(found=80, positives=100, spared=190, negatives=200)
 CONTRAST = """() => {
   const parse = (said) => { const n = said.match(/[\\d.]+/g).map(Number); return [n[0], n[1], n[2], n[3] ?? 1]; };
   const over = (top, under) => top.slice(0, 3).map((one, at) => one * top[3] + under[at] * (1 - top[3]));
@@ -103,12 +108,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def opened(browser: Any) -> Iterator[Callable[..., Any]]:
-    """``opened(url, javascript=..., scheme=...)``: the page, in a context of its own."""
+    """``opened(url, javascript=..., scheme=...)``: the page, in a context of its own; ``bare``: without its policy."""
     contexts = []
 
-    def visit(url: str, javascript: bool = True, scheme: str = "light", width: int = 1200) -> Any:
+    def visit(url: str, javascript: bool = True, scheme: str = "light", width: int = 1200, bare: bool = False) -> Any:
         context = browser.new_context(
-            java_script_enabled=javascript, color_scheme=scheme, viewport={"width": width, "height": 900}
+            java_script_enabled=javascript,
+            color_scheme=scheme,
+            viewport={"width": width, "height": 900},
+            bypass_csp=bare,
         )
         contexts.append(context)
         page = context.new_page()
@@ -136,10 +144,12 @@ def attacked(day: DayReport, there: str) -> DayReport:
         found.append(
             Finding(
                 f"{bad}{number}", f"Geht {bad} wählen", bad, bad, bad, None, bad, 0.9, number % 2 == 0, "call",
-                Explained(words, 0.9, 0.9), record, near,
+                Explained(words, 0.9, 0.9, 0.8, f"{bad}; {bad}", number % 3 == 0), record, near,
             )
         )  # fmt: skip
     bad = "".join(attack.format(there=there) for attack in ATTACKS)
+    parts = [share(attack.format(there=there), 10, 50, ERRORS) for attack in ATTACKS]
+    slices = dict.fromkeys(("party", "text_type", "post_type", "week"), parts)
     return replace(
         day,
         classifier=bad,
@@ -149,27 +159,45 @@ def attacked(day: DayReport, there: str) -> DayReport:
         parties=[PartyCount(bad, 10, 3, 0.1, 0.6)],
         calls=found,
         others=[replace(one, text_id=f"other {one.text_id}", chosen="control") for one in found],
+        prevalence=Prevalence(ERRORS, share(None, 40, 100, ERRORS), slices, contrasts(slices["party"], ERRORS)),
+        words_page="../words/index.html",
     )
 
 
-def test_hostile_texts_run_nothing_and_fetch_nothing(day: DayReport, tmp_path: Path, site: Site, opened: Any) -> None:
-    """Pages full of attacks, opened, hovered, focused: no script runs, and the policy has nothing to stop."""
-    folder = tmp_path / "calls" / "2025-02-17"
+def attacked_words(there: str) -> WordsReport:
+    """The page on words with every attack as word, party, text and id."""
+    bad = [attack.format(there=there) for attack in ATTACKS]
+    drivers = [Driver(one, 3, 0.2, 0.1, [Example(one, one)]) for one in bad]
+    suspects = [Suspect(one, "party", 3, 0.2, 2, 1, 0.1, [Example(one, one)]) for one in bad]
+    trust, parties = Trust(9, 0.7, 0.8, 1, 0.9, 1, 0.1), [PartyWords(one, 2, drivers) for one in bad]
+    name, when = "".join(bad), datetime(2025, 2, 17, tzinfo=UTC)
+    return WordsReport(name, name, name, when, 9, 9, 1, trust, trust, drivers, parties, suspects)
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_hostile_texts_run_nothing_and_fetch_nothing(
+    day: DayReport, tmp_path: Path, site: Site, opened: Any, mask: bool
+) -> None:
+    """All pages of a report full of attacks, opened, hovered, focused: nothing runs, no policy has a thing to stop."""
     mine = attacked(day, f"{site.address}/stolen")
-    write(folder, mine, mask=False, accounts="names")
+    write(tmp_path / "calls" / "2025-02-17", mine, mask=mask, accounts="names")
+    write_words(tmp_path / "calls" / "words", attacked_words(f"{site.address}/stolen"), mask)
     write_index(tmp_path / "calls", mine.classifier)
-    key = key_of(mine.calls[1].text_id)
-    paths = ["/calls/2025-02-17/index.html", f"/calls/2025-02-17/texts/{key}.html", "/calls/index.html"]
+    paths = [f"/{page.relative_to(tmp_path).as_posix()}" for page in sorted(tmp_path.rglob("*.html"))]
+    assert len(paths) == 3 + len([*mine.calls, *mine.others, *mine.mismatches])
     for path in paths:
         page = opened(site.address + path)
-        for mark in page.locator("mark, .words bdi, .near .text").all()[:12]:
+        for folded in page.locator("details").all()[:6]:
+            folded.evaluate("one => one.open = true")
+        for mark in page.locator("mark, .words bdi, .near .text, .examples, th bdi").all()[:4]:
             mark.hover()
-        for _ in range(15):
+        for _ in range(6):
             page.keyboard.press("Tab")
-        page.wait_for_timeout(100)
+        page.wait_for_timeout(50)
         assert (page.evaluate("window.ran"), page.told, page.url) == (None, [], site.address + path)
         schemes = page.evaluate("[...document.links].map((link) => link.protocol + link.host)")
         assert set(schemes) <= {f"http:{site.address.removeprefix('http://')}"}
+        page.context.close()
     assert [asked for asked in site.asked if asked != "/favicon.ico"] == paths
 
 
@@ -298,6 +326,19 @@ def beside(day: DayReport, desk: Desk, tmp_path: Path) -> dict[str, Path]:
         (tmp_path / f"{name}.html").write_text(page, "utf-8")
     write(tmp_path / "calls" / "2025-02-17", replace(day, scored_total=123_456))
     return {name: tmp_path / f"{name}.html" for name in made} | {"days": write_index(tmp_path / "calls", "calls")}
+
+
+@pytest.mark.parametrize("name", ["evaluation", "words", "agreement", "desk", "days", "day", "text"])
+def test_axe_finds_nothing(day: DayReport, beside: dict[str, Path], tmp_path: Path, opened: Any, name: str) -> None:
+    """No violation of WCAG 2.2 A and AA, however small, with words, figures of prevalence and doubts on the page."""
+    parts = {"party": [share("CDU", 10, 50, ERRORS), share("SPD", 30, 50, ERRORS)]}
+    slices = dict.fromkeys(("text_type", "post_type", "week"), parts["party"]) | parts
+    found = Prevalence(ERRORS, share(None, 40, 100, ERRORS), slices, contrasts(parts["party"], ERRORS))
+    near = [Neighbour("n", "Geht am Sonntag wählen!", "call", 0.6)]
+    full = replace(day, prevalence=found, calls=[replace(one, neighbours=near) for one in day.calls])
+    page = write(tmp_path / "full", full)
+    text = page.parent / "texts" / f"{key_of(full.calls[0].text_id)}.html"
+    assert violations(opened((beside | {"day": page, "text": text})[name].as_uri(), bare=True)) == []
 
 
 @pytest.mark.parametrize("name", ["evaluation", "words", "agreement", "desk", "days"])

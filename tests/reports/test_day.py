@@ -211,6 +211,24 @@ def test_faithfulness_that_was_not_measured_is_not_shown(day: DayReport, missing
         assert '<p class="trust">fit 0.72 · stability 0.83</p>' in html
 
 
+def test_of_a_text_without_words_nothing_is_explained(day: DayReport) -> None:
+    """Its card and its page say so, and give no figures of trust, which would be zeros."""
+    call = replace(day.calls[0], text="... !!!", explained=Explained([], 0.0, 0.0, unreliable=""))
+    for html in pages_of(replace(day, calls=[call], others=[], mismatches=[]), mask=True):
+        assert "No words: nothing to explain." in html
+        assert 'class="trust"' not in html
+
+
+@pytest.mark.parametrize(("fold_case", "shaded"), [(False, ["Wählen"]), (True, ["Wählen", "wählen"])])
+def test_with_folded_case_each_spelling_is_shaded(day: DayReport, fold_case: bool, shaded: list[str]) -> None:
+    """On the card and on the text's own page, as both are one word to the explanation."""
+    explained = Explained([("Wählen", 0.3)], 0.72, 0.83, fold_case=fold_case)
+    call = replace(day.calls[0], text="Wählen! Geht wählen", explained=explained)
+    for html in pages_of(replace(day, calls=[call], others=[], mismatches=[]), mask=True):
+        part = html[html.index('<div class="text"') :]
+        assert re.findall(r"<mark[^>]*>([^<]*)</mark>", part) == shaded
+
+
 def _loose(text: str) -> str:
     return re.sub(r"\s+", "", text)
 

@@ -87,3 +87,9 @@ def test_long_texts_of_one_kind_stay_quick() -> None:
         text = unit * (100_000 // len(unit))
         assert "".join(piece for piece, _ in spans(text, [("a", 1.0), ("👩", 1.0)])) == text
     assert time.perf_counter() - start < 30
+
+
+def test_with_folded_case_a_word_is_marked_in_each_spelling() -> None:
+    """A sharp s, too, which grows when it is folded; still as whole tokens only."""
+    pieces = spans("Straße, STRASSE! Straßen strasse", [("Straße", 0.3)], fold_case=True)
+    assert [piece for piece, weight in pieces if weight] == ["Straße", "STRASSE", "strasse"]

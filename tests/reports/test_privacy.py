@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aufruf.reports.highlight import spans
-from aufruf.reports.privacy import masked, masked_name, pieces, regions, shown_word
+from aufruf.reports.privacy import masked, masked_name, pieces, regions, shown_word, shown_words
 
 LINKS = "https://www.example.org/u/anna?x=1 HTTP://Example.org www.example.org/anna t.me/anna linktr.ee/anna?a=b"
 
@@ -156,3 +156,10 @@ def test_an_invisible_sign_hides_nobody_from_the_mask(sign: str, text: str, expe
 def test_invisible_signs_elsewhere_stay_where_they_are() -> None:
     """Only what is hidden goes; emoji beside it keep their joiners."""
     assert masked("So\u00adzial 👩‍🚀 @an\u00adna ❤️") == "So\u00adzial 👩‍🚀 @••• ❤️"
+
+
+def test_with_folded_case_a_word_is_shown_where_any_spelling_stands_openly() -> None:
+    """And hidden where each of them is part of an address."""
+    words = [("Maria", 0.1)]
+    assert shown_words("Schreibt an maria@spd.de", words, fold_case=True) == ["‹e-mail›"]
+    assert shown_words("maria kommt: maria@spd.de", words, fold_case=True) == ["Maria"]

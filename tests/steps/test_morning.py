@@ -1,7 +1,7 @@
 """What the morning's page counts: the last scoring as the report cuts it, and rows of files only."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,13 +33,21 @@ def scored(settings, classifier):
         for n, moment in enumerate(moments):
             words, at = f"Text {n}", datetime.fromisoformat(f"{moment}+00:00")
             facts = ("caption", None, "instagram", None, None, NOW, NOW)
-            store.add("texts", [Text(f"t{n}", f"t{n}", words, *facts, digest(words), group_id(words), "f")])
+            store.add("texts", [Text(f"t{n}", f"t{n}", words, *facts, digest(words), group_id(words), moment)])
             odds = {"no_call": 0.2, "call": 0.8} if n % 2 else {"no_call": 0.9, "call": 0.1}
             key = (classifier.name, f"t{n}", digest(words), "1")
             store.add("predictions", [Prediction(*key, "call" if n % 2 else "no_call", odds, True, at, "r")])
         return store
 
     return score
+
+
+def taken_in(store: Store, moments: list[str]) -> Store:
+    """Each post was taken in an hour before it was scored."""
+    for moment in moments:
+        at = datetime.fromisoformat(f"{moment}+00:00") - timedelta(hours=1)
+        store.add("files", [IngestedFile(moment, "", "a.csv", "generic", "posts", 1, 1, 0, "new", "", at)])
+    return store
 
 
 @pytest.mark.parametrize(
@@ -53,7 +61,7 @@ def scored(settings, classifier):
 )
 def test_the_last_scoring_is_that_of_the_report(settings, classifier, scored, moments, day, new):
     """The day is the classifier's, and a scoring over midnight stays in one piece: on the page as in the report."""
-    store = scored(*moments)
+    store = taken_in(scored(*moments), moments)
     since, _ = findings.last(store, classifier, "1")
     report = list(findings.ask(store, f"select p.text_id, p.label {findings.posts(classifier, '1', since)}"))
     calls = sorted(row["text_id"] for row in report if row["label"] == "call")
@@ -74,7 +82,7 @@ def test_the_last_scoring_is_that_of_the_report(settings, classifier, scored, mo
 )
 def test_a_scoring_is_one_event(settings, classifier, scored, moments, told):
     """Cut as the report cuts the last one: the first sentence of the page and its nights count alike."""
-    found = nights._scored(scored(*moments), classifier)
+    found = nights._scored(taken_in(scored(*moments), moments), classifier)
     newest = sorted(found, key=lambda event: event.at, reverse=True)
     assert [event.sentence for event in newest] == [f"Version 1 scored {count}." for count in told]
     assert newest[0].at == datetime.fromisoformat(f"{moments[-1]}+00:00")

@@ -1,6 +1,6 @@
 """Whether an explanation can be believed: do the words that it names move the model more than any other words do?"""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from aufruf.model.explain_design import Cut
 from aufruf.model.words import is_emoji, is_mention
 
 _DELETED, _AGAINST = 3, 20  # words deleted at once; random sets of as many words that they are held against
+ASKED = 1 + _AGAINST  # texts that the model is asked about to measure faithfulness once
 
 
 def faithfulness(text: str, found: Explained, positives: Positives, seed: int, fold_case: bool = False) -> float | None:
@@ -34,28 +35,38 @@ def kind_of(word: str, parties: Iterable[str]) -> str | None:
     """Why a word should not matter to a call: a ``party`` name, an ``emoji``, a ``handle``; None for any other."""
     if is_mention(word):
         return "handle"
-    if word.lstrip("#").casefold() in {name.casefold() for name in parties}:
+    if bare(word) in map(str.casefold, parties):
         return "party"
     return "emoji" if is_emoji(word) else None
 
 
-def swapped(text: str, word: str, parties: Sequence[str], fold_case: bool = False) -> str:
-    """The text with a suspected word replaced everywhere: a party by the next, a handle by nobody's, an emoji by ""."""
-    by: dict[str | None, Callable[[], str]] = {"party": lambda: _next_party(word, parties), "handle": lambda: "@konto"}
-    instead = by.get(kind_of(word, parties), str)()
-    cut = Cut(text, fold_case=fold_case)
-    number = cut.number(word)
-    return "".join(instead if at == number else piece for piece, at in cut.pieces)
+def bare(word: str) -> str:
+    """A word without the signs of hashtags and handles, and without case: by this spellings of a party are one name."""
+    return word.lstrip("#@").casefold()
+
+
+def swapped(text: str, word: str, parties: Sequence[str]) -> str:
+    """The text with a suspected word replaced everywhere: a party by the next, a handle by nobody's, an emoji by "".
+
+    Of a party in each spelling, also as a hashtag or a handle, which it stays; of a handle whatever its case.
+    """
+    if kind_of(word, parties) != "party":
+        instead = "@konto" if is_mention(word) else ""
+        return "".join(instead if piece.casefold() == word.casefold() else piece for piece, _ in Cut(text).pieces)
+    name, other = bare(word), _next_party(word, parties)
+    return "".join(_as_marked(piece, other) if bare(piece) == name else piece for piece, _ in Cut(text).pieces)
+
+
+def _as_marked(piece: str, name: str) -> str:
+    return name and piece[: len(piece) - len(piece.lstrip("#@"))] + name
 
 
 def _next_party(word: str, parties: Sequence[str]) -> str:
-    """The party that follows in the list, leaving out other forms of the same name; a hash sign stays."""
-    bare = word.lstrip("#")
-    folded = [name.casefold() for name in parties]
-    start = folded.index(bare.casefold())
+    """The party that follows in the list, leaving out other forms of the same name; "" where there is none."""
+    name, folded = bare(word), [name.casefold() for name in parties]
+    start = folded.index(name)
     order = [*parties[start + 1 :], *parties[:start]]
-    other = next((name for name in order if name.casefold()[:4] != bare.casefold()[:4]), "")
-    return word[: len(word) - len(bare)] + other
+    return next((other for other in order if other.casefold()[:4] != name[:4]), "")
 
 
 def _kept(count: int, gone: Iterable[int]) -> list[bool]:

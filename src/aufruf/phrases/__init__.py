@@ -183,7 +183,8 @@ def _explain(result: dict[str, Any]) -> list[str]:
     if "perturbations" in result:
         return [
             f"version {result['model_version']}: {result['texts']} texts, at most {result['perturbations']:,} "
-            f"perturbations; at the {result['rate']:g} a second just measured at most {result['at_most_seconds']:,g} s"
+            f"perturbations, and {result['beside']:,} texts for faithfulness and the page on words; "
+            f"at the {result['rate']:g} a second just measured at most {result['at_most_seconds']:,g} s"
         ]
     doubtful = f", {result['unreliable']} of them not reliable" if result.get("unreliable") else ""
     done = f"{result['explained']} explained in {result['seconds']} s{doubtful}"

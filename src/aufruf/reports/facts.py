@@ -59,6 +59,7 @@ class Explained:
     stability: float  # overlap of the top words of two independent halves, 0..1
     faithfulness: float | None = None  # share of random sets of words that matter less, 0..1; None where not measured
     unreliable: str | None = None  # why, as it was stored, "; " between reasons; None where that was not kept yet
+    fold_case: bool = False  # a word stands wherever it does but for case
 
     @property
     def doubts(self) -> list[str]:

@@ -85,7 +85,8 @@ def key_of(text_id: str) -> str:
 
 def _view(found: Finding, author: str | None, mask: bool) -> FindingView:
     words = sorted(found.explained.words if found.explained else [], key=lambda word: -abs(word[1]))
-    runs = spans(found.text, words)
+    fold_case = found.explained is not None and found.explained.fold_case
+    runs = spans(found.text, words, fold_case)
     covered: list[Region] = regions(found.text) if mask else []
     strongest = max((abs(weight) for _, weight in words if math.isfinite(weight)), default=0.0)
     return FindingView(
@@ -94,7 +95,10 @@ def _view(found: Finding, author: str | None, mask: bool) -> FindingView:
         text_id=masked(found.text_id, numbers=False) if mask else found.text_id,
         author=author,
         pieces=[_mark(piece.shown, piece.weight, strongest) for piece in pieces(runs, covered)],
-        words=[_mark(shown_word(word, runs, covered) if mask else word, weight, strongest) for word, weight in words],
+        words=[
+            _mark(shown_word(word, runs, covered, fold_case) if mask else word, weight, strongest)
+            for word, weight in words
+        ],
         doubts=found.explained.doubts if found.explained else [],
         long=len(found.text) > _LONG or found.text.count("\n") > 30,
         controls=hidden(found.text),

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from aufruf.reports.inert import UNSEEN
@@ -18,44 +19,41 @@ _PREFIXES = {"#", "@", "＃", "＠"}
 _EXTENDS = {_ZWJ, "\u200c", *map(chr, range(0x1F3FB, 0x1F400)), *map(chr, range(0xE0020, 0xE0080))}
 
 
-def spans(text: str, words: Sequence[tuple[str, float]]) -> list[tuple[str, float | None]]:
+def folding(fold_case: bool) -> Callable[[str], str]:
+    """By what two spellings are one word: see ``[explain] fold_case``."""
+    return str.casefold if fold_case else str
+
+
+def spans(text: str, words: Sequence[tuple[str, float]], fold_case: bool = False) -> list[tuple[str, float | None]]:
     """Pieces of the text in order, each with its word's weight or None; joined they are the text again.
 
-    A word is matched exactly, case included, and only as whole tokens: never inside a longer word, a hashtag,
-    a mention, a link or an emoji sequence. Where two words start at one place, the longer wins; of a word
-    listed twice, the first weight.
+    A word is matched exactly, case included but with ``fold_case``, and only as whole tokens: never inside a longer
+    word, a hashtag, a mention, a link or an emoji sequence. Where two words start at one place, the longer wins; of a
+    word listed twice, the first weight.
     """
     weights: dict[str, float] = {}
+    same = folding(fold_case)
     for word, weight in words:
         if word.strip():
-            weights.setdefault(word, weight)
-    by_first: dict[str, list[str]] = {}
-    for word in sorted(weights, key=len, reverse=True):
-        by_first.setdefault(word[0], []).append(word)
-    edges = _edges(text) if weights else set()
+            weights.setdefault(same(word), weight)
+    edges = sorted(_edges(text)) if weights else []
+    firsts, longest = {word[0] for word in weights}, max(map(len, weights), default=0)
     pieces: list[tuple[str, float | None]] = []
-    done = at = 0
-    while at < len(text):
-        found = _found(text, at, by_first, edges)
-        if found is None:
-            at += 1
+    done = 0
+    for place, start in enumerate(edges):
+        if start < done or same(text[start : start + 1])[:1] not in firsts:
             continue
-        if done < at:
-            pieces.append((text[done:at], None))
-        pieces.append((found, weights[found]))
-        done = at = at + len(found)
+        ends = edges[place + 1 : bisect_right(edges, start + longest)]
+        end = max((end for end in ends if same(text[start:end]) in weights), default=start)
+        if end == start:
+            continue
+        if done < start:
+            pieces.append((text[done:start], None))
+        pieces.append((text[start:end], weights[same(text[start:end])]))
+        done = end
     if done < len(text):
         pieces.append((text[done:], None))
     return pieces
-
-
-def _found(text: str, at: int, by_first: dict[str, list[str]], edges: set[int]) -> str | None:
-    if at not in edges:
-        return None
-    for word in by_first.get(text[at], ()):
-        if text.startswith(word, at) and at + len(word) in edges:
-            return word
-    return None
 
 
 def _edges(text: str) -> set[int]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from aufruf.reports.highlight import HANDLE, IN_WORD, LINK
+from aufruf.reports.highlight import HANDLE, IN_WORD, LINK, folding, spans
 from aufruf.reports.inert import UNSEEN
 
 _MAIL = rf"(?<![.+%-])(?<!{IN_WORD})(?:{IN_WORD}|[.+%-])++[@＠](?:{IN_WORD}|-)+(?:\.(?:{IN_WORD}|-)+)+"
@@ -97,14 +97,22 @@ def pieces(runs: Sequence[tuple[str, float | None]], hidden: Sequence[Region]) -
     return shown
 
 
-def shown_word(word: str, runs: Sequence[tuple[str, float | None]], hidden: Sequence[Region]) -> str:
-    """How a word of an explanation is written: as it stands in the text, or as what stands there instead."""
-    text = "".join(run for run, _ in runs)
+def shown_words(text: str, words: Sequence[tuple[str, float]], fold_case: bool = False) -> list[str]:
+    """How the words of a text's explanation are written: see ``shown_word``."""
+    runs, hidden = spans(text, words, fold_case), regions(text)
+    return [shown_word(word, runs, hidden, fold_case) for word, _ in words]
+
+
+def shown_word(
+    word: str, runs: Sequence[tuple[str, float | None]], hidden: Sequence[Region], fold_case: bool = False
+) -> str:
+    """How a word of an explanation is written: as it is where it stands openly, else as what stands in its place."""
+    text, same = "".join(run for run, _ in runs), folding(fold_case)
     inside: list[Region] = []
     start = 0
     for run, weight in runs:
         end = start + len(run)
-        if run == word and weight is not None:
+        if same(run) == same(word) and weight is not None:
             over = [region for region in hidden if region.start < end and start < region.end]
             if not over:
                 return word

@@ -26,7 +26,7 @@ class Example:
 class Driver:
     """A word that speaks for the positive label."""
 
-    word: str
+    word: str  # as it is shown: what a text hides of it only who has the texts can tell (``privacy.shown_words``)
     texts: int  # calls whose explanation names it
     weight: float  # mean over these
     share: float  # sum of its weights over all explained calls: what it adds to the mean call
@@ -88,8 +88,10 @@ class WordsReport:
 
 
 def render(report: WordsReport, mask: bool = True, listed: bool = True) -> str:
-    """The page: no script, no request. With ``mask`` handles, addresses, numbers and links are replaced. ``listed``:
-    the list of days lies above."""
+    """The page: no script, no request. With ``mask`` handles, addresses, numbers and links in examples are replaced.
+
+    ``listed``: the list of days lies above.
+    """
     top = max((one.share for one in report.overall), default=0.0)
     return fill("words.html", report=_masked(report) if mask else report, mask=mask, listed=listed, top=top or 1.0)
 
@@ -116,7 +118,7 @@ def _masked(report: WordsReport) -> WordsReport:
 
 
 def _driver(one: Driver) -> Driver:
-    return replace(one, word=masked(one.word), examples=[_example(text) for text in one.examples])
+    return replace(one, examples=[_example(text) for text in one.examples])
 
 
 def _example(one: Example) -> Example:

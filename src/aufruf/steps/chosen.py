@@ -12,6 +12,7 @@ from aufruf.steps import corpus, findings
 from aufruf.steps.where import COLUMNS, select
 from aufruf.store import Store
 
+_AT_ONCE = 10_000  # calls, where all are wanted
 _KEY = ["text_id", "digest"]
 _SAID = ("label", "probability", "confident", "scored_at")
 _COLUMNS = [*_KEY, "text", "party", "label", "probability", "chosen"]
@@ -21,8 +22,8 @@ def unexplained(store: Store, classifier: Classifier, version: Version, where: s
     """Texts that are to be explained and have no explanation by this version yet.
 
     With ``where`` every scored text that it selects, annotated ones too; else, by the policy, some of the day last
-    scored, and of the test set. Columns: text_id, digest, text, party, label, probability, chosen. Raises UsageError
-    for a filter that cannot be read.
+    scored (or all calls), and of the test set. Columns: text_id, digest, text, party, label, probability, chosen.
+    Raises UsageError for a filter that cannot be read.
     """
     if where is not None:
         wanted = _selected(store, classifier, version.version, where)
@@ -37,20 +38,29 @@ def unexplained(store: Store, classifier: Classifier, version: Version, where: s
 def choose(store: Store, classifier: Classifier, version: str, threshold: float) -> pd.DataFrame:
     """Of the last scoring the surest calls, those nearest to the threshold, and a random control.
 
+    Where all calls are wanted, those of earlier scorings too that have no explanation yet, at most 10,000 at a time.
     Column ``chosen`` says which. The lake sorts; but for the probabilities memory holds what is chosen.
     """
     policy, last = classifier.explain, findings.last(store, classifier, version)
     new = findings.posts(classifier, version, last[0] if last else None)
-    counted, most = findings.counts(store, classifier, new), None if policy.calls == "all" else policy.calls
-    calls = findings.surest(store, classifier, new, counted, most)
+    if policy.calls == "all":
+        calls = _surest(store, classifier, findings.posts(classifier, version, unexplained=True), _AT_ONCE)
+        new += findings.other_than(findings.counts(store, classifier, new).labels)
+        taken: dict[str, float] = {}
+    else:
+        calls = taken = _surest(store, classifier, new, policy.calls)
     nearest = f"abs(probability - {_number(threshold)}), {findings.SUREST}"
-    rest = findings.first(store, classifier, new, nearest, policy.uncertain + len(calls))
-    uncertain = dict([one for one in rest.items() if one[0] not in calls][: policy.uncertain])
-    control = _control(store, classifier, new, {**calls, **uncertain})
+    rest = findings.first(store, classifier, new, nearest, policy.uncertain + len(taken))
+    uncertain = dict([one for one in rest.items() if one[0] not in taken][: policy.uncertain])
+    control = _control(store, classifier, new, {**taken, **uncertain})
     why = dict.fromkeys(calls, "call") | dict.fromkeys(uncertain, "uncertain") | dict.fromkeys(control, "control")
     frame = findings.of(store, classifier, version, list(why)).set_index("text_id", drop=False)
     frame = frame.loc[[text_id for text_id in why if text_id in frame.index]].reset_index(drop=True)
     return frame.assign(chosen=frame["text_id"].map(why))
+
+
+def _surest(store: Store, classifier: Classifier, those: str, most: int) -> dict[str, float]:
+    return findings.surest(store, classifier, those, findings.counts(store, classifier, those), most)
 
 
 def _control(store: Store, classifier: Classifier, new: str, taken: Mapping[str, float]) -> list[str]:

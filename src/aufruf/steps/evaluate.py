@@ -10,7 +10,6 @@ from aufruf.classifier import Classifier
 from aufruf.data import queue as queues
 from aufruf.errors import AufrufError, NothingYet
 from aufruf.model import behaviour, evaluation
-from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHALLENGER, Registry, Version
 from aufruf.release.tracking import Run, Tracker
 from aufruf.reports import evaluation as pages
@@ -19,8 +18,8 @@ from aufruf.reports.inert import web_address
 from aufruf.settings import Settings
 from aufruf.steps import card, corpus, decisions, evaluation_page, evidence, mismatches, numbers, slices
 from aufruf.steps.evidence import Evidence
+from aufruf.steps.loaded import predictor_of
 from aufruf.steps.score import store_predictions, unscored
-from aufruf.steps.sound import sound
 from aufruf.store import Store
 
 _MEASURED = 3  # raised when a figure is added: a version measured before is measured again
@@ -78,7 +77,7 @@ def answers(settings: Settings, classifier: Classifier, version: Version, test: 
     store, registry = Store(settings.lake), Registry(settings, classifier.name)
     missing = unscored(store, classifier, version.version, test[["text_id", "digest"]])
     if len(missing):
-        predictor = _predictor(registry, classifier, version)
+        predictor = predictor_of(registry, classifier, version)
         todo = test[test["text_id"].isin(missing["text_id"])]
         if refused := store_predictions(store, classifier, version, predictor, todo):
             raise AufrufError(
@@ -113,7 +112,7 @@ def _measure(
     said = answers(settings, classifier, version, frame[frame["split"] == "test"])
     looks = decisions.looks(Store(settings.lake), classifier, version.version, len(said))
     asks = classifier.evaluation.behaviour != "none"
-    predictor = _predictor(registry, classifier, version) if asks else None
+    predictor = predictor_of(registry, classifier, version) if asks else None
     found = evidence.gather(classifier, frame, said, parts, predictor)
     drawn = evaluation_page.pictures(classifier, found.model, found.rival)
     served = settings.served(classifier.name, f"{pages.FOLDER}/{version.version}/index.html")
@@ -183,8 +182,3 @@ def _result(version: Version) -> dict[str, Any]:
         **({"f1_by_label": json.loads(by_label)} if (by_label := tags.get("aufruf.f1_by_label")) else {}),
         **{name: json.loads(tags.get(f"aufruf.{name}", nothing)) for name, nothing in _TAGS.items()},
     }
-
-
-def _predictor(registry: Registry, classifier: Classifier, version: Version) -> Predictor:
-    size = classifier.scoring.tokens_per_batch
-    return sound(registry, version, lambda folder: Predictor.load(folder, version.manifest, size))

@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from aufruf.classifier import Classifier
-from aufruf.classifier import Explain as Policy
+from aufruf.data.identity import digest
 from aufruf.errors import AufrufError, UsageError
 from aufruf.model.explain import Effort, Explained, explain_many, seed_of
 from aufruf.model.explain import explain as explain_one
@@ -20,12 +20,13 @@ from aufruf.model.explain_trust import faithfulness
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.schemas import Explanation
+from aufruf.sections import Explain as Policy
 from aufruf.settings import Settings
 from aufruf.steps.buried import Buried
 from aufruf.steps.champion import Speaker, speaking
 from aufruf.steps.chosen import unexplained
 from aufruf.steps.estimate import estimate
-from aufruf.steps.sound import sound
+from aufruf.steps.loaded import predictor_of
 from aufruf.steps.words import write_words
 from aufruf.store import Store
 
@@ -58,17 +59,19 @@ def explain(
     speaker = speaking(settings, classifier, registry, model)
     version = speaker.version
     if text is not None:
-        return _one(classifier, _predictor(registry, classifier, version), version, text)
+        return _one(classifier, predictor_of(registry, classifier, version), version, text)
     store, start = Store(settings.lake), time.perf_counter()
     result = {"model_version": scored_by or version.version, "explained": 0, "seconds": 0.0}
     if scored_by not in (None, version.version):
         return {**result, "status": STOPPED}
+    mine = {"classifier": classifier.name, "model_version": version.version}
     chosen = unexplained(store, classifier, version, where)
     if chosen.empty:
         return {**result, "status": "nothing to do"}
-    predictor = _predictor(registry, classifier, version)
+    predictor = predictor_of(registry, classifier, version)
     if dry_run:
-        cost = estimate(chosen["text"].tolist(), predictor.positives, effort_of(classifier.explain))
+        before = None if model else store.read("explanations", mine, ["text_id", "words"])
+        cost = estimate(chosen, before, classifier, predictor.positives, effort_of(classifier.explain))
         return {**result, "status": "dry run", **cost}
     rows: Iterator[Explanation | None] = _rows(classifier, predictor, version, chosen)
     rows = tqdm(rows, total=len(chosen), unit="text", desc="explain")
@@ -79,7 +82,6 @@ def explain(
         store.add("explanations", some, buried.spared)
         explained, failed = explained + len(some), failed + len(several) - len(some)
         unreliable += sum(bool(one.unreliable) for one in some)
-    mine = {"classifier": classifier.name, "model_version": version.version}
     if failed and not explained and not store.count("explanations", mine):
         raise AufrufError(
             f"the model makes no number of any of {failed} texts",
@@ -142,7 +144,7 @@ def _rows(
 ) -> Iterator[Explanation | None]:
     """An explanation for each row, in order, or None; of a random few it is also measured whether they are faithful."""
     policy, rows = classifier.explain, chosen.to_dict("records")
-    seeds = [seed_of(policy.seed, row["text_id"], version.version) for row in rows]
+    seeds = [seed_of(policy.seed, row["digest"], version.version) for row in rows]
     checked = set(np.argsort(seeds)[: policy.faithfulness].tolist())  # seeds are digests: their order is random
     texts = [(row["text"], seed) for row, seed in zip(rows, seeds, strict=True)]
     for at, found in enumerate(explain_many(texts, predictor.positives, effort_of(policy))):
@@ -161,15 +163,10 @@ def _readable(text: str) -> None:
         raise UsageError("the text holds half a character", next="Give it in UTF-8.")
 
 
-def _predictor(registry: Registry, classifier: Classifier, version: Version) -> Predictor:
-    size = classifier.scoring.tokens_per_batch
-    return sound(registry, version, lambda folder: Predictor.load(folder, version.manifest, size))
-
-
 def _one(classifier: Classifier, predictor: Predictor, version: Version, text: str) -> dict[str, Any]:
     start, policy = time.perf_counter(), classifier.explain
     probabilities = predictor.probabilities([text])
-    seed = seed_of(policy.seed, text, version.version)
+    seed = seed_of(policy.seed, digest(text), version.version)
     found = explain_one(text, predictor.positives, effort_of(policy), seed)
     faithful = faithfulness(text, found, predictor.positives, seed, policy.fold_case)
     return {

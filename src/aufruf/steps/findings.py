@@ -13,10 +13,9 @@ from aufruf.conditions import quoted
 from aufruf.reports.facts import Explained, Finding
 from aufruf.store import Store
 
-TABLES = ("predictions", "texts", "splits")
+TABLES = ("predictions", "texts", "splits", "explanations")
 SUREST = "probability desc, text_id"  # an order for ``first``
 _BOTH = "from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest"
-_PAUSE = pd.Timedelta(minutes=30)  # between two commits of one scoring, at most
 _ABOUT = ["text_id", "digest", "text", "text_type", "post_type", "platform", "party", "author", "posted_at"]
 
 
@@ -36,14 +35,24 @@ def spoken(classifier: Classifier, version: str) -> str:
     return f"{_BOTH} where {_by(classifier, version)}"
 
 
-def posts(classifier: Classifier, version: str, since: pd.Timestamp | None = None) -> str:
+def posts(classifier: Classifier, version: str, since: pd.Timestamp | None = None, unexplained: bool = False) -> str:
     """Like ``spoken``, of texts outside the ledger; ``since``: only what was scored from then on.
 
-    Annotated texts are left out: people have said what they are, and a model is flattered by what it has learnt.
+    ``unexplained``: only what this version has not explained, as it reads now. Annotated texts are left out: people
+    have said what they are, and a model is flattered by what it has learnt.
     """
     mine = f"s.classifier = {quoted(classifier.name)}"
-    outside = f"{_BOTH} left anti join splits s on s.text_id = t.text_id and {mine} where {_by(classifier, version)}"
+    outside = f"{_BOTH} left anti join splits s on s.text_id = t.text_id and {mine}"
+    if unexplained:
+        told = f"e.classifier = {quoted(classifier.name)} and e.model_version = {quoted(version)}"
+        outside += f" left anti join explanations e on e.text_id = p.text_id and e.digest = p.digest and {told}"
+    outside += f" where {_by(classifier, version)}"
     return outside + (f" and p.scored_at >= timestamp '{since:%Y-%m-%d %H:%M:%S.%f}'" if since is not None else "")
+
+
+def other_than(labels: Sequence[str]) -> str:
+    """What is added to ``posts`` for those that were given none of these labels."""
+    return f" and p.label not in ({', '.join(map(quoted, labels))})" if labels else ""
 
 
 def odds(classifier: Classifier) -> str:
@@ -96,25 +105,34 @@ def first(store: Store, classifier: Classifier, those: str, order: str, most: in
 
 
 def last(store: Store, classifier: Classifier, version: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-    """The first and the last moment of what counts as the last scoring of posts: see ``begun``. None before one."""
-    moments = ask(store, f"select distinct p.scored_at {posts(classifier, version)}")
-    at = pd.to_datetime(pd.Series([row["scored_at"] for row in moments], dtype=object), utc=True)
-    return None if at.empty else (begun(at, classifier.schedule.timezone), at.max())
+    """The first and the last moment of what counts as the last scoring of posts: see ``scorings``. None before one."""
+    rows = ask(store, f"select distinct p.scored_at as at, t.file as file {posts(classifier, version)}")
+    found = scorings(arrivals(store, rows), classifier.schedule.timezone)
+    return (found[0][-1], found[0][0]) if found else None
 
 
-def begun(moments: "pd.Series[pd.Timestamp]", timezone: str) -> pd.Timestamp:
-    """The moment from which on what was scored at these counts as the last scoring's: see ``scorings``."""
-    return scorings(moments.unique(), timezone)[0][-1]
+def arrivals(store: Store, rows: Iterable[Mapping[Any, Any]]) -> dict[pd.Timestamp, pd.Timestamp]:
+    """For each moment ``at`` at which texts of these files were scored, when the first of the files was taken in."""
+    files = store.read("files", columns=["digest", "ingested_at"])
+    taken, found = dict(files.itertuples(index=False, name=None)), dict[pd.Timestamp, pd.Timestamp]()
+    for row in rows:
+        at = pd.to_datetime(row["at"], utc=True)
+        found[at] = min(found.get(at, at), taken.get(row["file"], at))
+    return found
 
 
-def scorings(moments: Iterable[pd.Timestamp], timezone: str) -> list[list[pd.Timestamp]]:
-    """The moments by scoring, the newest first: those of a day there; if one was over midnight, of the eve too."""
+def scorings(arrived: Mapping[pd.Timestamp, pd.Timestamp], timezone: str) -> list[list[pd.Timestamp]]:
+    """The moments by scoring, the newest first: those of a day there; if one was over midnight, of the eve too.
+
+    A scoring takes all that waits. So what was scored after midnight, and was in the lake (``arrived``) before
+    something was scored on the eve, is of one scoring with that, however long a shard takes.
+    """
     found: list[list[pd.Timestamp]] = []
-    for at in sorted(moments, reverse=True):
+    for at in sorted(arrived, reverse=True):
         day = at.tz_convert(timezone).date()
         newest = found[-1][0].tz_convert(timezone).date() if found else None
         eve = newest is not None and day == newest - timedelta(days=1)
-        if day == newest or (eve and found[-1][-1] - at <= _PAUSE):
+        if day == newest or (eve and min(map(arrived.__getitem__, found[-1])) <= at):
             found[-1].append(at)
         else:
             found.append([at])
@@ -122,9 +140,12 @@ def scorings(moments: Iterable[pd.Timestamp], timezone: str) -> list[list[pd.Tim
 
 
 def explanations(store: Store, classifier: Classifier, version: str) -> dict[str, dict[str, Any]]:
-    """The rows of the table ``explanations`` of a version, by text_id."""
+    """The rows of the table ``explanations`` of a version, by text_id, then by digest, with ``fold_case``."""
     rows = store.read("explanations", {"classifier": classifier.name, "model_version": version})
-    return {row["text_id"]: {str(k): v for k, v in row.items()} for row in rows.to_dict("records")}
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows.assign(fold_case=classifier.explain.fold_case).to_dict("records"):
+        found.setdefault(row["text_id"], {})[row["digest"]] = row
+    return found
 
 
 def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]], zone: tzinfo) -> Finding:
@@ -132,8 +153,7 @@ def finding(row: Mapping[Any, Any], explained: Mapping[str, dict[str, Any]], zon
 
     ``zone``: the classifier's, in which the page tells when the text was posted.
     """
-    why = explained.get(row["text_id"])
-    why = why if why is not None and why["digest"] == row["digest"] else None
+    why = explained.get(row["text_id"], {}).get(row["digest"])
     decided = row["decided"] if isinstance(row.get("decided"), str) else None
     words = [(str(word), float(weight)) for word, weight in json.loads(why["words"])] if why else []
     return Finding(
@@ -162,4 +182,5 @@ def _explained(why: dict[str, Any] | None, words: list[tuple[str, float]]) -> Ex
         stability=float(why["stability"]),
         faithfulness=None if pd.isna(faithful) else float(faithful),
         unreliable=None if pd.isna(kept) else str(kept),
+        fold_case=why["fold_case"],
     )

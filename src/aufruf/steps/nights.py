@@ -81,15 +81,17 @@ def _scored(store: Store, classifier: Classifier) -> Iterator[Event]:
     """By version and scoring, as the report cuts them; texts of the ledger, scored to be measured, are named apart."""
     mine = f"classifier = {quoted(classifier.name)}"
     sql = (
-        "select p.model_version as version, p.scored_at as at, count(*) as n, count(s.text_id) as annotated "  # noqa: S608 - quoted
-        f"from predictions p left join (select text_id from splits where {mine}) s on s.text_id = p.text_id "
-        f"where p.{mine} group by 1, 2"
+        "select p.model_version as version, p.scored_at as at, t.file as file, "  # noqa: S608 - quoted
+        "count(*) as n, count(s.text_id) as annotated from predictions p left join texts t on t.text_id = p.text_id "
+        f"left join (select text_id from splits where {mine}) s on s.text_id = p.text_id "
+        f"where p.{mine} group by 1, 2, 3"
     )
-    rows = [row for batch in store.query(sql, "predictions", "splits") for row in batch.to_pylist()]
-    counts = pd.DataFrame(rows, columns=["version", "at", "n", "annotated"])
+    rows = [row for batch in store.query(sql, "predictions", "texts", "splits") for row in batch.to_pylist()]
+    counts = pd.DataFrame(rows, columns=["version", "at", "file", "n", "annotated"])
     for version, some in counts.groupby("version"):
-        told = some.set_index(pd.to_datetime(some["at"], utc=True))[["n", "annotated"]]
-        for moments in findings.scorings(told.index, classifier.schedule.timezone):
+        told = some.groupby(pd.to_datetime(some["at"], utc=True))[["n", "annotated"]].sum()
+        arrived = findings.arrivals(store, some.to_dict("records"))
+        for moments in findings.scorings(arrived, classifier.schedule.timezone):
             n, annotated = told.loc[moments].sum()
             yield Event(moments[0].to_pydatetime(), "scored", f"Version {version} scored {_scored_of(n, annotated)}.")
 

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.model.explain_trust import kind_of, swapped
+from aufruf.model.explain_trust import bare, kind_of, swapped
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import Version
 from aufruf.reports import words as page
+from aufruf.reports.privacy import shown_words
 from aufruf.settings import Settings
 from aufruf.steps import findings
 from aufruf.steps.buried import anew
@@ -24,6 +25,7 @@ from aufruf.store import Store
 _SHOWN, _SHOWN_OF_PARTY, _EXAMPLES = 30, 10, 3
 _SWAPPED = 20  # texts of a suspect in which it is swapped
 _KEY = ["text_id", "digest"]
+_HANDLES = ("handle", "")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class _Named:
     """A word as one explanation names it."""
 
     word: str
+    shown: str  # the word, or what is shown in its place
     weight: float
     text_id: str
     text: str
@@ -96,23 +99,26 @@ def _median(column: "pd.Series[float]") -> float | None:
 def _words_of(row: dict[Any, Any], classifier: Classifier) -> list[_Named]:
     party = None if pd.isna(row["party"]) else str(row["party"])
     about = (row["text_id"], row["text"], party, classifier.is_call(row["label"]))
-    return [_Named(str(word), float(weight), *about) for word, weight in json.loads(row["words"])]
+    words = [(str(word), float(weight)) for word, weight in json.loads(row["words"])]
+    hides, fold_case = classifier.report.mask, classifier.explain.fold_case
+    shown = shown_words(row["text"], words, fold_case) if hides else [word for word, _ in words]
+    return [_Named(word, show, weight, *about) for (word, weight), show in zip(words, shown, strict=True)]
 
 
 def _drivers(named: Iterable[_Named], calls: int, most: int) -> list[page.Driver]:
-    """Words that spoke for the positive label, by what they add to the mean call; case is folded.
+    """Words that spoke for the positive label, as they are shown, by what they add to the mean call; case is folded.
 
     Weights are summed with their signs and by text: what speaks for it here and against it there adds little.
     """
     alike: dict[str, list[_Named]] = defaultdict(list)
     for one in named:
         if one.call:
-            alike[one.word.casefold()].append(one)
+            alike[one.shown.casefold()].append(one)
     found = []
     for some in alike.values():
         total, texts = sum(one.weight for one in some), len({one.text_id for one in some})
         examples = [page.Example(one.text_id, one.text) for one in _strongest([o for o in some if o.weight > 0])]
-        found.append(page.Driver(some[0].word, texts, total / texts, total / calls, examples))
+        found.append(page.Driver(some[0].shown, texts, total / texts, total / calls, examples))
     return sorted((one for one in found if one.share > 0), key=lambda one: (-one.share, one.word))[:most]
 
 
@@ -130,17 +136,34 @@ def _suspects(named: list[_Named], classifier: Classifier, predictor: Predictor)
     """Words that should not matter and were named; handles count as one, so that no account is singled out."""
     alike: dict[tuple[str, str], list[_Named]] = defaultdict(list)
     for one in named:
-        kind = kind_of(one.word, classifier.explain.parties)
-        if kind is not None:
-            alike[kind, "" if kind == "handle" else one.word.lstrip("#").casefold()].append(one)
+        key = _suspicion(one.word, classifier)
+        if key and (key == _HANDLES or one.shown == one.word):  # of an address no part is told apart
+            alike[key].append(one)
     found = [_suspect(kind, some, classifier, predictor) for (kind, _), some in alike.items()]
     return sorted(found, key=lambda one: (-one.flipped, -one.moved, -one.texts, one.word))
 
 
+def swaps(named: Iterable[tuple[str, Iterable[str]]], classifier: Classifier) -> int:
+    """How many texts the model is asked about, at most, where these words are named (by text_id) and swapped."""
+    alike: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for text_id, words in named:
+        for word in words:
+            if key := _suspicion(word, classifier):
+                alike[key].add(text_id)
+    return sum(2 * min(len(texts), _SWAPPED) for texts in alike.values())
+
+
+def _suspicion(word: str, classifier: Classifier) -> tuple[str, str] | None:
+    """The kind of a word that should not matter, and by what its spellings are one."""
+    kind = kind_of(word, classifier.explain.parties)
+    if kind is None:
+        return None
+    return _HANDLES if kind == "handle" else (kind, bare(word))
+
+
 def _suspect(kind: str, some: list[_Named], classifier: Classifier, predictor: Predictor) -> page.Suspect:
     tried = _strongest(some, _SWAPPED)
-    policy = classifier.explain
-    others = [swapped(one.text, one.word, policy.parties, policy.fold_case) for one in tried]
+    others = [swapped(one.text, one.word, classifier.explain.parties) for one in tried]
     probabilities = predictor.probabilities([*(one.text for one in tried), *others])
     labels = predictor.said(probabilities)
     positive = probabilities[:, predictor.positive]

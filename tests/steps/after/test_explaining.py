@@ -17,7 +17,6 @@ from aufruf.reports.words import Trust
 from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import mismatches
 from aufruf.steps.explain import STOPPED, doubts, explain, while_champion
-from aufruf.steps.findings import of
 from aufruf.steps.report import report
 from aufruf.steps.score import score
 from aufruf.steps.words import _drivers, _Named, _suspect, _trust, write_words
@@ -97,22 +96,27 @@ def test_a_run_speaks_for_the_version_that_it_scored_with(after):
     assert f"scored by version <bdi>{run['model_version']}</bdi>" in page.read_text("utf-8")
 
 
-def test_a_dry_run_counts_and_changes_nothing(after):
-    """What a job costs at most is told before it starts: texts, perturbations, seconds; nothing is stored."""
-    after.posts("Geht jetzt", "Kommt am Sonntag alle zum Infostand am Markt in der Stadt")
+def test_a_dry_run_counts_what_the_job_will_ask(after, monkeypatch):
+    """All texts that the model is asked about then, for faithfulness and swapped words too; nothing is stored by it."""
+    after.posts("Geht jetzt zur CDU", "Kommt alle 🗳️ mit @ada.l zur SPD")
     score(after.settings, after.classifier)
-    before = after.store.version("explanations")
-    found = explain(after.settings, policy(after, mismatches=0), where="party=grüne,text_id!=x", dry_run=True)
-    annotated = after.store.read("splits")["text_id"]
-    wanted = of(after.store, after.classifier, "1", after.store.read("texts")["text_id"].tolist())
-    wanted = wanted[~wanted["text_id"].isin(annotated)]
-    wanted = wanted[(wanted["party"].str.casefold() == "grüne")]
-    assert (found["explained"], found["status"]) == (0, "dry run")
-    assert found["texts"] <= len(wanted)
-    assert found["texts"] * 60 >= found["perturbations"] > found["texts"]
-    assert found["at_most_seconds"] == pytest.approx(found["perturbations"] / found["rate"], rel=0.01, abs=0.1)
+    before, asked = after.store.version("explanations"), []
+    job = {"classifier": policy(after, words=10, faithfulness=2), "where": "author=Ada"}
+    told_of = explain(after.settings, dry_run=True, **job)
+    assert (told_of["texts"], told_of["explained"], told_of["status"]) == (2, 0, "dry run")
     assert after.store.version("explanations") == before
-    assert "at most" in told("explain", found)[0]
+    assert "at most" in told("explain", told_of)[0]
+    plainly = Predictor.probabilities
+
+    def counted(self, texts, *args):
+        asked.append(len(texts))
+        return plainly(self, texts, *args)
+
+    monkeypatch.setattr(Predictor, "probabilities", counted)
+    explain(after.settings, **job)
+    assert told_of["perturbations"] == 2**4 + 60 >= max(asked)
+    assert told_of["perturbations"] + told_of["beside"] >= sum(asked) > told_of["perturbations"]
+    assert told_of["beside"] == sum(asked[1:])
 
 
 def test_each_explanation_says_how_it_was_found(after):
@@ -232,7 +236,7 @@ def test_what_a_word_adds_is_summed_with_its_sign():
     """For it here and against it there add up to nothing; a text that spells a word twice is one text."""
 
     def named(word: str, weight: float, text_id: str) -> _Named:
-        return _Named(word, weight, text_id, text_id, None, True)
+        return _Named(word, word, weight, text_id, text_id, None, True)
 
     both = [named("Geht", 0.3, "a"), named("Geht", -0.3, "b"), named("alle", 0.2, "a"), named("Alle", 0.1, "a")]
     [one] = _drivers(both, 2, 10)
@@ -244,10 +248,23 @@ def test_a_suspect_is_counted_by_text(after):
     """Texts are those that name it, as the column says, and its weight is what it adds to one of them."""
     predictor = Predictor.load(after.registry.fetch(after.registry.get("1")))
     named = [("@eins", 0.2, "a"), ("@zwei", 0.1, "a"), ("@eins", 0.3, "b")]
-    some = [_Named(word, weight, text_id, f"Mit {word}!", None, True) for word, weight, text_id in named]
+    some = [_Named(word, word, weight, text_id, f"Mit {word}!", None, True) for word, weight, text_id in named]
     found = _suspect("handle", some, after.classifier, predictor)
     assert (found.texts, found.tried) == (2, 2)
     assert found.weight == pytest.approx(0.3)
+
+
+def test_a_wording_has_one_explanation_under_whatever_id(after):
+    """Two posts of one slogan, and the slogan by hand, are explained with the same draws, so by the same words."""
+    slogan = "Kommt am Sonntag alle zum Infostand am Markt, wir freuen uns auf euch und eure Fragen!"
+    after.posts(slogan, f"{slogan} ")
+    score(after.settings, after.classifier)
+    explain(after.settings, after.classifier, where="author=Ada")
+    one, other = (row for row in rows(after) if row["text_id"].startswith("new:"))
+    direct = explain(after.settings, after.classifier, slogan)
+    assert one["way"] == direct["way"] == "drawn"
+    stored = [dict(json.loads(row["words"])) for row in (one, other)]
+    assert stored == [pytest.approx(dict(direct["words"]), abs=1e-5)] * 2
 
 
 def test_in_a_notebook(after, monkeypatch):

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-from tests.steps.after.browsing import SIZES, dead, focus, log_in, serious, shot
+from tests.steps.after.browsing import SIZES, dead, focus, log_in, shot, violations
 
 from aufruf import stack
 from aufruf.cli import main
@@ -116,7 +116,7 @@ def test_a_day_starts_on_the_classifiers_page(up, page) -> None:
         page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            assert serious(page) == []
+            assert violations(page) == []
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{size} pages do not overflow"
             shot(page, f"classifier-{size}-{scheme}")
     assert "Version 2" in page.locator("main").inner_text()
