@@ -191,7 +191,8 @@ def test_a_familys_network_is_the_same(family, at_once, monkeypatch):
         assert model.config._attn_implementation == name
         seen.append([logits.detach(), *(p.grad for _, p in sorted(model.named_parameters()) if p.grad is not None)])
     assert len(seen[0]) == len(seen[1]) > 15
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*seen, strict=True))
+    near = [torch.allclose(a, b, atol=1e-6 * max(1, float(b.abs().max()))) for a, b in zip(*seen, strict=True)]
+    assert all(near)
 
 
 def test_every_dropout_is_replaced(encoder: ResolvedEncoder):
