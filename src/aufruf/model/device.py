@@ -14,7 +14,7 @@ import torch
 from aufruf.model import gpus
 
 _ROWS, _WIDE = 512, 1024  # of the product that is timed: as large as a small batch's, some milliseconds
-_TIMES = 5
+_TIMES = 10
 _WORTH = 1.2  # times as fast as fp32: below that, rounding buys nothing
 _ALIGNED = 16  # tokens; in between, PyTorch copies the mask of a batch into such a width for every layer
 _FULL = ("out of memory", "ALLOC_FAILED")
