@@ -87,6 +87,30 @@ def test_it_goes_on_from_its_last_epoch(steady, recipe, examples, memory, tmp_pa
     assert [row["epoch"] for row in trained.history] == [1.0, 2.0, 3.0]
 
 
+def test_a_batch_of_one_needs_room_for_one(steady, recipe, examples, memory, tmp_path):
+    """Validation, 32 texts at once where there is room, is judged one by one as well."""
+    memory.room = 1
+    job = (steady, ("no_call", "call"), 1, examples(6, 1), examples(4, 2))
+    assert fine_tune(*job, replace(recipe, batch_size=1, epochs=1), tmp_path / "run").micro_batch == 1
+    assert memory.tried.count(4) == 1
+
+
+def test_a_killed_training_cuts_its_batches_as_before(steady, recipe, examples, memory, tmp_path):
+    """Also where there is room again: cut otherwise, dropout would have other masks, and the weights be others."""
+
+    def killed(epoch, row):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    memory.room = 4
+    job = (steady, ("no_call", "call"), 1, examples(32, 1), examples(8, 2))
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(*job, recipe, tmp_path / "run", killed, resumable=True)
+    memory.room, memory.tried = 1000, []
+    assert fine_tune(*job, recipe, tmp_path / "run", resumable=True).micro_batch == 4
+    assert max(memory.tried) == 4
+
+
 def test_a_single_text_that_does_not_fit_fails_with_what_to_do(steady, recipe, examples, memory, tmp_path):
     """There is nothing left to halve: the error says what to change, and is none of the training's own."""
     memory.room = 0

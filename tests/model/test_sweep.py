@@ -1,5 +1,6 @@
 """The search keeps to its budget, goes on where it stopped, and fails loudly when it learnt nothing."""
 
+import errno
 import itertools
 import math
 import os
@@ -11,7 +12,7 @@ import pytest
 from optuna.trial import TrialState
 
 from aufruf.classifier import Sweep
-from aufruf.errors import TrainingFailed, UsageError
+from aufruf.errors import AufrufError, MemoryFull, TrainingFailed, UsageError
 from aufruf.model.found import Found, best_of, finished, shares, summary, table
 from aufruf.model.pruning import Halfway
 from aufruf.model.studies import Studies
@@ -353,6 +354,80 @@ def test_a_trial_that_kills_its_workers_is_given_up(night):
     assert [path for path in (night.folder / "runs").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("fault", [MemoryFull("no text fits"), OSError(errno.ENOSPC, "no space left")])
+def test_a_full_machine_costs_no_trial(anywhere, fault):
+    """A full GPU or disk comes out, and leaves the trial as an interruption does: running, free, with its folder."""
+
+    def full(params, folder, on_epoch):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoint").write_text("x")
+        raise fault
+
+    with pytest.raises(type(fault)) as told:
+        anywhere(full, trials=2)
+    assert told.value is fault
+    [trial] = anywhere.search().study.trials
+    assert (trial.state, anywhere.told.states) == (TrialState.RUNNING, ["KILLED"])
+    assert (anywhere.search().alive(), anywhere.search().begin(2)) == (False, 2)
+    assert [path.name for path in (anywhere.folder / "runs").rglob("checkpoint")] == ["checkpoint"]
+    assert (anywhere(constant(0.5, 0.6), trials=2).trials, anywhere.told.states[1:]) == (2, ["FINISHED"] * 2)
+    assert [line.number for line in anywhere.told.trials] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("fault", [MemoryFull("no text fits"), OSError(errno.ENOSPC, "no space left")])
+def test_a_machine_that_stays_full_costs_no_trial_either(night, fault):
+    """No configuration needs more room than another: a night of a full GPU or disk does not use up the study."""
+
+    def full(params, folder, on_epoch):
+        raise fault
+
+    for _ in range(5):
+        with pytest.raises(type(fault)):
+            night(full)
+    assert (night(objective).trials, night.told.lost_ones) == (3, [])
+
+
+def test_what_the_system_refuses_otherwise_costs_a_trial_after_three_workers(night):
+    """It may be the trial's fault after all, and does not hold up the search for good."""
+
+    def refused(params, folder, on_epoch):
+        raise OSError(errno.EIO, "input/output error")
+
+    for _ in range(3):
+        with pytest.raises(OSError, match="input/output"):
+            night(refused)
+    assert (night(objective).trials, night.told.lost_ones) == (3, [0])
+
+
+def test_a_journal_that_cannot_be_reached_costs_no_worker(night):
+    """Where nothing was trained nothing was lost: the trial waits, free, however often that happens."""
+
+    def away(number, params, folder):
+        raise AufrufError("the tracking server has not answered")
+
+    search, there = night.search(), night.told.trial
+    search.begin(1)
+    night.told.trial = away
+    for _ in range(4):
+        with pytest.raises(AufrufError, match="not answered"):
+            search.run(search.take(night.told), objective, night.told)
+        assert not search.alive()
+    night.told.trial = there
+    assert (night(objective, trials=1).trials, night.told.states, night.told.lost_ones) == (1, ["FINISHED"], [])
+
+
+def test_a_disk_too_full_for_the_journal_gives_the_lease_back(night, monkeypatch):
+    """The run may not be ended then: the next worker ends or goes on with it."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(Told.Line, "end", full)
+    with pytest.raises(OSError, match="no space left"):
+        night(full)
+    assert not night.search().alive()
+
+
 def test_a_living_worker_keeps_its_trial(anywhere):
     """Whoever looks while a trial is being trained takes another one, and counts it."""
     search = anywhere.search()
@@ -442,8 +517,6 @@ def test_a_file_cut_off_in_a_line_is_read(tmp_path):
 
 def test_an_unreachable_database_is_said_without_its_password(tmp_path):
     """The failure names the address, what is wrong and what to do, and keeps the password to itself."""
-    from aufruf.errors import AufrufError
-
     with pytest.raises(AufrufError, match=r"cannot be reached.*AUFRUF_STUDIES") as failure:
         Studies(tmp_path, "postgresql+psycopg://aufruf:geheim@127.0.0.1:1/studies").open("c")
     assert "geheim" not in str(failure.value)

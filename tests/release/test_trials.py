@@ -1,5 +1,6 @@
 """A sweep and its trials as MLflow shows them, whoever opens, goes on with and ends them."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -65,14 +66,16 @@ def test_seeds_have_metrics_of_their_own(runs, tracker, tmp_path):
 def test_a_trial_that_goes_on_has_one_run(runs, tracker, tmp_path):
     """While its work folder is there, a killed trial's run goes on; it ends with all its epochs, each once."""
     line = runs.trial(0, PARAMS, tmp_path)
-    line.epoch(1, 1, {"epoch": 1.0, "f1": 0.1})
+    for seed in (1, 2):
+        line.epoch(seed, 1, {"epoch": 1.0, "f1": 0.1})
     line.end("KILLED", None)
     again = runs.trial(0, PARAMS, tmp_path)
-    for epoch in (1, 2):
-        again.epoch(1, epoch, {"epoch": float(epoch), "f1": epoch / 10})
+    for seed, epoch in itertools.product((1, 2), (1, 2)):
+        again.epoch(seed, epoch, {"epoch": float(epoch), "f1": epoch / 10})
     again.end("FINISHED", 0.2)
     assert again.run.id == line.run.id
-    assert [point.value for point in tracker.client.get_metric_history(line.run.id, "f1")] == [0.1, 0.2]
+    for name in ("f1", "seed_2.f1"):
+        assert [point.value for point in tracker.client.get_metric_history(line.run.id, name)] == [0.1, 0.2]
     assert ended(tracker)["trial 0"] == "FINISHED"
 
 

@@ -1,15 +1,21 @@
 """Checkpoints of a training that may be killed: which are whole, and whether they are of the very same training."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 _SEAL = "aufruf.json"  # written last: a checkpoint without it was cut off while it was written
 _DONE = "trained.json"
+_UNWRITTEN = ("I/O error", "inline_container", "PytorchStreamWriter")  # safetensors' and PyTorch's words for it
+_ROOM = 2**20  # bytes: a disk with fewer is full
 
 
 def mark(**parts: Any) -> str:
@@ -18,20 +24,32 @@ def mark(**parts: Any) -> str:
 
 
 def newest(folder: Path, of: str) -> Path | None:
-    """The last whole checkpoint of the training with the mark ``of``; everything else in ``folder`` is removed.
+    """The last checkpoint of the training with the mark ``of`` that is whole, as is the one it says is the best so far.
 
-    A checkpoint holds state that is unpickled when a training goes on, so it must be one that was written here.
+    Everything else in ``folder`` is removed. A checkpoint holds state that is unpickled when a training goes on, so it
+    must be one that was written here.
     """
-    whole = [path for path in folder.glob("checkpoint-*") if _is_whole(path, of)]
+    whole = {path.name: path for path in folder.glob("checkpoint-*") if _is_whole(path, of)}
+    usable = [path for path in whole.values() if _best(path) in (None, *whole)]
+    keep_only(folder, usable)
+    return max(usable, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def keep_only(folder: Path, kept: Collection[Path]) -> None:
+    """Remove all that is in ``folder`` but these."""
     for path in folder.glob("*"):
-        if path not in whole:
+        if path not in kept:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def seal(checkpoint: Path, of: str) -> None:
-    """Say that a checkpoint is whole, and of which training."""
-    _write(checkpoint / _SEAL, {"mark": of, "files": _files(checkpoint)})
+def seal(checkpoint: Path, of: str, facts: Mapping[str, float] | None = None) -> None:
+    """Say that a checkpoint is whole, of which training, and what whoever goes on with it is to know."""
+    _write(checkpoint / _SEAL, {"mark": of, "files": _files(checkpoint), "facts": facts or {}})
+
+
+def told(checkpoint: Path | None) -> dict[str, float]:
+    """The facts that a checkpoint was sealed with."""
+    return dict(_read(checkpoint / _SEAL).get("facts", {})) if checkpoint else {}
 
 
 def finish(folder: Path, of: str, facts: Mapping[str, Any]) -> None:
@@ -66,6 +84,24 @@ def impatient(values: Sequence[float], planned: int, patience: int) -> bool:
     best = values.index(max(values))
     waited = range(best + 1, len(values))
     return sum(best > 0 or 2 * (at + 1) > planned for at in waited) >= patience
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Raises OSError where weights or optimizer cannot be written; their libraries have errors of their own for it."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        if not any(sign in str(error) for sign in _UNWRITTEN):
+            raise
+        number = errno.ENOSPC if shutil.disk_usage(folder).free < _ROOM else errno.EIO
+        raise OSError(number, os.strerror(number), str(folder)) from error
+
+
+def _best(checkpoint: Path) -> str | None:
+    """The name of the best checkpoint when this one was written; the home may have lain elsewhere then."""
+    named = _read(checkpoint / "trainer_state.json").get("best_model_checkpoint")
+    return Path(named).name if named else None
 
 
 def _is_whole(checkpoint: Path, of: str) -> bool:

@@ -4,6 +4,7 @@ Any number of processes may search in one study. What has to be done alone - cou
 whoever trains a trial holds a lease on it, and a trial whose lease is free has lost its worker and is gone on with.
 """
 
+import errno
 import logging
 import math
 import shutil
@@ -18,7 +19,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from aufruf.classifier import Sweep
-from aufruf.errors import TrainingFailed, UsageError
+from aufruf.errors import MemoryFull, TrainingFailed, UsageError
 from aufruf.model.found import ended, finished
 from aufruf.model.leases import Release
 from aufruf.model.pruning import OTHERS, pruner
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 SPACE = ("epochs", "learning_rate", "weight_decay", "warmup", "batch_size")
 _CARRIED = 0.25  # share of the budget that begins with what was good before; TPE starts after as many trials
 _TRIES = 3  # workers that may die over one trial before it counts as failed: it may be what kills them
+_TRIED = "tries"  # attribute of a trial: workers that have begun to train it
+_ELSEWHERE = (MemoryFull, OSError)  # faults of the machine, not of a trial
 OnEpoch = Callable[[int, dict[str, float]], None]
 Train = Callable[[Mapping[str, Any], Path, OnEpoch], float]
 
@@ -106,13 +109,19 @@ class Search:
         """Train a trial to its end: FINISHED, PRUNED or FAILED.
 
         ``train(params, folder, on_epoch)`` returns the objective on validation; TrainingFailed makes a failed trial,
-        any other exception as well, but comes out of here. An interruption leaves the trial to be gone on with.
+        any other exception as well, but comes out of here. What is not the trial's own fault leaves it to be gone on
+        with: an interruption; and, without counting as a lost worker, a full device or disk, or a journal out of reach.
         """
         number = taken.trial.number
         folder = self.folder / f"trial-{number}"
-        line = journal.trial(number, taken.params, folder)
-        state, value = TrialState.FAIL, None
         try:
+            line = journal.trial(number, taken.params, folder)
+        except BaseException:
+            taken.release()
+            raise
+        state, value, tried = TrialState.FAIL, None, taken.trial.user_attrs.get(_TRIED, 0)
+        try:
+            taken.trial.set_user_attr(_TRIED, tried + 1)
             value = statistics.fmean(self._values(taken, train, folder, line))
             state = TrialState.COMPLETE
         except optuna.TrialPruned:
@@ -121,15 +130,15 @@ class Search:
             log.warning("trial %d: %s", number, failure)
         except optuna.exceptions.UpdateFinishedTrialError:  # this worker was thought dead
             log.warning("trial %d was ended by another worker", number)
-            line.end("KILLED", None)
-            taken.release()
+            _leave(taken, line)
             return "KILLED"
         except BaseException as failure:
-            if isinstance(failure, Exception):
+            if _is_full(failure):
+                taken.trial.set_user_attr(_TRIED, tried)
+            if isinstance(failure, Exception) and not isinstance(failure, _ELSEWHERE):
                 self._end(taken, state, None, folder, line)
             else:
-                line.end("KILLED", None)
-                taken.release()
+                _leave(taken, line)
             raise
         return self._end(taken, state, value, folder, line)
 
@@ -177,7 +186,7 @@ class Search:
         if release is None:
             return None  # its worker is alive
         trial = next(one for one in self._trials() if one.number == lost.number)
-        if trial.state == TrialState.RUNNING and trial.user_attrs.get("tries", 1) < _TRIES:
+        if trial.state == TrialState.RUNNING and trial.user_attrs.get(_TRIED, 0) < _TRIES:
             log.warning("trial %d lost its worker and is gone on with", lost.number)
             return self._taken(optuna.Trial(self.study, lost._trial_id), release)
         if trial.state == TrialState.RUNNING:
@@ -190,7 +199,6 @@ class Search:
 
     def _taken(self, trial: optuna.Trial, release: Release | None = None) -> Taken:
         held = release or self.studies.leases.take(_key(self.name, trial.number), wait=True)
-        trial.set_user_attr("tries", trial.user_attrs.get("tries", 0) + 1)
         params = {name: trial.suggest_categorical(name, found) for name, found in self.space.items()}
         return Taken(trial, params, held or (lambda: None))
 
@@ -251,6 +259,19 @@ class Search:
 
     def _alive(self) -> int:
         return sum(not self.is_free(self.name, trial.number) for trial in self._trials(TrialState.RUNNING))
+
+
+def _is_full(failure: BaseException) -> bool:
+    """Whether a device or a disk has no room: no configuration needs more of it than another."""
+    return isinstance(failure, MemoryFull) or getattr(failure, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
+
+
+def _leave(taken: Taken, line: Line) -> None:
+    """Let the next worker go on with the trial."""
+    try:
+        line.end("KILLED", None)
+    finally:
+        taken.release()
 
 
 def _key(study: str, number: int) -> str:

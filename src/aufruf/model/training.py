@@ -3,7 +3,6 @@
 import gc
 import logging
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -25,6 +24,7 @@ from aufruf.model.vocabulary import Vocabulary, decay
 from aufruf.model.watch import OnEpoch, Watch
 
 log = logging.getLogger(__name__)
+_JUDGED = 32  # texts of validation at once, while there is room
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Trained:
     best_epoch: float
     truncated: int  # training texts that were cut
     truncated_tokens: int  # that these have lost
-    seconds: float
+    seconds: float  # of all its epochs, also those before it was killed
     texts_per_second: float
     micro_batch: int  # texts that went through the model at once; fewer than a batch when the memory was short
     device: device.Device
@@ -60,7 +60,7 @@ def fine_tune(
     Seeds are set before the head is made. ``on_epoch(epoch, metrics)`` may raise to stop the run. ``resumable``: a
     training that was killed goes on after its last whole epoch when it is called again with the same arguments, and
     ends in the same weights. Raises TrainingFailed on a side or class without examples or a loss not finite,
-    MemoryFull where not a single text fits.
+    MemoryFull where not a single text fits, OSError where a disk is full.
     """
     check_sides(labels, train, validation)
     mark = _mark(encoder, labels, positive, recipe, train, validation)
@@ -84,8 +84,10 @@ def fine_tune(
         loss=weighted(recipe, train),
         several=train.several,
     )
-    trainer, watch, micro, seconds = _trained(job, mark, on_epoch)
-    _save(trainer, job, tokenizer, folder / "model")
+    with resume.writing(folder):
+        trainer, watch = _trained(job, on_epoch)
+        seconds = watch.seconds
+        _save(trainer, job, tokenizer, folder / "model")
     best = max(watch.history, key=lambda row: row[recipe.metric])
     trained = Trained(
         folder=folder / "model",
@@ -95,8 +97,8 @@ def fine_tune(
         truncated=tokens[0].truncated,
         truncated_tokens=tokens[0].cut,
         seconds=seconds,
-        texts_per_second=len(train) * watch.epochs / seconds,
-        micro_batch=micro,
+        texts_per_second=len(train) * len(watch.history) / seconds,
+        micro_batch=watch.micro,
         device=job.where,
     )
     if resumable:
@@ -131,12 +133,17 @@ class _Job:
         return cpu.with_quick_dropout(model) if on_cpu else model
 
 
-def _trained(job: _Job, mark: str, on_epoch: OnEpoch | None) -> tuple[Any, Watch, int, float]:
-    """The trainer when it is done, with as many texts at once as the memory holds, and the last try's seconds."""
-    for micro in _micro_batches(job.recipe.batch_size):
-        start = time.perf_counter()
+def _trained(job: _Job, on_epoch: OnEpoch | None) -> tuple[Any, Watch]:
+    """The trainer when it is done, with as many texts at once as the memory holds.
+
+    A training that goes on cuts its batches as it did before: with other masks of dropout it would end elsewhere.
+    """
+    for micro, judged in _sizes(job.recipe.batch_size):
+        known = resume.newest(job.folder, job.mark)  # what cannot be gone on from is removed
+        if micro > resume.told(known).get("micro", micro):
+            continue
         try:
-            return *_try(job, mark, on_epoch, micro), micro, time.perf_counter() - start
+            return _try(job, on_epoch, known, micro, judged)
         except RuntimeError as error:
             if not device.is_full(error):
                 raise
@@ -150,18 +157,18 @@ def _trained(job: _Job, mark: str, on_epoch: OnEpoch | None) -> tuple[Any, Watch
     )
 
 
-def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int, strict: bool = True) -> tuple[Any, Watch]:
+def _try(
+    job: _Job, on_epoch: OnEpoch | None, known: Path | None, micro: int, judged: int, strict: bool = True
+) -> tuple[Any, Watch]:
     from transformers import PrinterCallback, Trainer, set_seed
 
     recipe = job.recipe
     set_seed(recipe.seed)
-    known = resume.newest(job.folder, mark)  # what cannot be gone on from is removed
-    known = known if job.mark else None
     epochs = resume.epochs(known, recipe.epochs, recipe.patience, recipe.metric)
-    watch = Watch(on_epoch, recipe, job.mark)
+    watch = Watch(on_epoch, recipe, job.mark, micro, resume.told(known).get("seconds", 0.0))
     trainer = Trainer(
         model_init=job.model,
-        args=_arguments(replace(recipe, epochs=epochs), job.folder, job.where, micro, bool(job.mark)),
+        args=_arguments(replace(recipe, epochs=epochs), job.folder, job.where, micro, judged, bool(job.mark)),
         train_dataset=job.rows[0],
         eval_dataset=job.rows[1],
         data_collator=job.collate,
@@ -179,21 +186,26 @@ def _try(job: _Job, mark: str, on_epoch: OnEpoch | None, micro: int, strict: boo
             raise
         log.warning("the same seed may give other weights next time: %s", str(error).partition("\n")[0])
     del trainer  # the memory has no room for two
-    return _try(job, mark, on_epoch, micro, strict=False)
+    return _try(job, on_epoch, known, micro, judged, strict=False)
 
 
-def _micro_batches(batch: int) -> Iterator[int]:
-    """How many texts to try at once: the batch, then the largest divisors of it that are at most half as large."""
-    while batch_left := batch:
-        yield batch_left
-        batch = next((size for size in range(batch_left // 2, 0, -1) if batch_left % size == 0), 0)
+def _sizes(batch: int) -> Iterator[tuple[int, int]]:
+    """How many texts to train on and to judge at once: the batch, then its largest divisors up to half of it."""
+    judged = _JUDGED
+    yield batch, judged
+    while judged > 1:
+        batch = judged = next((size for size in range(batch // 2, 0, -1) if batch % size == 0), 1)
+        yield batch, judged
 
 
 def _save(trainer: Any, job: _Job, tokenizer: Tokenizer, folder: Path) -> None:
     """The best epoch's model, whole again: the rows of the vocabulary that were left out have only decayed."""
     whole = _model(job.encoder, job.labels, "eager").get_input_embeddings()
-    steps = trainer.state.best_global_step or trainer.state.global_step
-    shrunk = 1.0 if job.recipe.frozen_layers else decay(trainer.lr_scheduler, job.recipe.weight_decay, steps)
+    state = trainer.state
+    steps = state.best_global_step or state.global_step
+    trainer.lr_scheduler = None  # it ends early where patience had ended a training that was killed afterwards
+    planned = trainer.create_scheduler(state.max_steps // state.num_train_epochs * job.recipe.epochs)
+    shrunk = 1.0 if job.recipe.frozen_layers else decay(planned, job.recipe.weight_decay, steps)
     job.words.grow(trainer.model.cpu(), whole, shrunk)
     if job.several:
         trainer.model.config.problem_type = "multi_label_classification"  # for whoever loads the weights without us
@@ -249,7 +261,7 @@ def _mark(
     )
 
 
-def _arguments(recipe: Recipe, folder: Path, where: device.Device, micro: int, resumable: bool) -> Any:
+def _arguments(recipe: Recipe, folder: Path, where: device.Device, micro: int, judged: int, resumable: bool) -> Any:
     from transformers import TrainingArguments
 
     arguments = TrainingArguments(
@@ -257,7 +269,7 @@ def _arguments(recipe: Recipe, folder: Path, where: device.Device, micro: int, r
         num_train_epochs=recipe.epochs,
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=recipe.batch_size // micro,
-        per_device_eval_batch_size=32 if micro == recipe.batch_size else micro,
+        per_device_eval_batch_size=judged,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         warmup_steps=recipe.warmup,  # below 1 it is a share of all steps
@@ -265,7 +277,6 @@ def _arguments(recipe: Recipe, folder: Path, where: device.Device, micro: int, r
         save_strategy="epoch",
         logging_strategy="epoch",
         logging_nan_inf_filter=False,  # else a NaN is averaged away before anybody sees it
-        save_total_limit=1,
         save_only_model=not resumable,
         restore_callback_states_from_checkpoint=resumable,
         load_best_model_at_end=True,

@@ -1,6 +1,7 @@
 """Follows a training epoch by epoch: keeps its history, passes it on, seals its checkpoints, stops it when it fails."""
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,23 @@ OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 class Watch:
-    """Collects the history, passes each epoch on, and stops a run whose loss is no number or that learns no more."""
+    """Collects the history, passes each epoch on, and stops a run whose loss is no number or that learns no more.
 
-    def __init__(self, on_epoch: OnEpoch | None, recipe: Recipe, mark: str) -> None:
-        self.on_epoch, self.metric, self.mark = on_epoch, recipe.metric, mark
+    ``micro``: texts that go through the model at once. ``before``: seconds that a try before this one took until the
+    checkpoint with which this one begins.
+    """
+
+    def __init__(self, on_epoch: OnEpoch | None, recipe: Recipe, mark: str, micro: int, before: float) -> None:
+        self.on_epoch, self.metric, self.mark, self.micro = on_epoch, recipe.metric, mark, micro
+        self.begin = time.perf_counter() - before
         self.planned, self.patience = recipe.epochs, recipe.patience
         self.history: list[dict[str, float]] = []
-        self.epochs = 0  # of this process
         self.loss = float("nan")
+
+    @property
+    def seconds(self) -> float:
+        """What the training has taken so far, without what a killed try did after its last checkpoint."""
+        return time.perf_counter() - self.begin
 
     def log_seen(self, logs: dict[str, float]) -> None:
         if "loss" not in logs:
@@ -37,7 +47,6 @@ class Watch:
         row = {name: value for name, value in row.items() if not name.endswith("_second") and name != "runtime"}
         row = {"epoch": epoch, "train_loss": self.loss, **row}
         self.history.append(row)
-        self.epochs += 1
         log.info("epoch %g: loss %.3f, validation %s %.3f", epoch, self.loss, self.metric, row[self.metric])
         if self.on_epoch:
             self.on_epoch(len(self.history), row)
@@ -49,7 +58,13 @@ class Watch:
             self.log_seen(row)
             if f"eval_{self.metric}" in row:
                 self.epoch_done(row["epoch"], row)
-        self.on_epoch, self.epochs = on_epoch, 0
+        self.on_epoch = on_epoch
+
+    def saved(self, folder: Path, step: int, best: int | None) -> None:
+        """Seal the checkpoint of a step; only then those go that are neither this one nor the best."""
+        if self.mark:
+            resume.seal(checkpoint(folder, step), self.mark, {"micro": self.micro, "seconds": self.seconds})
+        resume.keep_only(folder, [checkpoint(folder, at) for at in (step, best) if at is not None])
 
     def callback(self) -> Any:
         from transformers import TrainerCallback
@@ -58,11 +73,12 @@ class Watch:
 
         class Callback(TrainerCallback):
             def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                if state.best_global_step:  # the home may have lain elsewhere when the checkpoint was written
+                    state.best_model_checkpoint = str(checkpoint(Path(args.output_dir), state.best_global_step))
                 watch.taken_up(state.log_history)
 
             def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-                if watch.mark:
-                    resume.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}", watch.mark)
+                watch.saved(Path(args.output_dir), state.global_step, state.best_global_step)
 
             def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
                 watch.log_seen(logs or {})
@@ -73,3 +89,8 @@ class Watch:
                     control.should_training_stop = True
 
         return Callback()
+
+
+def checkpoint(folder: Path, step: int) -> Path:
+    """Where transformers writes the checkpoint of a step."""
+    return folder / f"checkpoint-{step}"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,7 +112,9 @@ class Tracker:
             self.client.delete_tag(run_id, "failure")
         run = Run(self, found)
         run.known = dict(found.data.metrics)
-        run.steps = {point.step for point in self.client.get_metric_history(run_id, _EPOCH)}
+        for key in run.known:
+            if key.rpartition(".")[2] == _EPOCH:
+                run.steps[key] = {point.step for point in self.client.get_metric_history(run_id, key)}
         return run
 
     def end_orphans(self, tags: Mapping[str, str]) -> None:
@@ -148,7 +151,7 @@ class Run:
         self.id, self.artifact_uri = str(found.info.run_id), str(found.info.artifact_uri)
         self.started = int(found.info.start_time)  # ms since 1970
         self.known: dict[str, float] = {}  # what was told before the process of this run was killed
-        self.steps: set[int] = set()
+        self.steps: defaultdict[str, set[int]] = defaultdict(set)  # of each metric that counts epochs
         self._folder, self._server = tracker.outbox, tracker.server
         self._outbox = self._opened()
 
@@ -163,11 +166,12 @@ class Run:
         """Figures of the whole run, at step 1."""
         self.points(1, {key: value for key, value in values.items() if self.known.get(key) != float(value)})
 
-    def epoch(self, step: int, row: Mapping[str, float]) -> None:
-        """Metrics of one epoch, the first at step 1; an epoch told before is not told again."""
-        if step not in self.steps:
-            self.steps.add(step)
-            self.points(step, row)
+    def epoch(self, step: int, row: Mapping[str, float], of: str = "") -> None:
+        """Metrics of one epoch, the first at step 1; one told before is not told again. ``of`` begins the names."""
+        told = self.steps[of + _EPOCH]
+        if step not in told:
+            told.add(step)
+            self.points(step, {of + name: value for name, value in row.items()})
 
     def history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Metrics of consecutive epochs, the first at step 1."""

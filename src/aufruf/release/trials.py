@@ -97,10 +97,7 @@ class TrialRun:
         self._watched.enter_context(system.watched(run))
 
     def epoch(self, seed: int, epoch: int, row: Mapping[str, float]) -> None:
-        if seed == 1:
-            self.run.epoch(epoch, row)
-        else:
-            self.run.points(epoch, {f"seed_{seed}.{name}": value for name, value in row.items()})
+        self.run.epoch(epoch, row, "" if seed == 1 else f"seed_{seed}.")
 
     def seed(self, seed: int, value: float) -> None:
         """The objective with one seed, as the n-th point of one metric."""

@@ -168,16 +168,15 @@ def seen(frame: pd.DataFrame) -> pd.DataFrame:
 def study_name(classifier: Classifier, frame: pd.DataFrame, encoder: ResolvedEncoder) -> str:
     """NAME-SEARCH-DATA: a search is all that a study depends on but its data and its budget.
 
-    Studies of one search follow one another as the data change.
+    Studies of one search follow one another as the data change, or as the hub has another commit of the encoder.
     """
     space = classifier.sweep.model_dump(exclude={"trials", "minutes"})
     fixed = classifier.training.model_dump(exclude=set(SPACE))
     asked = classifier.model_dump(include={"labels", "positive", "multi_label", "split", "encoder"})
-    folder = (encoder.revision or "").startswith(FOLDER)  # a hub's next commit does not begin another search
-    search = corpus.fingerprint(
-        frame[:0], space, fixed, asked, encoder.name, classifier.gate.metric, *[encoder.revision] * folder
-    )
-    return f"{classifier.name}-{search[:12]}-{corpus.fingerprint(frame)[:12]}"
+    revision = [encoder.revision] if encoder.revision else []
+    folder, hub = (revision, []) if str(encoder.revision).startswith(FOLDER) else ([], revision)
+    search = corpus.fingerprint(frame[:0], space, fixed, asked, encoder.name, classifier.gate.metric, *folder)
+    return f"{classifier.name}-{search[:12]}-{corpus.fingerprint(frame, *hub)[:12]}"
 
 
 def _tell(run: Run, found: Found, search: Search) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 
 from aufruf.data import agreement
 from aufruf.errors import AufrufError, NothingYet, TrainingFailed, UsageError
+from aufruf.model.encoders import resolve
 from aufruf.model.evaluation import Judged, measure, one_hot
 from aufruf.release.registry import CHALLENGER
 from aufruf.settings import Settings
 from aufruf.steps import corpus, label
 from aufruf.steps.evaluate import evaluate
-from aufruf.steps.sweep import sweep
+from aufruf.steps.sweep import study_name, sweep
 from aufruf.steps.train import train
 
 
@@ -31,13 +33,10 @@ def test_a_sweep_is_continued(after, nights):
 
 def test_what_a_study_depends_on_names_it(after):
     """Another metric, another space or another label is another study; another budget is not."""
-    frame = corpus.labelled(after.settings, after.classifier)
+    frame, here = corpus.labelled(after.settings, after.classifier), after.settings.encoders
 
     def name(classifier=after.classifier, rows=frame):
-        from aufruf.model.encoders import resolve
-        from aufruf.steps.sweep import study_name
-
-        return study_name(classifier, rows, resolve(classifier.encoder, after.settings.encoders))
+        return study_name(classifier, rows, resolve(classifier.encoder, here))
 
     search = after.classifier.sweep
     space = after.classifier.model_copy(update={"sweep": search.model_copy(update={"epochs": (1,)})})
@@ -46,6 +45,20 @@ def test_what_a_study_depends_on_names_it(after):
     turned = frame.assign(label=[other, *frame["label"][1:]])
     assert name(budget) == name()
     assert len({name(), name(space), name(after.gate(metric="macro_f1")), name(rows=turned)}) == 4
+
+
+def test_what_the_hub_has_anew_is_another_study_of_the_same_search(after):
+    """Values of two encoders are not mixed; the first trial is the best of before. A folder's is another search."""
+    frame = corpus.labelled(after.settings, after.classifier)
+    found = resolve(after.classifier.encoder, after.settings.encoders)
+
+    def name(revision):
+        return study_name(after.classifier, frame, replace(found, revision=revision))
+
+    hub, folder = [name(one) for one in ("beef", "cafe")], [name(f"sha256:{one}") for one in ("beef", "cafe")]
+    assert (len({*hub, *folder, name(None)}), name("beef")) == (5, hub[0])
+    assert hub[0].rpartition("-")[0] == hub[1].rpartition("-")[0] == name(None).rpartition("-")[0]
+    assert folder[0].rpartition("-")[0] != folder[1].rpartition("-")[0]
 
 
 def test_a_threshold_or_another_positive_makes_another_version(after):
@@ -96,8 +109,8 @@ def test_labels_that_came_during_a_sweep_do_not_lose_it(after, nights, caplog):
     assert "no sweep has seen these texts yet" in caplog.text
 
 
-def test_the_test_split_is_never_opened_in_training(after, nights):
-    """Other labels on test rows change neither the study nor the model: training sees train and validation only."""
+def test_the_test_split_is_never_opened_in_training(after, monkeypatch):
+    """Other labels on test rows change neither the study nor the model, and none of these texts is trained on."""
     labels = after.store.read("labels")
     tested = set(after.store.read("splits", {"split": "test"})["text_id"])
     mine = labels[labels["text_id"].isin(tested) & labels["label"].notna()]
@@ -105,6 +118,22 @@ def test_the_test_split_is_never_opened_in_training(after, nights):
     assert sweep(after.settings, after.classifier)["status"] == "unchanged"
     assert train(after.settings, after.classifier)["status"] == "unchanged"
     assert evaluate(after.settings, after.classifier)["status"] == "new"
+    shown = []
+
+    def looked_at(encoder, names, positive, *rows):
+        shown.append([set(part.text_ids) for part in rows[:2]])
+        raise TrainingFailed("seen enough")
+
+    for step in ("sweep", "train"):
+        monkeypatch.setattr(f"aufruf.steps.{step}.fine_tune", lambda *of, **_: looked_at(*of))
+    section = after.classifier.training.model_copy(update={"seed": 1})
+    other = after.classifier.model_copy(update={"training": section})
+    for learns in (sweep, train):
+        with pytest.raises(TrainingFailed):
+            learns(after.settings, other)
+    dealt, decided = after.store.read("splits"), set(labels[labels["label"].notna()]["text_id"])
+    sides = [set(dealt[dealt["split"] == side]["text_id"]) & decided for side in ("train", "validation")]
+    assert shown == [sides] * 3, "two trials and a training"
 
 
 def test_a_new_recipe_makes_a_new_challenger(after):

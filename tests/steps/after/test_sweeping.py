@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from aufruf.errors import TrainingFailed, UsageError
+from aufruf.errors import MemoryFull, TrainingFailed, UsageError
 from aufruf.model import resume
-from aufruf.model.found import best_of
+from aufruf.model.found import best_of, shares
 from aufruf.model.studies import Studies
+from aufruf.model.training import fine_tune
 from aufruf.release.tracking import Tracker
 from aufruf.steps.sweep import Sought, closed, opened, sweep
 from aufruf.steps.train import train
@@ -106,6 +107,39 @@ def test_the_sweep_s_run_says_what_was_found(after):
     assert {data.dataset.name for data in run.inputs.dataset_inputs} == {"splits", "labels", "texts", "annotations"}
     assert run.data.tags["best.learning_rate"] == str(found["best"]["learning_rate"])
     assert run.data.metrics["trials"] == 3
+
+
+def test_a_sweep_of_some_trials_draws_what_matters(after):
+    """From four finished trials on, which hyperparameters their values depend on."""
+    classifier = searching(after.classifier, pruner="none")
+    found = sweep(after.settings, classifier, trials=5)
+    weights = shares(Studies(after.settings.studies).find(found["study"]))
+    assert sum(weights.values()) == pytest.approx(1)
+    tracker = Tracker(after.settings, after.classifier.name)
+    run = tracker.find("tags.`aufruf.step` = 'sweep'")[0]
+    drawn = {one.path for one in tracker.client.list_artifacts(run.info.run_id, "figures")}
+    assert drawn == {"figures/parallel_coordinates.png", "figures/importances.png"}
+
+
+def test_a_full_gpu_costs_no_trial(after, monkeypatch):
+    """The sweep fails, the trial waits with its folder; the next sweep has all trials, each in one run, FINISHED."""
+    before, whole = states(after)["trial"], fine_tune
+
+    def full(*of, **more):
+        def told(epoch, row):
+            of[-1](epoch, row)
+            raise MemoryFull("the memory does not hold a single text")
+
+        return whole(*of[:-1], told, **more)
+
+    monkeypatch.setattr("aufruf.steps.sweep.fine_tune", full)
+    with pytest.raises(MemoryFull):
+        sweep(after.settings, after.classifier, trials=3)
+    assert (states(after)["sweep"].count("FAILED"), states(after)["trial"]) == (1, sorted([*before, "KILLED"]))
+    assert list(after.settings.runs.glob("*/trial-2/run"))
+    monkeypatch.setattr("aufruf.steps.sweep.fine_tune", whole)
+    assert sweep(after.settings, after.classifier, trials=3)["trials"] == 3
+    assert (set(states(after)["sweep"]), states(after)["trial"]) == ({"FINISHED"}, sorted([*before, "FINISHED"]))
 
 
 def test_minutes_that_are_over_leave_the_rest_undone(after):
