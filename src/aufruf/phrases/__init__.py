@@ -209,7 +209,12 @@ def _night(result: dict[str, Any]) -> list[str]:
 
 
 def _report(result: dict[str, Any]) -> list[str]:
-    return [result["path"]]
+    left = result.get("unscored", 0)
+    return [
+        result["path"],
+        *([f"{result['why']}{_unchanged(result)}"] if "why" in result else []),
+        *([f"{left} texts are not yet scored by this version"] if left else []),
+    ]
 
 
 def _demo(result: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ import json
 import logging
 import random
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -23,6 +23,7 @@ from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.schemas import SCORED, Prediction, QuarantinedRow
 from aufruf.settings import Settings
 from aufruf.steps import backlog
+from aufruf.steps.backlog import window
 from aufruf.steps.buried import Buried
 from aufruf.steps.champion import speaking
 from aufruf.steps.missing import Asked
@@ -117,12 +118,6 @@ def closed(settings: Settings, classifier: Classifier, run: Mapping[str, Any]) -
     since = pd.Timestamp(run["at"])
     scored = max(0, _published(store, classifier, version) - run["before"])  # others may have deleted meanwhile
     return _told(settings, classifier, run, scored, int((refused >= since).sum()))
-
-
-def window(classifier: Classifier, now: datetime) -> str | None:
-    """The day (UTC) before which a new champion leaves to the record what others have scored; None: no such day."""
-    days = classifier.scoring.window_days
-    return None if days is None else str((now - timedelta(days=days)).date())
 
 
 def unscored(store: Store, classifier: Classifier, version: str, texts: pd.DataFrame) -> pd.DataFrame:

@@ -11,8 +11,9 @@ from aufruf.errors import UsageError
 from aufruf.model.predictor import NO_NUMBER
 from aufruf.release.registry import Registry
 from aufruf.settings import Settings
+from aufruf.steps.backlog import window
 from aufruf.steps.champion import Noticed, looked
-from aufruf.steps.score import item_of, quarantined_as, window
+from aufruf.steps.score import item_of, quarantined_as
 from aufruf.store import Store
 
 _PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
