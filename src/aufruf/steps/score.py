@@ -32,7 +32,7 @@ from aufruf.store import Store
 
 log = logging.getLogger(__name__)
 _KEY = ["text_id", "digest"]
-_WORTH_A_BAR = 1000  # texts
+_WORTH_A_BAR = 5.0  # seconds; what is done sooner is done before anybody has read it
 
 
 def score(settings: Settings, classifier: Classifier, model: str | None = None) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def _shard(
         failed = store_predictions(store, classifier, version, predictor, rows, bar.update)
         scored, refused = scored + len(rows) - failed, refused + failed
     bar.total = max(0, bar.total - bounds["texts"] + scored + refused)
-    bar.refresh()
+    bar.update(0)
     return {"scored": scored, "refused": refused}
 
 
@@ -235,9 +235,8 @@ def _published(store: Store, classifier: Classifier, version: str) -> int:
 
 
 def _bar(run: Mapping[str, Any]) -> Any:
-    """Texts done and to do, texts a second, time left."""
-    few = run["waiting"] < _WORTH_A_BAR
-    return tqdm(total=run["waiting"], unit=" texts", desc="score", mininterval=2, smoothing=0.1, disable=few)
+    """Texts done and to do, texts a second, time left; nothing of what is done in a moment."""
+    return tqdm(total=run["waiting"], unit=" texts", desc="score", mininterval=2, smoothing=0.1, delay=_WORTH_A_BAR)
 
 
 def _refuse(store: Store, buried: Buried, source: str, rows: pd.DataFrame, reasons: Mapping[int, str]) -> None:
