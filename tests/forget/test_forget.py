@@ -18,6 +18,7 @@ from aufruf.data import unpack
 from aufruf.errors import AufrufError, UsageError
 from aufruf.reports import day as pages
 from aufruf.reports.finding import key_of
+from aufruf.steps import traces
 from aufruf.steps.forget import forget
 from aufruf.steps.ingest import ingest
 from aufruf.steps.pseudonyms import key_of as home_key
@@ -314,6 +315,43 @@ def test_report_pages_forget_too(home, one_classifier, report_page):
         assert not re.search("AAAAAA|Nachbarn mit|Stadthalle", page)
     assert "Infostand" in left[report_page]
     assert "A text was removed on request." in left[report_page]
+
+
+def test_marks_in_posts_hide_no_row_between_them(home, one_classifier):
+    """One post has "<3", a later one "->": an export and a run's table are looked through as the text that they are."""
+    rows = f"text_id,text\nx,Wir <3 Brücken\n{HERS[0]},y\nz,Mehr -> im Profil\n"
+    table = home.reports / "call_to_action" / "predictions-1.csv"
+    left = home.mlflow / "artifacts" / "errors.csv"
+    for path in (table, left):
+        path.parent.mkdir(parents=True)
+        path.write_text(rows, "utf-8")
+    done = forget(home, [one_classifier], "anna_nord")
+    assert (done["pages_deleted"], done["remains"]["artifacts"]) == ([str(table)], [str(left)])
+
+
+def test_large_files_are_looked_into_piece_by_piece(home, one_classifier, monkeypatch):
+    """An export larger than any page, whose row of theirs lies across two pieces, goes; memory is that of a piece."""
+    monkeypatch.setattr(traces, "_LARGEST", 1000)
+    monkeypatch.setattr(traces, "_PIECE", 512)
+    table = home.reports / "call_to_action" / "predictions-1.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("x" * (512 * 9 - 5) + HERS[0] + "x" * 9000, "utf-8")
+    assert forget(home, [one_classifier], "anna_nord")["pages_deleted"] == [str(table)]
+
+
+def test_what_is_not_looked_into_is_named(home, one_classifier):
+    """Weights of a run, a workbook and a foreign table among the reports: none is passed over without a word."""
+    reports = home.reports / "call_to_action"
+    reports.mkdir(parents=True)
+    pd.DataFrame({"words": ["a"]}).to_parquet(reports / "words.parquet")
+    (reports / "copy.xlsx").write_bytes(b"PK")
+    weights = home.mlflow / "artifacts" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"\0")
+    done = forget(home, [one_classifier], "anna_nord")
+    assert done["remains"]["unopened"] == [str(reports / "copy.xlsx"), str(reports / "words.parquet")]
+    assert done["remains"]["unread"] == [str(weights)]
+    assert "not looked into: 1 files" in "\n".join(phrases.told("forget", done))
 
 
 def test_an_account_called_like_a_party_takes_nobody_with_it(home, one_classifier, original):

@@ -212,7 +212,8 @@ def test_files_of_copies_are_looked_into_once(registry, register, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     version = register("first")
     registry.client.copy_model_version(f"models:/{registry.name}/1", registry.name)
-    assert [place for place, _ in copies(registry, {".safetensors"}, 100)] == [f"{version.source}/model.safetensors"]
+    assert [place for place, _ in copies(registry, {".safetensors"})] == [f"{version.source}/model.safetensors"]
+    assert [path for _, path in copies(registry, {".csv"})] == [None]
     assert not list(tmp_path.glob("*.db"))
 
 

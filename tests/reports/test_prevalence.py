@@ -8,6 +8,7 @@ import pytest
 
 from aufruf.reports.day import render
 from aufruf.reports.prevalence import Errors, Prevalence, contrasts, correct, share
+from aufruf.steps.prevalence import as_json
 
 GOOD = Errors(found=80, positives=100, spared=190, negatives=200)
 
@@ -119,6 +120,17 @@ def test_the_page_shows_both_shares_and_what_cannot_be_told(day):
     assert "More than its errors explain" in plain
     assert "Cite corrected shares" in page
     assert section.count('class="model dot"') == 7
+
+
+def test_a_party_that_is_not_compared_is_named(day):
+    """Where no share explains what the classifier says of a party's texts, page and JSON say that none compares it."""
+    found = counted()
+    grey = share("Grau & Co", 0, 1000, GOOD)
+    found = replace(found, slices={**found.slices, "party": [*found.slices["party"], grey]})
+    assert "Not compared: <bdi>Grau &amp; Co</bdi>." in render(replace(day, prevalence=found))
+    assert as_json(found)["not_compared"] == ["Grau & Co"]
+    assert "Not compared" not in render(replace(day, prevalence=counted()))
+    assert as_json(counted(Errors(3, 3, 9, 9)))["not_compared"] == []
 
 
 def test_the_page_says_when_nothing_could_be_corrected(day):

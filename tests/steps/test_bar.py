@@ -18,8 +18,16 @@ def test_the_bar_shows_rate_and_time_left(monkeypatch: pytest.MonkeyPatch, capsy
         assert fact in shown
 
 
-def test_few_texts_have_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    """A night's handful is done before anybody has read it."""
-    with _bar({"waiting": 1}) as bar:
-        bar.update(1)
-    assert capsys.readouterr().err == ""
+@pytest.mark.parametrize(("seconds", "shown"), [(3.0, False), (30.0, True)])
+def test_what_is_done_in_a_moment_has_no_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seconds: float, shown: bool
+) -> None:
+    """It is the time that counts, not the number of texts: a large encoder on a CPU needs a minute for some hundred."""
+    passed = [0.0]
+    monkeypatch.setattr(std, "time", lambda: passed[0])
+    with _bar({"waiting": 300}) as bar:
+        for done in (100, 200):
+            passed[0] += seconds / 2
+            bar.update(done)
+        bar.update(0)
+    assert ("300/300" in capsys.readouterr().err) == shown

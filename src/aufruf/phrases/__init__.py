@@ -149,9 +149,8 @@ def _rollback(result: dict[str, Any]) -> list[str]:
 
 
 def _score(result: dict[str, Any]) -> list[str]:
-    refused = result.get("champion_refused")
     return [
-        *([f"REFUSED: version {refused['version']}, the champion: {refused['why']}"] if refused else []),
+        *_instead(result),
         f"version {result['model_version']}: {result['scored']} scored, {result['already_scored']} before, "
         f"{result['refused']} refused{_unchanged(result)}",
         *([f"{left} left as they are: older than {result['since']}"] if (left := result.get("outside_window")) else []),
@@ -159,8 +158,17 @@ def _score(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def _instead(result: dict[str, Any]) -> list[str]:
+    """Why another version speaks than the champion, where it does."""
+    refused = result.get("champion_refused")
+    return [f"REFUSED: version {refused['version']}, the champion: {refused['why']}"] if refused else []
+
+
 def _why(result: dict[str, Any]) -> list[str]:
-    lines = [f"{result['text_id']}: {result['why']}" + (f". {result['next']}" if result["next"] else "")]
+    lines = [
+        *_instead(result),
+        f"{result['text_id']}: {result['why']}" + (f". {result['next']}" if result["next"] else ""),
+    ]
     for one in result.get("predictions", ()):
         odds = ", ".join(f"{label} {value:.3f}" for label, value in one["probabilities"].items())
         lines.append(
@@ -176,7 +184,8 @@ def _why(result: dict[str, Any]) -> list[str]:
 
 def _export(result: dict[str, Any]) -> list[str]:
     masked = "persons masked" if result["masked"] else "NOT masked"
-    return [f"{result['rows']} predictions of version {result['model_version']} written to {result['out']}; {masked}"]
+    written = f"{result['rows']} predictions of version {result['model_version']} written to {result['out']}; {masked}"
+    return [*_instead(result), written]
 
 
 def _explain(result: dict[str, Any]) -> list[str]:
@@ -201,7 +210,12 @@ def _night(result: dict[str, Any]) -> list[str]:
 
 
 def _report(result: dict[str, Any]) -> list[str]:
-    return [result["path"]]
+    left = result.get("unscored", 0)
+    return [
+        result["path"],
+        *([f"{result['why']}{_unchanged(result)}"] if "why" in result else []),
+        *([f"{left} texts are not yet scored by this version"] if left else []),
+    ]
 
 
 def _demo(result: dict[str, Any]) -> list[str]:

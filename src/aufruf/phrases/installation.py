@@ -139,4 +139,6 @@ def forget(result: dict[str, Any]) -> list[str]:
     lines += [f"stays: {path} holds rows of the author; --raw deletes it" for path in remains["originals"]]
     lines += [f"look yourself: {path} cannot be opened" for path in remains["unopened"]]
     lines += [f"stays: {path} names a text" for path in remains["artifacts"]]
+    if remains["unread"]:
+        lines.append(f"not looked into: {len(remains['unread'])} files of runs and versions that are no text (--json)")
     return lines + ([f"stays: {remains['copies']} texts of others say the same"] if remains["copies"] else [])

@@ -42,11 +42,10 @@ def delete_files(registry: Registry, place: str) -> None:
         get_artifact_repository(place, tracking_uri=registry.settings.tracking_uri).delete_artifacts()
 
 
-def copies(registry: Registry, suffixes: Collection[str], largest: int) -> Iterator[tuple[str, Path]]:
-    """Each file of the classifier's runs and versions that ends so and has no more bytes.
+def copies(registry: Registry, suffixes: Collection[str]) -> Iterator[tuple[str, Path | None]]:
+    """Each file of the classifier's runs and versions: where it lies, and a copy where its name ends so, else None.
 
-    Where it lies, and a copy of it that is gone when the next one is asked for. Raises MlflowException or OSError where
-    files cannot be had.
+    A copy is gone when the next one is asked for. Raises MlflowException or OSError where files cannot be had.
     """
     places = [run.info.artifact_uri for run in runs(registry)]
     whole = tuple(f"{place}/" for place in places)
@@ -55,9 +54,11 @@ def copies(registry: Registry, suffixes: Collection[str], largest: int) -> Itera
         repository = get_artifact_repository(place, tracking_uri=registry.settings.tracking_uri)
         with stored():
             for file in _below(repository, None):
-                if PurePosixPath(file.path).suffix in suffixes and int(file.file_size or 0) <= largest:
-                    with tempfile.TemporaryDirectory(prefix="aufruf-") as folder:
-                        yield f"{place}/{file.path}", Path(repository.download_artifacts(file.path, folder))
+                if PurePosixPath(file.path).suffix not in suffixes:
+                    yield f"{place}/{file.path}", None
+                    continue
+                with tempfile.TemporaryDirectory(prefix="aufruf-") as folder:
+                    yield f"{place}/{file.path}", Path(repository.download_artifacts(file.path, folder))
 
 
 def _below(repository: Any, folder: str | None) -> Iterator[Any]:

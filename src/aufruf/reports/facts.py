@@ -143,3 +143,6 @@ class DayReport:
     spread: Spread = field(default_factory=Spread)  # of the calls from account to account
     confidence: float = 0.95  # of the intervals of the model's metrics
     words_page: str | None = None  # relative address of the page on words, where there is one
+    unscored: int = 0  # texts of the lake that this version has yet to score, or could not
+    outside_window: int = 0  # ... and those that it leaves to the versions before it
+    since: str | None = None  # the day on which that window begins

@@ -1,5 +1,6 @@
 """Taking texts off pages that were written before they were forgotten."""
 
+import json
 import re
 from collections.abc import Collection, Iterable
 from html import unescape
@@ -8,6 +9,7 @@ from aufruf.reports.inert import inert
 from aufruf.reports.privacy import masked
 
 _TAG = re.compile(r"<[^>]*>")
+_SPACE = re.compile(r"\s+")
 _SHORTEST = 20  # characters of a text; a shorter one stands in other texts too
 _LONGEST = 80  # a page may cut a text off
 _GONE = "A text was removed on request."
@@ -41,9 +43,23 @@ def without(page: str, keys: Collection[str]) -> tuple[str, int]:
 
 
 def shows(page: str, telling: Iterable[str]) -> bool:
-    """True when one of the ``needles`` can be read on the page, whatever stands between the marks."""
+    """True when one of the ``needles`` can be read on the HTML page, whatever stands between the marks."""
     said = _flat(unescape(_TAG.sub("", page)))
     return any(one in said for one in telling)
+
+
+def holds(pieces: Iterable[str], telling: Collection[str]) -> bool:
+    """True when a text file, which comes in ``pieces``, holds one of the ``needles``; memory is that of a piece.
+
+    Quotes and letters may be written as JSON and CSV write them. What looks like a mark is text here.
+    """
+    ways = {way for one in telling for way in (one, json.dumps(one)[1:-1], one.replace('"', '""'))}
+    longest, said = max(map(len, ways), default=0), ""
+    for piece in pieces:
+        said = _SPACE.sub(" ", said[-longest:] + piece)
+        if any(one in said for one in ways):
+            return True
+    return False
 
 
 def _flat(text: str) -> str:

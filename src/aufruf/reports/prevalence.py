@@ -86,6 +86,12 @@ class Prevalence:
     slices: dict[str, list[Share]]  # party, text type, post type, week (2025-W09)
     contrasts: list[Contrast]  # of parties, each pair
 
+    @property
+    def not_compared(self) -> list[str]:
+        """Parties for which no share could explain what the classifier says of their texts."""
+        parties = self.slices["party"] if self.errors.usable else []
+        return [one.name for one in parties if one.name and not one.corrected]
+
 
 def share(
     name: str | None, calls: int, texts: int, errors: Errors, confidence: float = 0.95, spread: Spread | None = None

@@ -5,8 +5,8 @@ again, worked on twice, or be left half done.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from aufruf.classifier import Classifier
 from aufruf.steps import missing
 from aufruf.steps.missing import Asked
 from aufruf.store import Store
@@ -41,6 +42,18 @@ class Shard:
 def count(store: Store, asked: Asked) -> int:
     """How many texts are missing."""
     return sum(_days(store, asked).values())
+
+
+def window(classifier: Classifier, now: datetime) -> str | None:
+    """The day (UTC) before which a new champion leaves to the record what others have scored; None: no such day."""
+    days = classifier.scoring.window_days
+    return None if days is None else str((now - timedelta(days=days)).date())
+
+
+def left(store: Store, asked: Asked) -> tuple[int, int]:
+    """How many texts the next run would score, and how many more are left to other versions: see ``Asked.since``."""
+    waiting = count(store, asked)
+    return waiting, 0 if asked.since is None else count(store, replace(asked, since=None)) - waiting
 
 
 def cut(store: Store, asked: Asked, size: int, most: int = MOST) -> list[Shard]:

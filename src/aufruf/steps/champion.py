@@ -61,17 +61,20 @@ def champion(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     return {"model_version": found.version.version}
 
 
-def speaking(settings: Settings, classifier: Classifier, registry: Registry, model: str | None = None) -> Speaker:
+def speaking(
+    settings: Settings, classifier: Classifier, registry: Registry, model: str | None = None, *, write: bool = True
+) -> Speaker:
     """Version ``model`` where one is asked for; else the champion, noticed and verified, or who spoke before it.
 
-    The alias is resolved once. Raises NothingYet without a champion, BundleRefused when it is refused and no other has
-    spoken before, or another model has the number of ``model``; UsageError for an unknown one.
+    The alias is resolved once. ``write``: a change is written down, see ``noticed``. Raises NothingYet without a
+    champion, BundleRefused when it is refused and no other has spoken before, or another model has the number of
+    ``model``; UsageError for an unknown one.
     """
     if model is not None:
         asked = registry.get(model)
         numbers.check(Store(settings.lake), classifier.name, asked)
         return Speaker(asked)
-    found = noticed(settings, classifier, registry)
+    found = (noticed if write else looked)(settings, classifier, registry)
     if found.version is not None:
         return Speaker(found.version, found.refused, found.why)
     if found.why is None:
@@ -89,18 +92,29 @@ def noticed(settings: Settings, classifier: Classifier, registry: Registry) -> N
         return _noticed(settings, classifier, registry)
 
 
+def looked(settings: Settings, classifier: Classifier, registry: Registry) -> Noticed:
+    """Who speaks at this moment; like ``noticed``, but nothing is written down and no alias moved."""
+    chosen, past = registry.by_alias(CHAMPION), history.rows(Store(settings.lake), classifier)
+    number = _due(registry, chosen, past)
+    if number is None:
+        return Noticed(None)
+    why = _may_not(registry, chosen, number)
+    if chosen and not why:
+        return Noticed(chosen)
+    return _instead(classifier, registry, number, str(why), history.spoke(past, number))
+
+
 def _noticed(settings: Settings, classifier: Classifier, registry: Registry) -> Noticed:
     store = Store(settings.lake)
     chosen, past = registry.by_alias(CHAMPION), history.rows(store, classifier)
-    last = past[0]["version"] if past else None
-    if chosen is None and (last is None or there(registry, last)):
+    number = _due(registry, chosen, past)
+    if number is None:
         if past:
             history.enter(store, classifier, None, "hand")
         return Noticed(None)
-    number = chosen.version if chosen else str(last)  # MLflow deletes a version's aliases with it
-    why = refusal(registry, chosen) if chosen else f"version {number} was deleted"
+    why = _may_not(registry, chosen, number)
     before = history.spoke(past, number)
-    if number != last and before:
+    if before and (not past or number != past[0]["version"]):
         _point_previous(registry, before[0])
     history.enter(store, classifier, number, _how(store, classifier, number, past), why)
     if chosen:
@@ -109,6 +123,18 @@ def _noticed(settings: Settings, classifier: Classifier, registry: Registry) -> 
         decisions.accept(store, classifier, number)
         return Noticed(chosen)
     return _instead(classifier, registry, number, str(why), before)
+
+
+def _due(registry: Registry, chosen: Version | None, past: list[history.Row]) -> str | None:
+    """The number of the version that should speak: MLflow deletes a version's aliases with it. None: nobody shall."""
+    last = past[0]["version"] if past else None
+    if chosen is None and (last is None or there(registry, last)):
+        return None
+    return chosen.version if chosen else str(last)
+
+
+def _may_not(registry: Registry, chosen: Version | None, number: str) -> str | None:
+    return refusal(registry, chosen) if chosen else f"version {number} was deleted"
 
 
 def refusal(registry: Registry, version: Version) -> str | None:

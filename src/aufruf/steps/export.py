@@ -1,8 +1,7 @@
 """``aufruf export``: a version's predictions beside their texts, for spreadsheets, statistics programs and 4CAT."""
 
 import csv
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
@@ -20,6 +19,8 @@ from aufruf.reports.spreadsheet import safe
 from aufruf.settings import Settings
 from aufruf.steps.backlog import ranges
 from aufruf.steps.buried import anew
+from aufruf.steps.champion import speaking
+from aufruf.steps.pseudonyms import key_of, pseudonym
 from aufruf.store import Store
 
 _SUFFIXES = (".csv", ".parquet")
@@ -40,17 +41,18 @@ def export(
     reader: str | None = None,
     unmasked: bool = False,
 ) -> dict[str, Any]:
-    """Write what the champion, or version ``model``, says of every text as it reads now; returns path and rows.
+    """Write what the version that speaks, or ``model``, says of every text as it reads now; returns path and rows.
 
     ``out``: a .csv or .parquet file (default reports/<classifier>/predictions-<version>.csv). ``reader``: ``4cat`` for
-    the columns that 4CAT imports. What the pages mask is masked here too, unless ``unmasked``; accounts are numbered.
-    Raises NothingYet without a champion, UsageError for another suffix or reader.
+    the columns that 4CAT imports. What the pages mask is masked here too, unless ``unmasked``; accounts have the
+    pseudonyms of the home's key, the same in every export and in reports that use them. Where the champion may not
+    speak, ``champion_refused`` says so. Raises NothingYet without a champion, BundleRefused when nobody may speak,
+    UsageError for another suffix or reader.
     """
     if reader not in (None, "4cat"):
         raise UsageError(f"there is no export for {reader!r}", next="Use --for 4cat, or leave it out.")
-    version = (
-        Registry(settings, classifier.name).get(model) if model else Registry(settings, classifier.name).champion()
-    )
+    speaker = speaking(settings, classifier, Registry(settings, classifier.name), model, write=False)
+    version = speaker.version
     path = out or settings.reports / classifier.name / f"predictions-{version.version}.csv"
     allowed = _SUFFIXES[:1] if reader else _SUFFIXES
     if path.suffix not in allowed:
@@ -60,13 +62,14 @@ def export(
     store = Store(settings.lake)
     rows = _rows(store, classifier, version.version)
     if not unmasked:
-        accounts = _accounts(store)
-        rows = (_masked(row, accounts) for row in rows)
+        key = key_of(settings)
+        rows = (_masked(row, key) for row in rows)
     names = [*_ABOUT, *_SAID[:1], *map(_probability, classifier.labels), *_SAID[1:]]
     if reader:
         names, rows = list(dict.fromkeys([*_4CAT, *names])), map(_for_4cat, rows)
     written = _written(path, names, rows)
-    return {"out": str(path), "rows": written, "model_version": version.version, "masked": not unmasked}
+    told = {"out": str(path), "rows": written, "model_version": version.version, "masked": not unmasked}
+    return {**told, **speaker.told()}
 
 
 def _rows(store: Store, classifier: Classifier, version: str) -> Iterator[Row]:
@@ -95,16 +98,10 @@ def _probability(label: str) -> str:
     return f"probability_{label}"
 
 
-def _accounts(store: Store) -> dict[str, str]:
-    """A number for each account, the same in every export of one corpus, in an order that tells nothing."""
-    names = [name for name in store.distinct("texts", ["author"])["author"] if name]
-    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest())
-    return {name: f"account {at}" for at, name in enumerate(ordered, 1)}
-
-
-def _masked(row: Row, accounts: Mapping[str, str]) -> Row:
+def _masked(row: Row, key: bytes) -> Row:
     ids = {name: masked(row[name], numbers=False) for name in ("text_id", "post_id") if row[name]}
-    return row | ids | {"author": accounts.get(row["author"] or ""), "text": masked(row["text"])}
+    author = pseudonym(key, row["author"]) if row["author"] else None
+    return row | ids | {"author": author, "text": masked(row["text"])}
 
 
 def _for_4cat(row: Row) -> Row:

@@ -70,7 +70,7 @@ def _forgotten(
     remains = {
         **_remains(settings, store, classifiers, found, texts),
         "originals": [] if raw else [str(path) for path in originals],
-        "unopened": [str(path) for path in closed],
+        "unopened": [str(path) for path in [*closed, *shown.closed]],
     }
     unfinished = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
     anything = any(counts.values()) or shown.rewritten or shown.deleted or files or (raw and originals) or unfinished
@@ -193,12 +193,14 @@ def _remains(
     """What stays in tables and runs: rows of the ledger, versions that learnt or may be learning, artifacts, copies."""
     ids = texts["text_id"].tolist()
     ledger = store.read("splits", {"text_id": ids}) if ids else store.read("splits").head(0)
+    named, closed = traces.artifacts(settings, classifiers, found, _PATIENCE) if found.needles else ([], [])
     copies = store.read("texts", {"digest": sorted(set(texts["digest"]))}, ["text_id"]) if ids else ledger
     return {
         "ledger_rows": len(ledger),
         "models": {one.name: _learnt(settings, one, ledger) for one in classifiers},
         "trainings": {one.name: _learning(settings, one, ledger) for one in classifiers},
-        "artifacts": traces.artifacts(settings, classifiers, found, _PATIENCE) if found.needles else [],
+        "artifacts": named,
+        "unread": closed,
         "copies": len(set(copies["text_id"]) - set(ids)),
     }
 

@@ -68,6 +68,7 @@ def as_json(found: Prevalence) -> dict[str, Any]:
             }
             for one in found.contrasts
         ],
+        "not_compared": found.not_compared,
     }
 
 

@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,15 +15,16 @@ from aufruf.model import bundle
 from aufruf.release.registry import Registry, Version
 from aufruf.reports import day as pages
 from aufruf.reports.clusters import Spread
-from aufruf.reports.index import write_index
+from aufruf.reports.index import entries, write_index
 from aufruf.reports.page import write_whole
 from aufruf.reports.prevalence import raw
 from aufruf.settings import Settings
-from aufruf.steps import corpus, findings, history
+from aufruf.steps import backlog, corpus, findings, history
 from aufruf.steps.beside import neighbours, track_record
 from aufruf.steps.buried import anew
 from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import mismatches
+from aufruf.steps.missing import Asked
 from aufruf.steps.prevalence import Numbers, as_json, prevalence
 from aufruf.steps.pseudonyms import named
 from aufruf.steps.unlearnt import clusters, spread_of
@@ -33,19 +35,24 @@ from aufruf.store import Store
 def report(settings: Settings, classifier: Classifier, scored_by: str | None = None) -> dict[str, Any]:
     """Write today's page for the champion and the list of days; returns the page's path. Raises NothingYet.
 
-    ``scored_by``: the version that the run has scored with, of which the page then tells.
+    ``scored_by``: the version that the run has scored with, of which the page then tells. A version that has not scored
+    a post yet replaces no page of another one that has.
     """
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
     version, now = speaking(settings, classifier, registry, scored_by).version, datetime.now(UTC)
     zone = ZoneInfo(classifier.schedule.timezone)
     today = now.astimezone(zone).date()
-    told = gather(store, classifier, version.version)
+    history.write(settings, classifier)
+    told, folder = gather(store, classifier, version.version), settings.reports / classifier.name
+    if not told.whole.texts and (kept := _of_another(folder, today, version)):
+        return kept
+    since = backlog.window(classifier, now)
+    unscored, outside = backlog.left(store, Asked(classifier.name, version.version, since))
     shown = pd.concat([told.calls, told.others, told.doubted])
     edges = len(told.calls), len(told.calls) + len(told.others)
     found = _findings(settings, store, classifier, version.version, shown, told.explained)
     spread = spread_of(told.counted)
     shares = prevalence(store, classifier, version.version) if told.whole.texts else None
-    folder = settings.reports / classifier.name
     page = pages.DayReport(
         classifier=classifier.name,
         positive=classifier.positive,
@@ -70,15 +77,32 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         fit_floor=classifier.explain.fit_floor,
         stability_floor=classifier.explain.stability_floor,
         words_page="../words/index.html" if (folder / "words" / "index.html").is_file() else None,
+        unscored=unscored,
+        outside_window=outside,
+        since=since,
     )
     path = pages.write(folder / today.isoformat(), page, classifier.report.mask, classifier.report.accounts)
-    if shares is not None:
+    left = {"unscored": unscored, "outside_window": outside}
+    if shares is None:
+        path.with_name("prevalence.json").unlink(missing_ok=True)
+    else:
         about = {"classifier": classifier.name, "positive": classifier.positive, "model_version": version.version}
-        facts = json.dumps({**about, "day": today.isoformat(), **as_json(shares)}, indent=2, ensure_ascii=False)
-        write_whole(path.with_name("prevalence.json"), facts)
-    history.write(settings, classifier)
+        facts = {**about, "day": today.isoformat(), **left, **as_json(shares)}
+        write_whole(path.with_name("prevalence.json"), json.dumps(facts, indent=2, ensure_ascii=False))
     write_index(folder, classifier.name, settings.front(classifier.name))
-    return {"path": str(path), "calls": told.new.calls, "scored": told.whole.texts}
+    return {"path": str(path), "calls": told.new.calls, "scored": told.whole.texts, **left}
+
+
+def _of_another(folder: Path, today: date, version: Version) -> dict[str, Any] | None:
+    """What a run returns that leaves today's page as it is: that of another version, which has scored posts."""
+    for one in entries(folder):
+        if one.day == today and one.version != version.version and one.scored:
+            why = (
+                f"version {version.version} has not scored a post yet: the page is still that of version {one.version}"
+            )
+            path = folder / today.isoformat() / "index.html"
+            return {"path": str(path), "calls": one.calls, "scored": one.scored, "status": "nothing to do", "why": why}
+    return None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import json
 import logging
 import random
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -23,6 +23,7 @@ from aufruf.release.registry import CHAMPION, Registry, Version
 from aufruf.schemas import SCORED, Prediction, QuarantinedRow
 from aufruf.settings import Settings
 from aufruf.steps import backlog
+from aufruf.steps.backlog import window
 from aufruf.steps.buried import Buried
 from aufruf.steps.champion import speaking
 from aufruf.steps.missing import Asked
@@ -31,7 +32,7 @@ from aufruf.store import Store
 
 log = logging.getLogger(__name__)
 _KEY = ["text_id", "digest"]
-_WORTH_A_BAR = 1000  # texts
+_WORTH_A_BAR = 5.0  # seconds; what is done sooner is done before anybody has read it
 
 
 def score(settings: Settings, classifier: Classifier, model: str | None = None) -> dict[str, Any]:
@@ -119,12 +120,6 @@ def closed(settings: Settings, classifier: Classifier, run: Mapping[str, Any]) -
     return _told(settings, classifier, run, scored, int((refused >= since).sum()))
 
 
-def window(classifier: Classifier, now: datetime) -> str | None:
-    """The day (UTC) before which a new champion leaves to the record what others have scored; None: no such day."""
-    days = classifier.scoring.window_days
-    return None if days is None else str((now - timedelta(days=days)).date())
-
-
 def unscored(store: Store, classifier: Classifier, version: str, texts: pd.DataFrame) -> pd.DataFrame:
     """Of the rows (text_id, digest) those without a prediction by this version."""
     mine = {"classifier": classifier.name, "model_version": version, "text_id": texts["text_id"].tolist()}
@@ -200,7 +195,7 @@ def _shard(
         failed = store_predictions(store, classifier, version, predictor, rows, bar.update)
         scored, refused = scored + len(rows) - failed, refused + failed
     bar.total = max(0, bar.total - bounds["texts"] + scored + refused)
-    bar.refresh()
+    bar.update(0)
     return {"scored": scored, "refused": refused}
 
 
@@ -240,9 +235,8 @@ def _published(store: Store, classifier: Classifier, version: str) -> int:
 
 
 def _bar(run: Mapping[str, Any]) -> Any:
-    """Texts done and to do, texts a second, time left."""
-    few = run["waiting"] < _WORTH_A_BAR
-    return tqdm(total=run["waiting"], unit=" texts", desc="score", mininterval=2, smoothing=0.1, disable=few)
+    """Texts done and to do, texts a second, time left; nothing of what is done in a moment."""
+    return tqdm(total=run["waiting"], unit=" texts", desc="score", mininterval=2, smoothing=0.1, delay=_WORTH_A_BAR)
 
 
 def _refuse(store: Store, buried: Buried, source: str, rows: pd.DataFrame, reasons: Mapping[int, str]) -> None:

@@ -1,8 +1,7 @@
 """Where an author is still to be found outside the tables: report pages, originals, the inbox, files of runs."""
 
-import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,13 @@ from aufruf.release.server import FAILURES, why
 from aufruf.reports import forgetting
 from aufruf.reports.finding import key_of
 from aufruf.reports.page import write_whole
+from aufruf.reports.privacy import masked
 from aufruf.settings import Settings
 from aufruf.steps.pseudonyms import folded
 
-_READABLE = (".html", ".csv", ".json", ".ndjson", ".txt", ".md")
-_LARGEST = 64 << 20  # bytes of a page or an artifact that is looked into; larger ones are weights
+_READABLE = (".html", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".md", ".log", ".yaml", ".yml")
+_LARGEST = 64 << 20  # bytes of an HTML page, which is read whole
+_PIECE = 1 << 20  # characters of any other file that are read at a time
 _TELLING = 8  # characters of an id that is not just a number of some row
 _ACCOUNT = re.compile("author|user|account|owner|handle|profile|page|name|creator|channel|autor|konto", re.IGNORECASE)
 _PARTY = re.compile("party|partei", re.IGNORECASE)
@@ -68,6 +69,7 @@ class Pages:
 
     rewritten: dict[Path, str] = field(default_factory=dict)
     deleted: list[Path] = field(default_factory=list)
+    closed: list[Path] = field(default_factory=list)  # could not be looked into
 
     def clear(self) -> None:
         for path, page in self.rewritten.items():
@@ -83,22 +85,27 @@ def pages(settings: Settings, traces: Traces) -> Pages:
     shows one of them is to be deleted; the step that wrote it writes it again. So is every draft that a killed step
     has left: nobody reads it, and half a table cannot be looked into.
     """
-    found, keys = Pages(), {key_of(one) for one in traces.text_ids}
-    found.deleted += drafts(settings.reports) if traces.text_ids else []
+    if not traces.text_ids:
+        return Pages()
+    found, keys = Pages(deleted=drafts(settings.reports)), {key_of(one) for one in traces.text_ids}
+    ids = traces.text_ids | {masked(one, numbers=False) for one in traces.telling}
     for path in _files(settings.reports):
         if path.name.startswith("."):
             continue
         if path.parent.name == "texts" and path.stem in keys:
             found.deleted.append(path)
-            continue
-        page = _read(path)
-        rest, taken = forgetting.without(page, keys) if path.suffix == ".html" else (page, 0)
-        if _shows(path, rest, traces):
+        elif path.suffix == ".parquet" and (held := _ids(path)) is not None:
+            found.deleted += [path] if ids & held else []
+        elif not _open(path):
+            found.closed.append(path)
+        elif path.suffix == ".html":
+            rest, taken = forgetting.without(_read(path), keys)
+            if forgetting.shows(rest, traces.needles):
+                found.deleted.append(path)
+            elif taken:
+                found.rewritten[path] = rest
+        elif _shows(path, traces):
             found.deleted.append(path)
-        elif taken:
-            found.rewritten[path] = rest
-    tables = settings.reports.rglob("[!.]*.parquet") if traces.text_ids else ()
-    found.deleted += [path for path in tables if traces.text_ids & set(_ids(path))]
     return found
 
 
@@ -122,61 +129,78 @@ def originals(settings: Settings, traces: Traces) -> tuple[list[Path], list[Path
     return [path for path, holds in found.items() if holds], [path for path, holds in found.items() if holds is None]
 
 
-def artifacts(settings: Settings, classifiers: Sequence[Classifier], traces: Traces, patience: float) -> list[str]:
-    """The readable files of runs and versions that name a text of the author's: under the home, else by their address.
+def artifacts(
+    settings: Settings, classifiers: Sequence[Classifier], traces: Traces, patience: float
+) -> tuple[list[str], list[str]]:
+    """The files of runs and versions that name a text of the author's, and those that cannot be looked into: weights.
 
-    ``patience``: seconds that each look at a tracking server waits for it. Raises AufrufError where it does not answer,
-    or does not give its files.
+    Under the home, else by their address. ``patience``: seconds that each look at a tracking server waits for it.
+    Raises AufrufError where it does not answer, or does not give its files.
     """
-    kept = _files(*([settings.mlflow] if settings.embedded_registry else []), settings.bundles)
-    found = [str(path) for path in kept if _shows(path, _read(path), traces)]
+    found, closed = list[str](), list[str]()
+    for path in _files(*([settings.mlflow] if settings.embedded_registry else []), settings.bundles):
+        if not _open(path):
+            closed.append(str(path))
+        elif _shows(path, traces):
+            found.append(str(path))
     for one in [] if settings.embedded_registry else classifiers:
         registry = Registry(settings, one.name, patience=patience)
         try:
-            there = copies(registry, _READABLE, _LARGEST)
-            found += [place for place, path in there if _shows(path, path.read_text("utf-8", "replace"), traces)]
+            for place, copy in copies(registry, _READABLE):
+                if copy is None or not _open(copy):
+                    closed.append(place)
+                elif _shows(copy, traces):
+                    found.append(place)
         except FAILURES as failure:
             raise AufrufError(
                 f"the files of its runs cannot be looked into ({why(failure)})",
                 where=one.name,
                 next="See to the tracking server and its artifact store, then ask again: nothing was deleted.",
             ) from failure
-    return found
+    return found, closed
 
 
-def _files(*folders: Path) -> Iterator[Path]:
-    for path in sorted(path for folder in folders for path in folder.rglob("*")):
-        if path.suffix in _READABLE and path.is_file() and _size(path) <= _LARGEST:
-            yield path
+def _files(*folders: Path) -> list[Path]:
+    return sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
 
 
-def _size(path: Path) -> int:
+def _open(path: Path) -> bool:
+    """Whether it is text that can be looked into; one that has gone meanwhile holds nothing."""
+    if path.suffix not in _READABLE:
+        return False
     try:
-        return path.stat().st_size
+        return path.suffix != ".html" or path.stat().st_size <= _LARGEST
     except FileNotFoundError:  # a checkpoint may go at any moment
-        return 0
+        return True
 
 
 def _read(path: Path) -> str:
     """What stands in it; nothing where it has gone meanwhile."""
+    return "".join(_pieces(path))
+
+
+def _pieces(path: Path) -> Iterator[str]:
     try:
-        return path.read_text("utf-8", "replace")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            yield from iter(lambda: file.read(_PIECE), "")
     except FileNotFoundError:
-        return ""
+        return
 
 
-def _shows(path: Path, page: str, traces: Traces) -> bool:
-    if path.suffix in {".json", ".ndjson"}:  # there, quotes and letters may be written by their codes
-        escaped = [json.dumps(one)[1:-1] for one in traces.needles]
-        return any(one in page for one in [*traces.needles, *escaped])
-    return forgetting.shows(page, traces.needles)
+def _shows(path: Path, traces: Traces) -> bool:
+    if path.suffix == ".html":
+        return forgetting.shows(_read(path), traces.needles)
+    return forgetting.holds(_pieces(path), traces.needles)
 
 
-def _ids(path: Path) -> Collection[str]:
+def _ids(path: Path) -> set[str] | None:
+    """The ids in a table of texts; None where it is none."""
     try:
-        return [str(one) for one in pd.read_parquet(path, columns=["text_id"])["text_id"]]
-    except (ValueError, KeyError, OSError):  # not a table of texts
-        return []
+        return {str(one) for one in pd.read_parquet(path, columns=["text_id"])["text_id"]}
+    except FileNotFoundError:
+        return set()
+    except (ValueError, KeyError, OSError):
+        return None
 
 
 def _holds(path: Path, traces: Traces, folder: Path) -> bool | None:

@@ -9,9 +9,11 @@ from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
 from aufruf.errors import UsageError
 from aufruf.model.predictor import NO_NUMBER
-from aufruf.release.registry import CHAMPION, Registry, Version
+from aufruf.release.registry import Registry
 from aufruf.settings import Settings
-from aufruf.steps.score import item_of, quarantined_as, window
+from aufruf.steps.backlog import window
+from aufruf.steps.champion import Noticed, looked
+from aufruf.steps.score import item_of, quarantined_as
 from aufruf.store import Store
 
 _PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
@@ -19,8 +21,9 @@ _SHORT = 4  # signs of an id below which half the quarantine would mention it
 
 
 def why(settings: Settings, classifier: Classifier, text: str) -> dict[str, Any]:
-    """Every prediction of the text ``text`` (its id), and the reason why the champion has none of how it reads now.
+    """Every prediction of the text ``text`` (its id), and why the version that speaks has none of how it reads now.
 
+    That is the champion, or who goes on in its place where it may not speak: then ``champion_refused`` says so.
     ``state``: scored, or one of not there, refused on ingest, no champion, refused, outside the window, edited since,
     waiting. Raises UsageError without an id.
     """
@@ -31,14 +34,20 @@ def why(settings: Settings, classifier: Classifier, text: str) -> dict[str, Any]
     told: dict[str, Any] = {"text_id": text, "classifier": classifier.name}
     if found.empty:
         return told | _absent(store, text)
-    row, champion = found.iloc[0], _champion(settings, classifier)
+    row, speaker = found.iloc[0], _speaker(settings, classifier)
     said = store.read("predictions", {"classifier": classifier.name, "text_id": text}).sort_values("scored_at")
-    version = None if champion is None else champion.version
+    version = speaker.version.version if speaker.version else None
     told |= {
         "digest": row["digest"],
-        "champion": version,
+        "champion": speaker.refused or version,
+        "speaks": version,
         "predictions": [_prediction(one, row["digest"]) for one in said.to_dict("records")],
     }
+    if speaker.why:
+        told["champion_refused"] = {"version": speaker.refused, "why": speaker.why}
+        if version is None:
+            sound = "Promote a sound version: `aufruf promote --version N`."
+            return told | _because("no champion", "no version that could speak has spoken before", sound)
     return told | _state(store, classifier, version, row, said)
 
 
@@ -95,10 +104,10 @@ def _absent(store: Store, text: str) -> dict[str, Any]:
     }
 
 
-def _champion(settings: Settings, classifier: Classifier) -> Version | None:
+def _speaker(settings: Settings, classifier: Classifier) -> Noticed:
     if settings.registry_unmade:
-        return None  # looking must not create a database
-    return Registry(settings, classifier.name, patience=_PATIENCE).by_alias(CHAMPION)
+        return Noticed(None)  # looking must not create a database
+    return looked(settings, classifier, Registry(settings, classifier.name, patience=_PATIENCE))
 
 
 def _because(state: str, reason: str, cure: str = "") -> dict[str, Any]:

@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aufruf import phrases
 from aufruf.cli import main
 from aufruf.data.shares import side
 from aufruf.errors import UsageError
+from aufruf.release.registry import CHAMPION
 from aufruf.schemas import SplitRow
 from aufruf.steps.export import export
 from aufruf.steps.prevalence import prevalence
+from aufruf.steps.pseudonyms import KEY, key_of, pseudonym
 from aufruf.steps.score import score
 
 HOSTILE = "=HYPERLINK(1) Meldet euch bei @ada_w, ada@example.org oder 0171 2345678 http://example.org/ada"
@@ -51,11 +54,38 @@ def test_persons_are_masked_and_cells_are_safe(scored, tmp_path):
     [row] = [row for row in read(tmp_path / "a.csv") if row["text_id"] == "new:0:caption"]
     assert row["text"].startswith("'=HYPERLINK")
     assert not any(word in row["text"] for word in ("ada_w", "ada@", "2345678", "example.org/ada"))
-    assert row["author"].startswith("account ")
+    assert row["author"] == pseudonym(key_of(scored.settings), "Ada")
     assert all(not cell.startswith(("=", "+", "-", "@")) for row in read(tmp_path / "a.csv") for cell in row.values())
     told = export(scored.settings, scored.classifier, out=tmp_path / "b.csv", unmasked=True)
     [row] = [row for row in read(tmp_path / "b.csv") if row["text_id"] == "new:0:caption"]
     assert (told["masked"], row["author"], "@ada_w" in row["text"]) == (False, "Ada", True)
+
+
+def test_an_account_keeps_its_name_from_export_to_export(scored, tmp_path):
+    """New accounts rename none, so two exports can be joined on the author; the names are made with the home's key."""
+    export(scored.settings, scored.classifier, out=tmp_path / "first.csv")
+    before = {row["text_id"]: row["author"] for row in read(tmp_path / "first.csv")}
+    texts = scored.store.read("texts", {"text_id": "new:1:caption"})
+    many = [texts.assign(text_id=f"more:{n}:caption", author=f"somebody{n}") for n in range(20)]
+    scored.store.put("texts", pd.concat(many))
+    export(scored.settings, scored.classifier, out=tmp_path / "second.csv")
+    after = {row["text_id"]: row["author"] for row in read(tmp_path / "second.csv")}
+    assert {one: after[one] for one in before} == before
+    (scored.settings.home / KEY).write_text("0" * 64)
+    export(scored.settings, scored.classifier, out=tmp_path / "other.csv")
+    [other] = [row for row in read(tmp_path / "other.csv") if row["text_id"] == "new:1:caption"]
+    assert other["author"] != before["new:1:caption"]
+
+
+def test_what_a_refused_champion_says_is_not_exported(scored, turned, tmp_path):
+    """Version 2 is champion and not what was registered: the predictions are those of version 1, and it is said."""
+    version = scored.register_again(turned)
+    scored.registry.point(CHAMPION, version.version)
+    scored.registry.client.delete_model_version_tag(scored.classifier.name, version.version, "aufruf.manifest")
+    told = export(scored.settings, scored.classifier, out=tmp_path / "said.csv")
+    assert (told["model_version"], told["champion_refused"]["version"]) == ("1", "2")
+    assert "REFUSED: version 2" in "\n".join(phrases.told("export", told))
+    assert told["rows"] == len(read(tmp_path / "said.csv")) > 0
 
 
 def test_parquet_has_types(scored, tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from aufruf.model.words import tokens
 from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
 from aufruf.settings import Settings
+from aufruf.steps import backlog
 from aufruf.steps.beside import neighbours, track_record
 from aufruf.steps.explain import explain
 from aufruf.steps.monitor import monitor
@@ -94,6 +96,48 @@ def test_the_report_is_of_today_and_the_index_leads_to_it(after):
     assert page.parent.parent == after.settings.reports / after.classifier.name
     assert page.parent.name in (page.parent.parent / "index.html").read_text("utf-8")
     assert report(after.settings, after.classifier)["path"] == found["path"]
+
+
+def test_texts_that_are_not_counted_are(after, turned):
+    """What the version has yet to score, or leaves to others, stands on the page, in its JSON and in the result."""
+    whole = report(after.settings, after.classifier)
+    assert (whole["unscored"], whole["outside_window"]) == (0, 0)
+    assert "Not all texts" not in Path(whole["path"]).read_text("utf-8")
+    after.posts("Kommt alle zum Infostand!", "Danke für den Abend.")
+    partly = report(after.settings, after.classifier)
+    assert (partly["unscored"], partly["outside_window"]) == (2, 0)
+    page = Path(partly["path"])
+    assert "2 texts of the lake, annotated ones among them, are not yet scored" in page.read_text("utf-8")
+    assert json.loads(page.with_name("prevalence.json").read_text("utf-8"))["unscored"] == 2
+    after.register_again(turned)
+    after.registry.point(CHAMPION, "2")
+    scoring = after.classifier.scoring.model_copy(update={"window_days": 1})
+    narrow = after.classifier.model_copy(update={"scoring": scoring})
+    assert score(after.settings, narrow)["scored"] == 2
+    windowed = report(after.settings, narrow)
+    assert (windowed["unscored"], windowed["outside_window"]) == (0, after.store.count("texts") - 2)
+    assert f"from before {backlog.window(narrow, datetime.now(UTC))} are left" in page.read_text("utf-8")
+
+
+def test_a_version_that_has_scored_nothing_replaces_no_page(after, turned):
+    """Today's page, its texts and figures stay those of the version before, and that is said; without such a page the
+    new version's says so, beside no figures."""
+    page = Path(report(after.settings, after.classifier)["path"])
+    before = {path: path.read_bytes() for path in page.parent.rglob("*") if path.is_file()}
+    after.register_again(turned)
+    after.registry.point(CHAMPION, "2")
+    told_ = report(after.settings, after.classifier)
+    assert {path: path.read_bytes() for path in page.parent.rglob("*") if path.is_file()} == before
+    assert (told_["path"], told_["status"]) == (str(page), "nothing to do")
+    assert "still that of version 1" in "\n".join(told("report", told_))
+    assert "<bdi>2</bdi>" in (page.parents[1] / "champions" / "index.html").read_text("utf-8")
+    page.unlink()
+    assert report(after.settings, after.classifier)["scored"] == 0
+    assert "has not scored any text yet" in re.sub("<[^>]+>", "", page.read_text("utf-8"))
+    assert not page.with_name("prevalence.json").exists()
+    score(after.settings, after.classifier)
+    report(after.settings, after.classifier)
+    assert json.loads(page.with_name("prevalence.json").read_text("utf-8"))["model_version"] == "2"
 
 
 def test_a_probability_is_held_against_test_texts_of_similar_ones(after):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from aufruf import phrases
 from aufruf.release.registry import CHAMPION
 from aufruf.schemas import QuarantinedRow
 from aufruf.steps.score import score
@@ -44,6 +45,26 @@ def test_a_text_that_could_not_be_scored(after, spoilt):
     assert "not a number" in told["why"]
     after.registry.point(CHAMPION, "1")
     assert asked(after, text_id)["state"] == "waiting"
+
+
+def test_a_refused_champion_is_not_waited_for(after, turned):
+    """Version 2 is champion and not what was registered: who goes on has scored the text, or has yet to; looking writes
+    nothing down."""
+    version = after.register_again(turned)
+    after.registry.point(CHAMPION, "2")
+    [text_id] = after.posts(TEXT)
+    after.registry.client.delete_model_version_tag(after.classifier.name, version.version, "aufruf.manifest")
+    told = asked(after, text_id)
+    assert (told["state"], told["champion"], told["speaks"]) == ("waiting", "2", "1")
+    assert told["why"] == "version 1 has not come to it yet"
+    assert "without a digest" in told["champion_refused"]["why"]
+    assert "REFUSED: version 2, the champion" in "\n".join(phrases.told("why", told))
+    assert after.store.read("champions")["version"].tolist() == ["1"]
+    score(after.settings, after.classifier)
+    assert asked(after, text_id)["why"].startswith("scored by version 1 on ")
+    after.registry.client.delete_model_version(after.classifier.name, "1")
+    told = asked(after, text_id)
+    assert (told["state"], told["speaks"]) == ("no champion", None)
 
 
 def test_without_a_champion(after):
