@@ -26,8 +26,8 @@ from aufruf.steps import backlog
 from aufruf.steps.backlog import window
 from aufruf.steps.buried import Buried
 from aufruf.steps.champion import speaking
+from aufruf.steps.loaded import predictor_of
 from aufruf.steps.missing import Asked
-from aufruf.steps.sound import sound
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -220,8 +220,8 @@ def _asked(classifier: Classifier, run: Mapping[str, Any]) -> Asked:
 
 def _asked_canaries(settings: Settings, classifier: Classifier, version: Version) -> tuple[Predictor, int]:
     """The version as this process has loaded it, and how many canaries it has answered as when it was registered."""
-    registry, size = Registry(settings, classifier.name), classifier.scoring.tokens_per_batch
-    predictor = sound(registry, version, lambda folder: Predictor.load(folder, version.manifest, size))
+    registry = Registry(settings, classifier.name)
+    predictor = predictor_of(registry, classifier, version)
     asked = canaries.ask(registry.fetch(version), predictor, version.version, classifier.name)
     if asked:
         log.info("version %s answers its %d canary texts as when it was registered", version.version, asked)
