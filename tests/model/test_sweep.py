@@ -354,6 +354,22 @@ def test_a_trial_that_kills_its_workers_is_given_up(night):
     assert [path for path in (night.folder / "runs").rglob("*") if path.is_file()] == []
 
 
+def test_who_gives_up_a_trial_may_be_killed_at_it(night, monkeypatch):
+    """Its run is ended before the study is told: whoever comes next does both."""
+
+    def killed(number):
+        raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            night(interrupted)
+    with monkeypatch.context() as patch:
+        patch.setattr(night.told, "lost", killed)
+        with pytest.raises(KeyboardInterrupt):
+            night(objective)
+    assert (night(objective).trials, night.told.lost_ones) == (3, [0])
+
+
 @pytest.mark.parametrize("fault", [MemoryFull("no text fits"), OSError(errno.ENOSPC, "no space left")])
 def test_a_full_machine_costs_no_trial(anywhere, fault):
     """A full GPU or disk comes out, and leaves the trial as an interruption does: running, free, with its folder."""

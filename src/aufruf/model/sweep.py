@@ -189,12 +189,14 @@ class Search:
         if trial.state == TrialState.RUNNING and trial.user_attrs.get(_TRIED, 0) < _TRIES:
             log.warning("trial %d lost its worker and is gone on with", lost.number)
             return self._taken(optuna.Trial(self.study, lost._trial_id), release)
-        if trial.state == TrialState.RUNNING:
-            log.warning("trial %d has cost %d workers and is given up", lost.number, _TRIES)
-            self.study.tell(lost.number, state=TrialState.FAIL, skip_if_finished=True)
-            shutil.rmtree(self.folder / f"trial-{lost.number}", ignore_errors=True)
-            journal.lost(lost.number)
-        release()
+        try:
+            if trial.state == TrialState.RUNNING:
+                log.warning("trial %d has cost %d workers and is given up", lost.number, _TRIES)
+                journal.lost(lost.number)  # first, as in ``_end``
+                self.study.tell(lost.number, state=TrialState.FAIL, skip_if_finished=True)
+                shutil.rmtree(self.folder / f"trial-{lost.number}", ignore_errors=True)
+        finally:
+            release()
         return None
 
     def _taken(self, trial: optuna.Trial, release: Release | None = None) -> Taken:
