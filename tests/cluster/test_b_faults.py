@@ -71,10 +71,9 @@ def _full(system: System, stage: str) -> None:
     if not system.cluster.small:
         pytest.skip("no small disk could be mounted, and this one is not to be filled")
     filler = system.cluster.home / "filler"
-    with filler.open("wb") as file, contextlib.suppress(OSError):
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"\0" * 65_536)
-            file.flush()
     time.sleep(AWAY)
     filler.unlink()
 

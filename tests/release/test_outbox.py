@@ -7,9 +7,10 @@ import signal
 import socket
 import sqlite3
 import time
+from contextvars import ContextVar
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread, Timer
+from threading import Thread, Timer, current_thread
 
 import boto3
 import pytest
@@ -378,6 +379,16 @@ def test_what_is_refused_is_told_once_and_holds_up_nothing(settings, name, caplo
     assert [one["metrics"][0][0] for one in put] == ["bad\nname"]
     assert "Invalid" in put[0]["refused"]
     assert caplog.text.count("MLflow refused") == 1
+
+
+def test_a_line_of_the_delivery_is_of_the_task(settings, name, monkeypatch):
+    """The thread that delivers has the context of whoever opened the run: by it Airflow names the task in each line."""
+    task, seen = ContextVar("task", default=""), []
+    monkeypatch.setattr(journal.log, "error", lambda *_: seen.append((current_thread().name, task.get())))
+    task.set("train")
+    with Tracker(settings, name).run("train", {}, {}) as run:
+        run.points(1, {"bad\nname": 2.0})
+    assert set(seen) == {("outbox", "train")}
 
 
 def test_a_run_that_somebody_deleted_ends_all_the_same(settings, name):

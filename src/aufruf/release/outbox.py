@@ -11,6 +11,8 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextvars import copy_context
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Condition, Thread
@@ -47,7 +49,8 @@ class Outbox:
             self._journal.write(record)
             (self._files if "file" in record else self._records).append(record)
             if self._thread is None:
-                self._thread = Thread(target=self._deliver, name="outbox", daemon=True)
+                work = partial(copy_context().run, self._deliver)  # by the context a log knows its task
+                self._thread = Thread(target=work, name="outbox", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 

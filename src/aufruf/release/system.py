@@ -5,6 +5,8 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from threading import Event, Thread
@@ -44,7 +46,8 @@ def watched(run: Run, seconds: float = SECONDS) -> Iterator[None]:
     """While the block runs, log the machine's load as MLflow's system metrics, through the run's outbox."""
     monitors = [one for one in map(_started, _MONITORS) if one is not None]
     over = Event()
-    thread = Thread(target=_sample, args=(run, monitors, over, seconds), name="system-metrics", daemon=True)
+    work = partial(copy_context().run, _sample, run, monitors, over, seconds)  # by the context a log knows its task
+    thread = Thread(target=work, name="system-metrics", daemon=True)
     thread.start()
     try:
         yield
