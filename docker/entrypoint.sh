@@ -2,6 +2,7 @@
 # Puts secrets where %{name} stands in a variable of the environment, then becomes the command.
 # A secret is a file of that name in AUFRUF_SECRETS. A missing one, a short one and a sample are refused.
 # entrypoint.sh --secrets only looks at all there are: containers that are not ours wait for that.
+# --fresh comes first where a container begins: what it had in TMPDIR when it was killed is nobody's any more.
 set -euo pipefail
 secrets=${AUFRUF_SECRETS:-/run/secrets}
 
@@ -24,6 +25,11 @@ secret() {
     while IFS= read -r word; do strong "$1" "$word"; done <<< "$words"
 }
 
+if test -n "${TMPDIR:-}"; then mkdir -p "$TMPDIR"; fi
+if test "${1:-}" = --fresh; then
+    shift
+    find "${TMPDIR:?}" -mindepth 1 -delete
+fi
 if test "${1:-}" = --secrets; then
     for file in "$secrets"/*; do secret "${file##*/}"; done
     exit 0

@@ -72,7 +72,6 @@ class Cluster:
         self.data = Path(tempfile.mkdtemp(prefix="aufruf-pg-")) / "data"  # pytest closes its own folders to others
         self.data.parent.chmod(0o711)
         self.temporary = folder / "tmp"  # a folder a service, as each container has a /tmp of its own
-        self.cut_short: set[Path] = set()  # what was in it of a service that was killed
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._one_at_a_time, self._stopped = threading.RLock(), threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -141,7 +140,8 @@ class Cluster:
                 self._bare(),
             )
         else:
-            self._run(name, [str(DOCKER / "entrypoint.sh"), *self._said(name)], self.env(name))
+            entry = [part.replace("/opt/aufruf", str(CHECKOUT)) for part in self.services[name]["entrypoint"]]
+            self._run(name, [*entry, *self._said(name)], self.env(name))
         if name in {"redis", "s3"}:
             until(name, lambda: self._answers({"redis": self.redis, "s3": self.s3}[name]))
 
@@ -177,14 +177,10 @@ class Cluster:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     psutil.Process(pid).kill()
         process.wait(timeout=60)
-        self.cut_short |= self._made_by(name)
 
     def left(self) -> set[Path]:
-        """Temporary files and folders outside the home that are there now, without what was cut short."""
-        return {path for name in self.processes for path in self._made_by(name)} - self.cut_short
-
-    def _made_by(self, name: str) -> set[Path]:
-        return set((self.temporary / name).glob("*"))
+        """Temporary files and folders outside the home that are there now, of all services that run."""
+        return {path for name in self.processes for path in (self.temporary / name).glob("*")}
 
     def stop(self) -> None:
         """End everything, what needs others first."""

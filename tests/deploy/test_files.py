@@ -225,6 +225,22 @@ def test_the_entrypoint_puts_secrets_in_their_places(secrets):
     assert (found["URL"], found["PLAIN"]) == (f"x://{key}:{word}@y", "%{ }")
 
 
+def test_what_a_killed_container_had_is_gone_when_it_begins_again(tmp_path):
+    """Of TMPDIR, which is its own; a command inside leaves it alone. Without one nothing is removed, nor begun."""
+    assert {name for name in OURS if "--fresh" in SERVICES[name]["entrypoint"]} == set(OURS)
+    assert {SERVICES[name]["environment"]["TMPDIR"] for name in OURS} == {"/tmp/aufruf"}  # noqa: S108
+    folder, about = tmp_path / "own", {"TMPDIR": str(tmp_path / "own")}
+    assert entered(tmp_path, about, "--fresh", "true").returncode == 0
+    (folder / "half").mkdir()
+    (folder / "half" / "file").touch()
+    assert entered(tmp_path, about, "true").returncode == 0
+    assert (folder / "half" / "file").exists()
+    assert entered(tmp_path, about, "--fresh", "echo", "begun").stdout == "begun\n"
+    assert list(folder.iterdir()) == []
+    said = entered(tmp_path, {}, "--fresh", "echo", "begun")
+    assert (said.returncode == 0, said.stdout) == (False, "")
+
+
 def test_a_secret_of_ones_own_may_hold_any_sign(secrets):
     """An ampersand stands for nothing, and quotes, dollars and backslashes are themselves."""
     word = """a&b&&%{c-'"$HOME`id`\\\\-and-so-on"""
