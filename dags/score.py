@@ -41,10 +41,7 @@ def build(classifier):
 
         verb("champion", name, waits=True)
         scored = score(classifier)
-        explained, page = (
-            explain(scored),
-            report(scored),
-        )  # for the version that has scored, whoever is champion by then
+        explained, page = explain(scored), report(scored)  # of the version that has scored, whoever is champion by then
         explained >> page
         [explained, page] >> end()
 

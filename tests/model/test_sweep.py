@@ -444,6 +444,21 @@ def test_a_disk_too_full_for_the_journal_gives_the_lease_back(night, monkeypatch
     assert not night.search().alive()
 
 
+def test_a_disk_too_full_for_the_study_gives_the_lease_back_too(night, monkeypatch):
+    """Where not even the count of workers can be written, the run is ended and the lease given back all the same."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    def train(*_):
+        monkeypatch.setattr(optuna.Trial, "set_user_attr", full)
+        full()
+
+    with pytest.raises(OSError, match="no space left"):
+        night(train)
+    assert (night.search().alive(), night.told.states) == (False, ["KILLED"])
+
+
 def test_a_living_worker_keeps_its_trial(anywhere):
     """Whoever looks while a trial is being trained takes another one, and counts it."""
     search = anywhere.search()

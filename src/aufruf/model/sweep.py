@@ -11,6 +11,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,12 +134,10 @@ class Search:
             _leave(taken, line)
             return "KILLED"
         except BaseException as failure:
-            if _is_full(failure):
-                taken.trial.set_user_attr(_TRIED, tried)
             if isinstance(failure, Exception) and not isinstance(failure, _ELSEWHERE):
                 self._end(taken, state, None, folder, line)
             else:
-                _leave(taken, line)
+                _leave(taken, line, tried if _is_full(failure) else None)
             raise
         return self._end(taken, state, value, folder, line)
 
@@ -268,12 +267,13 @@ def _is_full(failure: BaseException) -> bool:
     return isinstance(failure, MemoryFull) or getattr(failure, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
 
 
-def _leave(taken: Taken, line: Line) -> None:
-    """Let the next worker go on with the trial."""
-    try:
-        line.end("KILLED", None)
-    finally:
-        taken.release()
+def _leave(taken: Taken, line: Line, tried: int | None = None) -> None:
+    """Let the next worker go on with the trial; ``tried``: how many count as lost, where this one does not."""
+    with ExitStack() as steps:  # last first, and each whatever becomes of the others: a disk may be full
+        steps.callback(taken.release)
+        steps.callback(line.end, "KILLED", None)
+        if tried is not None:
+            steps.callback(taken.trial.set_user_attr, _TRIED, tried)
 
 
 def _key(study: str, number: int) -> str:
