@@ -119,8 +119,8 @@ def forget(result: dict[str, Any]) -> list[str]:
         + ([f"{result['quarantine']} rows in quarantine"] if result["quarantine"] else [])
     )
     lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else ["nothing to do"]
-    kinds = ("names of files changed", "pages written without them", "pages deleted")
-    for key, words in zip(("files_renamed", "pages_rewritten", "pages_deleted"), kinds, strict=True):
+    said = ("names of files changed", "pages written without them", "pages deleted")
+    for key, words in zip(("files_renamed", "pages_rewritten", "pages_deleted"), said, strict=True):
         lines += [f"{len(result[key])} {words}"] if result[key] else []
     lines += [f"original deleted: {path}" for path in result["originals_deleted"]]
     lines += (
