@@ -11,7 +11,9 @@ from aufruf.errors import DataRefused, UsageError
 from aufruf.release.tracking import Tracker
 from aufruf.schemas import Annotation
 from aufruf.settings import Settings
+from aufruf.steps import as_of as rebuilding
 from aufruf.steps import corpus
+from aufruf.steps.forget import forget
 from aufruf.steps.split import split
 from aufruf.steps.sweep import seen
 from aufruf.store import Store
@@ -128,3 +130,24 @@ def test_what_cannot_be_rebuilt_is_named(settings: Settings, store: Store) -> No
         split(settings, classifier(), as_of=run, out=settings.home / "rows.xlsx")
     with pytest.raises(UsageError, match="stands alone"):
         split(settings, classifier(), as_of=run, audit=True)
+
+
+def test_who_is_forgotten_meanwhile_stays_in_no_file(settings: Settings, store: Store, monkeypatch) -> None:
+    """Read before, written after: the rows are rebuilt once more, and where that is over no file is left."""
+    fill(store)
+    store.put("texts", store.read("texts").assign(author="anna"))
+    split(settings, classifier())
+    run, _ = trained(settings)
+    real, done = rebuilding._write, []
+
+    def late(path, rows) -> None:
+        if not done:
+            done.append(forget(settings, [classifier()], "anna")["status"])
+        real(path, rows)
+
+    monkeypatch.setattr(rebuilding, "_write", late)
+    out = settings.home / "rows.ndjson"
+    with pytest.raises(DataRefused, match="kept no longer"):
+        split(settings, classifier(), as_of=run, out=out)
+    assert done == ["done"]
+    assert not out.exists()

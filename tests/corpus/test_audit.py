@@ -14,6 +14,7 @@ from aufruf.data.audit import kept_together, notebook
 from aufruf.data.power import power
 from aufruf.errors import UsageError
 from aufruf.reports.audit import AuditReport, render
+from aufruf.reports.finding import key_of
 from aufruf.schemas import Prediction
 from aufruf.settings import Settings
 from aufruf.steps.split import split
@@ -133,6 +134,7 @@ def test_the_page_runs_nothing() -> None:
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert f'data-text="{key_of("<script>alert(1)</script>")}"' in page  # by which forget finds it
 
 
 def test_folds_come_as_figures_and_as_a_file(settings: Settings, store: Store) -> None:

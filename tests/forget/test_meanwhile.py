@@ -1,12 +1,19 @@
 """An author is forgotten while texts are being taken in: nothing of them comes back, at whatever moment."""
 
+import csv
 import json
+from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from aufruf import delta
+from aufruf.data import queue as queues
+from aufruf.errors import AufrufError
+from aufruf.reports import page
+from aufruf.steps import export as export_step
 from aufruf.steps import forget as forgetting
 from aufruf.steps import ingest as ingesting
 from aufruf.steps import quarantine as quarantining
@@ -177,3 +184,60 @@ def test_two_who_forget_do_not_close_each_others_tombstones(home, one_classifier
             forget(home, [one_classifier], "anna_nord")
     second.join()
     assert seen == [0, "done"]
+
+
+@pytest.fixture
+def exporting(home, one_classifier, monkeypatch):
+    """``exporting()``: an export of what version 1 says, which needs no registry."""
+    version = SimpleNamespace(version=SimpleNamespace(version="1"), told=dict)
+    monkeypatch.setattr(export_step, "Registry", lambda *_: None)
+    monkeypatch.setattr(export_step, "speaking", lambda *_, **__: version)
+    return lambda: export_step.export(home, one_classifier)
+
+
+def test_an_export_under_way_is_written_anew(home, one_classifier, exporting, monkeypatch):
+    """Somebody is forgotten while its rows are written, and the draft is taken away: the export has the others."""
+    done = once(monkeypatch, export_step, "_cell", lambda: forget(home, [one_classifier], "anna_nord"))
+    told = exporting()
+    assert done
+    assert told["rows"] == len(OTHERS)
+    with Path(told["out"]).open(encoding="utf-8", newline="") as file:
+        assert sorted(row["text_id"] for row in csv.DictReader(file)) == OTHERS
+
+
+def test_an_export_begun_after_the_tombstones_loses_no_more_than_time(home, one_classifier, exporting, monkeypatch):
+    """The last look of a forgetting takes its draft away, though it holds nobody: it is written again; a draft that
+    goes every time is an error."""
+    place, real = home.reports / "call_to_action", export_step._cell
+
+    def swept(value):
+        for path in place.glob(".*"):
+            path.unlink()
+        return real(value)
+
+    once(monkeypatch, export_step, "_cell", lambda: swept(""))
+    assert exporting()["rows"] == len(TEXTS)
+    with monkeypatch.context() as patch:
+        patch.setattr(export_step, "_cell", swept)
+        with pytest.raises(FileNotFoundError):
+            exporting()
+
+
+@pytest.mark.parametrize("write", [page.write_whole, lambda path, said: queues.write(path, [said])])
+def test_a_page_whose_draft_is_taken_away_is_written_all_the_same(tmp_path, monkeypatch, write):
+    """As the last look of a forgetting does; one of which it happens each time fails, and leaves nothing."""
+    real, left = Path.replace, [2]
+
+    def taken(draft, target):
+        if left[0]:
+            left[0] -= 1
+            draft.unlink()
+        return real(draft, target)
+
+    monkeypatch.setattr(Path, "replace", taken)
+    write(tmp_path / "page", "said")
+    assert "said" in (tmp_path / "page").read_text("utf-8")
+    left[0] = 99
+    with pytest.raises(AufrufError, match="could not be written"):
+        write(tmp_path / "other", "said")
+    assert [path.name for path in tmp_path.iterdir()] == ["page"]

@@ -36,9 +36,17 @@ def test_without_colours_there_is_no_escape():
 def test_a_text_cannot_steer_the_terminal():
     """Escapes and signs that turn the line around are shown by their code."""
     shown = "\n".join(told(RESULT, colour=True))
-    assert "\\x1b[2Jx" in shown
-    assert "\\u202egnp" in shown
+    assert "‹U+001B›[2Jx" in shown
+    assert "‹U+202E›gnp" in shown
     assert "\u202e" not in shown
+
+
+def test_an_ordinary_text_is_shown_as_it_is():
+    """No-break spaces, tabs, line feeds and the flag of England steer nothing, in the terminal and in a notebook."""
+    said = "Geht\u00a0wählen\u202f! 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f a\tb\nc"
+    result = {**RESULT, "words": [["Geht", 0.3]], "pieces": [[said, None]]}
+    assert told(result, colour=True)[1] == said
+    assert said in Shown(result)._repr_html_()
 
 
 def test_what_is_doubtful_is_said():
@@ -52,7 +60,7 @@ def test_a_notebook_shows_words_and_runs_nothing():
     """The cell has the words in their colours, numbers beside them, and every character of the text escaped."""
     html = Shown(RESULT)._repr_html_()
     assert "<script" not in html
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; \\x1b[2Jx \\u202egnp" in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; ‹U+001B›[2Jx ‹U+202E›gnp" in html
     assert 'title="+0.300">Kommt</span>' in html
     assert "<td>-0.100</td>" in html
     assert str(Shown(RESULT)) == "\n".join(told(RESULT))

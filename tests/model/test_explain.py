@@ -90,6 +90,17 @@ def test_it_equals_the_library_on_real_posts(shared_data, words):
         assert_same(ours.words, by_library(text, toy, 100, words, 5))
 
 
+def test_it_equals_the_library_at_full_effort(shared_data):
+    """A real tweet at 5,000 draws with every word named, as an annotator's own call of the library would have it."""
+    texts = pd.read_csv(shared_data / "politician_tweets_2021" / "tw_data.csv", dtype=str)["full_text"].dropna()
+    text = texts[texts.str.len().between(120, 160)].iloc[0]
+    words = len(Cut(text, split=r"\W+"))
+    assert words > 10
+    ours = explain(text, remembered(toy), library_effort(5000, words), 5, split=r"\W+")
+    assert len(ours.words) == words
+    assert_same(ours.words, by_library(text, remembered(toy), 5000, words, 5))
+
+
 def test_fewer_draws_are_the_first_of_more():
     """Draws taken in chunks are the library's: its first ones, in its order."""
     whole = Draws(9, 400, seed=3).up_to(400)

@@ -15,6 +15,7 @@ TEXTS = {
     "Mehr auf https://example.org/a?b=c&d, bitte.": ["Mehr", "auf", "https://example.org/a?b=c&d", "bitte"],
     "www.example.org!": ["www.example.org"],
     "@a.b-c und @cdu.": ["@a.b", "c", "und", "@cdu"],
+    "Mit ＠max und ﹫eva!": ["Mit", "＠max", "und", "﹫eva"],
     "👩‍👩‍👧 🇩🇪🇫🇷 👍🏽 1️⃣": ["👩‍👩‍👧", "🇩🇪", "🇫🇷", "👍🏽", "1️⃣"],
     "Bürger:innen, CO2-Preis": ["Bürger", "innen", "CO2", "Preis"],
     "u\u0308ber": ["u\u0308ber"],

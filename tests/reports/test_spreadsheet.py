@@ -21,6 +21,11 @@ from aufruf.reports.spreadsheet import safe
         ("Kommt alle;+cmd|' /C calc'!A0", "Kommt alle;'+cmd|' /C calc'!A0"),
         ('a;@SUM(1);-2+3|"+1\t＠x', "a;'@SUM(1);'-2+3|\"'+1\t'＠x"),
         ("a;-(1)", "a;'-(1)"),
+        (" =1+1", "' =1+1"),
+        ("\ufeff\u00a0@SUM(1)", "'\ufeff\u00a0@SUM(1)"),
+        ("\u2003-2+3", "'\u2003-2+3"),
+        ("a;\u00a0=1", "a;\u00a0'=1"),
+        (" a =1", " a =1"),
         ("Bis morgen ;-) a, +b, @c", "Bis morgen ;-) a, +b, @c"),
     ],
 )

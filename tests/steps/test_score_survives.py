@@ -198,7 +198,8 @@ def test_30_random_kills_lose_and_double_nothing(scored_home, classifier, tmp_pa
 
 
 def test_a_zombie_that_finishes_after_its_replacement_changes_nothing(scored_home, classifier, monkeypatch):
-    """A worker that stalls before it publishes, and comes back when another has done everything, adds no row."""
+    """A worker that stalls before it publishes, and comes back when another has done everything, adds no row, and
+    claims none."""
     publish, stalled = Store.add, []
 
     def stalling(self, table, rows, allowed=None):
@@ -213,7 +214,7 @@ def test_a_zombie_that_finishes_after_its_replacement_changes_nothing(scored_hom
         return publish(self, table, rows)
 
     monkeypatch.setattr(Store, "add", stalling)
-    step.score(scored_home, classifier)
+    assert step.score(scored_home, classifier)["scored"] == 0
     assert stalled
     assert keys(scored_home) == Counter(wanted(scored_home, "1"))
 

@@ -61,11 +61,16 @@ def write(path: Path, waiting: Sequence[dict[str, Any]]) -> None:
     check(path)
     passing = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            passing.write_text(json.dumps(waiting, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-            passing.replace(path)
-        finally:
-            passing.unlink(missing_ok=True)
+        for last in (False, False, True):
+            try:
+                passing.write_text(json.dumps(waiting, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+                passing.replace(path)
+                return
+            except FileNotFoundError:  # deleted as a draft that somebody has left: see ``forget``
+                if last:
+                    raise
+            finally:
+                passing.unlink(missing_ok=True)
     except OSError as error:
         raise AufrufError(
             f"the queue could not be written: {error.strerror or error}",

@@ -9,6 +9,7 @@ from aufruf.model.explain_design import Cut
 from aufruf.model.words import is_emoji, is_mention
 
 _DELETED, _AGAINST = 3, 20  # words deleted at once; random sets of as many words that they are held against
+_MARKS = "#@＃＠﹫"  # of hashtags and handles
 ASKED = 1 + _AGAINST  # texts that the model is asked about to measure faithfulness once
 
 
@@ -42,7 +43,7 @@ def kind_of(word: str, parties: Iterable[str]) -> str | None:
 
 def bare(word: str) -> str:
     """A word without the signs of hashtags and handles, and without case: by this spellings of a party are one name."""
-    return word.lstrip("#@").casefold()
+    return word.lstrip(_MARKS).casefold()
 
 
 def swapped(text: str, word: str, parties: Sequence[str]) -> str:
@@ -58,7 +59,7 @@ def swapped(text: str, word: str, parties: Sequence[str]) -> str:
 
 
 def _as_marked(piece: str, name: str) -> str:
-    return name and piece[: len(piece) - len(piece.lstrip("#@"))] + name
+    return name and piece[: len(piece) - len(piece.lstrip(_MARKS))] + name
 
 
 def _next_party(word: str, parties: Sequence[str]) -> str:

@@ -185,7 +185,18 @@ def _why(result: dict[str, Any]) -> list[str]:
 def _export(result: dict[str, Any]) -> list[str]:
     masked = "persons masked" if result["masked"] else "NOT masked"
     written = f"{result['rows']} predictions of version {result['model_version']} written to {result['out']}; {masked}"
-    return [*_instead(result), written]
+    counts = ((result["unscored"], "it has yet to score"), (result["outside_window"], "it leaves to other versions"))
+    missing = " and ".join(f"{count} texts that {why}" for count, why in counts if count)
+    return [
+        *_instead(result),
+        written,
+        *([f"not all of them: without {missing}"] if missing else []),
+        *(
+            [f"{result['undated']} rows have no time of posting: their timestamp is empty"]
+            if result.get("undated")
+            else []
+        ),
+    ]
 
 
 def _explain(result: dict[str, Any]) -> list[str]:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+from aufruf.reports.inert import inert
+
 _TO, _AWAY, _OFF = "\x1b[1;34m", "\x1b[4;33m", "\x1b[0m"  # bold blue and underlined yellow: not by colour alone
-_JOINERS = "\u200d\ufe0f"  # inside emoji
 
 
 def told(result: dict[str, Any], colour: bool = False) -> list[str]:
@@ -26,8 +27,8 @@ def told(result: dict[str, Any], colour: bool = False) -> list[str]:
 
 
 def harmless(text: str) -> str:
-    """The text with what could steer a terminal, or turn the line around, shown by its code."""
-    return "".join(c if c.isprintable() or c in _JOINERS or c == "\n" else _code(c) for c in text)
+    """The text with what could steer a terminal, or turn the line around, shown by its code, as on pages."""
+    return inert(text)
 
 
 class Shown:
@@ -56,10 +57,6 @@ def _painted(text: str, weight: float | None, colour: bool) -> str:
     if not colour or not weight:
         return text
     return f"{_TO if weight > 0 else _AWAY}{text}{_OFF}"
-
-
-def _code(char: str) -> str:
-    return char.encode("unicode_escape", "surrogatepass").decode()
 
 
 def _html(result: dict[str, Any]) -> Iterator[str]:

@@ -119,7 +119,8 @@ def forget(result: dict[str, Any]) -> list[str]:
         + ([f"{result['quarantine']} rows in quarantine"] if result["quarantine"] else [])
     )
     lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else ["nothing to do"]
-    for key, words in (("pages_rewritten", "pages written without them"), ("pages_deleted", "pages deleted")):
+    said = ("names of files changed", "pages written without them", "pages deleted")
+    for key, words in zip(("files_renamed", "pages_rewritten", "pages_deleted"), said, strict=True):
         lines += [f"{len(result[key])} {words}"] if result[key] else []
     lines += [f"original deleted: {path}" for path in result["originals_deleted"]]
     lines += (
@@ -138,6 +139,7 @@ def forget(result: dict[str, Any]) -> list[str]:
     ]
     lines += [f"stays: {path} holds rows of the author; --raw deletes it" for path in remains["originals"]]
     lines += [f"look yourself: {path} cannot be opened" for path in remains["unopened"]]
+    lines += [f"stays: the name of the file {one}, of which nothing else is there" for one in remains["file_names"]]
     lines += [f"stays: {path} names a text" for path in remains["artifacts"]]
     if remains["unread"]:
         lines.append(f"not looked into: {len(remains['unread'])} files of runs and versions that are no text (--json)")

@@ -1,10 +1,11 @@
 """The page on how far annotators agree: alpha, kappas, people, and what waits for another vote."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from aufruf.reports.chart import percent
+from aufruf.reports.finding import key_of
 from aufruf.reports.page import fill, write_whole
 from aufruf.reports.privacy import masked, masked_name
 
@@ -120,7 +121,9 @@ def render(report: AgreementReport, listed: bool = True) -> str:
         ],
         pairs=_pairs(report.pairs),
         timed=any(coder.seconds is not None for coder in report.coders),
-        shown=[replace(one, text_id=masked(one.text_id, numbers=False)) for one in report.undecided[:_SHOWN]],
+        shown=report.undecided[:_SHOWN],
+        key_of=key_of,
+        shown_id=lambda text_id: masked(text_id, numbers=False),
         below=report.overall.value is not None and report.overall.value < report.floor,
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aufruf.reports.finding import key_of
 from aufruf.reports.page import fill, write_whole
 from aufruf.reports.privacy import masked
 
@@ -31,7 +32,7 @@ def render(report: AuditReport, listed: bool = True) -> str:
         sides=list(sizes),
         total=sum(side["texts"] for side in sizes.values()),
         parts=[("Label", _table(sizes, "labels")), ("Text type", _table(sizes, "text_types"))],
-        named=[(masked(text_id, numbers=False), reason) for text_id, reason in report.named[:_SHOWN]],
+        named=[(key_of(text_id), masked(text_id, numbers=False), reason) for text_id, reason in report.named[:_SHOWN]],
     )
 
 

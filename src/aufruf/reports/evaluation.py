@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from aufruf.reports import chart
+from aufruf.reports.finding import key_of
 from aufruf.reports.intervals import Interval
 from aufruf.reports.page import fill, write_whole
 from aufruf.reports.privacy import masked
@@ -146,6 +147,7 @@ def render(report: EvaluationReport) -> str:
         asked=sum(one.of for one in report.behaviours),
         short=lambda text: _short(text, _LONG),
         near_text=lambda text: _short(text, _LONG // 2),
+        key_of=key_of,
         shown_id=lambda text_id: masked(text_id, numbers=False),
     )
 

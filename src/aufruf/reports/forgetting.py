@@ -7,24 +7,36 @@ from html import unescape
 
 from aufruf.reports.inert import inert
 from aufruf.reports.privacy import masked
+from aufruf.reports.spreadsheet import safe
 
 _TAG = re.compile(r"<[^>]*>")
 _SPACE = re.compile(r"\s+")
+_KEY = re.compile(r'(?:data-text="|id="t-)([0-9a-f]{16})"')
+_ID = re.compile(r"<code><bdi>([^<]*)</bdi></code>")
+_TELLING = 8  # characters of an id that is not just a number of some row
 _SHORTEST = 20  # characters of a text; a shorter one stands in other texts too
 _LONGEST = 80  # a page may cut a text off
 _GONE = "A text was removed on request."
 
 
 def needles(text_ids: Iterable[str], texts: Iterable[str]) -> list[str]:
-    """What a page that shows one of these texts says, masked or not; what is too short to be telling is left out.
+    """What a file that shows one of these texts says, masked or not; what is too short to be telling is left out.
 
-    A page of ours is looked through for more: see ``without``.
+    What we write ourselves is looked through for more: see ``without``, ``marks`` and ``named``.
     """
-    found = {form for one in text_ids if len(one) >= 8 for form in (one, masked(one, numbers=False))}
+    found = {form for one in text_ids if len(one) >= _TELLING for form in (one, masked(one, numbers=False))}
     for text in texts:
-        forms = (_flat(form)[:_LONGEST] for form in (inert(text), inert(masked(text))))
+        ways = (way(form) for form in (text, masked(text)) for way in (str, inert, safe))  # in a table, on a page
+        forms = (_flat(form)[:_LONGEST] for form in ways)
         found |= {form for form in forms if len(form) >= _SHORTEST}
     return sorted(found)
+
+
+def ids(text_ids: Iterable[str]) -> frozenset[str]:
+    """How pages and tables of ours write these ids; masked ones only where that leaves something to tell them apart."""
+    known = list(text_ids)
+    forms = {*known, *(masked(one, numbers=False) for one in known if len(one) >= _TELLING)}
+    return frozenset(way(form) for form in forms for way in (str, inert, safe))
 
 
 def without(page: str, keys: Collection[str]) -> tuple[str, int]:
@@ -40,6 +52,11 @@ def without(page: str, keys: Collection[str]) -> tuple[str, int]:
     page, cards = re.subn(card, f'<p class="aside removed">{_GONE}</p>', page, flags=re.DOTALL)
     page, beside = re.subn(near, f'<li class="near-text aside">{_GONE}</li>', page, flags=re.DOTALL)
     return page, cards + beside
+
+
+def marks(page: str, keys: Collection[str], ids: Collection[str]) -> bool:
+    """True when an HTML page of ours marks one of the texts by its key, or names one of the ``ids`` where ids stand."""
+    return not {*_KEY.findall(page)}.isdisjoint(keys) or not {*map(unescape, _ID.findall(page))}.isdisjoint(ids)
 
 
 def shows(page: str, telling: Iterable[str]) -> bool:

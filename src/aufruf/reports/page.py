@@ -5,6 +5,7 @@ import hashlib
 import math
 import os
 import tempfile
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from aufruf.errors import AufrufError
 from aufruf.reports import chart
 from aufruf.reports.inert import counted, exactly, inert, number, percent, points, signed, web_address
 
+_TRIES = 3
 _HERE = Path(__file__).parent
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _MONTHS = [
@@ -84,25 +86,33 @@ def _digest(code: str) -> str:
 def write_whole(path: Path, page: str) -> Path:
     """Write a page so that a reader sees the old one or the new one, never a half; its mode is 0644.
 
-    Raises AufrufError naming the file when the disk does not take it.
+    A draft that ``forget`` deletes for one that somebody has left is written again. Raises AufrufError naming the file
+    when the disk does not take it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        draft = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(page.encode("utf-8"))
-                os.fchmod(file.fileno(), 0o644)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        for _ in range(_TRIES - 1):
+            with suppress(FileNotFoundError):
+                return _written(path, page)
+        return _written(path, page)
     except OSError as error:
         raise AufrufError(
             f"the page could not be written: {error.strerror or error}",
             where=str(path),
             next="Free space or make the folder writable, then run aufruf report again.",
         ) from error
+
+
+def _written(path: Path, page: str) -> Path:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(page.encode("utf-8"))
+            os.fchmod(file.fileno(), 0o644)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     return path
 
 

@@ -13,14 +13,25 @@ from aufruf.reports.highlight import HANDLE, IN_WORD, LINK, folding, spans
 from aufruf.reports.inert import UNSEEN
 
 _MAIL = rf"(?<![.+%-])(?<!{IN_WORD})(?:{IN_WORD}|[.+%-])++[@＠](?:{IN_WORD}|-)+(?:\.(?:{IN_WORD}|-)+)+"
-_BARE = r"(?<![\w.-])(?:[\w-]++\.)+[a-z]{2,24}[/?#][^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…/]"  # t.me/name, no scheme
-_DATE = r"\d{1,2}\.\s?\d{1,2}\.(?:\s?\d{2,4})?(?!\d|\.\d)|\d{1,2}/\d{1,2}/\d{4}(?!\d)"
+_END = r"[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…/]"
+_GENDER = r"(?:innen|(?-i:in(?=/[A-ZÄÖÜ])))\b"  # Bürger.innen/Bürger, Bürger.in/Bürgerin
+_BARE = (  # t.me/name, no scheme; 2.Advent/Weihnachten is none
+    rf"(?<![\w.-])(?!\d{{1,2}}\.[^\W\d_])(?:[\w-]++\.)+(?!{_GENDER})(?:[^\W\d_]{{2,24}}|xn--[\w-]{{2,59}})[/?#]{_END}"
+)
+_SCHEME = rf"(?<!\w)[a-z][a-z\d+-]{{1,19}}://{_END}"  # of a program: tg://resolve?domain=name
+_DASH = r"\-\u2010-\u2015\u2212"
+_DATE = (  # with day and month, also from a day; of a month; a time with a dot
+    r"\d{1,2}\.\s?\d{1,2}\.(?:\s?\d{2,4})?(?!\d|\.\d)|\d{1,2}/\d{1,2}/\d{4}(?!\d)"
+    rf"|\d{{1,2}}\.?\s?[{_DASH}]\s?\d{{1,2}}\.\s?\d{{1,2}}\.(?!\d\d\.)|0\d[./](?:19|20)\d\d(?!\d)|0\d\.[0-5]\d(?![.\d]|\s?\d)"
+)
+_BLANK = r"[^\S\r\n\u2028\u2029]"
+_BETWEEN = rf"(?:(?:{_BLANK}|[()/.{_DASH}]){{0,3}}|(?<=\d\d\d):{_BLANK}?(?=\d\d\d))"  # 18:30 is a time
 _PHONE = (  # from abroad, or with a German area code: any other number is just a number
-    rf"(?<![\d+])(?<!\d[.,/:–-])(?!{_DATE})"
-    r"(?:(?:\+|00)[1-9]|\(?0[1-9])(?:[ \t()/.\-–]{0,3}\d){5,13}(?!\d)"
+    rf"(?<![\d+＋])(?<!\d[.,/:{_DASH}])(?!{_DATE})"
+    rf"(?:(?:[+＋]|00)[1-9]|\(?0{_BLANK}?[1-9])(?:{_BETWEEN}\d){{5,13}}(?!\d)"
 )
 _FIND = re.compile(
-    f"(?P<mail>{_MAIL})|(?P<link>{LINK})|(?P<bare>{_BARE})|(?P<handle>{HANDLE})|(?P<phone>{_PHONE})",
+    f"(?P<mail>{_MAIL})|(?P<link>{LINK})|(?P<scheme>{_SCHEME})|(?P<bare>{_BARE})|(?P<handle>{HANDLE})|(?P<phone>{_PHONE})",
     re.IGNORECASE,
 )
 _UNSEEN = re.compile(f"[{UNSEEN}]")
@@ -125,7 +136,10 @@ def shown_word(
 
 
 def _host(link: str) -> str:
-    address = link if "://" in link else f"//{link}"
+    scheme, there, _ = link.partition("://")
+    if there and scheme.lower() not in {"http", "https"}:
+        return f"‹link: {scheme}:›"  # what stands where a host does may be an account
+    address = link if there else f"//{link}"
     try:
         host = urlsplit(address).hostname
     except ValueError:  # brackets that are not an IPv6 address

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aufruf.reports.finding import key_of
 from aufruf.reports.inert import inert
 from aufruf.reports.page import fill, write_whole
 from aufruf.reports.privacy import masked
@@ -20,6 +21,7 @@ class Example:
 
     text_id: str
     text: str
+    key: str = ""  # by which the page is found again: see ``finding.key_of``
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def render(report: WordsReport, mask: bool = True, listed: bool = True) -> str:
     ``listed``: the list of days lies above.
     """
     top = max((one.share for one in report.overall), default=0.0)
-    return fill("words.html", report=_masked(report) if mask else report, mask=mask, listed=listed, top=top or 1.0)
+    return fill("words.html", report=_shown(report, mask), mask=mask, listed=listed, top=top or 1.0)
 
 
 def write(folder: Path, report: WordsReport, mask: bool = True) -> Path:
@@ -101,27 +103,32 @@ def write(folder: Path, report: WordsReport, mask: bool = True) -> Path:
 
     Raises AufrufError when the folder cannot be written.
     """
-    shown: dict[str, Any] = asdict(_masked(report) if mask else report)
+    shown: dict[str, Any] = asdict(_shown(report, mask))
     told = json.dumps(shown, ensure_ascii=True, indent=1, default=lambda at: at.isoformat())
     write_whole(folder / "words.json", told)
     page = render(report, mask, listed=(folder.parent / "index.html").is_file())
     return write_whole(folder / "index.html", page)
 
 
-def _masked(report: WordsReport) -> WordsReport:
+def _shown(report: WordsReport, mask: bool) -> WordsReport:
+    def example(one: Example) -> Example:
+        return _example(one, mask)
+
+    def driver(one: Driver) -> Driver:
+        return replace(one, examples=[example(text) for text in one.examples])
+
     return replace(
         report,
-        overall=[_driver(one) for one in report.overall],
-        by_party=[replace(one, words=[_driver(word) for word in one.words]) for one in report.by_party],
-        suspects=[replace(one, examples=[_example(text) for text in one.examples]) for one in report.suspects],
+        overall=[driver(one) for one in report.overall],
+        by_party=[replace(one, words=[driver(word) for word in one.words]) for one in report.by_party],
+        suspects=[replace(one, examples=[example(text) for text in one.examples]) for one in report.suspects],
     )
 
 
-def _driver(one: Driver) -> Driver:
-    return replace(one, examples=[_example(text) for text in one.examples])
-
-
-def _example(one: Example) -> Example:
+def _example(one: Example, mask: bool) -> Example:
+    key = key_of(one.text_id)
+    if not mask:
+        return replace(one, key=key)
     text = masked(one.text)
     short = text if len(text) <= _LONG else text[: _LONG - 1] + "…"
-    return Example(masked(one.text_id, numbers=False), inert(short))
+    return Example(masked(one.text_id, numbers=False), inert(short), key)

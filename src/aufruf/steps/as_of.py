@@ -12,6 +12,7 @@ from aufruf.reports.page import write_whole
 from aufruf.reports.spreadsheet import safe
 from aufruf.settings import Settings
 from aufruf.steps import corpus
+from aufruf.steps.buried import anew
 from aufruf.steps.sweep import seen
 from aufruf.store import Store
 
@@ -19,6 +20,7 @@ _COLUMNS = ["text_id", "digest", "split", "label", "text"]
 _SUFFIXES = (".csv", ".ndjson", ".parquet")
 
 
+@anew
 def as_of(settings: Settings, classifier: Classifier, run: str, out: Path | None) -> dict[str, Any]:
     """Write text_id, digest, split, label and text of the rows that a run was trained and validated on.
 
@@ -30,6 +32,8 @@ def as_of(settings: Settings, classifier: Classifier, run: str, out: Path | None
     path = out or settings.reports / classifier.name / f"as-of-{run_id[:8]}.csv"
     if path.suffix not in _SUFFIXES:
         raise UsageError(f"--out ends in {path.suffix!r}", where=str(path), next=f"Use {', '.join(_SUFFIXES)}.")
+    store = Store(settings.lake)
+    before = store.version("tombstones")
     frame = seen(corpus.labelled(settings, classifier, _versions(settings, run_id, tags)))
     logged, found = tags.get(corpus.DATA), corpus.fingerprint(frame)
     if logged is not None and logged != found:
@@ -39,6 +43,8 @@ def as_of(settings: Settings, classifier: Classifier, run: str, out: Path | None
             next="The [split] section of the classifier file may have changed since, or the tables were written over.",
         )
     _write(path, frame[_COLUMNS])
+    if store.version("tombstones") != before:  # done again; where the rows can be rebuilt no more, none shall stay
+        path.unlink(missing_ok=True)
     return {
         "as_of": run_id,
         "texts": len(frame),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
@@ -14,6 +15,7 @@ from aufruf.store import Store
 
 # where a step at work may write what rests on a text
 MARKED = ("texts", "annotations", "labels", "predictions", "explanations", "quarantine", "signatures")
+_TRIES = 3  # of a step whose draft goes though nobody new was forgotten: one is between tombstones and last look
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
@@ -65,15 +67,23 @@ def anew(step: Callable[Concatenate[Settings, P], Result]) -> Callable[Concatena
     """A step that writes files which show texts, done again where somebody was forgotten meanwhile.
 
     ``forget`` closes its tombstones, then looks through the reports once more. What such a step wrote before, that look
-    finds; what it writes after, it writes again.
+    finds; what it writes after, it writes again. So does one whose draft ``forget`` has taken for what somebody left.
     """
 
     @wraps(step)
     def done(settings: Settings, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         store = Store(settings.lake)
+        tries = 0
         while True:
             before = store.version("tombstones")
-            result = step(settings, *args, **kwargs)
+            try:
+                result = step(settings, *args, **kwargs)
+            except FileNotFoundError as error:
+                tries += 1
+                draft = Path(str(error.filename)).name.startswith(".")
+                if not draft or (tries >= _TRIES and store.version("tombstones") == before):
+                    raise
+                continue
             if store.version("tombstones") == before:
                 return result
 

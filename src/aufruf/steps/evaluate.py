@@ -79,7 +79,8 @@ def answers(settings: Settings, classifier: Classifier, version: Version, test: 
     if len(missing):
         predictor = predictor_of(registry, classifier, version)
         todo = test[test["text_id"].isin(missing["text_id"])]
-        if refused := store_predictions(store, classifier, version, predictor, todo):
+        _, refused = store_predictions(store, classifier, version, predictor, todo)
+        if refused:
             raise AufrufError(
                 f"version {version.version} gives no number for {refused} test texts",
                 where=classifier.name,

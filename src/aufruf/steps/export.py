@@ -1,6 +1,7 @@
 """``aufruf export``: a version's predictions beside their texts, for spreadsheets, statistics programs and 4CAT."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from math import ceil
@@ -17,9 +18,10 @@ from aufruf.release.registry import Registry
 from aufruf.reports.privacy import masked
 from aufruf.reports.spreadsheet import safe
 from aufruf.settings import Settings
-from aufruf.steps.backlog import ranges
+from aufruf.steps.backlog import left, ranges, window
 from aufruf.steps.buried import anew
 from aufruf.steps.champion import speaking
+from aufruf.steps.missing import Asked
 from aufruf.steps.pseudonyms import key_of, pseudonym
 from aufruf.store import Store
 
@@ -45,8 +47,10 @@ def export(
 
     ``out``: a .csv or .parquet file (default reports/<classifier>/predictions-<version>.csv). ``reader``: ``4cat`` for
     the columns that 4CAT imports. What the pages mask is masked here too, unless ``unmasked``; accounts have the
-    pseudonyms of the home's key, the same in every export and in reports that use them. Where the champion may not
-    speak, ``champion_refused`` says so. Raises NothingYet without a champion, BundleRefused when nobody may speak,
+    pseudonyms of the home's key, the same in every export and in reports that use them. ``unscored`` and
+    ``outside_window`` say how many texts are missing because the version has yet to score them, or leaves them to
+    others; ``undated``, for 4CAT, how many rows have no time. Where the champion may not speak, ``champion_refused``
+    says so. Raises NothingYet without a champion, BundleRefused when nobody may speak,
     UsageError for another suffix or reader.
     """
     if reader not in (None, "4cat"):
@@ -65,11 +69,15 @@ def export(
         key = key_of(settings)
         rows = (_masked(row, key) for row in rows)
     names = [*_ABOUT, *_SAID[:1], *map(_probability, classifier.labels), *_SAID[1:]]
+    undated = Counter[str]()
     if reader:
-        names, rows = list(dict.fromkeys([*_4CAT, *names])), map(_for_4cat, rows)
+        names, rows = list(dict.fromkeys([*_4CAT, *names])), (_for_4cat(row, undated) for row in rows)
+    since = None if model else window(classifier, datetime.now(UTC))
+    unscored, outside = left(store, Asked(classifier.name, version.version, since))
     written = _written(path, names, rows)
     told = {"out": str(path), "rows": written, "model_version": version.version, "masked": not unmasked}
-    return {**told, **speaker.told()}
+    missing = {"unscored": unscored, "outside_window": outside, **({"undated": undated["rows"]} if reader else {})}
+    return {**told, **missing, **speaker.told()}
 
 
 def _rows(store: Store, classifier: Classifier, version: str) -> Iterator[Row]:
@@ -104,9 +112,10 @@ def _masked(row: Row, key: bytes) -> Row:
     return row | ids | {"author": author, "text": masked(row["text"])}
 
 
-def _for_4cat(row: Row) -> Row:
+def _for_4cat(row: Row, undated: Counter[str]) -> Row:
     """4CAT wants an id, a thread, a time, an author, a subject and a body; whatever else there is it keeps."""
     at = row["posted_at"]
+    undated["rows"] += at is None
     return row | {
         "id": row["text_id"],
         "thread_id": row["post_id"] or row["text_id"],

@@ -1,6 +1,7 @@
 """The step ``forget``: everything of one author goes, and what cannot go is said."""
 
 import json
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from aufruf.model.leases import FileLeases, held
 from aufruf.release import artifacts
 from aufruf.release.registry import Registry
 from aufruf.reports import forgetting
-from aufruf.schemas import SCORED, Tombstone
+from aufruf.schemas import SCORED, IngestedFile, Tombstone
 from aufruf.settings import Settings
 from aufruf.steps import expiry, pseudonyms, traces
 from aufruf.steps.buried import MARKED
@@ -34,9 +35,10 @@ def forget(
 
     ``author``: the account's name, in any case, with or without @, or its pseudonym in reports. Old versions of the
     tables that change are made an end of, and tombstones - salted hashes of ids - keep the same posts from coming
-    back. ``raw``: also delete the originals that hold a row of the author's, with whatever else is in them.
-    ``dry_run``: say what would go, and change nothing. What stays is listed under ``remains``. A command that broke
-    off is finished by the next one, which waits for one that is at work: whose past is gone nobody else can tell.
+    back. A file's name that holds the account's as a whole is changed. ``raw``: also delete the originals that hold a
+    row of the author's, with whatever else is in them. ``dry_run``: say what would go, and change nothing. What stays
+    is listed under ``remains``. A command that broke off is finished by the next one, which waits for one that is at
+    work: whose past is gone nobody else can tell.
     Raises UsageError for an empty name.
     """
     if dry_run:
@@ -56,8 +58,10 @@ def _forgotten(
     wordings = expiry.wordings(store, texts)
     listed = store.read("authors")
     listed = listed[listed["author"].map(pseudonyms.folded) == name]
-    files = [one for one in rows(store, "files", {}) if name in one.name.casefold()]
     shown, (originals, closed) = traces.pages(settings, found), traces.originals(settings, found)
+    named = [one for one in rows(store, "files", {}) if traces.names(one.name, name)]
+    known = any(map(len, (texts, refused, listed)))  # else the name may be any word, but where its own rows say so
+    files = named if known else [one for one in named if one.digest in {path.stem for path in originals}]
     ids = pd.DataFrame({"text_id": texts["text_id"]})
     going = {
         **dict.fromkeys(_OF_TEXTS, ids),
@@ -71,17 +75,19 @@ def _forgotten(
         **_remains(settings, store, classifiers, found, texts),
         "originals": [] if raw else [str(path) for path in originals],
         "unopened": [str(path) for path in [*closed, *shown.closed]],
+        "file_names": [one.name for one in named if one not in files],
     }
     unfinished = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
     anything = any(counts.values()) or shown.rewritten or shown.deleted or files or (raw and originals) or unfinished
     if anything and not dry_run:
-        if not _bury(store, name, texts):
+        if not _bury(store, name, texts, others=known or bool(files)):
             return _forgotten(settings, classifiers, author, raw, dry_run)
+        _rename(store, files)  # while there is anything else of the account, or nobody knows whose name it is
         shown.clear()
         for path in originals if raw else ():
             path.unlink(missing_ok=True)
         going["quarantine"] = _refused_rows(store, found)  # a row may have come before everybody knew
-        _go(store, going, files, unfinished)
+        _go(store, going, bool(files), unfinished)
         late = traces.pages(settings, found)  # what was written meanwhile: see ``buried.anew``
         late.clear()
         shown.rewritten |= late.rewritten
@@ -89,6 +95,7 @@ def _forgotten(
     return {
         "status": "nothing to do" if not anything else "would be done" if dry_run else "done",
         **counts,
+        "files_renamed": [one.name for one in files],
         "pages_rewritten": [str(path) for path in shown.rewritten],
         "pages_deleted": [str(path) for path in shown.deleted],
         "originals_deleted": [str(path) for path in originals] if raw else [],
@@ -152,12 +159,16 @@ def _count(store: Store, table: str, frame: pd.DataFrame) -> int:
     return len(store.read(table, {column: frame[column].tolist()}, [column]))
 
 
-def _bury(store: Store, name: str, texts: pd.DataFrame) -> bool:
+def _bury(store: Store, name: str, texts: pd.DataFrame, others: bool) -> bool:
     """Tombstones first: whatever breaks off afterwards, nothing of it comes back. See ``Buried`` for the order.
 
+    Where no text goes but ``others``, there is one that hides nothing: it says that somebody is being forgotten.
     False where more texts of the author have arrived before everybody knew: they are not among ``texts``.
     """
     if texts.empty:
+        if others:
+            nobody = Tombs(store.read("tombstones")).made_for([secrets.token_hex(16)], [], datetime.now(UTC))
+            store.add("tombstones", nobody)
         return True
     posts = texts[["platform", "post_id"]].dropna(subset=["post_id"]).itertuples(index=False, name=None)
     tombs = Tombs(store.read("tombstones"))
@@ -167,17 +178,20 @@ def _bury(store: Store, name: str, texts: pd.DataFrame) -> bool:
     return set(_texts(store, name)["text_id"]) <= set(texts["text_id"])
 
 
-def _go(store: Store, going: dict[str, pd.DataFrame], files: list[Any], unfinished: list[Tombstone]) -> None:
+def _rename(store: Store, files: list[IngestedFile]) -> None:
+    if files:
+        named = [{**vars(one), "name": f"forgotten{Path(one.name).suffix}"} for one in files]
+        store.put("files", pd.DataFrame(named))
+
+
+def _go(store: Store, going: dict[str, pd.DataFrame], renamed: bool, unfinished: list[Tombstone]) -> None:
     """Delete the rows, make an end of the versions that held them, and close the tombstones.
 
     A table from which nothing went keeps its past, but after a command that broke off nobody knows which that is.
     """
     waiting: list[Tombstone] = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
     past = [table for table, frame in going.items() if store.delete(table, frame) or unfinished]
-    if files:
-        named = pd.DataFrame([{**vars(one), "name": f"forgotten{Path(one.name).suffix}"} for one in files])
-        store.put("files", named)
-    for table in [*past, *(["files"] if files or unfinished else [])]:
+    for table in [*past, *(["files"] if renamed or unfinished else [])]:
         store.purge(table)
     now = datetime.now(UTC)
     store.put("tombstones", [Tombstone(one.tomb, one.salt, one.forgotten_at, now) for one in waiting])
@@ -193,7 +207,7 @@ def _remains(
     """What stays in tables and runs: rows of the ledger, versions that learnt or may be learning, artifacts, copies."""
     ids = texts["text_id"].tolist()
     ledger = store.read("splits", {"text_id": ids}) if ids else store.read("splits").head(0)
-    named, closed = traces.artifacts(settings, classifiers, found, _PATIENCE) if found.needles else ([], [])
+    named, closed = traces.artifacts(settings, classifiers, found, _PATIENCE) if found.text_ids else ([], [])
     copies = store.read("texts", {"digest": sorted(set(texts["digest"]))}, ["text_id"]) if ids else ledger
     return {
         "ledger_rows": len(ledger),

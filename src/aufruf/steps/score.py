@@ -145,10 +145,11 @@ def store_predictions(
     predictor: Predictor,
     rows: pd.DataFrame,
     progress: Callable[[int], Any] | None = None,
-) -> int:
-    """Score rows (text_id, digest, text) and publish them in one commit; returns how many could not be scored.
+) -> tuple[int, int]:
+    """Score rows (text_id, digest, text) and publish them in one commit; returns how many predictions came of it, and
+    how many texts could not be scored.
 
-    Of texts that are forgotten meanwhile nothing is published.
+    Of texts that are forgotten meanwhile, or that others have published, nothing is.
     """
     buried, found = Buried(store), predictor.score(rows["text"].tolist(), progress)
     _refuse(store, buried, quarantined_as(classifier.name, version.version), rows, found.refused)
@@ -156,7 +157,7 @@ def store_predictions(
     threshold, band = predictor.card.threshold, classifier.scoring.abstain_band
     sound = [at for at in range(len(rows)) if at not in found.refused]
     kept, probabilities = rows.iloc[sound], found.probabilities[sound]
-    store.add(
+    added = store.add(
         "predictions",
         [
             Prediction(
@@ -176,7 +177,7 @@ def store_predictions(
         ],
         buried.spared,
     )
-    return len(found.refused)
+    return added, len(found.refused)
 
 
 def _shard(
@@ -190,11 +191,11 @@ def _shard(
 ) -> dict[str, int]:
     """Score a shard, as many texts at a time as the classifier's shard has; the bar learns what others have done."""
     store, asked, size = Store(settings.lake), _asked(classifier, run), classifier.scoring.shard_size
-    scored = refused = 0
+    scored = refused = worked = 0
     for rows in backlog.texts(store, asked, backlog.Shard(**bounds), size):
-        failed = store_predictions(store, classifier, version, predictor, rows, bar.update)
-        scored, refused = scored + len(rows) - failed, refused + failed
-    bar.total = max(0, bar.total - bounds["texts"] + scored + refused)
+        added, failed = store_predictions(store, classifier, version, predictor, rows, bar.update)
+        scored, refused, worked = scored + added, refused + failed, worked + len(rows)
+    bar.total = max(0, bar.total - bounds["texts"] + worked)
     bar.update(0)
     return {"scored": scored, "refused": refused}
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ from aufruf.errors import AufrufError, DataRefused
 from aufruf.release.artifacts import copies
 from aufruf.release.registry import Registry
 from aufruf.release.server import FAILURES, why
-from aufruf.reports import forgetting
+from aufruf.reports import forgetting, named
 from aufruf.reports.finding import key_of
 from aufruf.reports.page import write_whole
-from aufruf.reports.privacy import masked
 from aufruf.settings import Settings
 from aufruf.steps.pseudonyms import folded
 
-_READABLE = (".html", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".md", ".log", ".yaml", ".yml")
+_TABLES, _JSON = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
+_READABLE = (".html", *_TABLES, *_JSON, ".txt", ".md", ".log", ".yaml", ".yml")
+_BESIDE = ("evaluation.json", "words.json")  # they name the texts that the page beside them shows
 _LARGEST = 64 << 20  # bytes of an HTML page, which is read whole
 _PIECE = 1 << 20  # characters of any other file that are read at a time
 _TELLING = 8  # characters of an id that is not just a number of some row
@@ -42,6 +44,11 @@ class Traces:
     @property
     def telling(self) -> frozenset[str]:
         return frozenset(one for one in self.text_ids | self.posts if len(one) >= _TELLING)
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The texts' ids as our own files write them."""
+        return forgetting.ids(self.text_ids)
 
     def in_row(self, value: Any, key: str = "") -> bool:
         """True when something in a row, at any depth, names the author, links to the account, is an id, or is a text.
@@ -82,31 +89,38 @@ def pages(settings: Settings, traces: Traces) -> Pages:
     """What is to be done with the files under ``reports``.
 
     A day's page loses the author's cards, a text's page the author's texts among its neighbours. Any other file that
-    shows one of them is to be deleted; the step that wrote it writes it again. So is every draft that a killed step
-    has left: nobody reads it, and half a table cannot be looked into.
+    shows or names one of them is to be deleted; the step that wrote it writes it again. So is every draft that a killed
+    step has left: nobody reads it, and half a table cannot be looked into. Who is at work on one writes it again.
     """
     if not traces.text_ids:
         return Pages()
     found, keys = Pages(deleted=drafts(settings.reports)), {key_of(one) for one in traces.text_ids}
-    ids = traces.text_ids | {masked(one, numbers=False) for one in traces.telling}
     for path in _files(settings.reports):
         if path.name.startswith("."):
             continue
         if path.parent.name == "texts" and path.stem in keys:
             found.deleted.append(path)
         elif path.suffix == ".parquet" and (held := _ids(path)) is not None:
-            found.deleted += [path] if ids & held else []
+            found.deleted += [path] if traces.ids & held else []
         elif not _open(path):
             found.closed.append(path)
         elif path.suffix == ".html":
             rest, taken = forgetting.without(_read(path), keys)
-            if forgetting.shows(rest, traces.needles):
+            if forgetting.marks(rest, keys, traces.ids) or forgetting.shows(rest, traces.needles):
                 found.deleted.append(path)
             elif taken:
                 found.rewritten[path] = rest
         elif _shows(path, traces):
             found.deleted.append(path)
+    pages = [path.with_name("index.html") for path in found.deleted if path.name in _BESIDE]
+    found.deleted += [page for page in pages if page.is_file() and page not in found.deleted]
+    found.rewritten = {path: page for path, page in found.rewritten.items() if path not in pages}
     return found
+
+
+def names(said: str, name: str) -> bool:
+    """Whether an account's name, as ``pseudonyms.folded``, is in it as a whole: ``max`` in max_2025, not in maxi."""
+    return re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", said.casefold()) is not None
 
 
 def drafts(folder: Path) -> list[Path]:
@@ -187,10 +201,24 @@ def _pieces(path: Path) -> Iterator[str]:
         return
 
 
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            yield from file
+    except FileNotFoundError:
+        return
+
+
 def _shows(path: Path, traces: Traces) -> bool:
+    """True when it names a text as our own files do, or when words or an id that give one away stand in it."""
     if path.suffix == ".html":
         return forgetting.shows(_read(path), traces.needles)
-    return forgetting.holds(_pieces(path), traces.needles)
+    names = named.in_table(_lines(path)) if path.suffix in _TABLES else named.in_json(_pieces(path))
+    if any(one in traces.ids for one in names):
+        return True
+    if path.suffix not in _TABLES and forgetting.holds(named.decoded(_pieces(path)), traces.needles):
+        return True
+    return path.suffix not in _JSON and forgetting.holds(_pieces(path), traces.needles)
 
 
 def _ids(path: Path) -> set[str] | None:
@@ -229,6 +257,6 @@ def _member_holds(path: Path, traces: Traces) -> bool | None:
         return any(traces.in_row(record.row) for record in readers.open_content(path).records())
     except DataRefused:  # no table: a reason for a refusal, or what only other programs open
         held = path.read_bytes()
-    if traces.name.encode() in held.lower():
+    if names(held.decode("utf-8", "replace"), traces.name):
         return True
     return None if b"\0" in held else False

@@ -88,6 +88,37 @@ def test_what_a_refused_champion_says_is_not_exported(scored, turned, tmp_path):
     assert told["rows"] == len(read(tmp_path / "said.csv")) > 0
 
 
+def test_an_export_of_a_part_says_so(scored, tmp_path):
+    """Texts that the version has yet to score are counted, and those that it leaves to others; so are undated rows."""
+    whole = export(scored.settings, scored.classifier, out=tmp_path / "whole.csv")
+    assert (whole["unscored"], whole["outside_window"], "undated" in whole) == (0, 0, False)
+    assert "not all of them" not in "\n".join(phrases.told("export", whole))
+    scored.registry.point(CHAMPION, scored.register_again().version)
+    texts = scored.store.count("texts")
+    told = export(scored.settings, scored.classifier, out=tmp_path / "part.csv")
+    assert (told["rows"], told["unscored"], told["outside_window"]) == (0, texts, 0)
+    assert f"not all of them: without {texts} texts that it has yet to score" in phrases.told("export", told)
+    old = scored.store.read("texts").assign(posted_at=pd.Timestamp("2020-01-01", tz="UTC"))
+    scored.store.put("texts", old)
+    scoring = scored.classifier.scoring.model_copy(update={"window_days": 90})
+    narrow = scored.classifier.model_copy(update={"scoring": scoring})
+    told = export(scored.settings, narrow, out=tmp_path / "part.csv")
+    scored_before = len({*scored.store.read("predictions", {"classifier": narrow.name})["text_id"]})
+    assert (told["unscored"], told["outside_window"]) == (texts - scored_before, scored_before)
+    assert f"{scored_before} texts that it leaves to other versions" in "\n".join(phrases.told("export", told))
+
+
+def test_rows_without_a_time_are_counted_for_4cat(scored, tmp_path):
+    """Their timestamp is empty, and it is said."""
+    first = scored.store.read("texts", {"text_id": "new:1:caption"})
+    scored.store.put("texts", first.assign(posted_at=first["posted_at"].where([False])))
+    told = export(scored.settings, scored.classifier, out=tmp_path / "4cat.csv", reader="4cat")
+    empty = [row["id"] for row in read(tmp_path / "4cat.csv") if not row["timestamp"]]
+    assert "new:1:caption" in empty
+    assert told["undated"] == len(empty)
+    assert f"{len(empty)} rows have no time of posting" in "\n".join(phrases.told("export", told))
+
+
 def test_parquet_has_types(scored, tmp_path):
     """Times, truth values and numbers are what they are, and the text is not touched but for the mask."""
     export(scored.settings, scored.classifier, out=tmp_path / "said.parquet")
