@@ -82,6 +82,8 @@ def _share(one: Share) -> dict[str, Any]:
         "design_effect": round(one.design_effect, 4),
         "raw": vars(one.raw),
         "corrected": corrected,
+        "held": one.held,
+        "misfit": one.misfit,
     }
 
 
