@@ -49,8 +49,9 @@ def spread(calls: npt.ArrayLike, texts: npt.ArrayLike, like: Spread | None = Non
         return Spread(len(n))
     size = float(n @ n / total)
     if share in (0, 1):
-        seen = like is not None and like.ratio > 0
-        return Spread(len(n), 1 + (size - 1) * like.alike, like.effective, like.alike) if seen else Spread(len(n))
+        if like is None or like.ratio <= 0:
+            return Spread(len(n))
+        return Spread(len(n), 1 + (size - 1) * like.alike, like.effective, like.alike)
     left = y - share * n
     ratio = float(len(n) / (len(n) - 1) * float(left @ left) / total**2 / (share * (1 - share) / total))
     return Spread(len(n), ratio, float(total / size), max(0.0, (ratio - 1) / (size - 1)) if size > 1 else 0.0)
