@@ -206,6 +206,12 @@ def test_a_classifier_near_chance_corrects_nothing(errors):
     assert share("X", 30, 100, errors).corrected is None
 
 
+def test_the_page_says_how_many_posts_are_counted(day):
+    """So many of 100 as go to validation or test, and where that is not known nothing is said of it."""
+    assert "about 30 of 100: those whose wording" in render(replace(day, prevalence=replace(counted(), dealt=0.3)))
+    assert "of 100: those whose wording" not in render(replace(day, prevalence=counted()))
+
+
 def test_weeks_that_are_left_out_are_counted(day):
     """The last 26 with a date are shown beside the texts without one, and of how many they are is said."""
     weeks = [share(f"w{n:02}", 1, 40, GOOD) for n in range(30)]

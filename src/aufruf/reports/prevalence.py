@@ -98,6 +98,7 @@ class Prevalence:
     whole: Share
     slices: dict[str, list[Share]]  # party, text type, post type, week (2025-W09)
     contrasts: list[Contrast]  # of parties, each pair
+    dealt: float | None = None  # share of the posts that are counted: those that no model learns from
 
     @property
     def not_compared(self) -> list[str]:
