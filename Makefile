@@ -17,11 +17,13 @@ UV  := $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt \
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
+	@echo "Installing into $(VENV): a minute or more, in which nothing is said."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 	@$(PIP) uv || true
 	@if test -x $(BIN)/uv && VIRTUAL_ENV=$(VENV) $(UV) -e ".[dev]"; then :; else \
 	    echo "uv could not install it; pip takes some minutes."; $(PIP) -e ".[dev]"; fi
 	@touch $(STAMP)
+	@echo "Installed. \`. $(BIN)/activate\` makes \`aufruf\` a command."
 
 demo: install
 	@$(BIN)/aufruf demo

@@ -23,6 +23,7 @@ from aufruf.steps.forget import forget
 from aufruf.steps.ingest import ingest
 from aufruf.steps.pseudonyms import key_of as home_key
 from aufruf.steps.pseudonyms import pseudonym
+from aufruf.steps.why import why
 from aufruf.store import Store
 
 from .conftest import HERS, NOW, TEXTS, text
@@ -232,6 +233,15 @@ def test_what_was_forgotten_does_not_come_back(home, one_classifier, tmp_path):
     assert (entry["forgotten"], entry["posts"]) == (4, 1)
     assert sorted(Store(home.lake).read("texts")["text_id"]) == sorted([*OTHERS, "instagram:CCCCCC1:caption"])
     assert "4 texts were forgotten" in phrases.told("ingest", {"files": [entry]})[0]
+
+
+def test_why_says_that_a_text_was_forgotten(home, one_classifier):
+    """Asked for by its id it is told as forgotten, also where a refused row mentions it, and nothing is advised; an id
+    that was never there is not."""
+    forget(home, [one_classifier], "anna_nord")
+    told = why(home, one_classifier, HERS[0])
+    assert (told["state"], told["next"]) == ("forgotten", "")
+    assert why(home, one_classifier, "instagram:ZZZZZZ9:caption")["state"] == "not there"
 
 
 def test_a_table_that_names_no_platform_does_not_bring_posts_back(home, one_classifier, tmp_path):

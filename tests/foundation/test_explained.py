@@ -7,6 +7,8 @@ HOSTILE = "<script>alert(1)</script> & \x1b[2Jx \u202egnp"
 RESULT = {
     "label": "call",
     "probabilities": {"no_call": 0.1, "call": 0.9},
+    "positive": "call",
+    "threshold": 0.25,
     "words": [["Kommt", 0.3], ["heute", -0.1], [HOSTILE, 0.05]],
     "pieces": [["Kommt", 0.3], [" ", None], ["heute", -0.1], [" zum 👩‍👩‍👧! ", None], [HOSTILE, 0.05]],
     "fit": 0.812,
@@ -19,7 +21,7 @@ RESULT = {
 def test_a_terminal_with_colours_shows_the_text():
     """Words are painted where they stand, by the side that they speak for, and each painting ends."""
     lines = told(RESULT, colour=True)
-    assert lines[0] == "call (no_call 0.100, call 0.900)"
+    assert lines[0] == "call (no_call 0.100, call 0.900; call from 0.250 on)"
     assert lines[1].startswith("\x1b[1;34mKommt\x1b[0m \x1b[4;33mheute\x1b[0m zum 👩‍👩‍👧! ")
     assert lines[2] == "  +0.300  \x1b[1;34mKommt\x1b[0m"
     assert lines[-1] == "fit 0.81, stability 1.00, faithfulness 0.95"
@@ -47,6 +49,20 @@ def test_an_ordinary_text_is_shown_as_it_is():
     result = {**RESULT, "words": [["Geht", 0.3]], "pieces": [[said, None]]}
     assert told(result, colour=True)[1] == said
     assert said in Shown(result)._repr_html_()
+
+
+def test_a_label_below_a_half_has_its_threshold_beside_it():
+    """The label is the one at the threshold, which need not be the likeliest: terminal, notebook and `why` say from
+    where on a text is positive; `why` only of a version whose threshold it knows."""
+    low = {**RESULT, "probabilities": {"no_call": 0.734, "call": 0.266}}
+    line = "call (no_call 0.734, call 0.266; call from 0.250 on)"
+    assert told(low)[0] == line
+    assert f"<b>call</b> {line.removeprefix('call ')}" in Shown(low)._repr_html_()
+    said = {"model_version": "1", "scored_at": "today", "label": "call", "probabilities": low["probabilities"]}
+    known = {**said, "confident": True, "as_it_reads_now": True, "threshold": 0.25}
+    result = {"text_id": "t", "why": "scored", "next": "", "positive": "call"}
+    assert line in phrase("why", {**result, "predictions": [known]})[1]
+    assert "call 0.266)" in phrase("why", {**result, "predictions": [{**known, "threshold": None}]})[1]
 
 
 def test_what_is_doubtful_is_said():

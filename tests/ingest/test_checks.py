@@ -118,6 +118,7 @@ def test_a_file_that_is_mostly_bad_is_refused_whole(judged: Callable[..., Any]) 
     why = "label '?' is not listed under [spellings] of calls.toml"
     assert found.refusal.startswith("6 of 11 rows are refused, more than checks.most_refused allows: ")
     assert f"{why} (rows: 6, the first is 6)" in found.refusal
+    assert found.refusal.endswith(". Add the spellings to [spellings] or mend the rows, then ingest the file again.")
     assert (found.kept, found.votes, found.texts, found.quarantine) == (0, (), (), ())
 
 
@@ -138,7 +139,8 @@ def test_a_file_with_no_usable_row_is_refused(judged: Callable[..., Any]) -> Non
     """With a broken row and no good one there is nothing to take."""
     assert judged([{"text": None}] * 3 + [{"text": "a\0"}]).refusal == (
         "none of the 4 rows can be used: the post has no text (rows: 3, the first is 1); "
-        "the text holds a NUL or half a character (a lone surrogate) (rows: 1, the first is 4)"
+        "the text holds a NUL or half a character (a lone surrogate) (rows: 1, the first is 4). "
+        "Mend the rows, then ingest the file again."
     )
 
 

@@ -237,7 +237,9 @@ def test_the_inbox_is_emptied(
     assert list(settings.inbox_annotations.iterdir()) == []
     folder = settings.home / "inbox" / "refused"
     assert sorted(path.name for path in folder.iterdir()) == ["strange.csv", "strange.csv.reason.txt"]
-    assert "no known format" in (folder / "strange.csv.reason.txt").read_text()
+    reason = (folder / "strange.csv.reason.txt").read_text()
+    assert "no known format" in reason
+    assert f"aufruf ingest {folder / 'strange.csv'} --columns " in reason
     assert store.count("texts") == 2
 
 

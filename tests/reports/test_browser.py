@@ -23,10 +23,13 @@ from aufruf.reports.evaluation import EvaluationReport, LabelRow, SliceRow
 from aufruf.reports.finding import key_of
 from aufruf.reports.index import write_index
 from aufruf.reports.intervals import Interval
+from aufruf.reports.monitor import Bars, MonitorReport
+from aufruf.reports.monitor import render as render_monitor
 from aufruf.reports.prevalence import Errors, Prevalence, contrasts, share
 from aufruf.reports.words import Driver, Example, PartyWords, Suspect, Trust, WordsReport
 from aufruf.reports.words import render as render_words
 from aufruf.reports.words import write as write_words
+from aufruf.schemas import Shift
 
 ATTACKS = [
     "<script>window.ran = 1</script>",
@@ -316,11 +319,19 @@ def beside(day: DayReport, desk: Desk, tmp_path: Path) -> dict[str, Path]:
         calls=[replace(desk.calls[0], text="Geht wählen. " * 60)],
         waiting=[replace(desk.waiting[0], count=count) for count in (15, 15_000)],
     )
+    sizes, figures = {"training": 12_345, "weeks": 60}, ("new_words", "probabilities", "labels")
+    shifts = [
+        Shift("calls", "2025-02-16", one, "training", "3", 300, 12_345, 0.231, 0.342, 0.455, 0.154, 0.2, True, when)
+        for one in figures
+    ]
+    bars = {(one, "training"): Bars(["call", "no_call"], [0.2, 0.8], [0.35, 0.65]) for one in figures}
+    moved = MonitorReport("calls", "call", when.date(), 7, 4, "3", 300, sizes, 100, [], shifts, bars, [])
     made = {
         "evaluation": evaluation.render(evaluated),
         "words": render_words(words),
         "agreement": agreement.render(votes),
         "desk": render_desk(morning),
+        "monitor": render_monitor(moved),
     }
     for name, page in made.items():
         (tmp_path / f"{name}.html").write_text(page, "utf-8")
@@ -341,13 +352,22 @@ def test_axe_finds_nothing(day: DayReport, beside: dict[str, Path], tmp_path: Pa
     assert violations(opened((beside | {"day": page, "text": text})[name].as_uri(), bare=True)) == []
 
 
-@pytest.mark.parametrize("name", ["evaluation", "words", "agreement", "desk", "days"])
+@pytest.mark.parametrize("name", ["evaluation", "words", "agreement", "desk", "days", "monitor"])
 @pytest.mark.parametrize("width", [320, 400])
 def test_a_page_is_no_wider_than_a_telephone(beside: dict[str, Path], opened: Any, name: str, width: int) -> None:
     """What is wider scrolls by itself, also by keyboard (WCAG 2.2, 1.4.10)."""
     page = opened(beside[name].as_uri(), width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("name", ["words", "monitor"])
+def test_captions_are_read_without_scrolling(beside: dict[str, Path], opened: Any, name: str) -> None:
+    """On a telephone what stands above a wide table ends where the screen does, however wide the table is."""
+    captions = opened(beside[name].as_uri(), width=400).locator(".wide caption")
+    ends = captions.evaluate_all("all => all.map((one) => one.getBoundingClientRect().right)")
+    assert len(ends) > 1
+    assert max(ends) <= 400
 
 
 def test_the_trust_in_words_is_seen_whole_on_a_telephone(beside: dict[str, Path], opened: Any) -> None:

@@ -44,6 +44,18 @@ def test_a_slice_without_spread_borrows_that_of_the_whole(share):
     assert spread([20 * share], [20], whole).worth(20) == 20
 
 
+@pytest.mark.parametrize("share_", [0, 1])
+def test_where_all_counted_posts_get_one_answer_slices_are_as_independent_as_the_whole(share_):
+    """No call among all counted texts, or nothing else: no spread could be seen anywhere, so 20 texts of a party are
+    worth 20, and its interval is that of 20 texts."""
+    whole = spread([20 * share_] * 24, [20] * 24)
+    found = spread([5 * share_] * 4, [5] * 4, whole)
+    assert found.worth(20) == 20
+    party = share("A", 20 * share_, 20, GOOD, spread=found)
+    assert party.raw == share("A", 20 * share_, 20, GOOD).raw
+    assert party.design_effect == 1
+
+
 def test_an_interval_holds_a_rare_truth_where_a_sample_shows_none():
     """2 % calls, which 8 accounts share unevenly: where a sample of 320 texts shows none, the interval by the likeness
     of the whole holds the truth, that of independent texts does not."""

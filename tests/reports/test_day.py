@@ -419,3 +419,10 @@ def test_what_was_last_scored_has_its_own_day(day: DayReport) -> None:
     text = Page(render(replace(day, calls=[], others=[], mismatches=[], calls_shown_of=0))).text
     assert text.count("None to show of 16 February 2025.") == 3
     assert "today" not in text
+
+
+def test_the_page_says_that_something_has_moved(day: DayReport) -> None:
+    """What monitor last found stands above all figures; where nothing moved nothing is said of it."""
+    page = render(replace(day, moved=["labels moved from the labelled texts: 65 % to 98 %"]))
+    assert "labels moved from the labelled texts: 65 % to 98 %" in page[: page.index("<main>")]
+    assert "Something has moved" not in render(day)

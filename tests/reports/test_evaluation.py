@@ -174,3 +174,11 @@ def test_without_tests_and_doubts_the_page_says_so():
     assert 'id="behaviour"' not in html
     assert "<dd>none</dd>" in html
     assert "0 labels are not what the version says" in " ".join(html.split())
+
+
+@pytest.mark.parametrize("asked", ["gb/<b>ert", None])
+def test_the_figures_beside_the_page_say_what_the_version_is_built_on(asked, tmp_path):
+    """The encoder, and the one that it stands in for where it does, can be read off evaluation.json."""
+    page = write(tmp_path, replace(made(), encoder="nano", stand_in_for=asked), {})
+    told = json.loads(page.with_name("evaluation.json").read_text("utf-8"))
+    assert (told["encoder"], told["stand_in_for"]) == ("nano", asked)

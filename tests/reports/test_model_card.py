@@ -92,9 +92,9 @@ def test_what_is_measured_takes_the_place_of_not_yet(card):
     assert "Not yet." in card
     once = model_card.with_measured(card, **MEASURED, slices=slices(2))
     assert "Not yet." not in once
-    assert "| f1 | 80.0 | 75.0 to 85.0 | 60.0 |" in once
-    assert "| recall | 90.0 | 80.0 to 95.0 | – |" in once
-    assert "| party=party 000 | 100 | 9 | 80.0 | 75.0 to 85.0 |" in once
+    assert "| f1 | 0.800 | 0.750 to 0.850 | 0.600 |" in once
+    assert "| recall | 0.900 | 0.800 to 0.950 | – |" in once
+    assert "| party=party 000 | 100 | 9 | 0.800 | 0.750 to 0.850 |" in once
     assert "negation 7 of 10" in once
     assert card.partition("## Use")[2] == once.partition("## Use")[2]
     assert model_card.with_measured(once, **MEASURED, slices=slices(2)) == once
@@ -138,7 +138,7 @@ def test_a_description_is_never_too_long(card, count):
     assert "## Use" in short
     found = model_card.with_measured(short, model_card.LONGEST, **MEASURED, slices=slices(count))
     assert len(found) <= model_card.LONGEST
-    assert "| f1 | 80.0 |" in found
+    assert "| f1 | 0.800 |" in found
     shown = found.count("| party=")
     assert shown == count or f"{count - shown:,} smaller slices" in found
 

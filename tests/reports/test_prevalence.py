@@ -1,5 +1,6 @@
 """A share corrected for the classifier's errors holds the true one as often as it says, and differences know doubt."""
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from aufruf.reports.day import render
+from aufruf.reports.desk import render as render_desk
 from aufruf.reports.prevalence import Errors, Prevalence, contrasts, correct, share
 from aufruf.steps.prevalence import as_json
 
@@ -80,6 +82,63 @@ def test_shares_stay_within_0_and_1():
     assert all_.low < 1
 
 
+RUNAWAY = Errors(found=30, positives=36.5, spared=57, negatives=115)  # sensitivity 82 %, specificity 50 %
+
+
+def test_a_misfit_is_said_and_makes_no_share_certain():
+    """114 calls of 114 by a model that finds 82 % of the positives: the formula says 155 %, and held at 100 % the share
+    is not sure to a point. The row says why; so does one held at 0, in the other direction."""
+    all_ = share("A", 114, 114, RUNAWAY)
+    assert all_.held
+    assert all_.corrected.value == 1
+    assert all_.corrected.low < 0.75
+    assert all_.misfit == "the model labels more than its tested error rates explain"
+    none = share("B", 0, 20, GOOD)
+    assert none.held
+    assert none.misfit == "the model labels fewer than its tested error rates explain"
+    fits = share("C", 50, 200, GOOD)
+    assert (fits.held, fits.misfit) == (False, None)
+
+
+def test_a_worse_misfit_never_narrows_an_interval():
+    """Of 60 texts from the tested sensitivity on, each call more leaves the interval of the share, held at 1, wide
+    (within two points as wide as before), until no share explains the calls."""
+    errors = Errors(41, 50, 190, 200)
+    found = [correct(calls, 60, errors) for calls in range(50, 61)]
+    widths = [one.high - one.low for one in found if one]
+    assert found[0].high == 1
+    assert all(after >= before - 0.02 for before, after in itertools.pairwise(widths))
+    assert min(widths) > 0.15
+
+
+def test_a_share_that_is_none_has_its_reason():
+    """Where all of the interval lies outside 0..1 there is no corrected share and nothing held, and the reason."""
+    row = share("SPD", 0, 1000, GOOD)
+    assert (row.corrected, row.held) == (None, False)
+    assert row.misfit == "the model labels fewer than its tested error rates explain"
+
+
+def test_parties_held_at_the_bound_are_not_told_apart_more_surely():
+    """A party whose share is held at 100 % differs from others by no more than its uncut interval lets it."""
+    [one] = contrasts([share("A", 114, 114, RUNAWAY), share("B", 70, 114, RUNAWAY)], RUNAWAY)
+    assert one.within_error
+
+
+def test_pages_and_json_say_that_a_share_is_held(day, desk):
+    """The day's page, Airflow's page and the JSON say of a held share that the model labels more than its rates say;
+    where no share is held they say nothing of it."""
+    found = counted(RUNAWAY)
+    whole = share(None, 114, 114, RUNAWAY)
+    found = replace(found, whole=whole)
+    told = "more than its tested error rates explain"
+    assert told in render(replace(day, prevalence=found))
+    assert told in render_desk(replace(desk, prevalence=found))
+    assert as_json(found)["whole"]["held"] is True
+    assert told in as_json(found)["whole"]["misfit"]
+    fits = replace(counted(), slices={name: [] for name in counted().slices})
+    assert "tested error rates explain" not in render(replace(day, prevalence=fits))
+
+
 def test_calls_that_no_share_explains_have_no_corrected_share():
     """No call in 1,000 texts where 50 false alarms are expected: no share is made up where the rates cannot hold."""
     assert correct(0, 1000, GOOD) is None
@@ -145,6 +204,12 @@ def test_a_classifier_near_chance_corrects_nothing(errors):
     """Sensitivity and specificity sum to little more than 1, shrunk as for the interval to less: shares are raw."""
     assert not errors.usable
     assert share("X", 30, 100, errors).corrected is None
+
+
+def test_the_page_says_how_many_posts_are_counted(day):
+    """So many of 100 as go to validation or test, and where that is not known nothing is said of it."""
+    assert "about 30 of 100: those whose wording" in render(replace(day, prevalence=replace(counted(), dealt=0.3)))
+    assert "of 100: those whose wording" not in render(replace(day, prevalence=counted()))
 
 
 def test_weeks_that_are_left_out_are_counted(day):

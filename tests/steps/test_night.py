@@ -103,7 +103,7 @@ def test_status_says_what_is_where(nights):
     assert found["champion"]["version"] == "1"
     assert set(found["champion"]["metrics"]["f1"]) == {"value", "low", "high"}
     assert found["scored"] == texts - splits
-    assert found["next"].startswith("Nothing waits")
+    assert found["next"].startswith("Nothing is due")
 
 
 def test_the_command_prints_one_json_object(nights):

@@ -19,7 +19,7 @@ from aufruf.data.expectations import Found, run
 from aufruf.data.readers.fields import shown
 from aufruf.data.readers.item import row_of
 from aufruf.data.rows import Questions, answer
-from aufruf.data.verdict import Verdict
+from aufruf.data.verdict import UNLISTED, Verdict
 from aufruf.question import CHOICES
 
 _CLOCKS_APART = timedelta(days=1)  # how far ahead of ours another machine's clock may be
@@ -245,7 +245,7 @@ def _unlisted(group: Sequence[Classifier], row: Any) -> str:
     strange = [word for word in choices if not any(one.label_of(word) for one in group)]
     if not strange:
         return f"the answer holds {len(choices)} choices that exclude each other"
-    return f"label {shown(strange[0])} is not listed under [spellings] of {where}"
+    return f"label {shown(strange[0])} {UNLISTED} of {where}"
 
 
 def _apply(rules: Sequence[_Rule], table: pd.DataFrame, verdicts: Mapping[int, Verdict]) -> None:

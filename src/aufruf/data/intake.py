@@ -1,7 +1,6 @@
 """Files become rows for the lake: every item read, judged, and turned into texts, votes and refused rows.
 
-Nothing is kept of a file before all of it is judged, and no file is held in memory: it is read twice, once to
-judge it and once to take what passed.
+Nothing is kept of a file before all of it is judged. None is held in memory: it is read twice, to judge and to take.
 """
 
 from collections import Counter
@@ -281,6 +280,7 @@ def _shift(votes: pd.DataFrame, classifier: Classifier, known: Mapping[str, int]
 def _refusal(intake: Intake, failed: str, summary: Mapping[str, Any]) -> str:
     """Why a whole file is refused: what is out of bounds, and what to do."""
     told = "; ".join(f"{why} (rows: {n}, the first is {first})" for why, n, first in intake.common_reasons())
+    told += f". {intake.verdict.cure}, then ingest the file again."
     if failed == "unusable":
         return f"none of the {intake.rows} rows can be used: {told}"
     if failed == "broken":

@@ -4,6 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+UNLISTED = "is not listed under [spellings]"  # how the reason for an answer that nobody knows ends
+
 
 @dataclass
 class Verdict:
@@ -13,6 +15,12 @@ class Verdict:
     harmless: set[int] = field(default_factory=set)  # refused, though nothing is wrong with the file
     empty: int = 0  # rows without a text
     counts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # by expectation and column
+
+    @property
+    def cure(self) -> str:
+        """What helps against the reasons for refused rows."""
+        strange = any(UNLISTED in reason for reasons in self.reasons.values() for reason in reasons)
+        return f"{'Add the spellings to [spellings] or mend' if strange else 'Mend'} the rows"
 
     def refuse(self, item: int, reason: str, *, harmless: bool = False) -> None:
         self.reasons[item].append(reason)

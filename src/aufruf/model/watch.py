@@ -47,7 +47,8 @@ class Watch:
         row = {name: value for name, value in row.items() if not name.endswith("_second") and name != "runtime"}
         row = {"epoch": epoch, "train_loss": self.loss, **row}
         self.history.append(row)
-        log.info("epoch %g: loss %.3f, validation %s %.3f", epoch, self.loss, self.metric, row[self.metric])
+        said = (epoch, self.planned, self.loss, self.metric, row[self.metric])
+        log.info("epoch %g of %d: loss %.3f, validation %s %.3f", *said)
         if self.on_epoch:
             self.on_epoch(len(self.history), row)
 

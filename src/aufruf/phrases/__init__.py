@@ -12,6 +12,7 @@ _ASIDES = {
     "recast": "votes replace another one of the same annotator",
     "forgotten": "texts were forgotten on request and are not taken in again",
 }
+_EMPTY = "nothing is in quarantine; of a file that is refused whole no row is kept, and `aufruf ingest` says why"
 _MANY = 30  # files that are told of one by one
 
 
@@ -61,7 +62,7 @@ def _quarantine(result: dict[str, Any]) -> list[str]:
             f"{result['path']}: {result['rows']} rows, to be mended and given to `aufruf quarantine ingest --mended`"
         ]
     if "files" not in result:
-        return [_row(one) for one in result["rows"]] or ["nothing is in quarantine"]
+        return [_row(one) for one in result["rows"]] or [_EMPTY]
     lines = [
         line
         for one in result["files"]
@@ -70,7 +71,7 @@ def _quarantine(result: dict[str, Any]) -> list[str]:
             *(f"  {why}" for why in one["why"]),
         )
     ]
-    return lines or ["nothing is in quarantine"]
+    return lines or [_EMPTY]
 
 
 def _row(one: dict[str, Any]) -> str:
@@ -140,7 +141,10 @@ def _evaluate(result: dict[str, Any]) -> list[str]:
 
 
 def _promote(result: dict[str, Any]) -> list[str]:
-    return [f"{result['verdict']}: {'; '.join(result['reasons'])}{_unchanged(result)}"]
+    verdict = result["verdict"]
+    if verdict == "kept" and result["champion"] is None:  # there is none to be kept
+        verdict = "not promoted"
+    return [f"{verdict}: {'; '.join(result['reasons'])}{_unchanged(result)}"]
 
 
 def _rollback(result: dict[str, Any]) -> list[str]:
@@ -170,7 +174,7 @@ def _why(result: dict[str, Any]) -> list[str]:
         f"{result['text_id']}: {result['why']}" + (f". {result['next']}" if result["next"] else ""),
     ]
     for one in result.get("predictions", ()):
-        odds = ", ".join(f"{label} {value:.3f}" for label, value in one["probabilities"].items())
+        odds = explained.odds(one["probabilities"], result["positive"], one["threshold"])
         lines.append(
             f"  version {one['model_version']}, {one['scored_at']}: {one['label']} ({odds})"
             + ("" if one["confident"] else ", close to the threshold")

@@ -14,16 +14,21 @@ def told(result: dict[str, Any], colour: bool = False) -> list[str]:
 
     With ``colour`` words that speak for the positive label are bold and blue, those against it underlined and yellow.
     """
-    odds = ", ".join(f"{label} {value:.3f}" for label, value in result["probabilities"].items())
     words = [f"  {weight:+.3f}  {_painted(harmless(word), weight, colour)}" for word, weight in result["words"]]
     text = "".join(_painted(harmless(piece), weight, colour) for piece, weight in result["pieces"])
     return [
-        f"{result['label']} ({odds})",
+        f"{result['label']} ({odds(result['probabilities'], result['positive'], result['threshold'])})",
         *([text] if colour and words else []),
         *(words or ["  no words: nothing to explain"]),
         ", ".join(_trust(result)),
         *([f"not reliable: {'; '.join(result['unreliable'])}"] if result["unreliable"] else []),
     ]
+
+
+def odds(probabilities: dict[str, float], positive: str, threshold: float | None) -> str:
+    """Each label's probability, and from which one on a text is labelled positive: that need not be the likeliest."""
+    told = ", ".join(f"{label} {value:.3f}" for label, value in probabilities.items())
+    return told if threshold is None else f"{told}; {positive} from {threshold:.3f} on"
 
 
 def harmless(text: str) -> str:
@@ -61,8 +66,8 @@ def _painted(text: str, weight: float | None, colour: bool) -> str:
 
 def _html(result: dict[str, Any]) -> Iterator[str]:
     strongest = max((abs(weight) for _, weight in result["words"]), default=1.0) or 1.0
-    odds = ", ".join(f"{label} {value:.3f}" for label, value in result["probabilities"].items())
-    yield f"<div><p><b>{_escaped(result['label'])}</b> ({_escaped(odds)})</p>"
+    told = odds(result["probabilities"], result["positive"], result["threshold"])
+    yield f"<div><p><b>{_escaped(result['label'])}</b> ({_escaped(told)})</p>"
     yield '<p style="white-space:pre-wrap;font-size:1.1em" dir="auto">'
     for piece, weight in result["pieces"]:
         yield _marked(piece, weight, strongest)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+_NOBODY = "nothing to do: nothing of this account is here; check the spelling if something should be"
+
 
 def status(result: dict[str, Any]) -> list[str]:
     """What is where, whether the two web UIs answer, and what is next; of several classifiers one after the other."""
@@ -118,7 +120,7 @@ def forget(result: dict[str, Any]) -> list[str]:
         [f"{result[kind]} {kind}" for kind in kinds if result[kind]]
         + ([f"{result['quarantine']} rows in quarantine"] if result["quarantine"] else [])
     )
-    lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else ["nothing to do"]
+    lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else [_NOBODY]
     said = ("names of files changed", "pages written without them", "pages deleted")
     for key, words in zip(("files_renamed", "pages_rewritten", "pages_deleted"), said, strict=True):
         lines += [f"{len(result[key])} {words}"] if result[key] else []

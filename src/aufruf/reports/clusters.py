@@ -40,7 +40,7 @@ def spread(calls: npt.ArrayLike, texts: npt.ArrayLike, like: Spread | None = Non
     ratio = 1 + (m - 1) alike for a cluster of the mean size m that a text sees (Kish 1965, Survey Sampling, 5.4).
 
     A share of 0 or 1 has no spread that could be seen; its texts are taken to be as alike as those of ``like``, of
-    which it is a part, and for independent where nothing is given. So are those of a single cluster.
+    which it is a part, and for independent where nothing is given or that shows none. So are those of a single cluster.
     """
     y, n = np.asarray(calls, dtype=float), np.asarray(texts, dtype=float)
     total = n.sum()
@@ -49,7 +49,9 @@ def spread(calls: npt.ArrayLike, texts: npt.ArrayLike, like: Spread | None = Non
         return Spread(len(n))
     size = float(n @ n / total)
     if share in (0, 1):
-        return Spread(len(n), 1 + (size - 1) * like.alike, like.effective, like.alike) if like else Spread(len(n))
+        if like is None or like.ratio <= 0:
+            return Spread(len(n))
+        return Spread(len(n), 1 + (size - 1) * like.alike, like.effective, like.alike)
     left = y - share * n
     ratio = float(len(n) / (len(n) - 1) * float(left @ left) / total**2 / (share * (1 - share) / total))
     return Spread(len(n), ratio, float(total / size), max(0.0, (ratio - 1) / (size - 1)) if size > 1 else 0.0)

@@ -46,6 +46,8 @@ class Model:
     since: datetime | None = None
     how: str | None = None
     refused: str | None = None  # the version that should score and may not, and why
+    encoder: str | None = None  # where its evaluation says so
+    stand_in_for: str | None = None  # the configured encoder, when a stand-in was trained instead
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,8 @@ def write(reports: Path, report: EvaluationReport, found: Mapping[str, Any]) -> 
     The page comes last: where it is, the figures are too. Raises AufrufError when the folder cannot be written.
     """
     path = place(reports, report.classifier, report.version)
-    told = {**found, "mismatches": [_numbers(one) for one in report.doubts]}
+    built = {"encoder": report.encoder, "stand_in_for": report.stand_in_for}
+    told = {**found, **built, "mismatches": [_numbers(one) for one in report.doubts]}
     write_whole(path.with_name("evaluation.json"), json.dumps(told, indent=1) + "\n")
     return write_whole(path, render(report))
 

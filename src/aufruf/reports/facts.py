@@ -146,3 +146,4 @@ class DayReport:
     unscored: int = 0  # texts of the lake that this version has yet to score, or could not
     outside_window: int = 0  # ... and those that it leaves to the versions before it
     since: str | None = None  # the day on which that window begins
+    moved: list[str] = field(default_factory=list)  # what ``monitor`` last found of this version, in sentences

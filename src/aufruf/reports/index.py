@@ -11,12 +11,12 @@ from aufruf.reports.evaluation import FOLDER
 from aufruf.reports.inert import page_address, web_address
 from aufruf.reports.page import fill, write_whole
 
-TEACH = "queue/tasks.json"
+TEACH, MONITOR = "queue/tasks.json", "monitor/index.html"
 _VERSIONS = 30  # with an evaluation, the newest; a night may add one
 STANDING = {  # pages beside the days, and what a reader finds there
     "champions/index.html": "Which version was champion when",
     "words/index.html": "Words that drive calls",
-    "monitor/index.html": "What has moved",
+    MONITOR: "What has moved",
     TEACH: "Texts to annotate next (Label Studio)",
     "agreement.html": "How far annotators agree",
     "audit.html": "The split ledger",

@@ -89,5 +89,5 @@ def _address(url: str) -> str:
 
 
 def _share(value: float | None) -> str:
-    """Hundredths, as a table shows them; a dash where nothing could be measured."""
-    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.1f}"
+    """From 0 to 1, as all pages show it; a dash where nothing could be measured."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"

@@ -56,6 +56,19 @@ class Share:
     raw: Interval
     corrected: Interval | None
     spread: Spread = field(default_factory=Spread)
+    beyond: int = 0  # 1: more calls than any share explains by the rates as tested; -1: fewer
+
+    @property
+    def held(self) -> bool:
+        """Whether the corrected share is none that was computed, but the bound that it was held at."""
+        return self.corrected is not None and self.beyond != 0
+
+    @property
+    def misfit(self) -> str | None:
+        """Why a corrected share is held at 0 or 1, or why there is none though the rates are known."""
+        if self.beyond:
+            return f"the model labels {'more' if self.beyond > 0 else 'fewer'} than its tested error rates explain"
+        return None
 
     @property
     def design_effect(self) -> float:
@@ -85,6 +98,7 @@ class Prevalence:
     whole: Share
     slices: dict[str, list[Share]]  # party, text type, post type, week (2025-W09)
     contrasts: list[Contrast]  # of parties, each pair
+    dealt: float | None = None  # share of the posts that are counted: those that no model learns from
 
     @property
     def not_compared(self) -> list[str]:
@@ -101,8 +115,10 @@ def share(
     Both intervals are those of as many independent texts as these are worth.
     """
     spread = spread or Spread()
-    corrected = correct(calls, texts, errors, confidence, spread) if errors.usable and texts else None
-    return Share(name, texts, calls, raw(calls, texts, spread, confidence), corrected, spread)
+    known = errors.usable and texts > 0
+    corrected = correct(calls, texts, errors, confidence, spread) if known else None
+    beyond = _beyond(_point(calls, texts, errors)) if known else 0
+    return Share(name, texts, calls, raw(calls, texts, spread, confidence), corrected, spread, beyond)
 
 
 def raw(calls: int, texts: int, spread: Spread, confidence: float = 0.95) -> Interval:
@@ -121,10 +137,12 @@ def correct(
 
     The value: Rogan and Gladen (1978), American Journal of Epidemiology 107, 71-76, held within 0..1. The interval:
     Lang and Reiczigel (2014), Preventive Veterinary Medicine 113, 13-22, a delta method on counts that are moved
-    towards a half, which takes in the uncertainty of sensitivity and specificity. None where no share explains the
-    calls: the classifier then errs otherwise on these texts than it did on the test's. Needs ``errors.usable``.
+    towards a half, which takes in the uncertainty of sensitivity and specificity. Where the value is held, the interval
+    reaches at least as far into 0..1 from there as it would from the value: cut off, it would be the narrower the worse
+    the rates fit. None where all of it lies outside, so no share explains the calls: the classifier then errs otherwise
+    on these texts than it did on the test's. Needs ``errors.usable``.
     """
-    value = _rogan_gladen(calls / texts, errors.found / errors.positives, errors.spared / errors.negatives)
+    value = _point(calls, texts, errors)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     worth = (spread or Spread()).worth(texts, confidence)
     n, positives, negatives = worth + z**2, errors.positives + 2, errors.negatives + 2
@@ -140,6 +158,7 @@ def correct(
     low, high = centre + shift - half, centre + shift + half
     if high < 0 or low > 1:
         return None
+    low, high = (min(low, 1 - half) if value > 1 else low), (max(high, half) if value < 0 else high)
     value, low, high = (min(max(one, 0.0), 1.0) for one in (value, low, high))
     return Interval(value, min(low, value), max(high, value))
 
@@ -165,6 +184,15 @@ def _contrast(one: Share, other: Share, errors: Errors, confidence: float) -> Co
     low = value - sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)
     high = value + sqrt((a.high - a.value) ** 2 + (b.value - b.low) ** 2)
     return Contrast(str(one.name), str(other.name), Interval(value, low, high))
+
+
+def _point(calls: int, texts: int, errors: Errors) -> float:
+    """The corrected share, wherever it lies."""
+    return _rogan_gladen(calls / texts, errors.found / errors.positives, errors.spared / errors.negatives)
+
+
+def _beyond(value: float) -> int:
+    return (value > 1) - (value < 0)
 
 
 def _rogan_gladen(share: float, sensitivity: float, specificity: float) -> float:

@@ -23,6 +23,7 @@ from aufruf.settings import Settings
 from aufruf.steps import findings, history, nights, waiting
 from aufruf.steps.prevalence import prevalence
 from aufruf.steps.pseudonyms import named
+from aufruf.steps.waiting import read_json
 from aufruf.store import Store
 
 _CALLS = 8  # shown
@@ -121,7 +122,9 @@ def _champion(
         return None
     metrics, rows = _measured(decisions, version)
     links = _version_links(settings, classifier.name, version)
-    return pages.Model(version, metrics, rows, links, since.astimezone(zone), how, refused)
+    told = read_json(settings.reports / classifier.name / f"evaluation/{version}/evaluation.json")
+    built = told.get("encoder"), told.get("stand_in_for")
+    return pages.Model(version, metrics, rows, links, since.astimezone(zone), how, refused, *built)
 
 
 def _challenger(

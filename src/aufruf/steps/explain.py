@@ -173,6 +173,8 @@ def _one(classifier: Classifier, predictor: Predictor, version: Version, text: s
         "model_version": version.version,
         "label": classifier.value_of(predictor.said(probabilities)[0]),
         "probabilities": dict(zip(predictor.card.labels, map(float, probabilities[0]), strict=True)),
+        "positive": classifier.positive,
+        "threshold": predictor.card.threshold,
         "words": [[word, weight] for word, weight in found.words],
         "pieces": [[piece, weight] for piece, weight in found.pieces],
         "fit": found.fit,

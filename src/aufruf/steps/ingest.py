@@ -1,6 +1,7 @@
 """The step ``ingest``: files become texts and votes; what does not pass is refused with a reason."""
 
 import logging
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from aufruf.steps.taking import take
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
+_COLUMNS = "--columns"  # in a refusal: columns want names
 _COUNTS = ("rows", "kept", "refused", "annotations", "posts")
 
 
@@ -106,7 +108,14 @@ def _clear(settings: Settings, done: Iterable[Sequence[Arrival]]) -> None:
         refusals = [arrival.entry for arrival in arrivals if arrival.entry["status"] == "refused"]
         if refusals:
             reasons = "\n".join(f"{one['file']}: {'; '.join(one['reasons'])}" for one in refusals)
-            inbox.refuse(origin, settings.home / "inbox" / "refused", reasons)
+            place = inbox.refuse(origin, settings.home / "inbox" / "refused", reasons)
+            if (
+                _COLUMNS in reasons
+            ):  # which the inbox cannot be told; only beside the file, as its name may be a person's
+                with Path(f"{place}.reason.txt").open("a", encoding="utf-8", errors="replace") as told:
+                    told.write(
+                        f"The command for that: aufruf ingest {shlex.quote(str(place))} --columns text=COLUMN,...\n"
+                    )
         else:
             origin.unlink(missing_ok=True)
 

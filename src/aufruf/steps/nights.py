@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from aufruf.steps import findings, history
 from aufruf.store import Store
 
 _ROW_OF = {"annotations": "annotation", "posts": "post"}
+_ONCE = timedelta(hours=1)  # between a person's decision and the row of the version that it made champion
 _JUDGED = 12  # versions of the learning curve
 _BY_PERSON = {"hand": "A person made version {} champion.", "rollback": "A person rolled back to version {}."}
 
@@ -27,7 +29,7 @@ def events(store: Store, classifier: Classifier, decisions: pd.DataFrame, report
     folder of its pages."""
     return [
         *map(_judged, decisions.to_dict("records")),
-        *_moved(store, classifier),
+        *_moved(store, classifier, decisions),
         *_scored(store, classifier),
         *_held(store, classifier, reports),
     ]
@@ -66,8 +68,10 @@ def _judged(row: dict[Any, Any]) -> Event:
     return Event(row["at"].to_pydatetime(), row["verdict"], what)
 
 
-def _moved(store: Store, classifier: Classifier) -> Iterator[Event]:
-    for row in history.rows(store, classifier):
+def _moved(store: Store, classifier: Classifier, decisions: pd.DataFrame) -> Iterator[Event]:
+    past = history.rows(store, classifier)
+    told = _decided_too(past, decisions)
+    for row in (row for row in past if row["since"] not in told):
         at, version = row["since"].to_pydatetime(), row["version"]
         if not version:
             yield Event(at, "held", "A person took the alias champion away: nothing is scored.")
@@ -75,6 +79,18 @@ def _moved(store: Store, classifier: Classifier) -> Iterator[Event]:
             yield Event(at, "failed", f"Version {version} may not speak: {row['refused']}.")
         elif row["how"] in _BY_PERSON:
             yield Event(at, "promoted", _BY_PERSON[row["how"]].format(version))
+
+
+def _decided_too(past: list[history.Row], decisions: pd.DataFrame) -> set[Any]:
+    """Since when versions are champion by hand whose promotion stands among the decisions as well: it happened once."""
+    found, by_hand = set(), [row for row in past if row["how"] == "hand"]
+    for one in decisions[decisions["verdict"].isin(PROMOTED)].to_dict("records"):
+        if isinstance(one["decided_by"], str):
+            apart = {
+                abs(row["since"] - one["at"]): row["since"] for row in by_hand if row["version"] == one["challenger"]
+            }
+            found |= {apart[min(apart)]} if apart and min(apart) < _ONCE else set()
+    return found
 
 
 def _scored(store: Store, classifier: Classifier) -> Iterator[Event]:

@@ -30,7 +30,8 @@ def prevalence(store: Store, classifier: Classifier, version: str) -> Prevalence
     errors, counted = test_errors(store, classifier, version), _counted(store, classifier, version)
     whole = _share_of(None, counted, errors)
     slices = {name: _shares(counted, name, errors, whole.spread) for name in SLICES}
-    return Prevalence(errors, whole, slices, contrasts(slices["party"], errors))
+    dealt = classifier.split.validation + classifier.split.test
+    return Prevalence(errors, whole, slices, contrasts(slices["party"], errors), dealt)
 
 
 def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
@@ -82,6 +83,8 @@ def _share(one: Share) -> dict[str, Any]:
         "design_effect": round(one.design_effect, 4),
         "raw": vars(one.raw),
         "corrected": corrected,
+        "held": one.held,
+        "misfit": one.misfit,
     }
 
 

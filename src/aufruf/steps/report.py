@@ -28,6 +28,7 @@ from aufruf.steps.missing import Asked
 from aufruf.steps.prevalence import Numbers, as_json, prevalence
 from aufruf.steps.pseudonyms import named
 from aufruf.steps.unlearnt import clusters, spread_of
+from aufruf.steps.waiting import moved
 from aufruf.store import Store
 
 
@@ -80,6 +81,7 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         unscored=unscored,
         outside_window=outside,
         since=since,
+        moved=moved(folder, version.version),
     )
     path = pages.write(folder / today.isoformat(), page, classifier.report.mask, classifier.report.accounts)
     left = {"unscored": unscored, "outside_window": outside}

@@ -108,7 +108,7 @@ def _next(facts: dict[str, Any]) -> str:
         return f"No version is in use. `aufruf promote --version {facts['challenger']['version']}` takes one."
     if facts["champion"] is None:
         return "Run `aufruf evaluate` and `aufruf promote`."
-    return "Nothing waits. `aufruf night` does what is due."
+    return "Nothing is due; `aufruf night` does what comes next. What waits for a person is on the classifier's page."
 
 
 def _undecided(facts: dict[str, Any]) -> str:

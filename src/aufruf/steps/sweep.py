@@ -5,6 +5,7 @@ for, ``closed`` - may as well be taken by as many workers as there are.
 """
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from aufruf.reports.figures import importances, learning_curves, parallel_coordi
 from aufruf.settings import Settings
 from aufruf.steps import corpus, provenance
 
+log = logging.getLogger(__name__)
 _RUN = "run"  # attribute of a study: the MLflow run of the sweep that is on its way
 
 
@@ -62,7 +64,9 @@ class Sought:
         taken = self.search.take(self.runs)
         if taken is None:
             return None
-        return {"trial": taken.trial.number, "state": self.search.run(taken, self._train, self.runs)}
+        number, asked = taken.trial.number, self.search.study.user_attrs["asked"]
+        log.info("trial %d begins%s", number, f", {number + 1} of {asked}" if number < asked else "")
+        return {"trial": number, "state": self.search.run(taken, self._train, self.runs)}
 
     def _train(self, params: Mapping[str, Any], folder: Path, on_epoch: OnEpoch) -> float:
         (train, validation), recipe = self.rows, Recipe.of(self.classifier, params)

@@ -10,7 +10,7 @@ from aufruf.classifier import Classifier
 from aufruf.data import inbox
 from aufruf.errors import NothingYet, UsageError, nearest
 from aufruf.reports.desk import Link, Verdict, Waiting
-from aufruf.reports.index import TEACH
+from aufruf.reports.index import MONITOR, TEACH
 from aufruf.reports.inert import counted
 from aufruf.schemas import SCORED
 from aufruf.settings import Settings
@@ -43,6 +43,7 @@ def waiting(
     store, folder = Store(settings.lake), settings.reports / classifier.name
     found = [
         *_approval(classifier, verdict, approve_at),
+        *_moved(folder, version),
         *(_inbox(settings) if files else ()),
         *_undecided(store, classifier, folder),
         *_doubts(store, classifier, version, folder),
@@ -88,6 +89,31 @@ def _approval(classifier: Classifier, verdict: Verdict | None, approve_at: str |
         told = f"Give version {number} the alias champion in MLflow, or run aufruf promote --version {number}."
         links = []
     return [Waiting("Approval of a challenger", 1, told, links)]
+
+
+def moved(folder: Path, version: str | None) -> list[str]:
+    """What the last look of ``monitor`` found to have moved, in sentences; nothing where it looked at another version.
+
+    ``folder``: of the classifier's reports.
+    """
+    found = read_json((folder / MONITOR).with_name("monitor.json"))
+    return list(found["told"]) if found.get("model_version", "") == version else []
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object that a step has written there; empty where there is none, or none of ours."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _moved(folder: Path, version: str | None) -> list[Waiting]:
+    found = moved(folder, version)
+    told = "Posts, or what the model says of them, are no longer like the labelled texts or the weeks before: "
+    links = _there(folder, MONITOR, Link("What has moved", f"reports/{MONITOR}"))
+    return [Waiting("Figures that have moved", len(found), f"{told}{'; '.join(found)}.", links)]
 
 
 def _inbox(settings: Settings) -> list[Waiting]:

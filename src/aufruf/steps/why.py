@@ -7,6 +7,7 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
+from aufruf.data.forgotten import Tombs
 from aufruf.errors import UsageError
 from aufruf.model.predictor import NO_NUMBER
 from aufruf.release.registry import Registry
@@ -25,7 +26,7 @@ def why(settings: Settings, classifier: Classifier, text: str) -> dict[str, Any]
 
     That is the champion, or who goes on in its place where it may not speak: then ``champion_refused`` says so.
     ``state``: scored, or one of not there, refused on ingest, no champion, refused, outside the window, edited since,
-    waiting. Raises UsageError without an id.
+    waiting, forgotten. Raises UsageError without an id.
     """
     if not text.strip():
         raise UsageError("no text id given", next="Text ids stand in the tables, in reports and in exports.")
@@ -41,7 +42,8 @@ def why(settings: Settings, classifier: Classifier, text: str) -> dict[str, Any]
         "digest": row["digest"],
         "champion": speaker.refused or version,
         "speaks": version,
-        "predictions": [_prediction(one, row["digest"]) for one in said.to_dict("records")],
+        "positive": classifier.positive,
+        "predictions": [_prediction(one, row["digest"], _threshold(speaker, one)) for one in said.to_dict("records")],
     }
     if speaker.why:
         told["champion_refused"] = {"version": speaker.refused, "why": speaker.why}
@@ -84,7 +86,9 @@ def _state(
 
 
 def _absent(store: Store, text: str) -> dict[str, Any]:
-    """Not in the lake: perhaps a row that mentions the id, or the post's part of it, was refused."""
+    """Not in the lake: it was forgotten, or a row that mentions the id, or the post's part of it, was refused."""
+    if Tombs(store.read("tombstones")).hold_id(text):
+        return _because("forgotten", "it was forgotten on request, and is not taken in again")
     parts = text.split(":")
     name = parts[1] if len(parts) == 3 else text
     refused: list[dict[str, Any]] = []
@@ -114,10 +118,17 @@ def _because(state: str, reason: str, cure: str = "") -> dict[str, Any]:
     return {"state": state, "why": reason, "next": cure}
 
 
-def _prediction(row: dict[Any, Any], digest: str) -> dict[str, Any]:
+def _threshold(speaker: Noticed, row: dict[Any, Any]) -> float | None:
+    """From which probability on the version of a prediction says the positive label; known of the one that speaks."""
+    one = speaker.version
+    told = one.tags.get("aufruf.threshold") if one and one.version == row["model_version"] else None
+    return None if told is None else float(told)
+
+
+def _prediction(row: dict[Any, Any], digest: str, threshold: float | None) -> dict[str, Any]:
     kept = {key: row[key] for key in ("model_version", "label", "probabilities", "run", "digest")}
     told = {"confident": bool(row["confident"]), "scored_at": row["scored_at"].isoformat(timespec="seconds")}
-    return {**kept, **told, "as_it_reads_now": row["digest"] == digest}
+    return {**kept, **told, "threshold": threshold, "as_it_reads_now": row["digest"] == digest}
 
 
 def _before(row: "pd.Series[Any]", day: str) -> bool:

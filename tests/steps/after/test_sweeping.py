@@ -1,5 +1,6 @@
 """The sweep on a home where two nights have passed: in one process, in parts, killed, and with other data."""
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -40,13 +41,16 @@ def states(after) -> dict[str, list[str]]:
     return {step: sorted(r.info.status for r in found if r.data.tags["aufruf.step"] == step) for step in steps}
 
 
-def test_a_sweep_in_parts_is_the_sweep(after, nights):
-    """Opened, tried by workers that each take one trial, and closed, it returns what the whole step returns."""
+def test_a_sweep_in_parts_is_the_sweep(after, nights, caplog):
+    """Opened, tried by workers that each take one trial, and closed, it returns what the whole step returns; of each
+    trial the log says which of how many it is."""
+    caplog.set_level(logging.INFO, "aufruf")
     before = nights.results[0]["sweep"]
     found = opened(after.settings, after.classifier, trials=4)
     assert (found["study"], found["left"]) == (before["study"], 2)
     told = [trial(after.settings, after.classifier, found["study"], found["at"]) for _ in range(3)]
     assert [one.get("trial") for one in told] == [2, 3, None]
+    assert "trial 2 begins, 3 of 4" in caplog.text
     assert told[2] == {"study": before["study"], "status": "nothing to do"}
     result = closed(after.settings, after.classifier, found["study"])
     assert set(result) == set(before) - {"wall_seconds"}

@@ -1,0 +1,43 @@
+"""What commands say to a person who has just met them."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from aufruf import phrases
+from aufruf.model.watch import Watch
+
+
+@pytest.mark.parametrize("result", [{"files": [], "rows": 0}, {"rows": []}])
+def test_an_empty_quarantine_points_to_files_refused_whole(result):
+    """Rows of a file that is refused whole are not in quarantine; who looks for them there is told."""
+    [line] = phrases.told("quarantine", result)
+    assert line.startswith("nothing is in quarantine; of a file that is refused whole no row is kept")
+
+
+def test_without_a_champion_nothing_is_kept():
+    """A first version that the gate does not take is not promoted; beside a champion, which is kept, it says so."""
+    result = {"verdict": "kept", "champion": None, "challenger": "1", "reasons": ["version 1 was not taken: F1 0.300"]}
+    assert phrases.told("promote", result) == ["not promoted: version 1 was not taken: F1 0.300"]
+    beside = {**result, "champion": "1", "reasons": ["kept version 1"]}
+    assert phrases.told("promote", beside) == ["kept: kept version 1"]
+
+
+def test_an_account_that_is_not_here_may_be_misspelt():
+    """Where no table, page or file has anything of an account, forget says to check the spelling."""
+    remains = {"ledger_rows": 0, "models": {}, "trainings": {}, "copies": 0}
+    remains |= {key: [] for key in ("originals", "unopened", "artifacts", "unread")}
+    counts = dict.fromkeys(("texts", "annotations", "labels", "predictions", "explanations", "signatures"), 0)
+    pages = {key: [] for key in ("pages_rewritten", "pages_deleted", "originals_deleted")}
+    result = {"status": "nothing to do", "remains": remains, "quarantine": 0, **counts, **pages}
+    [line] = phrases.told("forget", result)
+    assert "nothing of this account is here; check the spelling" in line
+
+
+def test_an_epoch_is_one_of_so_many(caplog):
+    """The line on an epoch says how many are planned."""
+    watch = Watch(None, SimpleNamespace(metric="f1", epochs=4, patience=2), "", 1, 0.0)
+    with caplog.at_level(logging.INFO, "aufruf"):
+        watch.epoch_done(1.0, {"eval_f1": 0.5})
+    assert "epoch 1 of 4: loss" in caplog.text
