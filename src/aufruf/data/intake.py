@@ -12,18 +12,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.data import checks, columns, readers, rows
+from aufruf.data import checks, columns, label_shift, readers, rows
 from aufruf.data.readers import Content, Format, Item
 from aufruf.data.readers.delimited import sayable
 from aufruf.data.readers.item import beside, row_of
 from aufruf.data.seen import Numbers, Seen
 from aufruf.data.verdict import Verdict
 from aufruf.errors import DataRefused
-from aufruf.schemas import ABSTAIN, Annotation, QuarantinedRow, Text
+from aufruf.schemas import Annotation, QuarantinedRow, Text
 
 _CHUNK = 20_000  # items judged at a time
 _CHARACTERS = 32_000_000  # of text, after which a chunk is full
@@ -252,30 +251,11 @@ def _summary(number: int, intake: Intake, seen: Seen, known: _LABELS, enough: in
         "empty": verdict.empty / n if n >= enough else None,
         "repeated": seen.repeated(number, enough),
         **{
-            f"shift {one.name}": _shift(votes[votes["file"] == number], one, known.get(one.name, {}), enough)
+            f"shift {one.name}": label_shift.divergence(votes[votes["file"] == number], one, known.get(one.name, {}), enough)
             for group in intake.questions
             for one in group
         },
     }
-
-
-def _shift(votes: pd.DataFrame, classifier: Classifier, known: Mapping[str, int], enough: int) -> float | None:
-    """Kullback-Leibler divergence (nats) of a file's labels from those known; None when either are too few.
-
-    Half a vote is added to every label of both, so that a label never seen has a probability. Of several labels at once
-    each set that was seen counts as a label.
-    """
-    asked = votes["question"].isin(["", classifier.question])
-    written = votes.loc[asked, "label"].value_counts()
-    mine: Counter[str] = Counter()
-    for word, n in written.items():
-        mine[classifier.label_of(str(word)) or ABSTAIN] += int(n)
-    others = sorted({value for value in {*mine, *known} if classifier.is_value(value)}.difference(classifier.labels))
-    here, before = ([counts.get(one, 0) + 0.5 for one in [*classifier.labels, *others]] for counts in (mine, known))
-    if min(sum(here), sum(before)) < enough:
-        return None
-    p, q = np.array(here) / sum(here), np.array(before) / sum(before)
-    return float((p * np.log(p / q)).sum())
 
 
 def _refusal(intake: Intake, failed: str, summary: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from aufruf.data import checks, inbox, intake
 from aufruf.data.seen import Numbers, hashed, numbered, together
 from aufruf.errors import DataRefused
 from aufruf.reports.check import write_check
-from aufruf.schemas import IngestedFile
+from aufruf.schemas import CHOSEN, IngestedFile
 from aufruf.steps.arrivals import Arrival
 from aufruf.steps.storing import Call, File, rows, store, takers
 
@@ -115,11 +115,11 @@ def _settled(call: Call, file: File) -> bool:
 
 
 def _labels(call: Call) -> dict[str, dict[str, int]]:
-    """How many votes are known for each label of each classifier."""
+    """How many votes are known for each label of each classifier; without those on texts that our queues chose."""
     names = [one.name for one in call.classifiers]
-    votes = call.store.read("annotations", {"classifier": names}, ["classifier", "label"])
+    votes = call.store.read("annotations", {"classifier": names}, ["classifier", "label", "why"])
     counts: dict[str, dict[str, int]] = {name: {} for name in names}
-    for name, label, n in votes.value_counts().reset_index().itertuples(index=False):
+    for name, label, n in votes.loc[~votes["why"].isin(CHOSEN), ["classifier", "label"]].value_counts().reset_index().itertuples(index=False):
         counts[name][label] = n
     return counts
 

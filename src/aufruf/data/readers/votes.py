@@ -13,7 +13,7 @@ from aufruf.data.readers.item import Item, Record, Row, RowRefused, Values, as_t
 from aufruf.data.readers.json_text import parse
 from aufruf.errors import DataRefused
 from aufruf.question import CHOICES
-from aufruf.schemas import SECOND_LOOK, TEACH
+from aufruf.schemas import CHOSEN
 
 NO_ANSWER = "the annotation was skipped: no answer"
 CANCELLED = "the annotation was cancelled"
@@ -91,7 +91,7 @@ def task_values(data: Row) -> dict[str, str | None]:
     return {
         "text": as_text(next(data[name] for name in _TEXTS if name in data)),
         "text_id": (ours := word(data.get("text_id"))),  # the tasks that aufruf itself writes bring one
-        "why": why if ours and (why := word(data.get("why"))) in (*SECOND_LOOK, TEACH) else None,
+        "why": why if ours and (why := word(data.get("why"))) in CHOSEN else None,
         "post_id": post,
         "text_type": suffix or _either(data, "Text Type", "text_type"),
         "post_type": _understood(post_type, _either(data, "Post Type", "post_type")),
