@@ -138,6 +138,7 @@ class Signature:
     grams: int  # different character 5-grams
     bands: bytes  # one 64-bit number a band; empty for a wording too short to have near-duplicates
     sketch: bytes  # 1,024 bits: where each 5-gram falls
+    renamed: bool | None = None  # the wording has another name today: it was given when texts were folded otherwise
 
 
 @dataclass(frozen=True)
