@@ -22,7 +22,7 @@ from aufruf.data.readers.item import beside, row_of
 from aufruf.data.seen import Numbers, Seen
 from aufruf.data.verdict import Verdict
 from aufruf.errors import DataRefused
-from aufruf.schemas import Annotation, QuarantinedRow, Text
+from aufruf.schemas import TEXT_TYPES, Annotation, QuarantinedRow, Text
 
 _CHUNK = 20_000  # items judged at a time
 _CHARACTERS = 32_000_000  # of text, after which a chunk is full
@@ -58,7 +58,14 @@ class Intake:
     @property
     def classifiers(self) -> tuple[str, ...]:
         """Those whose question the file answers."""
-        return tuple(one.name for group in self.questions for one in group if self.answered & {"", one.question})
+        return tuple(one.name for one in self.asked if self.answered)
+
+    @property
+    def asked(self) -> list[Classifier]:
+        """Those whose question annotators were asked: as the file's answers show, or the only one where it has none."""
+        every = [one for group in self.questions for one in group]
+        there = self.answered or {one.question for one in every if len(self.questions) == 1}
+        return [one for one in every if there & {"", one.question}]
 
     @property
     def counts(self) -> list[dict[str, Any]]:
@@ -75,6 +82,8 @@ class Intake:
                 if reasons := self._of_row(item.number):
                     part.quarantine.append(rows.quarantined(item, reasons, digest, now))
                     characters += len(part.quarantine[-1].row)
+                if questions and (back := rows.taken_back(item, self.asked, digest)):
+                    part.taken_back.append(back)
             else:
                 row = rows.apart(rows.typed(item), self.several)
                 part.texts.append(rows.text(row, digest))
@@ -87,8 +96,8 @@ class Intake:
             yield part
 
     def _of_row(self, refused: int) -> list[str]:
-        """Why answers of a refused item's row are refused, all of them; nothing after the first one of them."""
-        numbers = (beside(row_of(refused), place) for place in range(max(1, len(self.questions))))
+        """Why items of a refused item's row are refused, all of them; nothing after the first one of them."""
+        numbers = (beside(row_of(refused), place) for place in range(max(len(TEXT_TYPES), len(self.questions))))
         there = [number for number in numbers if number in self.verdict.reasons]
         return [why for number in there for why in self.verdict.reasons[number]] if there[0] == refused else []
 
@@ -110,9 +119,10 @@ class Portion:
     texts: list[Text]
     votes: list[Annotation]
     quarantine: list[QuarantinedRow]
+    taken_back: list[tuple[Text, list[Annotation]]] = field(default_factory=list)  # abstentions, where a vote is stored
 
     def __len__(self) -> int:
-        return len(self.texts) + len(self.votes) + len(self.quarantine)
+        return len(self.texts) + len(self.votes) + len(self.quarantine) + len(self.taken_back)
 
 
 def source(path: Path, digest: str, asked: str, classifiers: Sequence[Classifier]) -> Source:
@@ -243,6 +253,7 @@ def _summary(number: int, intake: Intake, seen: Seen, known: _LABELS, enough: in
     verdict, n = intake.verdict, max(intake.rows, 1)
     broken = len(verdict.reasons.keys() - verdict.harmless)
     votes = seen.votes() if intake.questions else pd.DataFrame()
+    mine = votes[votes["file"] == number] if intake.questions else votes
     return {
         "file": number,
         "item": 0,
@@ -251,7 +262,7 @@ def _summary(number: int, intake: Intake, seen: Seen, known: _LABELS, enough: in
         "empty": verdict.empty / n if n >= enough else None,
         "repeated": seen.repeated(number, enough),
         **{
-            f"shift {one.name}": label_shift.divergence(votes[votes["file"] == number], one, known.get(one.name, {}), enough)
+            f"shift {one.name}": label_shift.divergence(mine, one, known.get(one.name, {}), enough)
             for group in intake.questions
             for one in group
         },

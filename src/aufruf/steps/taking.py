@@ -16,6 +16,7 @@ from aufruf.steps.arrivals import Arrival
 from aufruf.steps.storing import Call, File, rows, store, takers
 
 _LOOKED_UP = 20_000  # ids at a time
+_TOLD = ("replaced", "recast", "withdrawn", "outdated", "forgotten")  # counts of a file, where there are any
 _LONG = 16 << 20  # bytes of a group from which on a progress bar is shown
 
 
@@ -119,7 +120,8 @@ def _labels(call: Call) -> dict[str, dict[str, int]]:
     names = [one.name for one in call.classifiers]
     votes = call.store.read("annotations", {"classifier": names}, ["classifier", "label", "why"])
     counts: dict[str, dict[str, int]] = {name: {} for name in names}
-    for name, label, n in votes.loc[~votes["why"].isin(CHOSEN), ["classifier", "label"]].value_counts().reset_index().itertuples(index=False):
+    others = votes.loc[~votes["why"].isin(CHOSEN), ["classifier", "label"]]
+    for name, label, n in others.value_counts().reset_index().itertuples(index=False):
         counts[name][label] = n
     return counts
 
@@ -166,7 +168,7 @@ def _told(file: File, now: datetime) -> dict[str, Any]:
         known = {} if row is None else _counts(row, "refused")
         return known | {"status": "refused", "reasons": [file.refusal]}
     told = _counts(row, "new") | {"annotations": file.votes, "posts": file.texts}
-    told |= {name: n for name in ("replaced", "recast", "forgotten") if (n := getattr(file, name))}
+    told |= {name: n for name in _TOLD if (n := getattr(file, name))}
     reasons = [(why, n) for why, n, _ in file.found.common_reasons()] if file.found else []
     return told | ({"why": [f"{n} refused: {why[:200]}" for why, n in reasons]} if reasons else {})
 

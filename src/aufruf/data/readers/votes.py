@@ -132,8 +132,9 @@ def flat_items(
             person = _person(record, who)
             common = {**values(record.row), "annotator": person}
             found = answers(record.row)
-            if not found:
-                raise RowRefused(NO_ANSWER, harmless=True)
+            if why := CANCELLED if _cancelled(record) else "" if found else NO_ANSWER:
+                yield Item(number, {**common, "label": None}, row, why, harmless=True)
+                continue
         except RowRefused as refusal:
             yield Item(number, {}, row, refusal.reason, refusal.harmless)
             continue
@@ -144,21 +145,23 @@ def flat_items(
 
 def _vote(number: int, common: Values, choices: list[Any] | None, row: Row, several: bool) -> Item:
     if choices == []:
-        return Item(number, {}, row, NO_ANSWER, harmless=True)
+        return Item(number, {**common, "label": None}, row, NO_ANSWER, harmless=True)
     label, problem = chosen(choices, several)
     return Item(number, {**common, "label": label}, row, problem)
 
 
 def _person(record: Record, who: str) -> str | None:
-    """Who made the annotation. Raises RowRefused where nobody did, or where it was taken back."""
+    """Who made the annotation. Raises RowRefused where nobody did."""
     if record.problem:
         raise RowRefused(record.problem)
-    if (word(record.row.get("was_cancelled")) or "").casefold() in ("true", "1"):
-        raise RowRefused(CANCELLED, harmless=True)
     person = annotator(record.row.get(who)) if who else None
     if who and person is None:
-        raise RowRefused(NOBODY)
+        raise RowRefused(CANCELLED, harmless=True) if _cancelled(record) else RowRefused(NOBODY)
     return person
+
+
+def _cancelled(record: Record) -> bool:
+    return (word(record.row.get("was_cancelled")) or "").casefold() in ("true", "1")
 
 
 def _nameless_row(record: Record, who: str) -> Row:
