@@ -96,7 +96,7 @@ def _of_a_name(rows: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> pd.Data
     near = near[[not alike.signs.renamed.isdisjoint(value.split(" and ")) for value in near["value"]]]
     rank = near["split"].map(_BIT)
     out = near[rank < rank.groupby(near["value"]).transform("max")].drop_duplicates("text_id")
-    said = "signs that nobody sees apart, it says what a text of another side says"
+    said = "it turned out to say what a text of another side says, signs that nobody sees apart"
     return out[["text_id", "split"]].assign(reason=said) if len(out) else none
 
 

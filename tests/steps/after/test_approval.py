@@ -94,7 +94,8 @@ def test_no_and_no_answer_keep_the_champion(waiting, by, who, said):
         return
     assert (tomorrow["verdict"], tomorrow["champion"], tomorrow["status"]) == ("waiting", "2", "new")
     assert tomorrow["difference"] == found["difference"]
-    assert "nobody answered" in asked(waiting.settings, waiting.gate(mode="approve"), "3")["body"]
+    assert "nobody answered in time" in tomorrow["reasons"][-1]
+    assert asked(waiting.settings, waiting.gate(mode="approve"), "3")["subject"]
     assert waiting.store.read("decisions", {"challenger": "3"})["looks"].nunique() == 1
     assert promote(waiting.settings, waiting.gate(mode="approve"))["status"] == "unchanged"
     approved = settled(waiting.settings, waiting.classifier, "3", approved=True, by="ada")
