@@ -6,8 +6,7 @@ every five seconds and waits until nothing moves. No parameters; trigger it by h
 * `ingest` checks every file and stores its good rows; refused rows go to the table `quarantine`.
 * `label` decides the labels of each classifier from the votes that count; skipped when no label is new.
 * `posts` announces new texts, so that `<classifier>.score` runs; skipped when none is new.
-* `refusals` fails when a file was refused, its votes are held out, or votes wait in the inbox because a classifier
-  file cannot be read, and says why. What was good is stored.
+* `refusals` fails, and says why: a file was refused, votes are held out, or wait for a broken classifier file.
 
 **When it fails.** `refusals`: read its log, mend the file, drop it again (trigger `ingest`, where it waits).
 `ingest`: read its log; a file is stored once per content, so clearing the task is always safe.
