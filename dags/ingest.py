@@ -6,17 +6,17 @@ every five seconds and waits until nothing moves. No parameters; trigger it by h
 * `ingest` checks every file and stores its good rows; refused rows go to the table `quarantine`.
 * `label` decides the labels of each classifier from the votes that count; skipped when no label is new.
 * `posts` announces new texts, so that `<classifier>.score` runs; skipped when none is new.
-* `refusals` fails when a file was refused or its votes are held out, and says why. What was good is stored.
+* `refusals` fails, and says why: a file was refused, votes are held out, or wait for a broken classifier file.
 
-**When it fails.** `refusals`: read its log, mend the file, drop it again. `ingest`: read its log; a file is
-stored once per content, so clearing the task is always safe.
+**When it fails.** `refusals`: read its log, mend the file, drop it again (trigger `ingest`, where it waits).
+`ingest`: read its log; a file is stored once per content, so clearing the task is always safe.
 """
 
 from airflow.sdk import DAG, TaskGroup
 
 from aufruf.settings import Settings
 from aufruf_airflow import assets
-from aufruf_airflow.classifiers import working
+from aufruf_airflow.classifiers import broken, working
 from aufruf_airflow.task import common, counted, fail, skip, step, take, tell, told
 
 with DAG("ingest", schedule=[assets.inbox(Settings.load())], **common(__doc__)):
@@ -26,7 +26,7 @@ with DAG("ingest", schedule=[assets.inbox(Settings.load())], **common(__doc__)):
         """Check and store every file of the inbox; the result is counts."""
         from aufruf.steps.ingest import ingest
 
-        result = ingest(Settings.load(), working())
+        result = ingest(Settings.load(), working(), broken=broken())
         tell(ti, "ingest", result)
         news = {kind: result[kind] for kind in ("annotations", "posts")}
         again = ti.try_number > 1  # what the try before took in is not counted

@@ -14,12 +14,13 @@ from aufruf.sections import Count, Explain, Monitor, Notify, Retention, Section,
 from aufruf.settings import Settings, whole_path
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
+Alpha = Annotated[float, Field(ge=-1, le=1)]
 Name = Annotated[str, Field(min_length=1)]
 
 
 class Votes(Section):
     minimum: Count = 2  # one annotator's opinion is not a measurement; decisions made elsewhere are exempt
-    alpha_floor: float = 0.4  # Krippendorff's alpha below which a batch is held out; .667 is the usual bar in papers
+    alpha_floor: Alpha = 0.4  # Krippendorff's alpha below which a batch is held out; .667 is the usual bar in papers
     alpha_texts: Count = 20  # texts with two votes that a batch needs to be judged: on fewer, alpha is mostly noise
     exclude: tuple[Name, ...] = ()  # annotators whose votes never count
     same_person: tuple[Annotated[tuple[Name, ...], Field(min_length=2)], ...] = ()  # how exports name one annotator
@@ -233,7 +234,7 @@ def _encoded_by(classifier: Classifier, name: str, revision: str | None) -> Clas
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Notepad begins a file with a mark
     except UnicodeDecodeError:
         raise UsageError("not UTF-8", where=path.name, next="Save the file as UTF-8.") from None
     except OSError as error:

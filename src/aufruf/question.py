@@ -42,6 +42,12 @@ class Question(BaseModel):
             if label not in allowed:
                 raise ValueError(f"spellings.{label} is not a label. {nearest(label, allowed)}")
         written = [s for spellings in self.spellings.values() for s in spellings]
+        for label, spellings in self.spellings.items():
+            for word in spellings:
+                if not word or word != word.strip():
+                    raise ValueError(f"spellings.{label}: {word!r} can stand in no cell, whose blanks are cut off")
+                if word != label and word in allowed:
+                    raise ValueError(f"spellings.{label} has {word!r}, which is another label's own name")
         twice = {s for s in written if written.count(s) > 1}
         if twice:
             raise ValueError(f"spellings {sorted(twice)} stand for two labels")

@@ -16,6 +16,7 @@ NONE = "none"  # the label of a text to which none of several labels applies
 JOINT = "|"  # between the labels of a text that has several; no label's name holds it
 TEACH = "teach"  # why `aufruf queue` sends a text out: it would teach most, or is of the random share
 SECOND_LOOK = ("tie", "contradiction", "mismatch")  # why our queues send a text out that has been judged before
+CHOSEN = (*SECOND_LOOK, TEACH)  # all of these: labels of texts that were chosen are no sample of all labels
 PROMOTED = ("first", "promoted")  # verdicts by which a challenger becomes champion
 SCORED = "score:"  # so begins, in the quarantine, the name of a model's version in place of a file's digest
 DECIDED_ELSEWHERE = ""  # the annotator of a label that arrived decided
@@ -85,7 +86,7 @@ class Annotation:
     file: str
     seconds: float | None = None  # the time the vote took, where the export says so
     group_id: str | None = None  # how the text read that was voted on; None in lakes of before this was kept
-    why: str | None = None  # of SECOND_LOOK or TEACH: why our queue had sent the text out; None: it had not
+    why: str | None = None  # of CHOSEN: why our queue had sent the text out; None: it had not
     first: str | None = None  # what the same annotator had said before a second look
     first_file: str | None = None  # the file that brought it; None also in lakes of before this was kept
 
@@ -137,6 +138,7 @@ class Signature:
     grams: int  # different character 5-grams
     bands: bytes  # one 64-bit number a band; empty for a wording too short to have near-duplicates
     sketch: bytes  # 1,024 bits: where each 5-gram falls
+    renamed: bool | None = None  # the wording has another name today: it was given when texts were folded otherwise
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,16 @@ def working() -> list[Classifier]:
     return [found for found in _read(settings, wanted) if isinstance(found, Classifier)]
 
 
-def complain() -> None:
-    """Raises UsageError naming every classifier file that cannot be scheduled, and why."""
+def broken() -> list[str]:
+    """Sentences naming every classifier file that cannot be scheduled, and why."""
     settings = Settings.load()
-    errors = [found for found in _read(settings, names(settings)) if isinstance(found, UsageError)]
-    if errors:
-        raise UsageError("\n".join(error.sentence() for error in errors))
+    return [found.sentence() for found in _read(settings, names(settings)) if isinstance(found, UsageError)]
+
+
+def complain() -> None:
+    """Raises UsageError with these sentences, if any."""
+    if errors := broken():
+        raise UsageError("\n".join(errors))
 
 
 def cron(classifier: Classifier, verb: str) -> CronTriggerTimetable:

@@ -76,6 +76,13 @@ def test_the_same_at_the_same_moment_is_one_person():
     assert doubles(frame([*votes("7", "cncn"), *votes("8", "cncn")])) == []
 
 
+def test_two_casings_of_a_name_are_told():
+    """Names that differ in case or in blanks may be one person's, who would decide labels alone; numbers may not."""
+    some = [*votes("Anna", "c"), *votes("anna", ".n"), *votes(" ANNA ", "..c"), *votes("7", "c"), *votes("70", "c")]
+    assert doubles(frame(some)) == [(" ANNA ", "Anna", 0), (" ANNA ", "anna", 0)]
+    assert doubles(frame([*votes("Mia M", "cncncn"), *votes("mia  m", "cncncn")])) == [("Mia M", "mia  m", 6)]
+
+
 def test_a_few_votes_changed_between_the_exports_hide_nothing():
     """One of twelve votes is another in the later export: still one person; half of them: nobody can say."""
     one, other = votes("7", "cncncncncncn"), votes("9", "nncncncncncn")

@@ -1,15 +1,19 @@
 """The ledger on small tables: who goes where, what is set aside, what a leak looks like, who may write."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from deltalake import DeltaTable
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.corpus.conftest import NOW, added, classifier, decided, frame, prove, text, usable, wordings
 
 from aufruf.classifier import SplitShares
-from aufruf.data.duplicates import similarity
-from aufruf.data.identity import digest, fold
+from aufruf.data import proof
+from aufruf.data.duplicates import Alike, similarity
+from aufruf.data.identity import digest, fold, group_id
 from aufruf.data.proof import left_out
 from aufruf.data.splits import LEDGER
 from aufruf.errors import LeakFound, NothingYet
@@ -21,6 +25,7 @@ from aufruf.store import Store
 
 LEFT = "Am Sonntag ist Wahltag: bitte geht alle wählen und nehmt eure Nachbarn gleich mit!"
 RIGHT = "Heute Abend sprechen wir in Heidelberg über Mieten und Wohnungsbau, kommt doch vorbei."
+INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u2060\u2066\ufeff\ufe0f\u034f\U000e0067"
 EMPTY = pd.DataFrame(columns=list(LEDGER))
 
 
@@ -32,6 +37,44 @@ def joined(ledger: list[SplitRow], texts: list[Text], labels: list[Label] | None
     """What is added for ``texts``, all of them labelled unless ``labels`` says otherwise, by text id."""
     labels = [decided(t.text_id) for t in texts] if labels is None else labels
     return {r.text_id: r for r in added(ledger, frame(labels), frame(texts))}
+
+
+@given(
+    cuts=st.lists(st.tuples(st.integers(0, 80), st.sampled_from(INVISIBLE)), max_size=12),
+    words=st.sampled_from([LEFT, "Für dich! https://x.de/a @cdu", "1️⃣ Du\u0308"]),
+)
+def test_what_nobody_sees_makes_no_other_text(cuts: list[tuple[int, str]], words: str) -> None:
+    """Soft hyphens, joiners and marks of direction, wherever they stand, change no name of a text, and so no side."""
+    marked = words
+    for at, sign in cuts:
+        marked = marked[:at] + sign + marked[at:]
+    assert group_id(marked) == group_id(words)
+
+
+def test_a_leak_of_before_signs_were_left_out_is_out_of_use_and_stops_nothing() -> None:
+    """A copy with soft hyphens that an older version trained on, under a name of its own, is left out; test stays."""
+    kept, copy = text("t", LEFT), replace(text("c", "\u00ad".join(LEFT)), group_id="0" * 16)
+    both = frame([kept, copy])
+    near = Alike.of({one.group_id: fold(one.text) for one in (kept, copy)}, 0.8)
+    ledger = frame([row(kept, "test"), row(copy, "train")])
+    with pytest.raises(LeakFound, match="near-duplicate"):
+        proof.assert_disjoint(ledger, both, near)
+    assert left_out(ledger, both, near)[["text_id", "split"]].values.tolist() == [["c", "train"]]
+    used = proof.usable(ledger, both, near)
+    assert used["text_id"].tolist() == ["t"]
+    proof.assert_disjoint(used, both, near)
+
+
+def test_a_copy_with_signs_that_nobody_sees_follows_its_text() -> None:
+    """A post that repeats a text of the test set with soft hyphens in its words is not trained on."""
+    words = [f"Heute {n * 7919:010} als Thema im Bundestag {n * 104729:010}" for n in range(30)]
+    texts = [text(f"t{n}", one) for n, one in enumerate(words)]
+    ledger = added([], frame([decided(one.text_id) for one in texts]), frame(texts))
+    side = {row.text_id: row.split for row in ledger}
+    copies = [text(f"c{n}", "\u00ad".join(one)) for n, one in enumerate(words)]
+    both = [*texts, *copies]
+    more = added(frame(ledger), frame([decided(one.text_id) for one in both]), frame(both))
+    assert {row.text_id: row.split for row in more} == {f"c{n}": side[f"t{n}"] for n in range(len(words))}
 
 
 def test_only_decided_texts_enter() -> None:

@@ -89,6 +89,7 @@ def test_a_key_like_no_other_lists_the_known(read):
         ("[encoder]\nmax_tokens = 4\n", "encoder.max_tokens: .*greater than or equal to 8"),
         ("[explain]\nparties = ['CDU', 'Freie Wähler']\n", "explain: parties: 'Freie Wähler' is not one word"),
         ("[explain]\nparties = ['#CDU']\n", "explain: parties: '#CDU' is not one word"),
+        ("[votes]\nalpha_floor = 40\n", "votes.alpha_floor: .*less than or equal to 1"),
         ("votes = 3\n", "votes: "),
     ],
 )
@@ -114,6 +115,10 @@ def test_a_wrong_value_is_named(read, added, told):
         (PLAIN.replace('"no"', '"no|yes"', 1), r"no label may be called 'no\|yes': abstain and \| are reserved"),
         (SEVERAL.replace('"inform"', '"none"', 1), "no label may be called 'none'"),
         (PLAIN + 'none = ["-"]\n', "spellings.none is not a label"),
+        (PLAIN.replace('["nein"]', '["nein", "yes"]'), "spellings.no has 'yes', which is another label's own name"),
+        (PLAIN.replace('["nein"]', '["abstain"]'), "spellings.no has 'abstain', which is another"),
+        (PLAIN.replace('["nein"]', '[" nein"]'), "spellings.no: ' nein' can stand in no cell"),
+        (PLAIN.replace('["nein"]', '[""]'), "spellings.no: '' can stand in no cell"),
     ],
 )
 def test_labels_and_spellings_must_agree(read, text, told):
@@ -129,6 +134,13 @@ def test_a_file_in_another_encoding_is_refused(tmp_path):
     path.write_bytes('question = "Wählen?"\n'.encode("latin-1"))
     with pytest.raises(UsageError, match=r"votes.toml: not UTF-8"):
         load(path)
+
+
+def test_a_file_that_begins_with_a_mark_is_read(tmp_path):
+    """Editors on Windows save UTF-8 with a byte order mark."""
+    path = tmp_path / "votes.toml"
+    path.write_text(PLAIN, encoding="utf-8-sig")
+    assert load(path).labels == ("no", "yes")
 
 
 def test_a_spelling_stands_for_its_label(read):

@@ -178,6 +178,27 @@ def test_labels_far_from_those_known_hold_the_file_back(
     assert not refused or "more than checks.label_shift of calls allows" in found.refusal
 
 
+@pytest.mark.parametrize(("why", "kept"), [("tie", True), ("teach", True), (None, False)])
+def test_answers_to_our_own_queues_are_no_shift_of_labels(
+    take: Callable[..., Any], vote: Callable[..., Any], written: Callable[..., Path], why: str | None, kept: bool
+) -> None:
+    """What a queue chose is half calls on purpose, and is taken where a tenth of all texts are calls; the same answers
+    to texts that nobody chose are refused. Nor are answers to queues among the labels that others are compared with."""
+
+    def tasks(start: int, every: int, **data: str) -> list[dict[str, Any]]:
+        made = [vote(f"Text {n} im Mai", "True" if n % every == 0 else "False", identifier=f"P{n}") for n in range(60)]
+        for n, one in enumerate(made, start=start):
+            one["data"] |= {"Identifier": f"P{n}", "Text": f"Text Nummer {n} im Mai", "text_id": f"instagram:P{n}:x"}
+            one["data"] |= data
+        return made
+
+    assert take(written("base.json", tasks(0, 10)))[0]["status"] == "new"
+    (found,) = take(written("queue.json", tasks(100, 2, **({"why": why} if why else {}))))
+    assert (found["status"] == "new") is kept
+    assert kept or "label_shift" in found["reasons"][0]
+    assert take(written("later.json", tasks(200, 10)))[0]["status"] == "new"
+
+
 def test_a_post_from_before_the_networks_is_a_broken_clock(judged: Callable[..., Any]) -> None:
     """A date before checks.earliest refuses the row."""
     rows = [{"text": "alt", "at": "0"}, {"text": "neu", "at": "1730302949"}]

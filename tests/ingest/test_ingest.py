@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from aufruf.classifier import Classifier
@@ -428,11 +430,88 @@ def test_an_id_that_a_spreadsheet_rounded_is_refused(
     settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path]
 ) -> None:
     """Different stories must not become one because their ids lost their last digits; "1e5" is an id like another."""
-    path = written("x.csv", "nr;body\n3,49819E+18;Eins\n3.49819E+18;Zwei\n1e5;Drei\n1E+5;Vier\n00123;Fünf\n")
+    rounded = ["3,49819E+18", "3.49819E+18", "3.498187238895925e+18", "3.498187238895925e18", "3E+18"]
+    rounded += ["3498187238895924847.0"]
+    whole = ["1e5", "1E+5", "00123", "CyMAe_tufcR", "3E18", "3498187238895924847", "9007199254740991.0", "77.0"]
+    path = written("x.csv", "nr;body\n" + "".join(f"{one};Text {n}\n" for n, one in enumerate([*rounded, *whole])))
     entry = ingest(settings, [classifier], [path], columns={"post_id": "nr", "text": "body"})["files"][0]
-    assert (entry["kept"], entry["refused"]) == (3, 2)
-    assert sorted(store.read("texts")["post_id"]) == ["00123", "1E+5", "1e5"]
+    assert (entry["kept"], entry["refused"]) == (len(whole), len(rounded))
+    assert sorted(store.read("texts")["post_id"]) == sorted(one.removesuffix(".0") for one in whole)
     assert "a spreadsheet has rounded the id" in entry["why"][0]
+
+
+@pytest.mark.parametrize("column", ["text_id", "post_id"])
+def test_a_float_has_lost_the_digits_of_a_long_id(
+    tmp_path: Path, take: Callable[..., Any], store: Store, column: str
+) -> None:
+    """A Parquet column of floats, and a number in JSON that was one, keep 15 digits: longer ids are refused."""
+    ids = pa.array([3498187238895924847.0, 12345.0, None])
+    pq.write_table(pa.table({"nr": ids, "body": ["eins", "zwei", "drei"]}), tmp_path / "x.parquet")
+    (tmp_path / "x.json").write_text('[{"nr": 3.498187238895925e+18, "body": "vier"}, {"nr": 67890.0, "body": "fünf"}]')
+    columns = {column: "nr", "text": "body"}
+    found = [entry for name in ("x.parquet", "x.json") for entry in take(tmp_path / name, columns=columns)]
+    assert [(entry["kept"], entry["refused"]) for entry in found] == [(2, 1), (1, 1)]
+    assert all("a spreadsheet has rounded the id" in entry["why"][0] for entry in found)
+    assert {"12345", "67890"} <= set(store.read("texts")[column])
+
+
+@pytest.mark.parametrize(("how", "flat"), [({"was_cancelled": True}, False), ({"result": []}, True)])
+def test_a_vote_can_be_taken_back(
+    take: Callable[..., Any], store: Store, written: Callable[..., Path], vote: Callable[..., Any], how: Any, flat: bool
+) -> None:
+    """An annotation that its annotator skipped or emptied later is an abstention from then on, and stays one when the
+    older export comes again. One that was skipped before the vote, a stranger's, an undated one change nothing."""
+    task = vote("Geht wählen!", "True", identifier="C1-Caption")
+    other = vote("Geht wählen!", "True", person=8, identifier="C1-Caption")
+    assert take(written("then.json", [task, other]))[0]["annotations"] == 2
+
+    def again(name: str, *whose: tuple[int, str | None]) -> Any:
+        if not flat:
+            about = {"identifier": "C1-Caption", **how}
+            rows = [vote("Geht wählen!", "True", person=who, updated_at=at, **about) for who, at in whose]
+            return take(written(name, [*rows, vote("Neu", "False", identifier=f"{name}-Caption")]))[0]
+        head = "annotation_id,annotator,Call to Action,created_at,id,lead_time,updated_at,Identifier,Text\n"
+        lines = [f"1,{who},,{at or ''},1,3,{at or ''},C1-Caption,Geht wählen!\n" for who, at in whose]
+        return take(written(name, f"{head}{''.join(lines)}2,7,False,2024-11-12,2,3,2024-11-12,{name}-Caption,Neu\n"))[0]
+
+    assert "withdrawn" not in again("others", (7, "2024-11-11T10:00:00Z"), (9, "2024-11-13"), (7, None))
+    assert again("back", (7, "2024-11-13T10:00:00Z"))["withdrawn"] == 1
+    assert take(written("once more.json", [task, {**other, "id": 5}]))[0]["outdated"] == 1
+    votes = store.read("annotations", {"text_id": "instagram:C1:caption"}).set_index("annotator")["label"]
+    assert votes.to_dict() == {"7": "abstain", "8": "call"}
+    assert store.read("texts", {"text_id": "instagram:C1:caption"})["text"].tolist() == ["Geht wählen!"]
+
+
+def test_a_skipped_task_takes_back_no_answer_to_another_question(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path], vote: Callable[..., Any]
+) -> None:
+    """An export is of one project: whoever skips a text there has said nothing of what another project asks."""
+    attack = classifier.model_copy(update={"name": "attack", "question": "Attack"})
+    ask = {"question": "Attack", "identifier": "C1-Caption"}
+    ingest(settings, [classifier, attack], [written("a", [vote("Geht wählen!", "True", identifier="C1-Caption")])])
+    ingest(settings, [classifier, attack], [written("b", [vote("Geht wählen!", "True", **ask)])])
+    skipped = vote("Geht wählen!", None, updated_at="2024-11-14T10:00:00Z", was_cancelled=True, **ask)
+    ingest(settings, [classifier, attack], [written("c", [skipped, vote("Neu", "False", question="Attack")])])
+    votes = store.read("annotations", {"text_id": "instagram:C1:caption"}).set_index("classifier")["label"]
+    assert votes.to_dict() == {"calls": "call", "attack": "abstain"}
+
+
+def test_votes_wait_for_a_classifier_whose_file_is_broken(
+    settings: Settings, store: Store, classifier: Classifier, dropped: Callable[..., Path], vote: Callable[..., Any]
+) -> None:
+    """What others can read is taken and the file stays in the inbox, wherever it lies; once the classifier file is
+    mended its votes are taken too. Posts never wait."""
+    attack = classifier.model_copy(update={"name": "attack", "question": "Attack"})
+    both = [vote("Geht wählen!", "True", identifier="C1"), vote("Geht wählen!", "False", 7, "C1", question="Attack")]
+    files = [dropped("annotations", "v.json", both), dropped("posts", "w.json", both[1:])]
+    posts = dropped("posts", "p.csv", f"{FOURCAT}CA,2024-11-01,Hallo,x,https://www.instagram.com/p/CA\n")
+    result = ingest(settings, [classifier], broken=["attack.toml: not valid TOML"])
+    assert ([path.exists() for path in files], posts.exists()) == ([True, True], False)
+    assert len(result["waiting"]) == 2
+    assert "attack.toml: not valid TOML" in str(refused(result))
+    assert ingest(settings, [classifier, attack])["files"][0]["annotations"] == 1
+    assert [path.exists() for path in files] == [False, False]
+    assert sorted(store.read("annotations")["classifier"]) == ["attack", "calls"]
 
 
 def test_what_takes_the_place_of_something_else_is_counted(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aufruf.data.recollect import merge, texts_to_write, votes_to_write
+from aufruf.data.recollect import as_stored, merge, outdated, texts_to_write, votes_to_write
 from aufruf.schemas import Annotation, Text
 
 DAY = datetime(2024, 11, 12, tzinfo=UTC)
@@ -89,6 +89,27 @@ def test_an_older_vote_changes_nothing() -> None:
     older = replace(VOTE, label="no_call", annotated_at=DAY - timedelta(days=1), file="f2")
     undated = replace(VOTE, label="no_call", annotated_at=None, file="f2")
     assert votes_to_write([older, undated], known) == ([], 0)
+
+
+def test_votes_that_are_left_out_are_counted() -> None:
+    """Those that say something else than a later or a dated vote; who says the same is not missed."""
+    known = {("calls", "t", "7"): VOTE}
+    undated = replace(VOTE, label="no_call", annotated_at=None)
+    older = replace(VOTE, label="no_call", annotated_at=DAY - timedelta(days=1))
+    newer = replace(VOTE, label="no_call", annotated_at=DAY + timedelta(days=1))
+    stranger = replace(undated, annotator="8")
+    assert outdated([undated, older, newer, stranger, replace(VOTE, annotated_at=None)], known) == 2
+
+
+def test_a_name_once_given_stays() -> None:
+    """A text that is stored under another group_id than its words have today keeps it, and so do new votes on it; other
+    words, and other texts, are named as they are today."""
+    vote = replace(VOTE, text_id=DATED.text_id, group_id="today")
+    today, edited = replace(DATED, group_id="today"), replace(LATER, group_id="today")
+    known = {DATED.text_id: DATED}
+    assert as_stored([today], [vote], known) == ([DATED], [replace(vote, group_id="g1")])
+    assert as_stored([edited], [vote], known) == ([edited], [vote])
+    assert as_stored([today], [vote], {}) == ([today], [vote])
 
 
 def test_a_changed_mind_counts_and_a_repetition_does_not() -> None:

@@ -7,6 +7,10 @@ import unicodedata
 from aufruf.schemas import TEXT_TYPES
 
 WORDED = rf":(?:{'|'.join(TEXT_TYPES)})-[0-9a-f]{{16}}$"  # the end of an id that ``worded_id`` has made
+_INVISIBLE = re.compile(  # what Unicode calls Default_Ignorable_Code_Point: soft hyphens, joiners, marks of direction
+    "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 _SPACE = re.compile(r"\s+")
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _MENTION = re.compile(r"@[\w.]+")
@@ -22,17 +26,22 @@ def digest(text: str) -> str:
 def fold(text: str) -> str:
     """How the text reads: NFKC, case folded; links, mentions, emoji, punctuation, white space become one space.
 
-    A text of nothing but decoration folds to itself after NFKC and white-space folding, so that two different
-    emoji do not become one text.
+    Signs that nobody sees are left out first: a soft hyphen does not make another word. A text of nothing but
+    decoration folds to itself after NFKC and white-space folding, so that two different emoji do not become one text.
     """
-    plain = unicodedata.normalize("NFKC", text).casefold()
+    plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
     words = _NOT_WORD.sub(" ", _MENTION.sub(" ", _LINK.sub(" ", plain))).replace("_", " ")
     return _SPACE.sub(" ", words).strip() or _SPACE.sub(" ", plain).strip()
 
 
 def group_id(text: str) -> str:
     """Short name (16 hex digits) of all texts that fold to the same string."""
-    return hashlib.sha256(fold(text).encode("utf-8")).hexdigest()[:16]
+    return name_of(fold(text))
+
+
+def name_of(folded: str) -> str:
+    """The name of what a text reads as once it is folded."""
+    return hashlib.sha256(folded.encode("utf-8")).hexdigest()[:16]
 
 
 def text_id(platform: str | None, post_id: str, text_type: str) -> str:

@@ -11,18 +11,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.data import checks, columns, readers, rows
+from aufruf.data import checks, columns, label_shift, readers, rows
 from aufruf.data.readers import Content, Format, Item
 from aufruf.data.readers.delimited import sayable
 from aufruf.data.readers.item import beside, row_of
 from aufruf.data.seen import Numbers, Seen
 from aufruf.data.verdict import Verdict
 from aufruf.errors import DataRefused
-from aufruf.schemas import ABSTAIN, Annotation, QuarantinedRow, Text
+from aufruf.schemas import TEXT_TYPES, Annotation, QuarantinedRow, Text
 
 _CHUNK = 20_000  # items judged at a time
 _CHARACTERS = 32_000_000  # of text, after which a chunk is full
@@ -58,7 +57,14 @@ class Intake:
     @property
     def classifiers(self) -> tuple[str, ...]:
         """Those whose question the file answers."""
-        return tuple(one.name for group in self.questions for one in group if self.answered & {"", one.question})
+        return tuple(one.name for one in self.asked if self.answered)
+
+    @property
+    def asked(self) -> list[Classifier]:
+        """Those whose question annotators were asked: as the file's answers show, or the only one where it has none."""
+        every = [one for group in self.questions for one in group]
+        there = self.answered or {one.question for one in every if len(self.questions) == 1}
+        return [one for one in every if there & {"", one.question}]
 
     @property
     def counts(self) -> list[dict[str, Any]]:
@@ -75,6 +81,8 @@ class Intake:
                 if reasons := self._of_row(item.number):
                     part.quarantine.append(rows.quarantined(item, reasons, digest, now))
                     characters += len(part.quarantine[-1].row)
+                if questions and (back := rows.taken_back(item, self.asked, digest)):
+                    part.taken_back.append(back)
             else:
                 row = rows.apart(rows.typed(item), self.several)
                 part.texts.append(rows.text(row, digest))
@@ -87,8 +95,8 @@ class Intake:
             yield part
 
     def _of_row(self, refused: int) -> list[str]:
-        """Why answers of a refused item's row are refused, all of them; nothing after the first one of them."""
-        numbers = (beside(row_of(refused), place) for place in range(max(1, len(self.questions))))
+        """Why items of a refused item's row are refused, all of them; nothing after the first one of them."""
+        numbers = (beside(row_of(refused), place) for place in range(max(len(TEXT_TYPES), len(self.questions))))
         there = [number for number in numbers if number in self.verdict.reasons]
         return [why for number in there for why in self.verdict.reasons[number]] if there[0] == refused else []
 
@@ -110,9 +118,10 @@ class Portion:
     texts: list[Text]
     votes: list[Annotation]
     quarantine: list[QuarantinedRow]
+    taken_back: list[tuple[Text, list[Annotation]]] = field(default_factory=list)  # abstentions, where a vote is stored
 
     def __len__(self) -> int:
-        return len(self.texts) + len(self.votes) + len(self.quarantine)
+        return len(self.texts) + len(self.votes) + len(self.quarantine) + len(self.taken_back)
 
 
 def source(path: Path, digest: str, asked: str, classifiers: Sequence[Classifier]) -> Source:
@@ -243,6 +252,7 @@ def _summary(number: int, intake: Intake, seen: Seen, known: _LABELS, enough: in
     verdict, n = intake.verdict, max(intake.rows, 1)
     broken = len(verdict.reasons.keys() - verdict.harmless)
     votes = seen.votes() if intake.questions else pd.DataFrame()
+    mine = votes[votes["file"] == number] if intake.questions else votes
     return {
         "file": number,
         "item": 0,
@@ -251,30 +261,11 @@ def _summary(number: int, intake: Intake, seen: Seen, known: _LABELS, enough: in
         "empty": verdict.empty / n if n >= enough else None,
         "repeated": seen.repeated(number, enough),
         **{
-            f"shift {one.name}": _shift(votes[votes["file"] == number], one, known.get(one.name, {}), enough)
+            f"shift {one.name}": label_shift.divergence(mine, one, known.get(one.name, {}), enough)
             for group in intake.questions
             for one in group
         },
     }
-
-
-def _shift(votes: pd.DataFrame, classifier: Classifier, known: Mapping[str, int], enough: int) -> float | None:
-    """Kullback-Leibler divergence (nats) of a file's labels from those known; None when either are too few.
-
-    Half a vote is added to every label of both, so that a label never seen has a probability. Of several labels at once
-    each set that was seen counts as a label.
-    """
-    asked = votes["question"].isin(["", classifier.question])
-    written = votes.loc[asked, "label"].value_counts()
-    mine: Counter[str] = Counter()
-    for word, n in written.items():
-        mine[classifier.label_of(str(word)) or ABSTAIN] += int(n)
-    others = sorted({value for value in {*mine, *known} if classifier.is_value(value)}.difference(classifier.labels))
-    here, before = ([counts.get(one, 0) + 0.5 for one in [*classifier.labels, *others]] for counts in (mine, known))
-    if min(sum(here), sum(before)) < enough:
-        return None
-    p, q = np.array(here) / sum(here), np.array(before) / sum(before)
-    return float((p * np.log(p / q)).sum())
 
 
 def _refusal(intake: Intake, failed: str, summary: Mapping[str, Any]) -> str:

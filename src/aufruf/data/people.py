@@ -1,6 +1,6 @@
 """Who is who: annotators whom two exports name in two ways."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -38,6 +38,7 @@ def as_one(votes: pd.DataFrame, same: Sequence[Sequence[str]]) -> pd.DataFrame:
 def doubles(votes: pd.DataFrame) -> list[tuple[str, str, int]]:
     """Pairs of annotators who seem to be one person, and on how many texts they said the same at the same moment.
 
+    First the pairs whose names differ in case or white space only, with 0 where nothing else speaks for it.
     ``votes``: text_id, annotator, label, annotated_at. Two people may agree on everything, but not to the second;
     moments that stand for whole days or batches say nothing.
     """
@@ -45,10 +46,17 @@ def doubles(votes: pd.DataFrame) -> list[tuple[str, str, int]]:
     pairs = cast.merge(cast, on="text_id", suffixes=("", "_other"))
     pairs = pairs[pairs["annotator"] < pairs["annotator_other"]]
     alike = (pairs["annotated_at"] == pairs["annotated_at_other"]) & (pairs["label"] == pairs["label_other"])
-    found = []
+    found = dict.fromkeys(_spelt_alike(cast["annotator"].unique()), 0)
     for (one, other), rows in pairs.assign(alike=alike).groupby(["annotator", "annotator_other"]):
         at = rows.loc[rows["alike"], "annotated_at"]
         enough = len(at) >= max(_FEWEST, _NEARLY_ALL * len(rows))
         if enough and at.nunique() >= _NEARLY_ALL * len(at):
-            found.append((str(one), str(other), len(at)))
-    return found
+            found[str(one), str(other)] = len(at)
+    return [(*pair, texts) for pair, texts in found.items()]
+
+
+def _spelt_alike(annotators: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of names that are one after case and white space are folded; of more than two, each beside the first."""
+    first: dict[str, str] = {}
+    spelt = ((" ".join(str(name).casefold().split()), str(name)) for name in sorted(annotators))
+    return [(first[folded], name) for folded, name in spelt if first.setdefault(folded, name) != name]

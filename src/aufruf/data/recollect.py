@@ -1,10 +1,10 @@
 """What is new in texts and votes that arrive again: collections overlap, and older exports come late."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from aufruf.schemas import SECOND_LOOK, UNTYPED, Annotation, Text
+from aufruf.schemas import ABSTAIN, SECOND_LOOK, UNTYPED, Annotation, Text
 
 _FILLED = ("post_id", "post_type", "platform", "author", "party", "posted_at")
 
@@ -45,6 +45,26 @@ def merge(arrived: Text, stored: Text, collected: Container[str] = ()) -> Text:
     return replace(stays, **gaps, file=stored.file if shown else stays.file)
 
 
+def as_stored(
+    texts: Sequence[Text], votes: Sequence[Annotation], known: Mapping[str, Text]
+) -> tuple[list[Text], list[Annotation]]:
+    """Texts and votes with the name (group_id) under which a stored text of the same words is known.
+
+    Names are given once: where a later version folds a text otherwise, what it is called and voted on as stays.
+    """
+    names: dict[tuple[str, str | None], str] = {}
+    for text in texts:
+        stored = known.get(text.text_id)
+        if stored is not None and stored.digest == text.digest and stored.group_id != text.group_id:
+            names[text.text_id, text.group_id] = stored.group_id
+    if not names:
+        return list(texts), list(votes)
+    return (
+        [replace(text, group_id=names.get((text.text_id, text.group_id), text.group_id)) for text in texts],
+        [replace(vote, group_id=names.get((vote.text_id, vote.group_id), vote.group_id)) for vote in votes],
+    )
+
+
 def votes_to_write(
     arrived: Iterable[Annotation], known: Mapping[tuple[str, str, str], Annotation]
 ) -> tuple[list[Annotation], int]:
@@ -59,6 +79,31 @@ def votes_to_write(
         # from this very file: the run that stored it broke off before anybody was told
         fresh += before is None or before.label != vote.label or before.file == vote.file
     return changed, fresh
+
+
+def outdated(arrived: Iterable[Annotation], known: Mapping[tuple[str, str, str], Annotation]) -> int:
+    """How many votes say something else than a stored one that stays: it is later, or they alone have no date."""
+    before = ((vote, known.get((vote.classifier, vote.text_id, vote.annotator))) for vote in arrived)
+    return sum(
+        stored is not None and stored.label != vote.label and later(stored.annotated_at, vote.annotated_at)
+        for vote, stored in before
+    )
+
+
+def withdrawn(
+    taken_back: Iterable[Annotation], known: Mapping[tuple[str, str, str], Annotation]
+) -> dict[tuple[str, str, str], Annotation]:
+    """By key the stored votes that were taken back after they had been cast, as abstentions; what was said at first,
+    where they are second looks, stays."""
+    found: dict[tuple[str, str, str], Annotation] = {}
+    for one in taken_back:
+        key = (one.classifier, one.text_id, one.annotator)
+        vote = found.get(key) or known.get(key)
+        if vote is None or one.annotated_at is None or vote.annotated_at == one.annotated_at:
+            continue
+        if vote.label != ABSTAIN and not later(vote.annotated_at, one.annotated_at):
+            found[key] = replace(vote, label=ABSTAIN, annotated_at=one.annotated_at, file=one.file, seconds=None)
+    return found
 
 
 def _with_first(vote: Annotation, before: Annotation | None) -> Annotation:

@@ -12,7 +12,7 @@ from aufruf.classifier import Classifier
 from aufruf.data import identity
 from aufruf.data.readers import Item, fields
 from aufruf.data.readers.item import row_of
-from aufruf.schemas import DECIDED_ELSEWHERE, UNTYPED, Annotation, QuarantinedRow, Text
+from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE, UNTYPED, Annotation, QuarantinedRow, Text
 
 Questions = Sequence[Sequence[Classifier]]  # the classifiers, those of one question together
 
@@ -23,7 +23,9 @@ COLUMNS = [
 ]
 _AS_WRITTEN = ("label", "annotator", "question", "author", "party", "why")
 _DATES = ("posted_at", "collected_at", "annotated_at")
-_ROUNDED = re.compile(r"\d[.,]\d+E\+\d+")  # 3,49819E+18: what a spreadsheet makes of a long id
+_ROUNDED = re.compile(r"\d[.,]\d+E\+?\d+|\dE\+\d\d", re.IGNORECASE)  # 3,49819E+18, 3.498e+18, 3E+18: a long id once
+_FLOAT = re.compile(r"(\d+)\.0+")  # an id from a column with gaps, which pandas makes one of floats
+_EXACT = 2**53  # up to here a float holds every whole number
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: no encoding can write it, pandas cannot hash it
 
 
@@ -40,13 +42,19 @@ def typed(item: Item) -> dict[str, Any]:
     row["post_type"] = fields.post_type(given.get("post_type"))
     row["platform"] = fields.platform(given.get("platform"))
     text = given.get("text") or ""
-    row |= {"item": item.number, "text": text or None, "post_id": given.get("post_id")}
+    row |= {"item": item.number, "text": text or None, "post_id": _whole(given.get("post_id"))}
     row["digest"] = identity.digest(text) if text.strip() else None
-    row["text_id"] = given.get("text_id") or _text_id(row)
+    row["text_id"] = _whole(given.get("text_id")) or _text_id(row)
     row |= {"given": bool(given.get("text_id")), "told": bool(given.get("text_type"))}
-    if any(_ROUNDED.fullmatch(id_) for id_ in (row["text_id"], row["post_id"] or "")):
-        raise ValueError("a spreadsheet has rounded the id; export the file again, and do not save it from there")
     return row
+
+
+def _whole(id_: str | None) -> str | None:
+    """An id as it was before a program took it for a number. Raises ValueError where its last digits are lost."""
+    found = _FLOAT.fullmatch(id_ or "")
+    if _ROUNDED.fullmatch(id_ or "") or (found and int(found[1]) >= _EXACT):
+        raise ValueError("a spreadsheet has rounded the id; export the file again, and do not save it from there")
+    return found[1] if found else id_
 
 
 def apart(row: dict[str, Any], several: Collection[int]) -> dict[str, Any]:
@@ -115,6 +123,22 @@ def votes(row: Mapping[str, Any], questions: Questions, file: str) -> list[Annot
         for one in group
         if row["question"] in ("", one.question) and (label := one.label_of(row["label"]))
     ]
+
+
+def taken_back(item: Item, classifiers: Sequence[Classifier], file: str) -> tuple[Text, list[Annotation]] | None:
+    """Abstentions in place of votes that a skipped or emptied annotation takes back, and the text they are on.
+
+    ``classifiers``: those whose question the file answers. None where nothing says whose votes, or since when.
+    """
+    try:
+        row = typed(item) if item.harmless and item.values.get("text") else None
+    except ValueError:
+        return None
+    if row is None or row["annotated_at"] is None or not row["annotator"] or row["digest"] is None:
+        return None
+    asked = [one.name for one in classifiers if row["question"] in ("", one.question)]
+    about = (row["annotated_at"], file, None, identity.group_id(row["text"]))
+    return text(row, file), [Annotation(name, row["text_id"], row["annotator"], ABSTAIN, *about) for name in asked]
 
 
 def quarantined(item: Item, reasons: Iterable[str], file: str, now: datetime) -> QuarantinedRow:

@@ -21,7 +21,7 @@ class Numbers:
 class Seen:
     """The rows of files that passed alone: hashes of their ids and wordings, and their votes."""
 
-    _KEY = ("file", "item", "question", "text_id", "annotator", "label", "annotated_at", "digest")
+    _KEY = ("file", "item", "question", "text_id", "annotator", "label", "annotated_at", "digest", "why")
 
     def __init__(self) -> None:
         self._ids: list[np.ndarray] = []  # (rows, 5): number of file; hashes: text id, wording, post id, text of post

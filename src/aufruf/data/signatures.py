@@ -12,9 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 from datasketch import MinHash
 
+from aufruf.data.identity import name_of
+
 SHINGLE = 5  # characters
 SHORTEST = 20  # folded characters; below, one changed word changes what is said: "csu" is not "spd"
 _PERMUTATIONS = 128
+_FOLDED = "visible"  # how texts are folded: signatures of before invisible signs were left out are made anew
 _MISSED = 1e-4  # share of pairs exactly at the threshold that banding may overlook; above it, far fewer
 _SKETCH = 1024  # bits
 _PRIME = np.uint32(0x01000193)
@@ -30,6 +33,7 @@ class Signatures:
     grams: npt.NDArray[np.int64]  # (n,) different 5-grams
     bands: Words  # (n, bands)
     sketch: Words  # (n, 16)
+    renamed: frozenset[str] = frozenset()  # those whose name is of a time when texts were folded otherwise
 
     def at(self, names: Sequence[str] | npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
         """Where these wordings stand; -1 for one that has no signature."""
@@ -51,7 +55,7 @@ class Signatures:
 def scheme(threshold: float) -> str:
     """The name under which signatures for a threshold are kept."""
     bands, rows = banding(threshold)
-    return f"minhash {SHINGLE}-grams {bands}x{rows}"
+    return f"minhash {SHINGLE}-grams {bands}x{rows} {_FOLDED}"
 
 
 def sign(folded: Mapping[str, str], threshold: float) -> pd.DataFrame:
@@ -63,6 +67,7 @@ def sign(folded: Mapping[str, str], threshold: float) -> pd.DataFrame:
     frame["scheme"] = scheme(threshold)
     frame["grams"] = [len(shingles(folded[name])) for name in frame["wording"]]
     frame["bands"] = [row.tobytes() for row in bands] + [b""] * len(short)
+    frame["renamed"] = [name_of(folded[name]) != name for name in frame["wording"]]
     frame["sketch"] = [row.tobytes() for row in sketch] + [b""] * len(short)
     return frame
 
@@ -75,6 +80,7 @@ def signatures(rows: pd.DataFrame, threshold: float) -> Signatures:
         grams=long["grams"].to_numpy(dtype=np.int64),
         bands=_words(long["bands"], banding(threshold)[0]),
         sketch=_words(long["sketch"], _SKETCH // 64),
+        renamed=frozenset(long.loc[long["renamed"].eq(True), "wording"]),
     )
 
 

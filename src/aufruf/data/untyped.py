@@ -44,7 +44,7 @@ class Posts:
         self._of = {
             (text.platform, text.post_id): {}
             for portion in portions
-            for text in portion.texts
+            for text in (*portion.texts, *(text for text, _ in portion.taken_back))
             if text.post_id in self._numbers or (text.post_id is not None and text.text_id == _worded(text))
         }
         return sorted({str(number) for _, number in self._of})
@@ -65,7 +65,9 @@ class Posts:
             texts.append(text if text_id == text.text_id else replace(text, text_id=text_id))
             self._arrive(texts[-1])
         votes = [replace(vote, text_id=ids.get((vote.text_id, vote.group_id), vote.text_id)) for vote in portion.votes]
-        return replace(portion, texts=texts, votes=votes)
+        back = [(text, self._place(text), some) for text, some in portion.taken_back]
+        there = [(text, [replace(vote, text_id=place) for vote in some]) for text, place, some in back]
+        return replace(portion, texts=texts, votes=votes, taken_back=there)
 
     def _arrive(self, text: Text) -> None:
         stored = self._of.get((text.platform, text.post_id))

@@ -10,6 +10,8 @@ _ASIDES = {
     "ignored": "files in it are no tables",
     "replaced": "texts replace another wording",
     "recast": "votes replace another one of the same annotator",
+    "withdrawn": "votes were taken back, and are abstentions now",
+    "outdated": "votes say otherwise than later or dated ones of the same annotator, and are left out",
     "forgotten": "texts were forgotten on request and are not taken in again",
 }
 _EMPTY = "nothing is in quarantine; of a file that is refused whole no row is kept, and `aufruf ingest` says why"
@@ -88,8 +90,13 @@ def _label(result: dict[str, Any]) -> list[str]:
         f"Krippendorff's alpha {alpha}{_unchanged(result)}",
         *([f"not counted, as votes.exclude asks: {', '.join(result['excluded'])}"] if result.get("excluded") else []),
         *(
-            f"{one} and {other} said the same at the same moment on {votes} texts: one person, exported in two ways? "
-            "Then name both in votes.same_person, or these votes count twice"
+            f"{one} and {other} "
+            + (
+                f"said the same at the same moment on {votes} texts"
+                if votes
+                else "have one name but for case or blanks"
+            )
+            + ": one person, exported in two ways? Then name both in votes.same_person, or these votes count twice"
             for one, other, votes in result.get("doubles", ())
         ),
         *([f"agreement: {result['page']}"] if "page" in result else []),

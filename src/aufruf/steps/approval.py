@@ -66,7 +66,7 @@ def _verdict(
 ) -> tuple[str, str]:
     number = row["challenger"]
     if not approved:
-        return "kept", f"{'a person declined' if by else 'nobody answered in time about'} version {number}"
+        return "kept", f"a person declined version {number}" if by else decisions.unanswered(number)
     if wanted is None:
         return "kept", f"a person approved version {number}, but it was deleted while it waited"
     if champion not in {row["champion"], number}:
@@ -91,7 +91,7 @@ def _body(settings: Settings, classifier: Classifier, row: decisions.Row, versio
             "",
             *filter(None, links),
             "",
-            f"Without an answer within {hours} hours the champion stays.",
+            f"Without an answer within {hours} hours the champion stays, and the next night asks again.",
         ]
     )
 

@@ -15,6 +15,7 @@ from aufruf.store import Store
 
 PERSON, NOBODY = "person", "nobody"  # who decided, where it was not the gate
 Row = dict[str, Any]
+_ASKED_AGAIN = "a person decides, who is asked once more: nobody answered in time"
 
 
 def last(store: Store, classifier: Classifier, challenger: str) -> Row | None:
@@ -57,6 +58,27 @@ def close(store: Store, row: Row, verdict: str, by: str, reasons: Sequence[str])
     )
     store.add("decisions", [found])
     return vars(found)
+
+
+def again(store: Store, row: Row) -> Row:
+    """Let a decision on which nobody answered in time wait once more, with its evidence; returns the new row."""
+    said = [one for one in evidence(row) if one != unanswered(row["challenger"])]
+    found = Decision(
+        **row
+        | {
+            "at": datetime.now(UTC),
+            "verdict": "waiting",
+            "reasons": json.dumps([*said, _ASKED_AGAIN], ensure_ascii=False),
+            "decided_by": None,
+        }
+    )
+    store.add("decisions", [found])
+    return vars(found)
+
+
+def unanswered(challenger: str) -> str:
+    """Why a challenger is not champion about which nobody answered."""
+    return f"nobody answered in time about version {challenger}"
 
 
 def accept(store: Store, classifier: Classifier, version: str) -> None:

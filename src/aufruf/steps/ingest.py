@@ -31,11 +31,14 @@ def ingest(
     format: str | None = None,  # noqa: A002 - the option's name
     columns: Mapping[str, str] | None = None,
     authors: Path | None = None,
+    broken: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Take in ``files``, or everything complete in the inbox; returns counts per file and over all files.
 
     A refused file stops no other: see ``refused``. ``authors``: a table author, party; it is kept, and fills in
-    the party of every text that names none. Raises UsageError for options and paths that cannot be meant.
+    the party of every text that names none. ``broken``: what is wrong with classifier files that cannot be read; while
+    there are any, files of votes stay in the inbox, for those classifiers to read too. Raises UsageError for options
+    and paths that cannot be meant.
     """
     asked, store = readers.asked_for(format, columns), Store(settings.lake)
     named = _authors(authors)
@@ -46,22 +49,31 @@ def ingest(
         )
     paths = given(files) if files is not None else inbox.waiting([settings.inbox_annotations, settings.inbox_posts])
     store.put("authors", named)
-    entries = _taken(Call(settings, store, classifiers, asked), paths, from_inbox=files is None) if paths else []
+    call = Call(settings, store, classifiers, asked)
+    entries = _taken(call, paths, from_inbox=files is None, voted=not broken) if paths else []
     result = {
         "files": entries,
         "annotations": sum(entry["annotations"] for entry in entries),
         "posts": sum(entry["posts"] for entry in entries),
         "status": _status({entry["status"] for entry in entries}),
     }
+    if broken and (left := sorted({entry["file"] for entry in entries if entry["kind"] == "annotations"})):
+        result |= {"waiting": left, "broken": list(broken)}
     return result | {"parties": _fill_in(store, named)} if authors else result
 
 
 def refused(result: Mapping[str, Any]) -> DataRefused | None:
-    """The failure that a result with refused files stands for; None when all were taken.
+    """The failure that a result with refused files, or with some that wait, stands for; None when all were taken.
 
     It is told far and wide, so what looks like an address or a handle in the name of a file is masked.
     """
     entries = [entry for entry in result["files"] if entry["status"] == "refused"]
+    if "waiting" in result:
+        return DataRefused(
+            f"{len(result['waiting'])} files of votes wait in the inbox for classifiers whose files cannot be read: "
+            + " ".join(result["broken"]),
+            next="Mend these files, then trigger `ingest`.",
+        )
     if not entries:
         return None
     told = [(masked_name(entry["file"]), "; ".join(entry["reasons"])) for entry in entries]
@@ -77,8 +89,11 @@ def _status(outcomes: set[str]) -> str:
     return "done" if "new" in outcomes else "refused" if "refused" in outcomes else "nothing new"
 
 
-def _taken(call: Call, paths: Sequence[Path], *, from_inbox: bool) -> list[dict[str, Any]]:
-    """Take in all files, group by group; returns their entries, an archive's members each having one."""
+def _taken(call: Call, paths: Sequence[Path], *, from_inbox: bool, voted: bool) -> list[dict[str, Any]]:
+    """Take in all files, group by group; returns their entries, an archive's members each having one.
+
+    ``voted``: every classifier has seen the votes, so files of votes need stay in the inbox no longer.
+    """
     entries = []
     of_origin: dict[Path, list[Arrival]] = {}
     with inbox.workbench(call.settings.raw) as folder:
@@ -90,13 +105,17 @@ def _taken(call: Call, paths: Sequence[Path], *, from_inbox: bool) -> list[dict[
             entries += [arrival.entry for arrival in group]
             done = [of_origin.pop(arrival.origin) for arrival in group if arrival.last]
             if from_inbox:
-                _clear(call.settings, done)
+                _clear(call.settings, [one for one in done if voted or not _has_votes(one)])
     return entries
 
 
 def _blank(call: Call, path: Path) -> dict[str, Any]:
     folder = "annotations" if path.parent == call.settings.inbox_annotations else "posts"
     return {"format": "unknown", "kind": readers.kind_of(call.asked) or folder, **dict.fromkeys(_COUNTS, 0)}
+
+
+def _has_votes(arrivals: Sequence[Arrival]) -> bool:
+    return any(arrival.entry["kind"] == "annotations" for arrival in arrivals)
 
 
 def _clear(settings: Settings, done: Iterable[Sequence[Arrival]]) -> None:

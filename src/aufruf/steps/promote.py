@@ -25,7 +25,8 @@ def promote(
 ) -> dict[str, Any]:
     """Judge the challenger; crown it when the gate is passed and may decide alone. Every verdict becomes a row.
 
-    A pair already judged on the same rows by the same rule is not judged again, and a challenger that a person took
+    A pair already judged on the same rows by the same rule is not judged again (a person who was asked and did not
+    answer is asked once more), and a challenger that a person took
     back is not crowned again. ``challenger``: the version to judge; None: the one with the alias. With ``version`` (a
     number or an alias) a person decides: it is verified and crowned. Raises NothingYet without a challenger, UsageError
     for an unknown version, BundleRefused for one that is not what was registered.
@@ -60,6 +61,8 @@ def _judged(
         return _by_hand(challenger, champion)
     if known is not None and (same or known["fingerprint"] == mark):
         row, status = known, "unchanged"
+        if row["decided_by"] == decisions.NOBODY and not same and classifier.gate.mode == "approve":
+            row, status = decisions.again(store, row), "new"
     else:
         decision = _decide(settings, classifier, challenger, champion, test, mark)
         speaks = noticed(settings, classifier, registry).version  # measuring takes minutes, in which people act

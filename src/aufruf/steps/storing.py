@@ -64,6 +64,8 @@ class File:
     changed: bool = False
     replaced: int = 0  # texts of which another wording was stored
     recast: int = 0  # votes that replace another one of the same annotator
+    withdrawn: int = 0  # votes that their annotator has taken back
+    outdated: int = 0  # votes that say something else than a later one of the same annotator, or have no date
     forgotten: int = 0  # texts that `aufruf forget` has removed, and that stay away
     whole: bool = True  # False for single rows of it
 
@@ -149,7 +151,9 @@ def _flush(
 ) -> None:
     """Store what is new of some pieces: texts, votes, refused rows."""
     pieces = list(_placed(call.store, arrived_pieces, posts))
-    ids = list(dict.fromkeys(text.text_id for _, piece in pieces for text in piece.texts))
+    back = [(file, vote) for file, piece in pieces for _, some in piece.taken_back for vote in some]
+    found = [*(text.text_id for _, piece in pieces for text in piece.texts), *(vote.text_id for _, vote in back)]
+    ids = list(dict.fromkeys(found))
     names = [one.name for one in call.classifiers]
     texts = {text.text_id: text for text in rows(call.store, "texts", {"text_id": ids})}
     votes = {
@@ -160,7 +164,7 @@ def _flush(
     new_texts: dict[str, Text] = {}
     new_votes: dict[tuple[str, str, str], Annotation] = {}
     for file, piece in pieces:
-        arrived, cast = list(piece.texts), list(piece.votes)
+        arrived, cast = recollect.as_stored(piece.texts, piece.votes, texts)
         if file.again:  # what has changed since it was taken came from elsewhere, and stays
             arrived = [text for text in arrived if text.text_id not in texts]
             cast = [v for v in cast if (v.classifier, v.text_id, v.annotator) not in votes]
@@ -168,6 +172,7 @@ def _flush(
         file.replaced += sum(_differs(text, texts.get(text.text_id)) for text in changed)
         texts |= {text.text_id: text for text in changed}
         new_texts |= {text.text_id: text for text in changed}
+        file.outdated += recollect.outdated(cast, votes)
         recast, counted = recollect.votes_to_write(cast, votes)
         by_key = {(v.classifier, v.text_id, v.annotator): v for v in recast}
         file.recast += sum(votes[key].label != v.label for key, v in by_key.items() if key in votes)
@@ -176,6 +181,12 @@ def _flush(
         parties |= {t.author.casefold(): t.party for t in changed if t.author and t.party} | call.listed
         file.texts, file.votes = file.texts + fresh, file.votes + counted
         file.changed |= bool(changed or recast)
+    for file, vote in back:
+        gone = recollect.withdrawn([vote], votes)
+        file.withdrawn, file.votes = file.withdrawn + len(gone), file.votes + len(gone)
+        file.changed |= bool(gone)
+        votes |= gone
+        new_votes |= gone
     spared_votes = partial(buried.spared_votes, texts=texts)
     call.store.put("texts", list(new_texts.values()), newer="collected_at", allowed=buried.spared_texts)
     call.store.put("annotations", list(new_votes.values()), newer="annotated_at", allowed=spared_votes)

@@ -11,11 +11,12 @@ from aufruf.data import checks, inbox, intake
 from aufruf.data.seen import Numbers, hashed, numbered, together
 from aufruf.errors import DataRefused
 from aufruf.reports.check import write_check
-from aufruf.schemas import IngestedFile
+from aufruf.schemas import CHOSEN, IngestedFile
 from aufruf.steps.arrivals import Arrival
 from aufruf.steps.storing import Call, File, rows, store, takers
 
 _LOOKED_UP = 20_000  # ids at a time
+_TOLD = ("replaced", "recast", "withdrawn", "outdated", "forgotten")  # counts of a file, where there are any
 _LONG = 16 << 20  # bytes of a group from which on a progress bar is shown
 
 
@@ -115,11 +116,12 @@ def _settled(call: Call, file: File) -> bool:
 
 
 def _labels(call: Call) -> dict[str, dict[str, int]]:
-    """How many votes are known for each label of each classifier."""
+    """How many votes are known for each label of each classifier; without those on texts that our queues chose."""
     names = [one.name for one in call.classifiers]
-    votes = call.store.read("annotations", {"classifier": names}, ["classifier", "label"])
+    votes = call.store.read("annotations", {"classifier": names}, ["classifier", "label", "why"])
     counts: dict[str, dict[str, int]] = {name: {} for name in names}
-    for name, label, n in votes.value_counts().reset_index().itertuples(index=False):
+    others = votes.loc[~votes["why"].isin(CHOSEN), ["classifier", "label"]]
+    for name, label, n in others.value_counts().reset_index().itertuples(index=False):
         counts[name][label] = n
     return counts
 
@@ -166,7 +168,7 @@ def _told(file: File, now: datetime) -> dict[str, Any]:
         known = {} if row is None else _counts(row, "refused")
         return known | {"status": "refused", "reasons": [file.refusal]}
     told = _counts(row, "new") | {"annotations": file.votes, "posts": file.texts}
-    told |= {name: n for name in ("replaced", "recast", "forgotten") if (n := getattr(file, name))}
+    told |= {name: n for name in _TOLD if (n := getattr(file, name))}
     reasons = [(why, n) for why, n, _ in file.found.common_reasons()] if file.found else []
     return told | ({"why": [f"{n} refused: {why[:200]}" for why, n in reasons]} if reasons else {})
 

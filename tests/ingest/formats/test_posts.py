@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aufruf.data import rows
+from aufruf.data.readers.item import row_of
 from aufruf.errors import DataRefused
 
 CAPTION = {"text_type": "caption", "platform": "instagram", "post_type": "post"}
@@ -61,6 +62,24 @@ def test_crowdtangle(told: Callable[..., list[Any]]) -> None:
         | {"text_type": "caption", "text": ""},
         "the URL does not name the post",
     ]
+
+
+def test_texts_of_one_row_have_its_number(items: Any, sample: Any) -> None:
+    """A refused row is told by its place in the file, however many texts the rows before it gave."""
+    assert [row_of(item.number) for item in items(sample("crowdtangle.csv"))] == [1, 1, 2, 3]
+
+
+def test_a_post_of_4cat_without_a_time_is_taken(items: Any, written: Any) -> None:
+    """Where Zeeschuimer knew no time 4CAT writes 0, which a spreadsheet makes 0.0, and the first second of 1970."""
+    head = "id,thread_id,body,author,url,timestamp,unix_timestamp,num_media\n"
+    rows_ = "A,A,eins,u,,1970-01-01 00:00:00,0,1\nB,B,zwei,u,,0,0.0,1\nC,C,drei,u,,,,1\n"
+    assert [item.values["posted_at"] for item in items(written("x", head + rows_))] == [None] * 3
+
+
+def test_marks_in_the_middle_of_joined_lines_are_no_characters(items: Any, sample: Any, written: Any) -> None:
+    """Files that each begin with a byte order mark, put together, are read line by line."""
+    lines = sample("zeeschuimer.ndjson").read_text("utf-8").splitlines()
+    assert [one.problem for one in items(written("x", "\n".join(f"\ufeff{line}" for line in lines[:2])))] == ["", ""]
 
 
 def test_content_library(told: Callable[..., list[Any]]) -> None:
@@ -128,14 +147,15 @@ def test_one_row_of_any_table_gives_up_to_three_texts(items: Any, written: Any) 
     path = written("x", "nr,beitrag,bild,ton,wer\n007,eins,zwei,drei,SPD\n8,,zwei,,SPD\n9, ,,,SPD\n")
     columns = {"text": "beitrag", "ocr": "bild", "transcript": "ton", "post_id": "nr", "party": "wer"}
     found = [
-        (one.number, *map(one.values.get, ("post_id", "text_type", "text", "party"))) for one in items(path, columns)
+        (row_of(one.number), *map(one.values.get, ("post_id", "text_type", "text", "party")))
+        for one in items(path, columns)
     ]
     assert found == [
         (1, "007", "caption", "eins", "SPD"),
-        (2, "007", "ocr", "zwei", "SPD"),
-        (3, "007", "transcript", "drei", "SPD"),
-        (4, "8", "ocr", "zwei", "SPD"),
-        (5, "9", "caption", " ", "SPD"),
+        (1, "007", "ocr", "zwei", "SPD"),
+        (1, "007", "transcript", "drei", "SPD"),
+        (2, "8", "ocr", "zwei", "SPD"),
+        (3, "9", "caption", " ", "SPD"),
     ]
 
 

@@ -81,14 +81,26 @@ def test_approval_crowns_and_is_written_down(waiting):
     ids=["no", "silence"],
 )
 def test_no_and_no_answer_keep_the_champion(waiting, by, who, said):
-    """Both are decisions; the same pair is not asked about again the next night."""
+    """Both are decisions. Whoever declined is not asked about the same pair again; where nobody answered, say over a
+    weekend, the next night asks once more with the evidence that there is: nothing is measured, no look is spent."""
     found = settled(waiting.settings, waiting.classifier, "3", approved=False, by=by)
     assert (found["verdict"], found["champion"]) == ("kept", "2")
     assert said in found["reasons"][0]
     assert verdicts(waiting)[-1] == ("kept", who)
     assert alias(waiting, CHAMPION) == "2"
     tomorrow = promote(waiting.settings, waiting.gate(mode="approve"))
-    assert (tomorrow["verdict"], tomorrow["status"]) == ("kept", "unchanged")
+    if by:
+        assert (tomorrow["verdict"], tomorrow["status"]) == ("kept", "unchanged")
+        return
+    assert (tomorrow["verdict"], tomorrow["champion"], tomorrow["status"]) == ("waiting", "2", "new")
+    assert tomorrow["difference"] == found["difference"]
+    assert "nobody answered in time" in tomorrow["reasons"][-1]
+    assert asked(waiting.settings, waiting.gate(mode="approve"), "3")["subject"]
+    assert waiting.store.read("decisions", {"challenger": "3"})["looks"].nunique() == 1
+    assert promote(waiting.settings, waiting.gate(mode="approve"))["status"] == "unchanged"
+    approved = settled(waiting.settings, waiting.classifier, "3", approved=True, by="ada")
+    assert (approved["verdict"], alias(waiting, CHAMPION)) == ("promoted", "3")
+    assert not any("nobody answered" in said for said in approved["reasons"])
 
 
 def test_an_answer_that_was_cut_off_is_made_good(waiting, monkeypatch):

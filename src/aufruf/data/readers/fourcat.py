@@ -7,6 +7,8 @@ from aufruf.data.readers.content import Content
 from aufruf.data.readers.fields import host, kind_in_url
 from aufruf.data.readers.item import Item, Row, RowRefused, as_text, one_per_record, word
 
+_NO_DATE = ("0", "0.0", "1970-01-01 00:00:00")
+
 
 def read(content: Content) -> Iterator[Item]:
     """One post a row. The export does not say when a post was collected."""
@@ -32,5 +34,5 @@ def _values(row: Row) -> dict[str, str | None]:
 
 
 def _date(cell: Any) -> str | None:
-    """A date as written; 4CAT writes 0 where an item of Zeeschuimer has none."""
-    return None if word(cell) == "0" else word(cell)
+    """A date as written; 4CAT writes 0, or the first second of 1970, where an item of Zeeschuimer has none."""
+    return None if word(cell) in _NO_DATE else word(cell)

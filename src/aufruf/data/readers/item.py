@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 ROLES = (  # what --columns can name
@@ -39,7 +38,7 @@ class Record:
 class Item:
     """A text or a vote: ``values`` by role, and besides question, annotated_at, collected_at and seconds."""
 
-    number: int  # 1-based, over all items of the file; of further answers of one row: see ``beside``
+    number: int  # 1-based, over all rows of the file; of further answers or texts of one row: see ``beside``
     values: Values
     row: Row = field(default_factory=dict)  # as the file has it, for the quarantine
     problem: str = ""
@@ -47,12 +46,12 @@ class Item:
 
 
 def beside(row: int, place: int) -> int:
-    """The number of the answer at this place, from 0, of a row of answers."""
+    """The number of the answer or text at this place, from 0, of a row that has several."""
     return row + place * _APART
 
 
 def row_of(number: int) -> int:
-    """The number of an answer's row, which is what people and the quarantine know it by, whoever asked what."""
+    """The number of the row of an answer or text: what people and the quarantine know it by, whoever asked what."""
     return number % _APART
 
 
@@ -71,17 +70,16 @@ def one_per_record(records: Iterable[Record], values: Callable[[Row], Values]) -
 
 def each_record(records: Iterable[Record], values: Callable[[Row], Sequence[Values]]) -> Iterator[Item]:
     """An item for each of the ``values`` of a record; one for a record that RowRefused refuses."""
-    numbers = count(1)
-    for record in records:
+    for number, record in enumerate(records, start=1):
         try:
             if record.problem:
                 raise RowRefused(record.problem)
             found = values(record.row)
         except RowRefused as refusal:
-            yield Item(next(numbers), {}, record.row, refusal.reason, refusal.harmless)
+            yield Item(number, {}, record.row, refusal.reason, refusal.harmless)
             continue
-        for one in found:
-            yield Item(next(numbers), one, record.row)
+        for place, one in enumerate(found):
+            yield Item(beside(number, place), one, record.row)
 
 
 def texts_of(post: Values, **texts: Any) -> list[Values]:

@@ -73,7 +73,7 @@ def line_records(path: Path, encoding: str, progress: Progress | None = None) ->
     number = 0
     with open_text(path, encoding, "\n", progress) as file:  # U+2028 and \r stand inside texts
         for line, whole in lines(file, LONGEST):
-            text = line.strip(" \t\r\n")
+            text = line.strip("\ufeff \t\r\n")  # the mark: files with one each that were put together
             if not whole:
                 number += 1
                 yield Record(number, {BROKEN_LINE: text}, f"the line has more than {LONGEST} characters")

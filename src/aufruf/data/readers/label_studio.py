@@ -43,7 +43,7 @@ def _items_of(record: Record, several: frozenset[str]) -> Iterator[Item]:
         answers = {} if problem else _answers(annotation)
         if not answers:
             problem, harmless = (problem, harmless) if problem else (NO_ANSWER, True)
-            yield Item(0, {}, row, problem, harmless)
+            yield Item(0, _taken_back(record.row, annotation) if harmless else {}, row, problem, harmless)
         for question, choices in answers.items():
             label, problem = chosen(choices, question in several)
             problem, harmless = (NO_ANSWER, True) if choices == [] else (problem, False)
@@ -61,6 +61,14 @@ def _problem(task: Mapping[str, Any], annotation: Any) -> tuple[str, bool]:
     if annotator(annotation.get("completed_by")) is None:
         return NOBODY, False
     return textless(task["data"]), False
+
+
+def _taken_back(task: Mapping[str, Any], annotation: Mapping[str, Any]) -> Mapping[str, str | None]:
+    """Whose vote on which text is taken back, if one was cast; {} where the task does not say it."""
+    data, person = dig(task, "data"), annotator(annotation.get("completed_by"))
+    if person is None or not isinstance(data, dict) or textless(data):
+        return {}
+    return {**task_values(data), **vote_values(annotation), "annotator": person, "label": None}
 
 
 def _answers(annotation: Mapping[str, Any]) -> dict[str, list[Any] | None]:

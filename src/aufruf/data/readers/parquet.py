@@ -91,7 +91,7 @@ def _whole() -> Iterator[None]:
 def _text(value: Any) -> str | None:
     if value is None or value != value:
         return None
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # above, last digits of an id are lost
         return str(int(value))  # pandas writes a column of ids with gaps as floats
     if isinstance(value, datetime):
         return value.isoformat()

@@ -13,7 +13,7 @@ from aufruf.data.readers.item import Item, Record, Row, RowRefused, Values, as_t
 from aufruf.data.readers.json_text import parse
 from aufruf.errors import DataRefused
 from aufruf.question import CHOICES
-from aufruf.schemas import SECOND_LOOK, TEACH
+from aufruf.schemas import CHOSEN
 
 NO_ANSWER = "the annotation was skipped: no answer"
 CANCELLED = "the annotation was cancelled"
@@ -91,7 +91,7 @@ def task_values(data: Row) -> dict[str, str | None]:
     return {
         "text": as_text(next(data[name] for name in _TEXTS if name in data)),
         "text_id": (ours := word(data.get("text_id"))),  # the tasks that aufruf itself writes bring one
-        "why": why if ours and (why := word(data.get("why"))) in (*SECOND_LOOK, TEACH) else None,
+        "why": why if ours and (why := word(data.get("why"))) in CHOSEN else None,
         "post_id": post,
         "text_type": suffix or _either(data, "Text Type", "text_type"),
         "post_type": _understood(post_type, _either(data, "Post Type", "post_type")),
@@ -132,8 +132,9 @@ def flat_items(
             person = _person(record, who)
             common = {**values(record.row), "annotator": person}
             found = answers(record.row)
-            if not found:
-                raise RowRefused(NO_ANSWER, harmless=True)
+            if why := CANCELLED if _cancelled(record) else "" if found else NO_ANSWER:
+                yield Item(number, {**common, "label": None}, row, why, harmless=True)
+                continue
         except RowRefused as refusal:
             yield Item(number, {}, row, refusal.reason, refusal.harmless)
             continue
@@ -144,21 +145,23 @@ def flat_items(
 
 def _vote(number: int, common: Values, choices: list[Any] | None, row: Row, several: bool) -> Item:
     if choices == []:
-        return Item(number, {}, row, NO_ANSWER, harmless=True)
+        return Item(number, {**common, "label": None}, row, NO_ANSWER, harmless=True)
     label, problem = chosen(choices, several)
     return Item(number, {**common, "label": label}, row, problem)
 
 
 def _person(record: Record, who: str) -> str | None:
-    """Who made the annotation. Raises RowRefused where nobody did, or where it was taken back."""
+    """Who made the annotation. Raises RowRefused where nobody did."""
     if record.problem:
         raise RowRefused(record.problem)
-    if (word(record.row.get("was_cancelled")) or "").casefold() in ("true", "1"):
-        raise RowRefused(CANCELLED, harmless=True)
     person = annotator(record.row.get(who)) if who else None
     if who and person is None:
-        raise RowRefused(NOBODY)
+        raise RowRefused(CANCELLED, harmless=True) if _cancelled(record) else RowRefused(NOBODY)
     return person
+
+
+def _cancelled(record: Record) -> bool:
+    return (word(record.row.get("was_cancelled")) or "").casefold() in ("true", "1")
 
 
 def _nameless_row(record: Record, who: str) -> Row:
