@@ -410,6 +410,8 @@ def test_the_charts_values_fit_the_image_and_the_pod():
     theirs = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
     assert {name: theirs[name] for name in ("home", "secrets")} == {name: mounts[name] for name in ("home", "secrets")}
     assert not any(values[server]["enabled"] for server in ("postgresql", "redis", "statsd"))
-    assert pod["containers"][0]["envFrom"] == [{"configMapRef": {"name": "aufruf-worker"}}]
+    notify = {"secretRef": {"name": "aufruf-notify", "optional": True}}  # as notify.env in compose.yaml
+    assert pod["containers"][0]["envFrom"] == [{"configMapRef": {"name": "aufruf-worker"}}, notify]
+    assert yaml.safe_load(values["extraEnvFrom"]) == [{"configMapRef": {"name": "aufruf"}}, notify]
     assert values["env"][0]["value"] == f"{mounts['pods']}/gpu-pod.yaml"
     assert values["config"]["kubernetes_executor"]["pod_template_file"] == f"{mounts['pods']}/pod.yaml"
