@@ -232,7 +232,11 @@ class Cluster:
         return [sys.executable, *command[1:]] if command[0] == "python" else command
 
     def _bare(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "HF_HUB_OFFLINE") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("HOME", "LANG", "TMPDIR", "PYTHONPATH", "HF_HUB_OFFLINE")
+            if name in os.environ
+        }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return kept | {
             "PATH": path,
