@@ -58,7 +58,7 @@ bench: install
 
 # The parts of a cluster on one machine, in containers; GPU=1 gives the GPU worker a card, METRICS=1 adds Grafana,
 # WORKERS=4 and GPU_WORKERS=2 start so many of each. Volumes stay.
-COMPOSE := AUFRUF_UID=$$(id -u) $(if $(METRICS),AUFRUF_METRICS=True) AUFRUF_GPU_SLOTS=$(or $(GPU_WORKERS),$(AUFRUF_GPU_SLOTS),1) docker compose -f docker/compose.yaml $(if $(GPU),-f docker/compose.gpu.yaml) $(if $(METRICS),-f docker/compose.metrics.yaml)
+COMPOSE := $(if $(METRICS),AUFRUF_METRICS=True) AUFRUF_GPU_SLOTS=$(or $(GPU_WORKERS),$(AUFRUF_GPU_SLOTS),1) docker compose -f docker/compose.yaml $(if $(GPU),-f docker/compose.gpu.yaml) $(if $(METRICS),-f docker/compose.metrics.yaml)
 compose-up:
 	@docker/secrets.sh
 	$(COMPOSE) up --build --detach --wait $(if $(WORKERS),--scale worker=$(WORKERS)) $(if $(GPU_WORKERS),--scale worker-gpu=$(GPU_WORKERS))

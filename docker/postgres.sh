@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs in an empty PostgreSQL: three databases, each with a role that owns it and may open no other. Run again, it gives the
-# roles the passwords of now. A password is no argument of psql, which everybody on the machine could read.
+# roles, and its administrator, the passwords of now. None is an argument of psql, which everybody on the machine could read.
 set -euo pipefail
 admin() { psql -v ON_ERROR_STOP=1 --quiet --dbname postgres --username "${POSTGRES_USER:-postgres}"; }
 for name in airflow mlflow studies; do
@@ -15,4 +15,9 @@ select format('create database %I owner %I', :'role', :'role')
 revoke all on database :"role" from public;
 SQL
 done
-admin <<< 'revoke all on database postgres, template1 from public;'
+password=$(< "${AUFRUF_SECRETS:-/run/secrets}/postgres_password")
+ROLE_PASSWORD=$password admin <<'SQL'
+\getenv password ROLE_PASSWORD
+revoke all on database postgres, template1 from public;
+alter role current_user with password :'password';
+SQL

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import aufruf
+from aufruf import lines
 from aufruf.errors import UsageError
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
+        if not lines.for_programs():
+            self.print_usage(sys.stderr)
         raise UsageError(message, next=f"`{self.prog} --help` says what there is.")
 
 

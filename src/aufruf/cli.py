@@ -9,15 +9,13 @@ import logging
 import os
 import re
 import sys
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from aufruf import classifier as classifiers
-from aufruf import phrases
+from aufruf import lines, phrases
 from aufruf.arguments import parser
 from aufruf.classifier import Classifier
 from aufruf.errors import AufrufError, UsageError
@@ -36,10 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(arguments)
     except UsageError as error:
         asked = "--json" in (sys.argv if arguments is None else arguments)
+        lines.begin()
+        lines.about("", "")
         with _standard_output_is_ours() as out:
             return _answer({}, error, out, "", as_json=asked)
-    _logging(options.verbose)
-    _Json.about = {"command": options.command, "classifier": options.classifier or "", "run": uuid.uuid4().hex[:12]}
+    lines.begin(verbose=options.verbose)
+    lines.about(options.command, options.classifier or "")
     with _standard_output_is_ours() as out:
         result, failure = _outcome(options)
         return _answer(result, failure, out, options.command, as_json=options.json)
@@ -75,7 +75,7 @@ class _Interrupted(AufrufError):
 def _answer(result: dict[str, Any], failure: AufrufError | None, out: Any, command: str, *, as_json: bool) -> int:
     """Tell what a command did and how it failed; returns its exit code."""
     if failure is not None:
-        print(f"aufruf: {failure}", file=sys.stderr)
+        lines.failed(str(failure))
     told = ""
     if as_json:
         told = _json({**result, "error": failure.as_json()} if failure else result)
@@ -86,7 +86,7 @@ def _answer(result: dict[str, Any], failure: AufrufError | None, out: Any, comma
         if told or failure is None:
             _say(told, out)
     except OSError as error:
-        print(f"aufruf: the answer could not be written: {error.strerror}. What was done stays.", file=sys.stderr)
+        lines.failed(f"the answer could not be written: {error.strerror}. What was done stays.")
         return failure.exit_code if failure else 1
     return failure.exit_code if failure else 0
 
@@ -151,7 +151,7 @@ def _ran(options: argparse.Namespace, command: str, settings: Settings) -> tuple
     if command == "status" and options.classifier is None and len(known := _every(settings)) > 1:
         return {"classifiers": {one.name: _step("status")(settings, one) for one in known}}, None
     chosen = classifiers.choose(settings, options.classifier, getattr(options, "preset", None))
-    _Json.about["classifier"] = chosen.name
+    lines.chosen(chosen.name)
     extra = {name: value for name in _OPTIONS if (value := getattr(options, name, None)) is not None}
     if extra.get("trials", 1) < 1:
         raise UsageError("--trials must be at least 1")
@@ -223,38 +223,6 @@ def _step(name: str) -> Any:
 def _function(module: str, name: str) -> Any:
     """Steps are heavy; only the one that runs is imported."""
     return getattr(importlib.import_module(module), name)
-
-
-def _logging(verbose: bool) -> None:
-    form = "%(asctime)s %(message)s" if not verbose else "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    written: logging.Formatter = logging.Formatter(form, datefmt="%H:%M:%S")
-    if os.environ.get("AUFRUF_LOG") == "json":
-        written = _Json()
-    out = logging.StreamHandler(sys.stderr)
-    out.setFormatter(written)
-    logging.basicConfig(handlers=[out], level=logging.WARNING, force=True)
-    log.setLevel(logging.DEBUG if verbose else logging.INFO)
-    for chatty in ("great_expectations", "mlflow", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait starve a shared machine
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-
-
-class _Json(logging.Formatter):
-    """One JSON object a line, with the command and classifier that it is about and an id of this run of it."""
-
-    about: ClassVar[dict[str, str]] = {}
-
-    def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = {"timestamp": at, "level": record.levelname.lower(), "logger": record.name, "event": record.getMessage()}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps({**line, **self.about}, ensure_ascii=False)
 
 
 def _open_streams() -> None:

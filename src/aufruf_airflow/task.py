@@ -11,6 +11,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from structlog.contextvars import bind_contextvars
 
 from aufruf.classifier import choose
 from aufruf.errors import AufrufError, BundleRefused, DataRefused, NothingYet, UsageError
@@ -126,6 +127,7 @@ def take(verb: str, name: str, params: dict[str, Any] | None = None, **more: Any
     ``sweep.opened`` is the function ``opened`` of the step ``sweep``.
     The step's module is imported here, in the task's own process: it may load torch, and a DAG file must not.
     """
+    bind_contextvars(classifier=name)
     os.environ["TOKENIZERS_PARALLELISM"] = "true"  # off until the fork, which its threads would not have survived
     settings = Settings.load(env={**os.environ, **notify.addresses()})
     classifier = choose(settings, name, (params or {}).get("preset"))
@@ -146,6 +148,7 @@ def counted(result: dict[str, Any]) -> dict[str, Any]:
 def _spoken(function: Callable[..., Any], waits: bool) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
+        bind_contextvars(classifier="")  # on each line of the log, as commands have it; until one is taken: of all
         try:
             return function(*args, **kwargs)
         except AufrufError as error:

@@ -142,7 +142,7 @@ class System:
 
 @pytest.fixture(scope="session")
 def metrics() -> Iterator[tuple[str, set[str]]]:
-    """Where metrics may be sent by OpenTelemetry, as to Prometheus, and the names of those that came."""
+    """Where metrics may be sent by OpenTelemetry, as to Prometheus, and what came: NAME, and NAME{LABEL}."""
     seen: set[str] = set()
 
     class Receiver(BaseHTTPRequestHandler):
@@ -152,7 +152,9 @@ def metrics() -> Iterator[tuple[str, set[str]]]:
                 body = gzip.decompress(body)
             for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
                 for scope in resource.scope_metrics:
-                    seen.update(*map(as_prometheus, scope.metrics))
+                    for metric in scope.metrics:
+                        names = as_prometheus(metric)
+                        seen.update(names, (f"{name}{{{label}}}" for name in names for label in labels(metric)))
             self.send_response(200)
             self.end_headers()
 
@@ -213,7 +215,7 @@ def expanded(cluster: Cluster, service: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in said.stdout.decode().split("\0") if line)
 
 
-def stand_ins(folder: Path, services: dict[str, Any]) -> dict[str, str]:
+def stand_ins(folder: Path, services: dict[str, Any], **more: Any) -> dict[str, str]:
     """Variables with which `docker compose`, `aws` and `make` are the programs of ``containers``, on these services."""
     programs, about = folder / "bin", folder / "natively.json"
     programs.mkdir(exist_ok=True)
@@ -221,7 +223,7 @@ def stand_ins(folder: Path, services: dict[str, Any]) -> dict[str, str]:
         program = f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("containers.py")} {name} "$@"\n'
         (programs / name).write_text(program, "utf-8")
         (programs / name).chmod(0o755)
-    about.write_text(json.dumps({"services": services, "up": str(folder / "up")}), "utf-8")
+    about.write_text(json.dumps({"services": services, "up": str(folder / "up"), **more}), "utf-8")
     return {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "NATIVELY": str(about)}
 
 
@@ -232,3 +234,9 @@ def as_prometheus(metric: Any) -> set[str]:
     if metric.HasField("histogram"):  # an exponential one, as Airflow's are, keeps its name: a native histogram
         return {f"{name}_sum", f"{name}_count", f"{name}_bucket"}
     return {f"{name}_total" if metric.HasField("sum") and metric.sum.is_monotonic else name}
+
+
+def labels(metric: Any) -> set[str]:
+    """By what its figures are told apart."""
+    points = getattr(metric, metric.WhichOneof("data")).data_points
+    return {re.sub(r"\W", "_", one.key) for point in points for one in point.attributes}

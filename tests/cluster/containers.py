@@ -1,7 +1,8 @@
 """`docker compose`, `aws s3` and `make` as far as blocks in docs call them, on the processes of a Cluster.
 
 ``python containers.py NAME ARGUMENTS...``; the file that NATIVELY names says what stands for a service's container: its
-environment, its working folder, and where its paths are here.
+environment, its working folder, and where its paths are here. ``meanwhile`` in it is what somebody does while tables
+are copied: once, when the log of a second one was looked at and nothing of it is copied yet.
 """
 
 import json
@@ -58,7 +59,7 @@ def here(natively: dict[str, Any], service: str, word: str) -> str:
     return re.sub("|".join(map(re.escape, paths)), lambda found: paths[found[0]], word) if paths else word
 
 
-def aws(_: dict[str, Any], s3: str, verb: str, *words: str) -> int:
+def aws(natively: dict[str, Any], s3: str, verb: str, *words: str) -> int:
     assert s3 == "s3"
     if verb == "mb":
         where = {"LocationConstraint": os.environ["AWS_DEFAULT_REGION"]}
@@ -74,10 +75,22 @@ def aws(_: dict[str, Any], s3: str, verb: str, *words: str) -> int:
             continue
         if down:
             (folder / key).parent.mkdir(parents=True, exist_ok=True)
+            meanwhile(natively, f"{prefix}/{key}")
             store.download_file(bucket, f"{prefix}/{key}", str(folder / key))
         else:
             store.upload_file(str(folder / key), bucket, f"{prefix}/{key}")
     return 0
+
+
+def meanwhile(natively: dict[str, Any], key: str) -> None:
+    if "/_delta_log/" not in key or "meanwhile" not in natively:
+        return
+    file = Path(os.environ["NATIVELY"])
+    table = key.partition("/_delta_log/")[0]
+    if natively.setdefault("first", table) != table:
+        does = natively.pop("meanwhile")
+        subprocess.run(does["command"], env=does["env"], check=True)
+    file.write_text(json.dumps(natively), "utf-8")
 
 
 def keys(store: Any, bucket: str, prefix: str) -> set[str]:
@@ -98,9 +111,9 @@ def wanted(key: str, filters: list[str]) -> bool:
     return said
 
 
-def make(_: dict[str, Any], target: str) -> int:
+def make(_: dict[str, Any], *targets: str) -> int:
     """The test ends and starts what there is."""
-    assert target in {"compose-up", "compose-down"}
+    assert {*targets} <= {"compose-up", "compose-down"}
     return 0
 
 

@@ -23,6 +23,7 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCKER = CHECKOUT / "docker"
+_KEPT = ("HOME", "LANG", "TMPDIR", "PYTHONPATH", "HF_HUB_OFFLINE")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}$]*))?\}")  # the inner one of two
 
 
@@ -232,7 +233,7 @@ class Cluster:
         return [sys.executable, *command[1:]] if command[0] == "python" else command
 
     def _bare(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "HF_HUB_OFFLINE") if name in os.environ}
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return kept | {
             "PATH": path,

@@ -4,16 +4,20 @@ import contextlib
 import json
 import os
 import re
+from importlib.util import find_spec
+from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 import requests
+import yaml
 from tests.cluster.conftest import NAME, System
 from tests.cluster.natively import DOCKER, until
 
 from aufruf.release.registry import CHAMPION
 
+LIST = "_shared/observability/metrics/metrics_template.yaml"
 FOREIGN = {"postgres", "redis", "s3"}
 
 
@@ -74,16 +78,37 @@ def test_every_health_check_says_well(system: System) -> None:
 
 
 def test_the_dashboard_asks_for_metrics_that_there_are(system: System, metrics: tuple[str, set[str]]) -> None:
-    """Each metric of Airflow's in docker/metrics/dashboard.json came; each of MLflow's is on its page."""
+    """Each metric of Airflow's in docker/metrics/dashboard.json came, with the labels that are asked for or shown.
+
+    Each of MLflow's is on its page. What counts failures comes with the first one, if any did: it is in Airflow's list.
+    """
     board = json.loads((DOCKER / "metrics" / "dashboard.json").read_text("utf-8"))
-    said = " ".join(one["expr"] for panel in board["panels"] for one in panel["targets"])
-    asked = set(re.findall(r"\b(?:airflow|mlflow)_\w+", said))
+    asked = set[str]().union(*(names(one) for panel in board["panels"] for one in panel["targets"]))
     login = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])
     page = requests.get(f"{system.settings.tracking_uri}/metrics", auth=login, timeout=10).text
     mlflows = set(re.findall(r"^(\w+)(?:{| )", page, re.MULTILINE))
-    assert len(asked) > 6
+    mlflows |= {
+        f"{name}{{{label}}}"
+        for name, told in re.findall(r"^(\w+){(.*)} ", page, re.MULTILINE)
+        for label in re.findall(r'(\w+)="', told)
+    }
+    assert len([one for one in asked if "{" not in one]) > 6
+    assert {"airflow_pool_open_slots{pool_name}", "mlflow_http_request_total{status}"} < asked
     _, came = metrics
-    unless = {"airflow_ti_failures_total", "airflow_task_instances_without_heartbeats_killed_total"}  # nothing failed
+    listed = yaml.safe_load((Path(str(find_spec("airflow").origin)).parent / LIST).read_text("utf-8"))["metrics"]
+    counted = {f"airflow_{one['name']}_total": one["description"] for one in listed if one["type"] == "counter"}
+    for name in (f"airflow_{one}_total" for one in ("ti_failures", "task_instances_without_heartbeats_killed")):
+        assert "with dag_id and task_id tagging" in counted[name]
+        asked -= {name, f"{name}{{dag_id}}", f"{name}{{task_id}}"}
     with contextlib.suppress(AssertionError):
-        until("the metrics", lambda: asked - unless <= came | mlflows, 60)
-    assert asked - unless - came - mlflows == set(), [name for name in sorted(came) if "duration" in name]
+        until("the metrics", lambda: asked <= came | mlflows, 60)
+    assert asked - came - mlflows == set(), sorted(came)
+
+
+def names(target: dict[str, str]) -> set[str]:
+    """The metrics that a line of a dashboard asks for, and the labels that it picks them by, sums by or shows: M{L}."""
+    said = target["expr"]
+    metrics = set(re.findall(r"\b(?:airflow|mlflow)_\w+", said))
+    labels = {*re.findall(r"{(\w+)=", said), *re.findall(r"{{(\w+)}}", target.get("legendFormat", ""))}
+    labels |= {label for one in re.findall(r" by \((.*?)\)", said) for label in one.split(", ")}
+    return metrics | {f"{metric}{{{label}}}" for metric in metrics for label in labels}

@@ -12,8 +12,10 @@ from tests.cluster.conftest import stand_ins
 from tests.cluster.natively import CHECKOUT, DOCKER, Cluster, lacking, until
 
 NAMES = ("airflow", "mlflow", "studies")
-[*_, BLOCK] = re.findall(
-    r"^```bash\n(.*?)^```", (CHECKOUT / "docs" / "runbook.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+[BLOCK] = re.findall(
+    r"^```bash\n(rm docker/secrets/studies_.*?)^```",
+    (CHECKOUT / "docs" / "runbook.md").read_text("utf-8"),
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -57,27 +59,40 @@ def test_each_role_opens_its_own_database_and_no_other(alone: Cluster, tmp_path:
 
 
 def test_a_leaked_password_opens_nothing_any_more(alone: Cluster, tmp_path: Path) -> None:
-    """The last block of docs/runbook.md: the role has another one, and what it owns; the other roles keep theirs."""
+    """The block of docs/runbook.md: one role has another one, and what it owns; the other roles keep theirs.
+
+    The administrator's goes by the same lines.
+    """
     alone.begin("postgres")
-    old, other = (word(alone.secrets, name) for name in ("studies", "mlflow"))
-    assert enters(alone, "studies", old, "create table a (b int)")
     docker = tmp_path / "docker"
     docker.mkdir()
     shutil.copy(DOCKER / "secrets.sh", docker)
     shutil.copytree(alone.secrets, docker / "secrets")
     paths = {"/docker-entrypoint-initdb.d/": f"{DOCKER}/"}
-    env = alone.admin() | {"AUFRUF_SECRETS": str(docker / "secrets")}
-    told = stand_ins(tmp_path, {"postgres": {"env": env, "folder": str(tmp_path), "paths": paths}})
     (tmp_path / "up.done").touch()  # it runs
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", BLOCK], cwd=tmp_path, env=os.environ | told, check=False)
-    assert done.returncode == 0
-    assert not enters(alone, "studies", old, "select 1")
-    assert enters(alone, "studies", word(docker / "secrets", "studies"), "insert into a values (1)")
-    assert enters(alone, "mlflow", other, "select 1")
+    roles = [*NAMES, "postgres"]
+    assert all(enters(alone, role, word(docker / "secrets", role), "create table a (b int)") for role in roles)
+    for leaked in (["studies"], ["airflow", "mlflow", "postgres"]):
+        old = {one: word(docker / "secrets", one) for one in roles}
+        env = alone.admin() | {"AUFRUF_SECRETS": str(docker / "secrets"), "PGPASSWORD": old["postgres"]}
+        told = stand_ins(tmp_path, {"postgres": {"env": env, "folder": str(tmp_path), "paths": paths}})
+        block = BLOCK.replace(
+            "docker/secrets/studies_db_password", " ".join(f"docker/secrets/{file(one)}" for one in leaked)
+        )
+        about = os.environ | told | {"AUFRUF_UID": "1000"}  # whose containers they are, where root runs the test
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=tmp_path, env=about, check=False)
+        assert done.returncode == 0
+        assert [one for one in roles if not enters(alone, one, old[one], "select 1")] == leaked
+        words = {role: word(docker / "secrets", role) for role in leaked}
+        assert all(enters(alone, role, words[role], "insert into a values (1)") for role in leaked)
 
 
 def word(secrets: Path, role: str) -> str:
-    return (secrets / f"{role}_db_password").read_text("utf-8").strip()
+    return (secrets / file(role)).read_text("utf-8").strip()
+
+
+def file(role: str) -> str:
+    return "postgres_password" if role == "postgres" else f"{role}_db_password"
 
 
 def enters(cluster: Cluster, role: str, password: str, command: str) -> bool:

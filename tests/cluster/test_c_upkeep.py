@@ -5,25 +5,29 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-from tests.cluster.conftest import System
+from tests.cluster.conftest import NAME, System
 from tests.cluster.natively import DOCKER
 
+from aufruf.release import artifacts, retention
+from aufruf.release.registry import CHAMPION
 from aufruf.schemas import TABLES, Author
 
 NIGHTS = 20  # commits after which small files are put together
 
 
 def test_log_lines_say_whose_they_are(system: System) -> None:
-    """Each line that a step writes is an object with its classifier's DAG and run; no post's text is in any line.
+    """Each line that a step writes is an object with its classifier, DAG and run; no post's text is in any line.
 
-    A fault may have cut a line off: that one is looked through as it stands.
+    Nor is one in what any service writes. A fault may have cut a line off: that one is looked through as it stands.
     """
     logs = sorted((system.settings.airflow / "logs").glob("dag_id=*/**/*.log"))
     lines = [parsed(line) for log in logs for line in log.read_text("utf-8").splitlines()]
     ours = [line for line in lines if isinstance(line, dict) and line.get("logger", "").startswith("aufruf")]
     assert len(ours) > 20
     assert not [line for line in ours if not all(line.get(key) for key in ("dag_id", "run_id", "task_id"))]
-    whole = "\n".join(word for line in lines for word in words(line))
+    assert not [line for line in ours if line.get("classifier") != ("" if line["task_id"] == "ingest" else NAME)]
+    services = [log.read_text("utf-8", "replace") for log in sorted(system.cluster.logs.glob("*.log"))]
+    whole = "\n".join([*(word for line in lines for word in words(line)), *services])
     texts = [text for text in system.store.read("texts")["text"] if len(text) > 40]
     assert len(texts) > 100
     assert not [text for text in texts if text[:40] in whole]
@@ -40,6 +44,28 @@ def test_pruning_loses_no_row(system: System) -> None:
     assert files(system) == 1, said
     assert counts(system) == before
     system.sound()
+
+
+def test_files_of_runs_and_versions_go_from_s3(system: System) -> None:
+    """A version's with the version, a run's with the run; those of the champion stay."""
+    registry, client = system.registry, system.registry.client
+    champion = registry.by_alias(CHAMPION)
+    assert champion is not None
+    [experiment] = [one for one in client.search_experiments() if one.name == NAME]
+    for kind in ("version", "run"):
+        info = client.create_run(experiment.experiment_id).info
+        client.log_text(info.run_id, "figures", "deep/down/figures.txt")
+        client.set_terminated(info.run_id)
+        size, place = artifacts.size_of(registry, info.artifact_uri), info.artifact_uri
+        assert (size, place.partition(":")[0]) == (len("figures"), "s3")
+        if kind == "run":
+            retention.delete_run(registry, retention.OldRun(info.run_id, place, size))
+        else:
+            made = client.create_model_version(NAME, place, info.run_id).version
+            assert retention.delete_version(registry, registry.get(made))
+            client.delete_run(info.run_id)
+        assert artifacts.size_of(registry, place) == 0
+    assert artifacts.size_of(registry, champion.source) > 0
 
 
 def test_a_forgotten_author_is_in_no_table(system: System) -> None:

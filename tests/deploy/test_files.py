@@ -118,6 +118,48 @@ def test_the_pool_has_a_slot_for_each_gpu_worker():
         assert re.findall(r"AUFRUF_GPU_SLOTS=(\d+) ", said.stdout) == [str(slots)], said.stderr
 
 
+def test_a_bare_line_of_compose_means_what_make_means():
+    """No file of Compose's asks for what only make says; the folder of the first one has the file that says the rest.
+
+    What only make says besides is for components that no line in the docs starts.
+    """
+    [line] = re.findall(r"^COMPOSE := (.*)$", (CHECKOUT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    made = set(re.findall(r"\b(AUFRUF_\w+)=", line))
+    files = [
+        (DOCKER / name).read_text("utf-8") for name in ("compose.yaml", "compose.gpu.yaml", "compose.metrics.yaml")
+    ]
+    assert made == {"AUFRUF_METRICS", "AUFRUF_GPU_SLOTS"}
+    assert not [name for name in made for file in files if name in file]
+    pages = [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")]
+    lines = [line for page in pages for line in page.read_text("utf-8").splitlines() if "docker compose -f" in line]
+    assert len(lines) > 8
+    assert all("docker compose -f docker/compose.yaml " in line for line in lines)
+    assert "docker/.env" in (CHECKOUT / ".gitignore").read_text("utf-8").split()
+    started = {word for line in lines for word in re.findall(r" (?:up|run) (?:-\S+ )+(\S+(?: s3)?)", line)}
+    assert started == {"postgres", "postgres s3", "worker", "scheduler"}  # the last two for one command only
+
+
+@pytest.mark.parametrize(("who", "asked", "owner"), [("1234", "", "1234"), ("0", "1234", "1234"), ("0", "", None)])
+def test_containers_run_as_who_makes_their_secrets(tmp_path, who, asked, owner):
+    """Compose reads that from .env beside its files, in which other lines stay; root has to name somebody else."""
+    (tmp_path / "secrets.sh").write_bytes((DOCKER / "secrets.sh").read_bytes())
+    for name, said in (("id", who), ("chown", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {said}\n", "utf-8")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / ".env").write_text("AUFRUF_TAG=0.2.0\nAUFRUF_MLFLOW_PORT=81\n", "utf-8")
+    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"} | ({"AUFRUF_UID": asked} if asked else {})
+    said = run("bash", tmp_path / "secrets.sh", env=env)
+    lines = (tmp_path / ".env").read_text("utf-8").splitlines()
+    assert lines[:2] == ["AUFRUF_TAG=0.2.0", "AUFRUF_MLFLOW_PORT=81"]
+    if owner is None:
+        assert (said.returncode, lines[2:], (tmp_path / "secrets").exists()) == (78, [], False)
+        assert "do not run as root" in said.stderr
+        return
+    assert lines[2:] == [f"AUFRUF_UID={owner}"]
+    assert run("bash", tmp_path / "secrets.sh", env={"PATH": env["PATH"]}).returncode == 0  # root's word is kept
+    assert (tmp_path / ".env").read_text("utf-8").splitlines() == lines
+
+
 def test_addresses_can_be_others():
     """A proxy before the UIs, and an MLflow of another name: each address has a variable."""
     names = {"AUFRUF_BASE_URL": "https://airflow.example", "MLFLOW_HOSTS": "flow:5001", "AUFRUF_AIRFLOW_PORT": "81"}
@@ -368,7 +410,9 @@ def test_the_charts_values_fit_the_image_and_the_pod():
     theirs = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
     assert {name: theirs[name] for name in ("home", "secrets")} == {name: mounts[name] for name in ("home", "secrets")}
     assert not any(values[server]["enabled"] for server in ("postgresql", "redis", "statsd"))
-    assert pod["containers"][0]["envFrom"] == [{"configMapRef": {"name": "aufruf-worker"}}]
+    notify = {"secretRef": {"name": "aufruf-notify", "optional": True}}  # as notify.env in compose.yaml
+    assert pod["containers"][0]["envFrom"] == [{"configMapRef": {"name": "aufruf-worker"}}, notify]
+    assert yaml.safe_load(values["extraEnvFrom"]) == [{"configMapRef": {"name": "aufruf"}}, notify]
     assert values["env"][0]["value"] == f"{mounts['pods']}/gpu-pod.yaml"
     assert values["config"]["kubernetes_executor"]["pod_template_file"] == f"{mounts['pods']}/pod.yaml"
 

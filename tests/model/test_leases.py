@@ -14,7 +14,7 @@ import pytest
 
 from aufruf.errors import AufrufError
 from aufruf.model import leases
-from aufruf.model.leases import FileLeases, held
+from aufruf.model.leases import DatabaseLeases, FileLeases, held
 
 HOLDER = """
 import sys, time
@@ -64,3 +64,18 @@ def test_what_is_given_back_is_taken(tmp_path, caplog, monkeypatch):
     assert at.holder("train-calls") == ""
     line = f"calls is being trained elsewhere (held by process {os.getpid()} on {socket.gethostname()})"
     assert 2 <= [record.getMessage() for record in caplog.records].count(line) <= 5
+
+
+def test_whether_somebody_holds_it_can_be_asked(tmp_path, holder, studies_url):
+    """Of files and of the database; where nobody does, or the holder was killed, nothing is taken by asking."""
+    at = FileLeases(tmp_path)
+    assert (at.busy("train-calls"), at.busy("train-others")) == (True, False)
+    holder.kill()
+    holder.wait()
+    assert not at.busy("train-calls")
+    database = DatabaseLeases(studies_url)
+    release = database.take("train-calls")
+    assert release
+    assert (database.busy("train-calls"), database.busy("train-others")) == (True, False)
+    release()
+    assert not database.busy("train-calls")

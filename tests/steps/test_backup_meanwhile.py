@@ -1,6 +1,7 @@
 """Archives that are made while others write to the tables: what is restored claims nothing that is missing."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,13 @@ def test_an_archive_whose_log_names_missing_files_restores_nothing(settings, tak
     with pytest.raises(DataRefused, match="1 of the 1 files of the table texts are gone"):
         restore(new, tmp_path / "a.tar")
     assert not new.home.exists()
+
+
+def test_of_several_machines_logs_are_copied_in_the_same_order():
+    """The lines of docs/backups.md name each table, where an archive has it, and leave the last checkpoint's hint."""
+    page = (Path(__file__).parents[2] / "docs" / "backups.md").read_text("utf-8")
+    [(tables, line)] = re.findall(
+        r"^for table in (.*?); do.*?\n(.*?_delta_log.*?)\ndone", page, re.MULTILINE | re.DOTALL
+    )
+    assert tuple(tables.replace("\\\n", " ").split()) == lake_copy.ORDER
+    assert line.split()[-2:] == ["--exclude", "_last_checkpoint"]

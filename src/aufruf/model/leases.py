@@ -30,11 +30,20 @@ _TOLD = 600.0  # seconds between two lines in the log
 # a machine that was switched off is noticed after a minute, not after the two hours that TCP waits by itself
 _KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 
+_HELD = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database AND datname = current_database()
+WHERE locktype = 'advisory' AND objsubid = 1 AND (CAST(classid AS bigint) << 32 | CAST(objid AS bigint)) = :number
+"""
+
 
 class Leases(Protocol):
     """Holds ``key`` until the returned function is called or the process dies; None when another holds it."""
 
     def take(self, key: str, *, wait: bool = False) -> Release | None: ...
+
+    def busy(self, key: str) -> bool:
+        """Whether another holds ``key``; nobody who takes it meanwhile has to wait."""
+        ...
 
     def holder(self, key: str) -> str:
         """Who holds ``key``, for people; empty where nobody does or that is not known."""
@@ -100,6 +109,19 @@ class FileLeases:
 
         return release
 
+    def busy(self, key: str) -> bool:
+        try:
+            descriptor = os.open(self.folder / key, os.O_RDONLY)  # not there: nobody holds it
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def holder(self, key: str) -> str:
         try:
             return (self.folder / key).read_text("utf-8", "replace")
@@ -117,7 +139,7 @@ class DatabaseLeases:
     url: str
 
     def take(self, key: str, *, wait: bool = False) -> Release | None:
-        number = int.from_bytes(hashlib.sha256(f"aufruf {key}".encode()).digest()[:8], "big", signed=True)
+        number = _number(key)
         connection = self._connect()
         for setting in _KEEPALIVE:
             connection.execute(text(f"SET {setting}"))
@@ -126,6 +148,10 @@ class DatabaseLeases:
             connection.close()
             return None
         return connection.close
+
+    def busy(self, key: str) -> bool:
+        with self._connect() as connection:
+            return bool(connection.execute(text(_HELD), {"number": _number(key)}).scalar())
 
     def holder(self, key: str) -> str:
         return ""
@@ -143,6 +169,10 @@ class DatabaseLeases:
                 where=make_url(self.url).render_as_string(hide_password=True),
                 next="Start PostgreSQL, or mend AUFRUF_STUDIES.",
             ) from None
+
+
+def _number(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"aufruf {key}".encode()).digest()[:8], "big", signed=True)
 
 
 def _lies_at(path: Path, descriptor: int) -> bool:

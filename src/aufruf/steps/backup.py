@@ -108,6 +108,7 @@ def _outside(settings: Settings) -> list[str]:
         elsewhere.append(f"models and runs: the {kind} that MLFLOW_TRACKING_URI names")
     if settings.studies_url:
         elsewhere.append("studies: the database that AUFRUF_STUDIES names")
+    if settings.airflow.is_dir() and not (settings.airflow / "airflow.db").is_file():  # its logs alone are here
         elsewhere.append("Airflow: the database of its scheduler, which has runs, users' accounts and connections")
         elsewhere.append("secrets: docker/secrets, or where AUFRUF_SECRETS says, without which neither can be opened")
     return [*elsewhere, f"classifier files: {settings.classifiers}"]

@@ -93,11 +93,14 @@ def _still(settings: Settings, classifier: Classifier, now: float, yes: bool) ->
     """Bytes of the work folders that lie still, by name; none while a training may be about to go on in one."""
     due = list(_checkpoints(settings, classifier, now))
     leases = Studies(settings.studies, settings.studies_url).leases
-    release = leases.take(f"train-{classifier.name}") if due else None
+    key = f"train-{classifier.name}"
+    if not yes:  # who only asks keeps no training waiting
+        return {} if due and leases.busy(key) else {folder.name: _cleared([folder], False) for folder in due}
+    release = leases.take(key) if due else None
     if release is None:
         return {}
     try:
-        return {folder.name: _cleared([folder], yes) for folder in due}
+        return {folder.name: _cleared([folder], True) for folder in due}
     finally:
         release()
 

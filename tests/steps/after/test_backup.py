@@ -77,10 +77,24 @@ def test_what_can_be_made_again_stays_out(after, tmp_path):
     assert not any(name.startswith("airflow/logs") for name in names)
     assert {name for name in names if name.endswith(".db")} == {"mlflow/mlflow.db"}
     assert (tmp_path / "a.tar").stat().st_mode & 0o777 == 0o600
-    assert made["outside"] == [f"classifier files: {after.settings.classifiers}"]
-    remote = replace(after.settings, lake="s3://campaign/lake", studies_url="postgresql://a@b/c")
-    named = [one.partition(":")[0] for one in _outside(remote)]
-    assert named == ["lake", "studies", "Airflow", "secrets", "classifier files"]
+    assert made["outside"][-1] == f"classifier files: {after.settings.classifiers}"
+    assert outside(after.settings) == ["Airflow", "secrets", "classifier files"]  # its logs alone are here
+    (after.settings.airflow / "airflow.db").touch()
+    assert outside(after.settings) == ["classifier files"]
+
+
+def outside(settings: Settings) -> list[str]:
+    return [one.partition(":")[0] for one in _outside(settings)]
+
+
+def test_airflow_lies_elsewhere_where_the_home_has_its_logs_alone(tmp_path):
+    """Of several machines, wherever studies are; an embedded stack has it, and what is none has no Airflow."""
+    settings = Settings.load(tmp_path, {"AUFRUF_LAKE": "s3://campaign/lake", "AUFRUF_STUDIES": "postgresql://a@b/c"})
+    assert outside(settings) == ["lake", "studies", "classifier files"]
+    settings.airflow.mkdir()
+    assert outside(settings) == ["lake", "studies", "Airflow", "secrets", "classifier files"]
+    (settings.airflow / "airflow.db").touch()
+    assert outside(settings) == ["lake", "studies", "classifier files"]
 
 
 def test_a_registry_elsewhere_is_said_to_be_outside(tmp_path):

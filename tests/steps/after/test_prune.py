@@ -11,6 +11,7 @@ import pytest
 
 from aufruf.cli import main
 from aufruf.errors import DataRefused
+from aufruf.model.leases import FileLeases
 from aufruf.model.studies import Studies
 from aufruf.phrases import installation
 from aufruf.release import artifacts, retention
@@ -160,6 +161,9 @@ def test_work_folders_stay_while_a_training_may_go_on_in_one(after):
     assert prune(after.settings, rules)["checkpoints"] == prune(after.settings, rules, yes=True)["checkpoints"] == []
     assert folder.is_dir()
     release()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileLeases, "take", None)  # who only asks takes no lease
+        assert prune(after.settings, rules)["checkpoints"] == [folder.name]
     assert prune(after.settings, rules, yes=True)["checkpoints"] == [folder.name]
     assert not folder.exists()
 
