@@ -1,5 +1,6 @@
 """Whoever waits for a lease goes on when it is given back or its holder dies, and not for ever when that is frozen."""
 
+import errno
 import logging
 import os
 import signal
@@ -64,3 +65,24 @@ def test_what_is_given_back_is_taken(tmp_path, caplog, monkeypatch):
     assert at.holder("train-calls") == ""
     line = f"calls is being trained elsewhere (held by process {os.getpid()} on {socket.gethostname()})"
     assert 2 <= [record.getMessage() for record in caplog.records].count(line) <= 5
+
+
+def test_a_full_disk_keeps_no_lease(tmp_path, monkeypatch):
+    """The note on who holds it is only a note: without room for it a lease is held all the same, and given back.
+
+    Given back it is free, also where the file cannot be removed.
+    """
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    at = FileLeases(tmp_path)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        release = at.take("train-calls")
+    assert at.take("train-calls") is None
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "unlink", full)
+        with pytest.raises(OSError, match="no space left"):
+            release()
+    assert at.take("train-calls")

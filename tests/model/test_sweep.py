@@ -459,6 +459,23 @@ def test_a_disk_too_full_for_the_study_gives_the_lease_back_too(night, monkeypat
     assert (night.search().alive(), night.told.states) == (False, ["KILLED"])
 
 
+def test_a_disk_too_full_for_a_trial_s_end_gives_the_lease_back(night, monkeypatch):
+    """A trial whose end cannot be written is free: whoever comes next goes on with it."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    def train(*_):
+        monkeypatch.setattr(optuna.Study, "tell", full)
+        return 0.5
+
+    with pytest.raises(OSError, match="no space left"):
+        night(train)
+    assert not night.search().alive()
+    monkeypatch.undo()
+    assert night(objective).trials == 3
+
+
 def test_a_living_worker_keeps_its_trial(anywhere):
     """Whoever looks while a trial is being trained takes another one, and counts it."""
     search = anywhere.search()

@@ -243,10 +243,12 @@ class Search:
 
     def _end(self, taken: Taken, state: TrialState, value: float | None, folder: Path, line: Line) -> str:
         said = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "PRUNED"}.get(state, "FAILED")
-        line.end(said, value)  # first: a process that dies here is made up for, as the trial is not told yet
-        self.study.tell(taken.trial, value, state, skip_if_finished=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        taken.release()
+        try:
+            line.end(said, value)  # first: a process that dies here is made up for, as the trial is not told yet
+            self.study.tell(taken.trial, value, state, skip_if_finished=True)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:  # where the disk has no room for the end, whoever comes next makes up for it
+            taken.release()
         log.info("trial %d %s: %s", taken.trial.number, said.lower(), taken.params)
         return said
 
