@@ -563,6 +563,35 @@ def test_a_file_cut_off_in_a_line_is_read(tmp_path):
     assert night(objective, trials=3).trials == 3
 
 
+def test_who_has_the_study_open_cuts_off_half_a_line_too(night):
+    """A line that a full disk cut off is gone before another worker writes behind it; each reads what all wrote."""
+    one, two = (night.studies.open("c-search-monday") for _ in range(2))
+    one.set_user_attr("a", 1)
+    for key in ("b", "c"):
+        with (night.folder / "studies" / "c-search-monday.log").open("ab") as journal:
+            journal.write(b'{"op_code":2,"worker_id":"x","stu')
+        assert one.user_attrs["a"] == 1
+        two.set_user_attr(key, 1)
+    next_night = night.studies.find("c-search-monday")
+    assert one.user_attrs == two.user_attrs == next_night.user_attrs == dict.fromkeys("abc", 1)
+
+
+def test_a_study_that_cannot_be_read_is_said(night, caplog):
+    """It is named, with what to do; what has a study of its own does not look at it, and new data pass it over."""
+    night(objective, trials=1)
+    broken = night.folder / "studies" / "c-search-sunday.log"
+    broken.write_text("{}{}\n{}\n")
+    assert best_of(night.studies, "c-search-monday")
+    assert caplog.messages == []
+    with pytest.raises(AufrufError, match=r"c-search-sunday\.log: the study cannot be read.*Move the file away"):
+        best_of(night.studies, "c-search-sunday")
+    found, study = best_of(night.studies, "c-search-tuesday")
+    assert (set(found), study) == (set(SPACE), "c-search-monday")
+    assert night(objective, trials=1, name="c-search-tuesday").best == found
+    assert all("c-search-sunday.log: the study cannot be read" in message for message in caplog.messages)
+    assert caplog.messages
+
+
 def test_an_unreachable_database_is_said_without_its_password(tmp_path):
     """The failure names the address, what is wrong and what to do, and keeps the password to itself."""
     with pytest.raises(AufrufError, match=r"cannot be reached.*AUFRUF_STUDIES") as failure:
