@@ -185,10 +185,15 @@ def test_the_best_quarter_is_carried_over(night):
 
 
 def test_minutes_end_it(night):
-    """When the minutes are over no further trial starts - but one with a result there always is."""
+    """When the minutes are over no further trial starts - but one there always is, and it may fail."""
     found = night(objective, trials=9, sweep=Sweep(minutes=1e-9))
     assert (found.trials, len(night.told.trials)) == (1, 1)
     assert night(objective, trials=9).trials == 9, "the next night has minutes of its own"
+    search, tried = night.search(Sweep(minutes=1e-9), name="c-search-tuesday"), len(night.told.trials)
+    search.begin(9)
+    while taken := search.take(night.told):
+        search.run(taken, constant(math.nan), night.told)
+    assert night.told.states[tried:] == ["FAILED"]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

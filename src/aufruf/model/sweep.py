@@ -176,7 +176,7 @@ class Search:
         known = self.study.user_attrs
         if len(self._trials(TrialState.RUNNING)) + len(ended(self.study)) >= known["asked"]:
             return f"all {known['asked']} trials are taken"
-        if time.time() > known["deadline"] and finished(self.study):
+        if time.time() > known["deadline"] and ended(self.study):
             return "the minutes are over"
         return ""
 
