@@ -165,6 +165,8 @@ def test_a_failed_training_is_told_and_leaves_nothing(after):
     after.store.put("labels", labels.assign(label="no_call"))
     with pytest.raises(TrainingFailed, match="no training text is labelled 'call'"):
         train(after.settings, after.classifier)
+    with pytest.raises(TrainingFailed, match="no training text is labelled 'call'"):
+        sweep(after.settings, after.classifier)  # at once, not once a trial
     client = after.registry.client
     experiment = client.get_experiment_by_name("call_to_action")
     [run] = client.search_runs([experiment.experiment_id], "attributes.status = 'FAILED'")
