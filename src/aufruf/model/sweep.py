@@ -217,8 +217,8 @@ class Search:
             params = {**taken.params, "seed": self.seeds[at]}
             value = train(params, folder / f"seed-{at}", self._on_epoch(trial, at, line))
             done.append(self._finite(value, trial.number))
+            line.seed(at + 1, value)  # first: a process that dies here trains nothing anew, and tells it once
             trial.set_user_attr("values", done)
-            line.seed(at + 1, value)
         return done
 
     def _on_epoch(self, trial: optuna.Trial, at: int, line: Line) -> OnEpoch:
