@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import create_engine, text
 
 from aufruf.classifier import Sweep
 from aufruf.errors import AufrufError, MemoryFull, TrainingFailed, UsageError
@@ -494,6 +495,37 @@ def test_a_living_worker_keeps_its_trial(anywhere):
     search.run(taken, constant(0.5), anywhere.told)
     other.run(second, constant(0.6), anywhere.told)
     assert (summary(search.study).trials, other.alive()) == (2, False)
+
+
+def test_a_lease_that_the_database_has_dropped_is_taken_anew_or_the_trial_given_up(studies_url, tmp_path):
+    """PostgreSQL started anew knows no lease: who is first has the trial, its old worker or another, never both."""
+    night = Night(Studies(tmp_path / "studies", studies_url), tmp_path)
+    search, other = night.search(), night.search()
+    search.begin(2)
+    taken = []
+
+    def restart():
+        with create_engine(studies_url, isolation_level="AUTOCOMMIT").connect() as connection:
+            locks = "FROM pg_locks JOIN pg_database d ON d.oid = database WHERE datname = current_database()"
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) {locks} AND locktype = 'advisory'"))
+
+    def alone(params, folder, on_epoch):
+        restart()
+        on_epoch(1, {"f1": 0.5})
+        assert not other.is_free(other.name, 0)
+        return 0.5
+
+    def overtaken(params, folder, on_epoch):
+        restart()
+        taken.append(other.take(night.told))
+        on_epoch(1, {"f1": 0.9})
+
+    assert search.run(search.take(night.told), alone, night.told) == "FINISHED"
+    assert search.run(search.take(night.told), overtaken, night.told) == "KILLED"
+    assert other.run(taken[0], constant(0.6), night.told) == "FINISHED"
+    assert [(trial.number, trial.value) for trial in finished(search.study)] == [(0, 0.5), (1, 0.6)]
+    assert night.told.states == ["FINISHED", "LOST", "FINISHED"]
+    assert not search.alive()
 
 
 def test_a_worker_thought_dead_changes_nothing(anywhere):

@@ -17,22 +17,33 @@ from typing import Protocol
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from aufruf.errors import AufrufError, UsageError
 
 log = logging.getLogger(__name__)
-Release = Callable[[], None]
 _HOURS = 12.0  # no training lasts so long: its holder is frozen
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds between two looks
 _TOLD = 600.0  # seconds between two lines in the log
+_SESSION = "SELECT pg_backend_pid()"  # one that was opened anew does not have the locks of the one before
 # a machine that was switched off is noticed after a minute, not after the two hours that TCP waits by itself
 _KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 
 
+@dataclass(frozen=True)
+class Release:
+    """Gives a lease back when it is called. ``lives()``: whether it is still held; a database may drop it."""
+
+    give_back: Callable[[], None]
+    lives: Callable[[], bool] = lambda: True
+
+    def __call__(self) -> None:
+        self.give_back()
+
+
 class Leases(Protocol):
-    """Holds ``key`` until the returned function is called or the process dies; None when another holds it."""
+    """Holds ``key`` until what is returned is called or the process dies; None when another holds it."""
 
     def take(self, key: str, *, wait: bool = False) -> Release | None: ...
 
@@ -52,6 +63,16 @@ def held(leases: Leases, key: str, waiting: str, hours: float = _HOURS) -> Itera
         yield
     finally:
         release()
+
+
+def still(leases: Leases, key: str, release: Release) -> Release | None:
+    """``release`` while it lives, else ``key`` taken anew; None where another has it by now, or nobody can say."""
+    if release.lives():
+        return release
+    try:
+        return leases.take(key)
+    except AufrufError:
+        return None
 
 
 def _waited(leases: Leases, key: str, waiting: str, seconds: float) -> Release:
@@ -101,7 +122,7 @@ class FileLeases:
             finally:
                 os.close(descriptor)
 
-        return release
+        return Release(release)
 
     def holder(self, key: str) -> str:
         try:
@@ -128,7 +149,15 @@ class DatabaseLeases:
         if connection.execute(text(f"SELECT {function}({number})")).scalar() is False:
             connection.close()
             return None
-        return connection.close
+        session = connection.execute(text(_SESSION)).scalar()
+
+        def lives() -> bool:
+            try:
+                return bool(connection.execute(text(_SESSION)).scalar() == session)
+            except SQLAlchemyError:
+                return False
+
+        return Release(connection.close, lives)
 
     def holder(self, key: str) -> str:
         return ""

@@ -101,8 +101,11 @@ class TrialRun:
         self.run.figure("learning_curves.png" if seed == 1 else f"learning_curves_seed_{seed}.png", curves)
 
     def end(self, state: str, value: float | None) -> None:
-        """FINISHED, PRUNED (a tag says so), FAILED or KILLED."""
+        """FINISHED, PRUNED (a tag says so), FAILED, KILLED, or LOST to another worker, who goes on with the run."""
         self._watched.close()
+        if state == "LOST":
+            self.run.close()
+            return
         if value is not None:
             self.run.metrics({"value": value})
         self.run.tag({"aufruf.pruned": str(state == "PRUNED").lower()})
