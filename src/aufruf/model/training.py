@@ -257,7 +257,7 @@ def _mark(
         recipe=recipe.as_dict(),
         rows=rows,
         computed=(where.kind, where.bf16, torch.__version__, metadata.version("transformers"))
-        + ((cpu.REVISION,) if where.kind == "cpu" else ()),
+        + ((cpu.REVISION, torch.get_num_threads()) if where.kind == "cpu" else ()),
     )
 
 
