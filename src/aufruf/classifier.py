@@ -15,6 +15,7 @@ from aufruf.settings import Settings, whole_path
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
 Alpha = Annotated[float, Field(ge=-1, le=1)]
+Warmup = Annotated[float, Field(ge=0, lt=1)]  # transformers takes a 1 for one step
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -71,7 +72,7 @@ class Training(Section):
     batch_size: Count = 16
     learning_rate: Rate = 4e-5
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    warmup: Share = 0.1  # share of all steps: a fixed number can exceed a small run
+    warmup: Warmup = 0.1  # share of all steps: a fixed number can exceed a small run
     patience: Count = 3  # evaluations without a better value before stopping: see resume.impatient
     class_weights: Literal["balanced", "none"] = "balanced"
     frozen_layers: Annotated[int, Field(ge=0)] = 0  # above 0 the embeddings and so many lowest layers stay as they are
@@ -87,7 +88,7 @@ class Sweep(Section):
     epochs: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 6, 8)
     learning_rate: Annotated[tuple[Rate, ...], Field(min_length=1)] = (2e-5, 3e-5, 4e-5)
     weight_decay: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = (0.01, 0.03, 0.05)
-    warmup: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.0, 0.1, 0.2)
+    warmup: Annotated[tuple[Warmup, ...], Field(min_length=1)] = (0.0, 0.1, 0.2)
     batch_size: Annotated[tuple[Count, ...], Field(min_length=1)] = (8, 16, 32)
 
 

@@ -78,6 +78,8 @@ def test_a_key_like_no_other_lists_the_known(read):
     [
         ("[training]\nepochs = 'three'\n", "training.epochs: .*valid integer"),
         ("[training]\nepochs = 0\n", "training.epochs: .*greater than or equal to 1"),
+        ("[training]\nwarmup = 1.0\n", "training.warmup: .*less than 1"),
+        ("[sweep]\nwarmup = [0.1, 1.0]\n", "sweep.warmup.1: .*less than 1"),
         ("[gate]\nmode = 'perhaps'\n", "gate.mode: .*'auto', 'approve' or 'manual'"),
         ("[gate.floors]\nocr = 0.3\n", "gate: floors: 'ocr' is no slice; write .DIMENSION=VALUE."),
         ("[gate.floors]\n'party=X' = 30\n", "gate.floors.party=X: .*less than or equal to 1"),

@@ -1,5 +1,7 @@
 """Metrics equal scikit-learn's; intervals and differences behave as a paired bootstrap over groups must."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from aufruf.errors import TrainingFailed
 from aufruf.model import evaluation, metrics
 from aufruf.model.evaluation import (
     METRICS,
@@ -245,8 +248,6 @@ def test_deciding():
 
 def test_training_and_evaluation_measure_alike():
     """What the trainer is told at the likeliest label is what ``measure`` says of the same answers, five figures."""
-    from types import SimpleNamespace
-
     logits = np.array([[2.0, 1.0], [0.0, 3.0], [1000.0, -1000.0], [0.1, 0.2]])
     truth = np.array([0, 1, 1, 0])
     truth = one_hot(truth, 2)
@@ -255,6 +256,17 @@ def test_training_and_evaluation_measure_alike():
     scores = (odds / odds.sum(1, keepdims=True))[:, 1]
     whole = measure(Judged(truth, one_hot(np.array([0, 1, 0, 1]), 2), scores, 1))
     assert found == {name: whole[name] for name in TRAINED}
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_answers_that_are_no_numbers_are_no_metrics(wrong, several):
+    """One NaN, or a number without end, among the answers fails loudly; sorted, NaN made an average precision of 1."""
+    truth, logits = np.eye(2)[[0, 0, 1, 1]], np.zeros((4, 2))
+    assert set(trainer_metrics(1, several)(SimpleNamespace(predictions=logits, label_ids=truth))) == set(TRAINED)
+    logits[2, 1] = wrong
+    with pytest.raises(TrainingFailed, match="what the model says of validation is not a number"):
+        trainer_metrics(1, several)(SimpleNamespace(predictions=logits, label_ids=truth))
 
 
 def test_deciding_several():

@@ -1,5 +1,6 @@
 """Whoever waits for a lease goes on when it is given back or its holder dies, and not for ever when that is frozen."""
 
+import errno
 import logging
 import os
 import signal
@@ -79,3 +80,24 @@ def test_whether_somebody_holds_it_can_be_asked(tmp_path, holder, studies_url):
     assert (database.busy("train-calls"), database.busy("train-others")) == (True, False)
     release()
     assert not database.busy("train-calls")
+
+
+def test_a_full_disk_keeps_no_lease(tmp_path, monkeypatch):
+    """The note on who holds it is only a note: without room for it a lease is held all the same, and given back.
+
+    Given back it is free, also where the file cannot be removed.
+    """
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    at = FileLeases(tmp_path)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        release = at.take("train-calls")
+    assert at.take("train-calls") is None
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "unlink", full)
+        with pytest.raises(OSError, match="no space left"):
+            release()
+    assert at.take("train-calls")

@@ -147,13 +147,15 @@ def test_another_training_does_not_go_on(tmp_path, encoder, recipe, rows, traine
     )
 
 
-@pytest.mark.parametrize("changed", [{"kind": "cuda"}, {"bf16": True}])
-def test_what_it_is_computed_with_makes_another_training(encoder, recipe, rows, monkeypatch, changed):
-    """On another kind of device, or rounding where it did not, a training would end in other weights."""
+@pytest.mark.parametrize(("changed", "threads"), [({"kind": "cuda"}, 1), ({"bf16": True}, 1), ({}, 2)])
+def test_what_it_is_computed_with_makes_another_training(encoder, recipe, rows, monkeypatch, changed, threads):
+    """On another kind of device, with other threads, or rounding where it did not, it would end in other weights."""
     of, found = (encoder, LABELS, 1, recipe, *rows), replace(device.find(), bf16=False)
     monkeypatch.setattr(device, "find", lambda: found)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     before = training._mark(*of)
     monkeypatch.setattr(device, "find", lambda: replace(found, **changed))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     assert training._mark(*of) != before
 
 

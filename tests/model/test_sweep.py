@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import create_engine, text
 
 from aufruf.classifier import Sweep
 from aufruf.errors import AufrufError, MemoryFull, TrainingFailed, UsageError
@@ -185,10 +186,15 @@ def test_the_best_quarter_is_carried_over(night):
 
 
 def test_minutes_end_it(night):
-    """When the minutes are over no further trial starts - but one with a result there always is."""
+    """When the minutes are over no further trial starts - but one there always is, and it may fail."""
     found = night(objective, trials=9, sweep=Sweep(minutes=1e-9))
     assert (found.trials, len(night.told.trials)) == (1, 1)
     assert night(objective, trials=9).trials == 9, "the next night has minutes of its own"
+    search, tried = night.search(Sweep(minutes=1e-9), name="c-search-tuesday"), len(night.told.trials)
+    search.begin(9)
+    while taken := search.take(night.told):
+        search.run(taken, constant(math.nan), night.told)
+    assert night.told.states[tried:] == ["FAILED"]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -459,6 +465,23 @@ def test_a_disk_too_full_for_the_study_gives_the_lease_back_too(night, monkeypat
     assert (night.search().alive(), night.told.states) == (False, ["KILLED"])
 
 
+def test_a_disk_too_full_for_a_trial_s_end_gives_the_lease_back(night, monkeypatch):
+    """A trial whose end cannot be written is free: whoever comes next goes on with it."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    def train(*_):
+        monkeypatch.setattr(optuna.Study, "tell", full)
+        return 0.5
+
+    with pytest.raises(OSError, match="no space left"):
+        night(train)
+    assert not night.search().alive()
+    monkeypatch.undo()
+    assert night(objective).trials == 3
+
+
 def test_a_living_worker_keeps_its_trial(anywhere):
     """Whoever looks while a trial is being trained takes another one, and counts it."""
     search = anywhere.search()
@@ -472,6 +495,37 @@ def test_a_living_worker_keeps_its_trial(anywhere):
     search.run(taken, constant(0.5), anywhere.told)
     other.run(second, constant(0.6), anywhere.told)
     assert (summary(search.study).trials, other.alive()) == (2, False)
+
+
+def test_a_lease_that_the_database_has_dropped_is_taken_anew_or_the_trial_given_up(studies_url, tmp_path):
+    """PostgreSQL started anew knows no lease: who is first has the trial, its old worker or another, never both."""
+    night = Night(Studies(tmp_path / "studies", studies_url), tmp_path)
+    search, other = night.search(), night.search()
+    search.begin(2)
+    taken = []
+
+    def restart():
+        with create_engine(studies_url, isolation_level="AUTOCOMMIT").connect() as connection:
+            locks = "FROM pg_locks JOIN pg_database d ON d.oid = database WHERE datname = current_database()"
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) {locks} AND locktype = 'advisory'"))
+
+    def alone(params, folder, on_epoch):
+        restart()
+        on_epoch(1, {"f1": 0.5})
+        assert not other.is_free(other.name, 0)
+        return 0.5
+
+    def overtaken(params, folder, on_epoch):
+        restart()
+        taken.append(other.take(night.told))
+        on_epoch(1, {"f1": 0.9})
+
+    assert search.run(search.take(night.told), alone, night.told) == "FINISHED"
+    assert search.run(search.take(night.told), overtaken, night.told) == "KILLED"
+    assert other.run(taken[0], constant(0.6), night.told) == "FINISHED"
+    assert [(trial.number, trial.value) for trial in finished(search.study)] == [(0, 0.5), (1, 0.6)]
+    assert night.told.states == ["FINISHED", "LOST", "FINISHED"]
+    assert not search.alive()
 
 
 def test_a_worker_thought_dead_changes_nothing(anywhere):
@@ -544,6 +598,35 @@ def test_a_file_cut_off_in_a_line_is_read(tmp_path):
     assert night(objective, trials=3).trials == 3
     os.truncate(file, size - 5)
     assert night(objective, trials=3).trials == 3
+
+
+def test_who_has_the_study_open_cuts_off_half_a_line_too(night):
+    """A line that a full disk cut off is gone before another worker writes behind it; each reads what all wrote."""
+    one, two = (night.studies.open("c-search-monday") for _ in range(2))
+    one.set_user_attr("a", 1)
+    for key in ("b", "c"):
+        with (night.folder / "studies" / "c-search-monday.log").open("ab") as journal:
+            journal.write(b'{"op_code":2,"worker_id":"x","stu')
+        assert one.user_attrs["a"] == 1
+        two.set_user_attr(key, 1)
+    next_night = night.studies.find("c-search-monday")
+    assert one.user_attrs == two.user_attrs == next_night.user_attrs == dict.fromkeys("abc", 1)
+
+
+def test_a_study_that_cannot_be_read_is_said(night, caplog):
+    """It is named, with what to do; what has a study of its own does not look at it, and new data pass it over."""
+    night(objective, trials=1)
+    broken = night.folder / "studies" / "c-search-sunday.log"
+    broken.write_text("{}{}\n{}\n")
+    assert best_of(night.studies, "c-search-monday")
+    assert caplog.messages == []
+    with pytest.raises(AufrufError, match=r"c-search-sunday\.log: the study cannot be read.*Move the file away"):
+        best_of(night.studies, "c-search-sunday")
+    found, study = best_of(night.studies, "c-search-tuesday")
+    assert (set(found), study) == (set(SPACE), "c-search-monday")
+    assert night(objective, trials=1, name="c-search-tuesday").best == found
+    assert all("c-search-sunday.log: the study cannot be read" in message for message in caplog.messages)
+    assert caplog.messages
 
 
 def test_an_unreachable_database_is_said_without_its_password(tmp_path):

@@ -1,9 +1,13 @@
 """Long texts keep both ends, are counted, and never exceed the bound."""
 
+import json
+import shutil
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aufruf.errors import UsageError
 from aufruf.model.tokenization import Tokenizer
 
 
@@ -71,6 +75,20 @@ def test_the_stand_in_is_cut_by_the_same_rule(stand_in_folder):
     """A tokenizer of another family keeps its own special tokens at both ends."""
     found = Tokenizer(stand_in_folder, 12, "head_tail")(["Das war ein langer Tag. " * 10 + "Geht jetzt wählen!"])
     assert (len(found.ids[0]), found.ids[0][0], found.ids[0][-1], found.truncated) == (12, 0, 2, 1)
+
+
+def test_a_tokenizer_without_special_tokens_is_refused(tiny_bert, tmp_path):
+    """It is no encoder's for classification, and is named; one that puts a token in front only keeps it."""
+    folder = shutil.copytree(tiny_bert, tmp_path / "bare")
+    file = folder / "tokenizer.json"
+    rules = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(rules | {"post_processor": None}), "utf-8")
+    with pytest.raises(UsageError, match=r"bare: its tokenizer puts no special tokens around a text"):
+        Tokenizer(folder, 8, "head")
+    rules["post_processor"]["single"].pop()
+    file.write_text(json.dumps(rules), "utf-8")
+    [ids] = Tokenizer(folder, 4, "head_tail")(["geht am sonntag wählen"]).ids
+    assert (len(ids), ids[0]) == (4, 2)
 
 
 def test_ids_are_those_of_the_tokenizer_whatever_it_was_asked_before(cutter):

@@ -18,6 +18,7 @@ from aufruf.model.evaluation import Judged, measure
 from aufruf.model.loss import weighted
 from aufruf.model.recipe import Examples, Recipe
 from aufruf.model.training import fine_tune
+from aufruf.model.watch import Watch
 
 LABELS = ("no_call", "call")
 
@@ -119,6 +120,16 @@ def test_a_missing_class_fails_loudly(tune, examples):
         tune(train=only_no)
 
 
+def test_a_validation_without_the_positive_fails_loudly(tune, examples):
+    """Each epoch and each configuration would be worth the same there, so it is said before anything is computed."""
+    only_no = replace(examples(8, 1), targets=hot([0] * 8))
+    with pytest.raises(TrainingFailed, match=r"no text in validation is labelled 'call'.*five groups of such texts"):
+        tune(validation=only_no)
+    several = replace(examples(8, 1), targets=[[0, 0, 1], [1, 0, 1]] * 4, several=True)
+    with pytest.raises(TrainingFailed, match="no text in validation is labelled 'b'"):
+        tune(labels=("a", "b", "c"), train=examples(96, 1, 3), validation=several)
+
+
 @pytest.mark.parametrize("side", ["train", "validation"])
 def test_a_side_without_texts_fails_loudly(encoder, recipe, examples, tmp_path, side):
     """A corpus of a single group leaves sides empty: which one is said before anything is computed."""
@@ -140,6 +151,16 @@ def test_a_loss_that_is_no_number_fails_loudly(tune, encoder, tmp_path):
     with pytest.raises(TrainingFailed, match="the loss is not a number"):
         tune(encoder=replace(encoder, folder=folder), on_epoch=lambda epoch, row: epochs.append(epoch))
     assert epochs == []
+
+
+def test_a_loss_on_validation_that_is_no_number_fails_loudly(recipe):
+    """As one on the training texts does: nobody hears of that epoch."""
+    epochs = []
+    watch = Watch(lambda epoch, row: epochs.append(epoch), recipe, "", 8, 0.0)
+    watch.epoch_done(1.0, {"eval_loss": 0.5, "eval_f1": 0.5})
+    with pytest.raises(TrainingFailed, match="the loss on validation is not a number"):
+        watch.epoch_done(2.0, {"eval_loss": float("nan"), "eval_f1": 1.0})
+    assert epochs == [1]
 
 
 class Enough(Exception):

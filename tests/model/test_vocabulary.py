@@ -59,6 +59,8 @@ def test_a_checkpoint_holds_no_unused_row():
     model = Vocabulary([[3, 4, 3]], [0]).shrink(_Model(1000))
     assert model.get_input_embeddings().weight.shape == (3, 4)
     assert model.get_input_embeddings().padding_idx == 0
+    another = Vocabulary([[3, 4, 3]], [1]).shrink(_Model(1000))  # the tokenizer pads with 1, the config says 0
+    assert another.get_input_embeddings().padding_idx is None, "row 0 is that of token 1"
     whole = nn.Embedding(1000, 4)
     grown = Vocabulary([[3, 4, 3]], [0]).grow(model, whole, 0.5).get_input_embeddings().weight
     assert torch.equal(grown[5:], whole.weight[5:] * 0.5)

@@ -15,13 +15,17 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import optuna
+
 from aufruf.classifier import Sweep
 from aufruf.model.encoders import ResolvedEncoder
+from aufruf.model.recipe import Examples
 from aufruf.model.studies import Studies
 from aufruf.model.sweep import SPACE, Search
 from aufruf.release.tracking import Tracker
 from aufruf.release.trials import SweepRuns, TrialRun
 from aufruf.settings import Settings
+from aufruf.steps import sweep as step
 from aufruf.steps.sweep import Sought
 
 
@@ -36,7 +40,8 @@ class Work(Sought):
         self.place, self.settings = place, Settings.load(job["home"], env={})
         folder = self.settings.runs / job["study"]
         sweep = Sweep(pruner="none", trials=job["trials"])
-        self.classifier = SimpleNamespace(name=job["experiment"], sweep=sweep)
+        self.classifier = SimpleNamespace(name=job["experiment"], sweep=sweep, labels=("a", "b"), positive_index=1)
+        self.rows = [Examples(["x", "y"], ["x", "y"], [[1, 0], [0, 1]], ["x", "y"])] * 2
         self.at, self.encoder = {}, ResolvedEncoder(Path(), "tiny", None, None)
         self.search = Search(
             Studies(Path(job["home"]) / "studies", job["url"]), job["study"], sweep, "f1", (1,), folder
@@ -52,9 +57,8 @@ class Work(Sought):
             self.search.run(taken, self.train, self.runs)
             if self.place == "between two trials":
                 die()
-        run = None if self.search.alive() else self.runs.tracker.attach(self.runs.parent)
-        if run:
-            run.end("FINISHED")
+        step.searched = lambda *of: self.search
+        step.closed(self.settings, self.classifier, self.search.name)
 
     def taken(self):
         taken = self.search.take(self.runs)
@@ -71,6 +75,9 @@ class Work(Sought):
             if self.place == f"in epoch {epoch}":
                 die()
             time.sleep(0.02)
+        self.runs.latest.trained(1, {"best_epoch": 2.0, "train_seconds": 1.0}, b"")
+        if self.place == "after its training":
+            die()
         return params["learning_rate"] * 1e4 + params["epochs"] / 100
 
 
@@ -81,9 +88,27 @@ def arm(place):
         TrialRun.end = lambda self, *a: die()
     if place == "before telling":
         TrialRun.end = lambda self, *a: (end(self, *a), die())
+    if place == "after its value":
+        dying(optuna.Trial, "values")
+    if place == "while closing":
+        dying(optuna.Study, "run", None)
     if place == "after telling":
         rmtree = shutil.rmtree
         shutil.rmtree = lambda path, **k: die() if Path(path).name.startswith("trial-") else rmtree(path, **k)
+
+
+def dying(owner, *about):
+    """Die where an attribute has been set: its name, and maybe its value."""
+    whole = owner.set_user_attr
+
+    def told(self, *attribute):
+        if attribute == about:  # the run is ended, but the study does not know
+            die()
+        whole(self, *attribute)
+        if attribute[: len(about)] == about:
+            die()
+
+    owner.set_user_attr = told
 
 
 def side_by_side(job, places):

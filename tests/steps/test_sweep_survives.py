@@ -21,12 +21,15 @@ KILLED = -9
 PLACES = (  # so that no trial costs three workers
     "after asking",
     "in epoch 1",
+    "after its training",
     "after telling",
     "in epoch 2",
     "before the run ends",
     "between two trials",
+    "after its value",
     "before telling",
 )
+TOLD = {"epoch": 2, "best_epoch": 1, "train_seconds": 1, "seed_value": 1, "value": 1}  # points of a trial's metrics
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,14 @@ class Sweeps:
         found = Tracker(Settings.load(self.home, env={}), self.name).find("")
         return Counter((run.data.tags["aufruf.step"], run.info.status) for run in found)
 
+    def points(self, step: str, *metrics: str) -> list[dict[str, int]]:
+        """How many points each of the metrics has in each run of that step."""
+        tracker = Tracker(Settings.load(self.home, env={}), self.name)
+        return [
+            {key: len(tracker.client.get_metric_history(run.info.run_id, key)) for key in metrics}
+            for run in tracker.find(f"tags.`aufruf.step` = '{step}'")
+        ]
+
     @property
     def epochs(self) -> Counter[str]:
         """How often each epoch of each configuration was trained."""
@@ -88,12 +99,17 @@ def sweeps(workers: subprocess.Popen[str], home: Path, studies: Studies, request
 
 
 def test_a_sweep_that_is_killed_anywhere_has_all_its_trials(sweeps: Sweeps) -> None:
-    """Killed at each moment of a trial in turn, the sweep ends with the trials asked for, all good, none twice."""
-    codes = sweeps(len(PLACES), *([place] for place in PLACES), [None])
-    assert codes == [[KILLED]] * len(PLACES) + [[0]]
+    """Killed at each moment of a trial in turn, and at its end, the sweep has the trials asked for, all good.
+
+    None is trained twice, and whatever was told to MLflow was told once.
+    """
+    codes = sweeps(len(PLACES), *([place] for place in PLACES), ["while closing"], [None])
+    assert codes == [[KILLED]] * (len(PLACES) + 1) + [[0]]
     assert [trial.state for trial in sweeps.trials] == [TrialState.COMPLETE] * len(PLACES)
     assert len({str(trial.params) for trial in sweeps.trials}) == len(PLACES)
     assert sweeps.runs == {("sweep", "FINISHED"): 1, ("trial", "FINISHED"): len(PLACES)}
+    assert sweeps.points("trial", *TOLD) == [TOLD] * len(PLACES)
+    assert sweeps.points("sweep", "best_value", "trials") == [{"best_value": 1, "trials": 1}]
     assert list((sweeps.home / "runs").rglob("checkpoint*")) == []
 
 

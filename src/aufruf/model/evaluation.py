@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aufruf.errors import TrainingFailed
 from aufruf.model import metrics
 from aufruf.model.metrics import Flags, Floats
 
@@ -196,10 +197,16 @@ def probabilities_of(logits: Floats, several: bool) -> Floats:
 
 
 def trainer_metrics(positive: int, several: bool = False) -> Callable[[Any], dict[str, float]]:
-    """``compute_metrics`` for the Trainer: TRAINED, at the likeliest label, or labels from 0.5 on."""
+    """``compute_metrics`` for the Trainer: TRAINED, at the likeliest label, or labels from 0.5 on.
+
+    Raises TrainingFailed on answers that are not finite.
+    """
 
     def compute(prediction: Any) -> dict[str, float]:
-        probabilities = probabilities_of(np.asarray(prediction.predictions, dtype=np.float64), several)
+        logits = np.asarray(prediction.predictions, dtype=np.float64)
+        if not np.isfinite(logits).all():  # NaN are sorted and compared like numbers: they made a perfect score
+            raise TrainingFailed("what the model says of validation is not a number", next="Lower the learning rate.")
+        probabilities = probabilities_of(logits, several)
         said = probabilities >= _HALF if several else one_hot(probabilities.argmax(axis=1), probabilities.shape[1])
         truth = np.asarray(prediction.label_ids) > 0
         found = measure(Judged(truth, said, probabilities[:, positive], positive))

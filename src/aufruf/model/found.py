@@ -1,6 +1,7 @@
 """What a study has found so far."""
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import optuna
@@ -37,7 +38,7 @@ def best_of(studies: Studies, name: str) -> tuple[dict[str, Any], str] | None:
     None when no such study was run. Labels that arrive during a sweep make other data, and so another study's name:
     what was found on nearly the same texts is a better guess than none.
     """
-    for study in (studies.find(name), *studies.earlier(name)):
+    for study in chain((studies.find(name),), studies.earlier(name)):
         if study and finished(study):
             return dict(study.best_trial.params), study.study_name
     return None

@@ -10,23 +10,23 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from aufruf.errors import AufrufError, UsageError
 
 log = logging.getLogger(__name__)
-Release = Callable[[], None]
 _HOURS = 12.0  # no training lasts so long: its holder is frozen
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds between two looks
 _TOLD = 600.0  # seconds between two lines in the log
+_SESSION = "SELECT pg_backend_pid()"  # one that was opened anew does not have the locks of the one before
 # a machine that was switched off is noticed after a minute, not after the two hours that TCP waits by itself
 _KEEPALIVE = ("tcp_keepalives_idle = 30", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
 
@@ -36,8 +36,19 @@ WHERE locktype = 'advisory' AND objsubid = 1 AND (CAST(classid AS bigint) << 32 
 """
 
 
+@dataclass(frozen=True)
+class Release:
+    """Gives a lease back when it is called. ``lives()``: whether it is still held; a database may drop it."""
+
+    give_back: Callable[[], None]
+    lives: Callable[[], bool] = lambda: True
+
+    def __call__(self) -> None:
+        self.give_back()
+
+
 class Leases(Protocol):
-    """Holds ``key`` until the returned function is called or the process dies; None when another holds it."""
+    """Holds ``key`` until what is returned is called or the process dies; None when another holds it."""
 
     def take(self, key: str, *, wait: bool = False) -> Release | None: ...
 
@@ -61,6 +72,16 @@ def held(leases: Leases, key: str, waiting: str, hours: float = _HOURS) -> Itera
         yield
     finally:
         release()
+
+
+def still(leases: Leases, key: str, release: Release) -> Release | None:
+    """``release`` while it lives, else ``key`` taken anew; None where another has it by now, or nobody can say."""
+    if release.lives():
+        return release
+    try:
+        return leases.take(key)
+    except AufrufError:
+        return None
 
 
 def _waited(leases: Leases, key: str, waiting: str, seconds: float) -> Release:
@@ -100,14 +121,17 @@ class FileLeases:
             if _lies_at(path, descriptor):
                 break
             os.close(descriptor)  # its last holder has removed this file meanwhile: another one counts
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        with suppress(OSError):  # only a note: a full disk has no room for it, and the lock needs none
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
 
         def release() -> None:
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
+            try:
+                path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
 
-        return release
+        return Release(release)
 
     def busy(self, key: str) -> bool:
         try:
@@ -147,7 +171,15 @@ class DatabaseLeases:
         if connection.execute(text(f"SELECT {function}({number})")).scalar() is False:
             connection.close()
             return None
-        return connection.close
+        session = connection.execute(text(_SESSION)).scalar()
+
+        def lives() -> bool:
+            try:
+                return bool(connection.execute(text(_SESSION)).scalar() == session)
+            except SQLAlchemyError:
+                return False
+
+        return Release(connection.close, lives)
 
     def busy(self, key: str) -> bool:
         with self._connect() as connection:

@@ -64,8 +64,12 @@ class Examples:
         return np.asarray(self.targets, dtype=np.bool_).reshape(len(self), len(self.targets[0]) if len(self) else 0)
 
 
-def check_sides(labels: tuple[str, ...], train: Examples, validation: Examples) -> None:
-    """Raise TrainingFailed where a side has no text, or a label stands on none or on every training text."""
+def check_sides(labels: tuple[str, ...], positive: int, train: Examples, validation: Examples) -> None:
+    """Raise TrainingFailed where nothing could be learnt, or seen to be.
+
+    That is where a side has no text, a label stands on none or on every training text, or the positive on no text of
+    validation: each epoch and each configuration would be worth the same there.
+    """
     for side, texts in (("train", train), ("validation", validation)):
         if not len(texts):
             raise TrainingFailed(f"no text is in {side}", next="Ingest more annotations; five groups fill all sides.")
@@ -74,3 +78,8 @@ def check_sides(labels: tuple[str, ...], train: Examples, validation: Examples) 
         if n in count:
             what = f"{said} training text is labelled {labels[count.index(n)]!r}"
             raise TrainingFailed(what, next="Ingest annotations of that label, and of texts without it.")
+    if not validation.truth[:, positive].any():
+        raise TrainingFailed(
+            f"no text in validation is labelled {labels[positive]!r}: nothing says which model is better",
+            next="Ingest annotations of that label; five groups of such texts fill all sides.",
+        )

@@ -1,5 +1,6 @@
 """Where studies live: a file each on one machine, PostgreSQL in a cluster."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ from typing import Any
 
 import optuna
 
+from aufruf.errors import AufrufError
 from aufruf.model.leases import DatabaseLeases, FileLeases, Leases, Release
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,20 @@ class Studies:
             return None
 
     def earlier(self, name: str) -> Iterator[optuna.Study]:
-        """The studies whose names differ from ``name`` only behind the last dash, the youngest first."""
+        """The studies whose names differ from ``name`` only behind the last dash, the youngest first.
+
+        One that cannot be read is told and passed over.
+        """
         search = name.rpartition("-")[0]
         for other in self._youngest_first():
-            if other != name and other.rpartition("-")[0] == search and (study := self.find(other)):
+            if other == name or other.rpartition("-")[0] != search:
+                continue
+            try:
+                study = self.find(other)
+            except AufrufError as error:
+                log.warning("%s", error)
+                continue
+            if study:
                 yield study
 
     @contextmanager
@@ -74,11 +88,18 @@ class Studies:
         from optuna.storages.journal import JournalFileBackend
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock: Any = _JournalLock(self.leases, f"{name}.log")
-        lock.acquire()
-        _mend(self._file(name))
+        file = self._file(name)
+        lock: Any = _JournalLock(self.leases, file)
+        lock.acquire()  # mends it
         lock.release()
-        return JournalStorage(JournalFileBackend(str(self._file(name)), lock_obj=lock))
+        try:
+            return JournalStorage(JournalFileBackend(str(file), lock_obj=lock))
+        except ValueError as error:
+            raise AufrufError(
+                f"the study cannot be read: {error}",
+                where=str(file),
+                next="Move the file away, or take it from a backup: without it a sweep begins anew.",
+            ) from error
 
     @cached_property
     def _database(self) -> Any:
@@ -87,14 +108,22 @@ class Studies:
 
 
 class _JournalLock:
-    """The lock of Optuna's journal as a lease: its own has to grow old before a killed writer's is broken."""
+    """The lock of Optuna's journal as a lease: its own has to grow old before a killed writer's is broken.
 
-    def __init__(self, leases: Leases, key: str) -> None:
-        self.leases, self.key = leases, key
+    Who holds it finds a file of whole lines: on a full disk another writer may have left half of one.
+    """
+
+    def __init__(self, leases: Leases, file: Path) -> None:
+        self.leases, self.file = leases, file
         self.held: Release | None = None
 
     def acquire(self) -> bool:
-        self.held = self.leases.take(self.key, wait=True)
+        self.held = self.leases.take(self.file.name, wait=True)
+        try:
+            _mend(self.file)
+        except BaseException:
+            self.release()
+            raise
         return True
 
     def release(self) -> None:
@@ -103,6 +132,15 @@ class _JournalLock:
 
 
 def _mend(path: Path) -> None:
-    """Cut off a last line that was not written to its end: with it the file could not be read any more."""
-    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
-        os.truncate(path, content.rfind(b"\n") + 1)
+    """Cut off a last line that was not written to its end: with it the file could not be read any more.
+
+    No reader has got behind it: Optuna's looks at whole lines only.
+    """
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        if file.read(1) not in (b"", b"\n"):
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)

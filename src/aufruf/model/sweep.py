@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from aufruf.classifier import Sweep
 from aufruf.errors import MemoryFull, TrainingFailed, UsageError
 from aufruf.model.found import ended, finished
-from aufruf.model.leases import Release
+from aufruf.model.leases import Release, still
 from aufruf.model.pruning import OTHERS, pruner
 from aufruf.model.studies import Studies
 from aufruf.model.untried import Untried
@@ -52,7 +52,11 @@ class Journal(Protocol):
     def lost(self, number: int) -> None: ...
 
 
-@dataclass(frozen=True)
+class Lost(Exception):
+    """Another worker may be at work on the trial: the database has dropped the lease on it."""
+
+
+@dataclass
 class Taken:
     """A trial that this process is to train."""
 
@@ -129,9 +133,9 @@ class Search:
             state = TrialState.PRUNED
         except TrainingFailed as failure:
             log.warning("trial %d: %s", number, failure)
-        except optuna.exceptions.UpdateFinishedTrialError:  # this worker was thought dead
-            log.warning("trial %d was ended by another worker", number)
-            _leave(taken, line)
+        except (Lost, optuna.exceptions.UpdateFinishedTrialError):  # this worker was thought dead
+            log.warning("trial %d is another worker's by now", number)
+            _leave(taken, line, said="LOST")
             return "KILLED"
         except BaseException as failure:
             if isinstance(failure, Exception) and not isinstance(failure, _ELSEWHERE):
@@ -176,7 +180,7 @@ class Search:
         known = self.study.user_attrs
         if len(self._trials(TrialState.RUNNING)) + len(ended(self.study)) >= known["asked"]:
             return f"all {known['asked']} trials are taken"
-        if time.time() > known["deadline"] and finished(self.study):
+        if time.time() > known["deadline"] and ended(self.study):
             return "the minutes are over"
         return ""
 
@@ -201,7 +205,7 @@ class Search:
     def _taken(self, trial: optuna.Trial, release: Release | None = None) -> Taken:
         held = release or self.studies.leases.take(_key(self.name, trial.number), wait=True)
         params = {name: trial.suggest_categorical(name, found) for name, found in self.space.items()}
-        return Taken(trial, params, held or (lambda: None))
+        return Taken(trial, params, held or Release(lambda: None))
 
     def _values(self, taken: Taken, train: Train, folder: Path, line: Line) -> list[float]:
         """The objective with each seed, from the first that is not done.
@@ -215,18 +219,23 @@ class Search:
             if at and self._is_behind(done):
                 raise optuna.TrialPruned
             params = {**taken.params, "seed": self.seeds[at]}
-            value = train(params, folder / f"seed-{at}", self._on_epoch(trial, at, line))
+            value = train(params, folder / f"seed-{at}", self._on_epoch(taken, at, line))
             done.append(self._finite(value, trial.number))
+            line.seed(at + 1, value)  # first: a process that dies here trains nothing anew, and tells it once
             trial.set_user_attr("values", done)
-            line.seed(at + 1, value)
         return done
 
-    def _on_epoch(self, trial: optuna.Trial, at: int, line: Line) -> OnEpoch:
+    def _on_epoch(self, taken: Taken, at: int, line: Line) -> OnEpoch:
+        trial = taken.trial
+
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
             if self.metric not in row:
                 raise UsageError(
                     f"no epoch reports {self.metric!r}, the objective", where=self.name, next="Change [gate] metric."
                 )
+            if (held := still(self.studies.leases, _key(self.name, trial.number), taken.release)) is None:
+                raise Lost
+            taken.release = held
             line.epoch(at + 1, epoch, row)
             value = self._finite(row[self.metric], trial.number)
             if at == 0:
@@ -243,10 +252,12 @@ class Search:
 
     def _end(self, taken: Taken, state: TrialState, value: float | None, folder: Path, line: Line) -> str:
         said = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "PRUNED"}.get(state, "FAILED")
-        line.end(said, value)  # first: a process that dies here is made up for, as the trial is not told yet
-        self.study.tell(taken.trial, value, state, skip_if_finished=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        taken.release()
+        try:
+            line.end(said, value)  # first: a process that dies here is made up for, as the trial is not told yet
+            self.study.tell(taken.trial, value, state, skip_if_finished=True)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:  # where the disk has no room for the end, whoever comes next makes up for it
+            taken.release()
         log.info("trial %d %s: %s", taken.trial.number, said.lower(), taken.params)
         return said
 
@@ -267,11 +278,11 @@ def _is_full(failure: BaseException) -> bool:
     return isinstance(failure, MemoryFull) or getattr(failure, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
 
 
-def _leave(taken: Taken, line: Line, tried: int | None = None) -> None:
+def _leave(taken: Taken, line: Line, tried: int | None = None, said: str = "KILLED") -> None:
     """Let the next worker go on with the trial; ``tried``: how many count as lost, where this one does not."""
     with ExitStack() as steps:  # last first, and each whatever becomes of the others: a disk may be full
         steps.callback(taken.release)
-        steps.callback(line.end, "KILLED", None)
+        steps.callback(line.end, said, None)
         if tried is not None:
             steps.callback(taken.trial.set_user_attr, _TRIED, tried)
 

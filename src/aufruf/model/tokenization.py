@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from aufruf.errors import UsageError
+
 _HEAD_SHARE = 0.25  # of the tokens kept; Sun et al. 2019 (arXiv 1905.05583) kept 128 of 510
 
 
@@ -29,7 +31,14 @@ class Tokenizer:
         self.truncation = truncation
         empty = self.inner("")["input_ids"]
         around = self.inner("a")["input_ids"]
-        self._prefix = next(i for i, pair in enumerate(zip(around, empty, strict=False)) if pair[0] != pair[1])
+        if not empty:
+            raise UsageError(
+                "its tokenizer puts no special tokens around a text",
+                where=str(folder),
+                next="Choose an encoder for classification in [encoder] name.",
+            )
+        differ = (i for i, pair in enumerate(zip(around, empty, strict=False)) if pair[0] != pair[1])
+        self._prefix = next(differ, len(empty))
         self._suffix = len(empty) - self._prefix
         self.max_tokens = max_tokens
 

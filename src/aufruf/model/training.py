@@ -59,10 +59,10 @@ def fine_tune(
 
     Seeds are set before the head is made. ``on_epoch(epoch, metrics)`` may raise to stop the run. ``resumable``: a
     training that was killed goes on after its last whole epoch when it is called again with the same arguments, and
-    ends in the same weights. Raises TrainingFailed on a side or class without examples or a loss not finite,
+    ends in the same weights. Raises TrainingFailed where a side or class lacks examples, or a number is not finite,
     MemoryFull where not a single text fits, OSError where a disk is full.
     """
-    check_sides(labels, train, validation)
+    check_sides(labels, positive, train, validation)
     mark = _mark(encoder, labels, positive, recipe, train, validation)
     if resumable and (facts := resume.finished(folder, mark)):
         return Trained(folder / "model", **facts | {"device": device.Device(**facts["device"])})
@@ -258,7 +258,7 @@ def _mark(
         recipe=recipe.as_dict(),
         rows=rows,
         computed=(where.kind, where.bf16, torch.__version__, metadata.version("transformers"), batches.ORDER)
-        + ((cpu.REVISION,) if where.kind == "cpu" else ()),
+        + ((cpu.REVISION, torch.get_num_threads()) if where.kind == "cpu" else ()),
     )
 
 

@@ -31,7 +31,7 @@ class Vocabulary:
     def shrink(self, model: Any) -> Any:
         """The model with only the rows that occur. Draws no random number."""
         whole = model.get_input_embeddings()
-        pad = None if whole.padding_idx is None else self.place(whole.padding_idx)
+        pad = self.place(whole.padding_idx) if whole.padding_idx in self.ids else None  # the tokenizer's may be another
         rows = whole.weight.data[torch.from_numpy(self.ids)]
         small = nn.Embedding.from_pretrained(rows, freeze=not whole.weight.requires_grad, padding_idx=pad)
         model.set_input_embeddings(small)

@@ -46,6 +46,8 @@ class Watch:
         row = {name.removeprefix("eval_"): float(value) for name, value in metrics.items() if name.startswith("eval_")}
         row = {name: value for name, value in row.items() if not name.endswith("_second") and name != "runtime"}
         row = {"epoch": epoch, "train_loss": self.loss, **row}
+        if not np.isfinite(row["loss"]):
+            raise TrainingFailed("the loss on validation is not a number", next="Lower the learning rate.")
         self.history.append(row)
         said = (epoch, self.planned, self.loss, self.metric, row[self.metric])
         log.info("epoch %g of %d: loss %.3f, validation %s %.3f", *said)

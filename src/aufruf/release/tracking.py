@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _PARAM_LENGTH, _TAG_LENGTH = 6000, 8000  # MLflow's limits for a value
 _KILLED_SECONDS = 5.0  # whoever interrupts a run does not wait for long
 _EPOCH = "epoch"  # a metric that every row of a history has
+_COUNTED = (_EPOCH, "best_epoch", "seed_value")  # metrics whose steps say which rows a run has been told
 
 
 class Tracker:
@@ -111,9 +112,8 @@ class Tracker:
         if "failure" in found.data.tags:
             self.client.delete_tag(run_id, "failure")
         run = Run(self, found)
-        run.known = dict(found.data.metrics)
         for key in run.known:
-            if key.rpartition(".")[2] == _EPOCH:
+            if key.rpartition(".")[2] in _COUNTED:
                 run.steps[key] = {point.step for point in self.client.get_metric_history(run_id, key)}
         return run
 
@@ -150,8 +150,8 @@ class Run:
         self.client, self.lake = tracker.client, tracker.settings.lake
         self.id, self.artifact_uri = str(found.info.run_id), str(found.info.artifact_uri)
         self.started = int(found.info.start_time)  # ms since 1970
-        self.known: dict[str, float] = {}  # what was told before the process of this run was killed
-        self.steps: defaultdict[str, set[int]] = defaultdict(set)  # of each metric that counts epochs
+        self.known: dict[str, float] = dict(found.data.metrics)  # what was told before this process came to it
+        self.steps: defaultdict[str, set[int]] = defaultdict(set)  # of each metric that counts rows
         self._folder, self._server = tracker.outbox, tracker.server
         self._outbox = self._opened()
 
@@ -168,10 +168,14 @@ class Run:
 
     def epoch(self, step: int, row: Mapping[str, float], of: str = "") -> None:
         """Metrics of one epoch, the first at step 1; one told before is not told again. ``of`` begins the names."""
-        told = self.steps[of + _EPOCH]
+        self.once(step, {of + name: value for name, value in row.items()}, of + _EPOCH)
+
+    def once(self, step: int, row: Mapping[str, float], by: str) -> None:
+        """One point of each metric, unless the run has one of the metric ``by`` at this step."""
+        told = self.steps[by]
         if step not in told:
             told.add(step)
-            self.points(step, {of + name: value for name, value in row.items()})
+            self.points(step, row)
 
     def history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Metrics of consecutive epochs, the first at step 1."""

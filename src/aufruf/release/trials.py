@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlflow.exceptions import MlflowException
-
 from aufruf.release import system
 from aufruf.release.tracking import Run, Tracker
 
@@ -35,7 +33,7 @@ class SweepRuns:
 
     def begin(self, known: str | None, params: Mapping[str, Any]) -> Run:
         """Open the sweep's run, or ``known``, where it was cut off."""
-        run = self._again(known) if known else None
+        run = self.tracker.reopen(known) if known else None
         if run is None:
             self.tracker.end_orphans(self._tags("sweep"))
             run = self.tracker.start("sweep", {**self.setting.tags, **self._tags("sweep")}, params)
@@ -79,18 +77,12 @@ class SweepRuns:
     def _tags(self, step: str) -> dict[str, str]:
         return {"aufruf.step": step, "aufruf.study": self.study}
 
-    def _again(self, run_id: str) -> Run | None:
-        try:
-            self.tracker.client.update_run(run_id, status="RUNNING")
-            return self.tracker.attach(run_id)
-        except MlflowException as failure:
-            if failure.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                raise
-            return None  # somebody has deleted it
-
 
 class TrialRun:
-    """What one trial has to tell. The first seed's epochs are the run's own; those of others bear their number."""
+    """What one trial has to tell, each thing once, however often its worker is killed.
+
+    The first seed's epochs are the run's own; those of others bear their number.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run, self._watched = run, ExitStack()
@@ -101,16 +93,19 @@ class TrialRun:
 
     def seed(self, seed: int, value: float) -> None:
         """The objective with one seed, as the n-th point of one metric."""
-        self.run.points(seed, {"seed_value": value})
+        self.run.once(seed, {"seed_value": value}, "seed_value")
 
     def trained(self, seed: int, facts: Mapping[str, float], curves: bytes) -> None:
         """How the training with one seed went."""
-        self.run.points(seed, facts)
+        self.run.once(seed, facts, "best_epoch")
         self.run.figure("learning_curves.png" if seed == 1 else f"learning_curves_seed_{seed}.png", curves)
 
     def end(self, state: str, value: float | None) -> None:
-        """FINISHED, PRUNED (a tag says so), FAILED or KILLED."""
+        """FINISHED, PRUNED (a tag says so), FAILED, KILLED, or LOST to another worker, who goes on with the run."""
         self._watched.close()
+        if state == "LOST":
+            self.run.close()
+            return
         if value is not None:
             self.run.metrics({"value": value})
         self.run.tag({"aufruf.pruned": str(state == "PRUNED").lower()})

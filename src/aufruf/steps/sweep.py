@@ -17,7 +17,7 @@ from aufruf.errors import TrainingFailed
 from aufruf.model import device
 from aufruf.model.encoders import FOLDER, ResolvedEncoder, resolve
 from aufruf.model.found import Found, finished, shares, summary, table
-from aufruf.model.recipe import Examples, Recipe
+from aufruf.model.recipe import Examples, Recipe, check_sides
 from aufruf.model.studies import Studies
 from aufruf.model.sweep import SPACE, OnEpoch, Search
 from aufruf.model.training import Trained, fine_tune
@@ -47,6 +47,7 @@ class Sought:
     def open(self, trials: int | None) -> int:
         """Ask for so many trials in all; returns how many are left to do. Opens the sweep's run when any is."""
         wanted = self.classifier.sweep
+        check_sides(self.classifier.labels, self.classifier.positive_index, *self.rows)  # else each trial would fail
         left = self.search.begin(trials or wanted.trials)
         if not left:
             return 0
@@ -88,7 +89,8 @@ def sweep(settings: Settings, classifier: Classifier, trials: int | None = None)
     """Search the classifier's space; returns the study, its best hyperparameters and their value on validation.
 
     A study whose data, encoder and space did not change is not run again, only continued up to the ``trials`` asked
-    for. Raises NothingYet without labelled texts, TrainingFailed when no trial reports a finite objective.
+    for. Raises NothingYet without labelled texts, TrainingFailed when a class is missing or no trial reports a finite
+    objective.
     """
     sought = Sought(settings, classifier)
     if sought.open(trials):

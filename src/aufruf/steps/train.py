@@ -61,10 +61,9 @@ def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     mark = corpus.fingerprint(frame, recipe.as_dict(), encoder.name, encoder.revision, *_unusual(classifier))
     registry, folder = Registry(settings, classifier.name), settings.runs / f"{classifier.name}-train-{mark[:12]}"
     known = registry.made_of(mark)
+    Tracker(settings, classifier.name).end_orphans({"aufruf.step": "train"})  # of whatever texts: the lease is ours
     if known is not None and not _cut_off(folder, known):
-        if folder.exists():  # another machine was faster
-            Tracker(settings, classifier.name).end_orphans({"aufruf.step": "train", "aufruf.fingerprint": mark})
-            shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # another machine was faster
         challenger = registry.by_alias(CHALLENGER)
         if challenger is None or challenger.version != known.version:  # another recipe was tried meanwhile
             registry.point(CHALLENGER, known.version)
@@ -117,9 +116,7 @@ def _train(
     tags = {"aufruf.step": "train", "aufruf.fingerprint": mark, corpus.DATA: corpus.fingerprint(frame)}
     tags |= provenance.tags(settings, encoder, at) | ({"aufruf.study": study} if study else {})
     params = provenance.params(classifier, encoder, recipe)
-    tracker = Tracker(settings, classifier.name)
-    tracker.end_orphans({"aufruf.step": "train", "aufruf.fingerprint": mark})
-    with tracker.run("train", tags, params, ticket=folder / _TICKET) as run:
+    with Tracker(settings, classifier.name).run("train", tags, params, ticket=folder / _TICKET) as run:
         run.inputs(at)
         run.table("environment.json", system.environment(device.find().name))
         of = (encoder, classifier.labels, classifier.positive_index)

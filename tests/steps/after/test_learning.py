@@ -15,6 +15,7 @@ from aufruf.errors import AufrufError, NothingYet, TrainingFailed, UsageError
 from aufruf.model.encoders import resolve
 from aufruf.model.evaluation import Judged, measure, one_hot
 from aufruf.release.registry import CHALLENGER
+from aufruf.release.tracking import Tracker
 from aufruf.settings import Settings
 from aufruf.steps import corpus, label
 from aufruf.steps.evaluate import evaluate
@@ -139,17 +140,21 @@ def test_the_test_split_is_never_opened_in_training(after, monkeypatch):
 def test_a_new_recipe_makes_a_new_challenger(after):
     """Another seed is another model: it is registered once, as challenger, with all that it was made of.
 
-    What an earlier training left goes; the work of a classifier whose name begins like this one stays.
+    What an earlier training left goes, and its run is ended; the work of a classifier whose name begins like this one
+    stays.
     """
     theirs = after.settings.runs / f"call_to_action-train-train-{'0' * 12}"
     for folder in (theirs, after.settings.runs / f"call_to_action-train-{'0' * 12}"):
         folder.mkdir(parents=True)
+    ours = {"aufruf.step": "train", "aufruf.fingerprint": "0" * 64}
+    killed = Tracker(after.settings, "call_to_action").start("train", ours, {})
     section = after.classifier.training.model_copy(update={"seed": 1})
     other = after.classifier.model_copy(update={"training": section})
     made = train(after.settings, other)
     assert (made["model_version"], made["status"]) == ("2", "new")
     assert after.registry.by_alias(CHALLENGER).version == "2"
     assert list(after.settings.runs.glob("call_to_action-*")) == [theirs]
+    assert after.registry.client.get_run(killed.id).info.status == "KILLED"
     assert train(after.settings, other) == {**made, "status": "unchanged"}
     run = after.registry.client.get_run(made["run_id"])
     assert (run.info.status, run.data.params["seed"]) == ("FINISHED", "1")
@@ -165,6 +170,8 @@ def test_a_failed_training_is_told_and_leaves_nothing(after):
     after.store.put("labels", labels.assign(label="no_call"))
     with pytest.raises(TrainingFailed, match="no training text is labelled 'call'"):
         train(after.settings, after.classifier)
+    with pytest.raises(TrainingFailed, match="no training text is labelled 'call'"):
+        sweep(after.settings, after.classifier)  # at once, not once a trial
     client = after.registry.client
     experiment = client.get_experiment_by_name("call_to_action")
     [run] = client.search_runs([experiment.experiment_id], "attributes.status = 'FAILED'")
