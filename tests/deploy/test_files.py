@@ -421,5 +421,5 @@ def test_an_installation_says_that_it_is_at_work(tmp_path: Path) -> None:
     """It takes a minute in which pip and uv say nothing: a line before it, and one after it."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).write_bytes((CHECKOUT / name).read_bytes())
-    lines = run("make", "--dry-run", "install", cwd=tmp_path).stdout.splitlines()
+    lines = run("make", "--no-print-directory", "--dry-run", "install", cwd=tmp_path).stdout.splitlines()
     assert [lines[0].startswith('echo "Installing'), lines[-1].startswith('echo "Installed.')] == [True, True]

@@ -27,9 +27,9 @@ def test_without_a_champion_nothing_is_kept():
 def test_an_account_that_is_not_here_may_be_misspelt():
     """Where no table, page or file has anything of an account, forget says to check the spelling."""
     remains = {"ledger_rows": 0, "models": {}, "trainings": {}, "copies": 0}
-    remains |= {key: [] for key in ("originals", "unopened", "artifacts", "unread")}
+    remains |= {key: [] for key in ("originals", "unopened", "artifacts", "unread", "file_names")}
     counts = dict.fromkeys(("texts", "annotations", "labels", "predictions", "explanations", "signatures"), 0)
-    pages = {key: [] for key in ("pages_rewritten", "pages_deleted", "originals_deleted")}
+    pages = {key: [] for key in ("files_renamed", "pages_rewritten", "pages_deleted", "originals_deleted")}
     result = {"status": "nothing to do", "remains": remains, "quarantine": 0, **counts, **pages}
     [line] = phrases.told("forget", result)
     assert "nothing of this account is here; check the spelling" in line
@@ -39,5 +39,5 @@ def test_an_epoch_is_one_of_so_many(caplog):
     """The line on an epoch says how many are planned."""
     watch = Watch(None, SimpleNamespace(metric="f1", epochs=4, patience=2), "", 1, 0.0)
     with caplog.at_level(logging.INFO, "aufruf"):
-        watch.epoch_done(1.0, {"eval_f1": 0.5})
+        watch.epoch_done(1.0, {"eval_f1": 0.5, "eval_loss": 0.7})
     assert "epoch 1 of 4: loss" in caplog.text

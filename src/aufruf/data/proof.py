@@ -93,7 +93,8 @@ def _of_a_name(rows: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> pd.Data
     if alike.signs.renamed.isdisjoint(wording.dropna()):
         return none
     near = _near(rows, wording.to_numpy(dtype=object), alike)
-    near = near[[not alike.signs.renamed.isdisjoint(value.split(" and ")) for value in near["value"]]]
+    here = [not alike.signs.renamed.isdisjoint(value.split(" and ")) for value in near["value"]]
+    near = near[np.array(here, dtype=bool)]
     rank = near["split"].map(_BIT)
     out = near[rank < rank.groupby(near["value"]).transform("max")].drop_duplicates("text_id")
     said = "it turned out to say what a text of another side says, signs that nobody sees apart"

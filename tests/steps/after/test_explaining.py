@@ -121,15 +121,17 @@ def test_a_dry_run_counts_what_the_job_will_ask(after, monkeypatch):
 
 def test_each_explanation_says_how_it_was_found(after):
     """How, from how many draws and texts, how certain, and why not to rely on it; faithfulness of a few."""
-    after.posts("Geht wählen", "Kommt am Sonntag alle zum Infostand am Markt, wir freuen uns auf euch und eure Fragen!")
+    invited = "Kommt am {} alle zum Infostand am Markt, wir freuen uns auf euch und eure Fragen!"
+    after.posts("Geht wählen", invited.format("Sonntag"), invited.format("Montag"))
     score(after.settings, after.classifier)
-    found = explain(after.settings, policy(after, faithfulness=1), where="author=Ada")
+    found = explain(after.settings, policy(after, faithfulness=2), where="author=Ada")
     fresh = [row for row in rows(after) if row["text_id"].startswith("new:")]
-    assert len(fresh) == found["explained"] == 2
-    few, many = sorted(fresh, key=lambda row: row["scored"])
+    assert len(fresh) == found["explained"] == 3
+    few, _, many = sorted(fresh, key=lambda row: row["scored"])
     assert (few["way"], few["scored"], few["drawn"], few["stability"]) == ("exact", 4, 0, 1.0)
     assert (many["way"], many["drawn"]) == ("drawn", 60)
-    assert sum(row["faithfulness"] == row["faithfulness"] for row in fresh) == 1
+    measured = sum(row["faithfulness"] == row["faithfulness"] for row in fresh)
+    assert measured in (1, 2), "two are drawn, and the one of two words has no other words to delete"
     assert found["unreliable"] == sum(bool(row["unreliable"]) for row in fresh)
 
 
