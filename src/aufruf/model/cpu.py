@@ -6,14 +6,14 @@ trains; what is computed is what the model's config says. ``benchmarks/training.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-REVISION = 3  # of what is computed here: a training that was begun with another one begins anew
+REVISION = 2  # of what is computed here: a training that was begun with another one begins anew
 FAMILIES = frozenset({"bert", "camembert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"})
 """Model types whose attention is this one: query, key and value of equal heads, a mask, and nothing else."""
 _NAME = "aufruf"  # of the attention, in transformers' registry
@@ -49,38 +49,18 @@ def dropped(x: torch.Tensor, p: float) -> torch.Tensor:
     out = round(p * _LEVELS)
     if out in (0, _LEVELS):
         return x if out == 0 else x * 0
-    made: torch.Tensor = _Dropped.apply(x, out)
-    return made
+    return x * (_kept(x.shape, out).to(x.dtype) * (-_LEVELS / (_LEVELS - out)))
 
 
-class _Masks:
-    """Masks: each element 1 with a probability of ``out`` / 65,536, else 0; int16.
+def _kept(shape: tuple[int, ...], out: int) -> torch.Tensor:
+    """A mask of bits: all zero with a probability of ``out`` / 65,536, else all one; int16.
 
     Four elements come from each 64-bit number of SFC64 (numpy), which draws three times as fast as torch's generator.
     """
-
-    def __init__(self, out: int) -> None:
-        self._least = out - _LEVELS // 2
-        self._bits = np.random.SFC64(int(torch.randint(2**63 - 1, ())))
-
-    def draw(self, shape: Sequence[int]) -> torch.Tensor:
-        count = math.prod(shape)
-        drawn = torch.from_numpy(self._bits.random_raw(math.ceil(count / 4)).view(np.int16))
-        return drawn[:count].view(shape).lt_(self._least)
-
-
-class _Dropped(torch.autograd.Function):
-    """Dropout by the bits of a mask: what is kept for the way back is the mask alone."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, out: int) -> torch.Tensor:
-        kept, ctx.gain = _Masks(out).draw(x.shape).sub_(1), _LEVELS / (_LEVELS - out)
-        ctx.save_for_backward(kept)
-        return _and(x, kept).mul_(ctx.gain)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        return _and(grads[0], ctx.saved_tensors[0]).mul_(ctx.gain), None
+    count = math.prod(shape)
+    seed = int(torch.randint(2**63 - 1, ()))
+    bits = torch.from_numpy(np.random.SFC64(seed).random_raw(math.ceil(count / 4)).view(np.int16))
+    return bits[:count].view(shape).ge_(out - _LEVELS // 2).neg_()
 
 
 class Dropout(nn.Dropout):
@@ -120,9 +100,9 @@ def attention(
 
 
 class _Attention(torch.autograd.Function):
-    """Attention with dropout, a few texts or heads at a time.
+    """Attention with dropout, a few texts at a time.
 
-    Of what is tokens times tokens, the shares are kept for the way back; those that were dropped with a minus sign.
+    Of what is tokens times tokens, the shares and their mask are kept for the way back.
     """
 
     @staticmethod
@@ -136,67 +116,45 @@ class _Attention(torch.autograd.Function):
         p: float,
     ) -> torch.Tensor:
         out = min(round(p * _LEVELS), _LEVELS - 1)
-        ctx.scale, ctx.gain = scale, _LEVELS / (_LEVELS - out)
-        query, key, value = _times(query, scale), key.contiguous(), _times(value, ctx.gain)
         texts, heads, tokens, _ = query.shape
         shares = query.new_empty(texts, heads, tokens, key.shape[2])
-        masks = _Masks(out) if out else None
+        kept = _kept(shares.shape, out) if out else None
         made = value.new_empty(texts, tokens, heads, value.shape[3])
-        if mask is not None:
-            mask = mask.expand(texts, heads, -1, -1)
+        ctx.scale, ctx.gain = scale, _LEVELS / (_LEVELS - out)
         with torch.autocast("cpu", enabled=False):
             for at in _few(shares):
-                scores = _product(query[at], key[at].transpose(2, 3))
+                scores = torch.matmul(query[at] * scale, key[at].transpose(2, 3))
                 if mask is not None:
                     scores += mask[at]
                 some = torch.softmax(scores, -1, out=shares[at])
-                if masks is not None:
-                    some = _negated(some, masks.draw(some.shape)).relu()
-                made.transpose(1, 2)[at] = _product(some, value[at])
-        ctx.save_for_backward(query, key, value, shares, made)
+                left = some if kept is None else _and(some, kept[at])
+                made[at] = torch.matmul(left, value[at] * ctx.gain).transpose(1, 2)
+        ctx.save_for_backward(query, key, value, shares, kept)
         return made
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        query, key, value, shares, made = ctx.saved_tensors
-        grad = grads[0].transpose(1, 2).contiguous()
-        mean = (grad * made.transpose(1, 2)).sum(-1, keepdim=True)  # of the gradients of a row's shares, by the shares
-        of = [part.new_empty(part.transpose(1, 2).shape).transpose(1, 2) for part in (query, key, value)]
+        query, key, value, shares, kept = ctx.saved_tensors
+        grad = grads[0].transpose(1, 2)
+        of_query, of_key, of_value = (part.new_empty(part.transpose(1, 2).shape) for part in (query, key, value))
         with torch.autocast("cpu", enabled=False):
             for at in _few(shares):
-                left = shares[at].relu()
-                torch.mul(_product(left.transpose(2, 3), grad[at]), ctx.gain, out=of[2][at])
-                near = _product(grad[at], value[at].transpose(2, 3)).mul_(left)
-                near.addcmul_(shares[at].abs(), mean[at], value=-1)
-                torch.mul(_product(near, key[at]), ctx.scale, out=of[0][at])
-                of[1][at] = _product(near.transpose(2, 3), query[at])
-        return *of, None, None, None
+                some, far = shares[at], grad[at] * ctx.gain
+                near = torch.matmul(far, value[at].transpose(2, 3))
+                if kept is not None:
+                    near = _and(near, kept[at])
+                left = some if kept is None else _and(some, kept[at])
+                of_value[at] = torch.matmul(left.transpose(2, 3), far).transpose(1, 2)
+                near = torch._softmax_backward_data(near, some, -1, some.dtype)
+                of_query[at] = torch.matmul(near, key[at] * ctx.scale).transpose(1, 2)
+                of_key[at] = torch.matmul(near.transpose(2, 3), query[at] * ctx.scale).transpose(1, 2)
+        return *(part.transpose(1, 2) for part in (of_query, of_key, of_value)), None, None, None
 
 
-def _few(shares: torch.Tensor) -> Iterator[tuple[slice, slice]]:
-    """Texts, or heads of one text, that are computed together; ``shares``: (texts, heads, tokens, tokens)."""
-    texts, heads = shares.shape[:2]
-    room = max(1, _AT_ONCE // max(1, shares[0, 0].numel()))
-    if room >= heads:
-        return ((slice(at, at + room // heads), slice(None)) for at in range(0, texts, room // heads))
-    return ((slice(text, text + 1), slice(at, at + room)) for text in range(texts) for at in range(0, heads, room))
-
-
-def _times(x: torch.Tensor, by: float) -> torch.Tensor:
-    """``x`` times a number, its elements in the order of its axes."""
-    made: torch.Tensor = torch.mul(x, by, out=torch.empty_like(x, memory_format=torch.contiguous_format))
-    return made
-
-
-def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """The products of (texts, heads, m, n) with (texts, heads, n, k)."""
-    return torch.bmm(left.flatten(0, 1), right.flatten(0, 1)).unflatten(0, left.shape[:2])
-
-
-def _negated(x: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """``x``, of elements that are not negative, with a minus sign where ``where`` is 1; in its place."""
-    x.view(_AS_BITS[x.element_size()]).add_(where, alpha=-(1 << (8 * x.element_size() - 1)))
-    return x
+def _few(shares: torch.Tensor) -> Iterator[slice]:
+    """Texts that are computed together; ``shares``: (texts, heads, tokens, tokens)."""
+    step = max(1, _AT_ONCE // max(1, shares[0].numel()))
+    return (slice(at, at + step) for at in range(0, len(shares), step))
 
 
 def _and(x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:

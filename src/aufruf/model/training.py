@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from aufruf.errors import MemoryFull
-from aufruf.model import batches, cpu, device, resume
+from aufruf.model import cpu, device, resume
 from aufruf.model.batches import collator, dataset
 from aufruf.model.encoders import ResolvedEncoder, model_type, unread
 from aufruf.model.evaluation import trainer_metrics
@@ -160,14 +160,13 @@ def _trained(job: _Job, on_epoch: OnEpoch | None) -> tuple[Any, Watch]:
 def _try(
     job: _Job, on_epoch: OnEpoch | None, known: Path | None, micro: int, judged: int, strict: bool = True
 ) -> tuple[Any, Watch]:
-    from transformers import PrinterCallback, set_seed
+    from transformers import PrinterCallback, Trainer, set_seed
 
     recipe = job.recipe
     set_seed(recipe.seed)
     epochs = resume.epochs(known, recipe.epochs, recipe.patience, recipe.metric)
     watch = Watch(on_epoch, recipe, job.mark, micro, resume.told(known).get("seconds", 0.0))
-    trainer = batches.trainer(
-        recipe.batch_size,
+    trainer = Trainer(
         model_init=job.model,
         args=_arguments(replace(recipe, epochs=epochs), job.folder, job.where, micro, judged, bool(job.mark)),
         train_dataset=job.rows[0],
@@ -257,7 +256,7 @@ def _mark(
         positive=positive,
         recipe=recipe.as_dict(),
         rows=rows,
-        computed=(where.kind, where.bf16, torch.__version__, metadata.version("transformers"), batches.ORDER)
+        computed=(where.kind, where.bf16, torch.__version__, metadata.version("transformers"))
         + ((cpu.REVISION, torch.get_num_threads()) if where.kind == "cpu" else ()),
     )
 
@@ -283,6 +282,8 @@ def _arguments(recipe: Recipe, folder: Path, where: device.Device, micro: int, j
         load_best_model_at_end=True,
         metric_for_best_model=recipe.metric,
         greater_is_better=True,
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
         bf16=where.bf16,
         use_cpu=where.kind == "cpu",
         dataloader_pin_memory=where.kind == "cuda",
