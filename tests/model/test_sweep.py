@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import logging
 import math
 import os
 from collections.abc import Callable
@@ -615,6 +616,7 @@ def test_who_has_the_study_open_cuts_off_half_a_line_too(night):
 
 def test_a_study_that_cannot_be_read_is_said(night, caplog):
     """It is named, with what to do; what has a study of its own does not look at it, and new data pass it over."""
+    caplog.set_level(logging.WARNING, "aufruf")
     night(objective, trials=1)
     broken = night.folder / "studies" / "c-search-sunday.log"
     broken.write_text("{}{}\n{}\n")

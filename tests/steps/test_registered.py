@@ -142,7 +142,7 @@ def test_the_description_is_the_card_with_what_was_measured(released):
     version = released.version
     metrics = json.loads(version.tags["aufruf.metrics"])
     f1 = metrics["f1"]
-    row = f"| f1 | {100 * f1['value']:.1f} | {100 * f1['low']:.1f} to {100 * f1['high']:.1f} |"
+    row = f"| f1 | {f1['value']:.3f} | {f1['low']:.3f} to {f1['high']:.3f} |"
     assert row in version.description
     assert len(version.description) <= 5000
     kept = released.registry.client.download_artifacts(version.run_id, "model_card.md")
