@@ -6,10 +6,10 @@ import numpy as np
 
 from aufruf.model.explain import Explained, Positives
 from aufruf.model.explain_design import Cut
-from aufruf.model.words import is_emoji, is_mention
+from aufruf.model.words import AT, is_emoji, is_mention
 
 _DELETED, _AGAINST = 3, 20  # words deleted at once; random sets of as many words that they are held against
-_MARKS = "#@＃＠﹫"  # of hashtags and handles
+_MARKS = f"#＃{AT}"  # of hashtags and handles
 ASKED = 1 + _AGAINST  # texts that the model is asked about to measure faithfulness once
 
 

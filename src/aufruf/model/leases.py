@@ -53,7 +53,7 @@ class Leases(Protocol):
     def take(self, key: str, *, wait: bool = False) -> Release | None: ...
 
     def busy(self, key: str) -> bool:
-        """Whether another holds ``key``; nobody who takes it meanwhile has to wait."""
+        """Whether another holds ``key``; a file's lease is refused to who takes it in that moment."""
         ...
 
     def holder(self, key: str) -> str:

@@ -12,7 +12,8 @@ _FLAG = r"[\U0001f1e6-\U0001f1ff]{2}"
 _KEYCAP = r"[0-9#*]\ufe0f?\u20e3"
 _EMOJI = rf"{_EMOJI_BASE}{_EMOJI_TAIL}(?:\u200d{_EMOJI_BASE}{_EMOJI_TAIL})*"
 _LINK = r"(?:https?://|www\.)[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…]"
-_MENTION = r"[@＠﹫]\w(?:[\w.]*\w)?"
+AT = "@＠﹫"  # begins the name of an account
+_MENTION = rf"[{AT}]\w(?:[\w.]*\w)?"
 _SIGN = re.compile("|".join([_KEYCAP, _FLAG, _EMOJI]))
 _TOKEN = re.compile("|".join([_LINK, _MENTION, _KEYCAP, rf"#{_WORD}", _WORD, _FLAG, _EMOJI]), re.IGNORECASE)
 
@@ -29,4 +30,4 @@ def is_emoji(token: str) -> bool:
 
 def is_mention(token: str) -> bool:
     """Whether a token names an account."""
-    return token.startswith(("@", "＠", "﹫"))
+    return token.startswith(tuple(AT))

@@ -128,9 +128,7 @@ def _clear(settings: Settings, done: Iterable[Sequence[Arrival]]) -> None:
         if refusals:
             reasons = "\n".join(f"{one['file']}: {'; '.join(one['reasons'])}" for one in refusals)
             place = inbox.refuse(origin, settings.home / "inbox" / "refused", reasons)
-            if (
-                _COLUMNS in reasons
-            ):  # which the inbox cannot be told; only beside the file, as its name may be a person's
+            if _COLUMNS in reasons:  # the inbox cannot be told; only beside the file: its name may be a person's
                 with Path(f"{place}.reason.txt").open("a", encoding="utf-8", errors="replace") as told:
                     told.write(
                         f"The command for that: aufruf ingest {shlex.quote(str(place))} --columns text=COLUMN,...\n"

@@ -25,11 +25,11 @@ def promote(
 ) -> dict[str, Any]:
     """Judge the challenger; crown it when the gate is passed and may decide alone. Every verdict becomes a row.
 
-    A pair already judged on the same rows by the same rule is not judged again (a person who was asked and did not
-    answer is asked once more), and a challenger that a person took
-    back is not crowned again. ``challenger``: the version to judge; None: the one with the alias. With ``version`` (a
-    number or an alias) a person decides: it is verified and crowned. Raises NothingYet without a challenger, UsageError
-    for an unknown version, BundleRefused for one that is not what was registered.
+    A pair already judged on the same rows by the same rule is not judged again (where nobody answered, one is asked
+    again), and a challenger that a person took back is not crowned again. ``challenger``: the version to judge; None:
+    the one with the alias. With ``version`` (a number or an alias) a person decides: it is verified and crowned. Raises
+    NothingYet without a challenger, UsageError for an unknown version, BundleRefused for one that is not what was
+    registered.
     """
     settings = served(settings)
     registry = Registry(settings, classifier.name)
