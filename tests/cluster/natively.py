@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -212,10 +212,11 @@ class Cluster:
         """Where the machine's newest PostgreSQL is."""
         return sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
 
-    def check(self, service: str) -> subprocess.CompletedProcess[bytes]:
-        """The health check of a service, as it stands in compose.yaml."""
+    def check(self, service: str, test: Sequence[str] | None = None) -> subprocess.CompletedProcess[bytes]:
+        """The health check of a service, as it stands in compose.yaml; or another one."""
+        test = test or self.services[service]["healthcheck"]["test"][1:]
         ports = {":8080": f":{self.airflow}", ":5000": f":{self.mlflow}", "/opt/aufruf": str(CHECKOUT)}
-        command = [interpolated(str(part), self.names) for part in self.services[service]["healthcheck"]["test"][1:]]
+        command = [interpolated(str(part), self.names) for part in test]
         for here, there in ports.items():
             command = [part.replace(here, there) for part in command]
         return subprocess.run(command, env=self.env(service), capture_output=True, check=False)

@@ -86,7 +86,7 @@ def test_health_checks_see_what_the_service_sees():
 
 
 def test_every_part_that_stays_has_a_health_check():
-    """Of its own: the image's only says that the program is there."""
+    """Of its own: the image's only says that tables and registry can be read from it."""
     assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == {"setup", GUARD}
 
 
@@ -415,6 +415,19 @@ def test_the_charts_values_fit_the_image_and_the_pod():
     assert yaml.safe_load(values["extraEnvFrom"]) == [{"configMapRef": {"name": "aufruf"}}, notify]
     assert values["env"][0]["value"] == f"{mounts['pods']}/gpu-pod.yaml"
     assert values["config"]["kubernetes_executor"]["pod_template_file"] == f"{mounts['pods']}/pod.yaml"
+
+
+def test_clean_keeps_what_cannot_be_made_again(tmp_path: Path) -> None:
+    """The stack is brought down first, the environment and the caches go, what is in var stays."""
+    (tmp_path / "Makefile").write_bytes((CHECKOUT / "Makefile").read_bytes())
+    program, data, cache = (tmp_path / name for name in (".venv/bin/aufruf", "var/lake/texts", ".mypy_cache/one"))
+    for file in (program, data, cache):
+        file.parent.mkdir(parents=True)
+        file.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n', "utf-8")
+    program.chmod(0o755)
+    assert run("make", "clean", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "asked").read_text("utf-8") == "down\n"
+    assert [file.exists() for file in (program, data, cache)] == [False, True, False]
 
 
 def test_an_installation_says_that_it_is_at_work(tmp_path: Path) -> None:

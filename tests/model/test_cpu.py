@@ -153,15 +153,14 @@ def test_the_network_is_the_same(encoder: ResolvedEncoder):
 
     ids, mask = torch.tensor([[2, 9, 8, 3], [2, 7, 3, 0]]), torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     seen = []
-    for attention in (cpu.attention_name(), "sdpa"):
+    for suited in (cpu.suited, lambda model: model):
         torch.manual_seed(0)
         model = AutoModelForSequenceClassification.from_pretrained(
             encoder.folder,
-            attn_implementation=attention,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
-        logits = cpu.with_quick_dropout(model).train()(input_ids=ids, attention_mask=mask).logits
+        logits = suited(model).train()(input_ids=ids, attention_mask=mask).logits
         logits.square().sum().backward()
         seen.append([logits.detach(), *(p.grad for _, p in sorted(model.named_parameters()) if p.grad is not None)])
     assert len(seen[0]) == len(seen[1]) > 30
@@ -178,19 +177,23 @@ def test_a_familys_network_is_the_same(family, at_once, monkeypatch):
     names = ("dim", "hidden_dim", "n_layers", "n_heads") if family == "distilbert" else BERTS
     sizes = dict(zip(names, (32, 64, 2, 4), strict=True)) | {"vocab_size": 60, "pad_token_id": 1}
     quiet = {name: 0.0 for name in AutoConfig.for_model(family).to_dict() if "dropout" in name}
-    ids = torch.randint(5, 60, (3, 200 if family == "modernbert" else 20))  # more than ModernBERT's window
-    mask = torch.ones_like(ids)
-    mask[1, 6:], ids[1, 6:] = 0, 1
+    longest = 200 if family == "modernbert" else 40  # more than ModernBERT's window
+    ids, lengths = torch.randint(5, 60, (6, longest)), torch.tensor([6, longest, 1, longest - 2, 30, 29])
+    mask = (torch.arange(longest) < lengths[:, None]).long()
+    ids[mask == 0] = 1
     seen = []
-    for name in (cpu.attention_name(), "eager"):
-        config = AutoConfig.for_model(family, **sizes, **quiet, attn_implementation=name)
+    for suited in (cpu.suited, lambda model: model):
+        config = AutoConfig.for_model(family, **sizes, **quiet, attn_implementation="eager")
         torch.manual_seed(0)
-        model = AutoModelForSequenceClassification.from_config(config).train()
+        model = suited(AutoModelForSequenceClassification.from_config(config)).train()
         logits = model(input_ids=ids, attention_mask=mask).logits
         logits.square().sum().backward()
-        assert model.config._attn_implementation == name
-        seen.append([logits.detach(), *(p.grad for _, p in sorted(model.named_parameters()) if p.grad is not None)])
-    assert len(seen[0]) == len(seen[1]) > 15
+        with torch.no_grad():
+            answered = model.eval()(input_ids=ids, attention_mask=mask).logits
+        seen.append([logits.detach(), answered, *(p.grad for _, p in sorted(model.named_parameters()))])
+        seen[-1] = [part for part in seen[-1] if part is not None]
+        assert model.config._attn_implementation.startswith("eager" if len(seen) == 2 else "aufruf")
+    assert len(seen[0]) == len(seen[1]) > 16
     near = [torch.allclose(a, b, atol=1e-6 * max(1, float(b.abs().max()))) for a, b in zip(*seen, strict=True)]
     assert all(near)
 
@@ -201,7 +204,7 @@ def test_every_dropout_is_replaced(encoder: ResolvedEncoder):
 
     model = AutoModelForSequenceClassification.from_pretrained(encoder.folder)
     before = sum(type(module) is nn.Dropout for module in model.modules())
-    cpu.with_quick_dropout(model)
+    cpu.suited(model)
     kinds = [type(module) for module in model.modules()]
     assert before > 3
     assert nn.Dropout not in kinds

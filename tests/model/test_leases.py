@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Timer
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from aufruf.errors import AufrufError
 from aufruf.model import leases
@@ -101,3 +102,36 @@ def test_a_full_disk_keeps_no_lease(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="no space left"):
             release()
     assert at.take("train-calls")
+
+
+def test_what_the_database_drops_is_taken_anew(studies_url, caplog, monkeypatch):
+    """A restart drops the lease: its holder takes it again, unless another has it by now; an outage is waited out."""
+    database = DatabaseLeases(studies_url)
+    with held(database, "train-calls", "waiting") as mine:
+        mine.keep()
+        dropped(studies_url)
+        assert not database.busy("train-calls")
+        with monkeypatch.context() as away, caplog.at_level(logging.WARNING):
+            away.setattr(DatabaseLeases, "_connect", unreachable)
+            mine.keep()
+        assert "cannot be asked: the studies cannot be reached" in caplog.text
+        mine.keep()
+        assert database.take("train-calls") is None
+        dropped(studies_url)
+        other = database.take("train-calls")
+        with pytest.raises(AufrufError, match="train-calls is held by another by now"):
+            mine.keep()
+    assert other
+    assert other.lives()
+    other()
+
+
+def dropped(url):
+    """Every session of the database but this one is ended, as by a restart."""
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        admin.execute(text(f"{ended} AND pid <> pg_backend_pid()"))
+
+
+def unreachable(self):
+    raise AufrufError("the studies cannot be reached", next="Start PostgreSQL.")

@@ -6,30 +6,42 @@ trains; what is computed is what the model's config says. ``benchmarks/training.
 """
 
 import math
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-REVISION = 2  # of what is computed here: a training that was begun with another one begins anew
+from aufruf.model import layout
+
+REVISION = 3  # of what is computed here: a training that was begun with another one begins anew
 FAMILIES = frozenset({"bert", "camembert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"})
 """Model types whose attention is this one: query, key and value of equal heads, a mask, and nothing else."""
+_PADDED = frozenset({"modernbert"})  # each of its tokens is told its place in a text anew in every block
 _NAME = "aufruf"  # of the attention, in transformers' registry
 _LEVELS = 1 << 16  # a mask is drawn with 16 bits an element
 _AT_ONCE = 1 << 20  # shares of attention that are computed together, so that they stay in the cache
 _AS_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by the bytes of an element
 
 
-def attention_name() -> str:
-    """The name under which transformers finds ``attention``; for a model of ``FAMILIES``."""
+def suited(model: Any) -> Any:
+    """The model with the parts that suit a CPU: dropout, for a model of ``FAMILIES`` attention, and hardly any padding.
+
+    For training, in batches whose padding is at the end of each text.
+    """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
 
-    AttentionInterface.register(_NAME, attention)
-    AttentionMaskInterface.register(_NAME, eager_mask)
-    return _NAME
+    kind = model.config.model_type
+    if kind in FAMILIES:
+        padded = kind in _PADDED
+        name = _NAME + ("-padded" if padded else "")
+        AttentionInterface.register(name, attention)
+        AttentionMaskInterface.register(name, eager_mask if padded else layout.mask)
+        model.set_attn_implementation(name)
+        model = model if padded else layout.without_padding(model)
+    return with_quick_dropout(model)
 
 
 def with_quick_dropout(model: nn.Module) -> nn.Module:
@@ -75,28 +87,44 @@ def attention(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
+    attention_mask: torch.Tensor | layout.Layout | None,
     scaling: float | None = None,
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Scaled dot-product attention (Vaswani et al. 2017, section 3.2.1); torch's own where no gradient is asked for.
 
-    query, key, value: (texts, heads, tokens, size). ``attention_mask``, of a floating type, is added to the scores.
-    Gives (texts, tokens, heads, size).
+    query, key, value: (texts, heads, tokens, size), with a layout (1, heads, rows, size). A mask of a floating type,
+    (texts, 1, tokens, tokens), is added to the scores. Gives (texts, tokens, heads, size) or (1, rows, heads, size).
     """
     drops = dropout if module.training else 0.0
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     cast = torch.is_autocast_enabled("cpu")
     kind = torch.get_autocast_dtype("cpu") if cast else query.dtype
-    query, key, value = (part.to(kind) for part in (query, key, value))
-    if attention_mask is not None:  # fp32's lowest would be -inf in bf16, and a row of these no number
-        attention_mask = attention_mask.clamp_min(torch.finfo(kind).min).to(kind).expand(len(query), -1, -1, -1)
-    if not (torch.is_grad_enabled() or drops):
-        said = nn.functional.scaled_dot_product_attention(query, key, value, attention_mask, scale=scale)
-        return said.transpose(1, 2), None
-    made: torch.Tensor = _Attention.apply(query, key, value, attention_mask, scale, drops)
-    return made, None
+    blocks = _blocks(attention_mask, query, kind)
+    texts, heads, tokens = query.shape[:3]
+    rows = [part.to(kind).transpose(1, 2).reshape(texts * tokens, heads, -1) for part in (query, key, value)]
+    if torch.is_grad_enabled() or drops:
+        made: torch.Tensor = _Attention.apply(*rows, blocks, scale, drops)
+    else:
+        made = rows[2].new_empty(rows[2].shape)
+        for block in blocks:
+            asked, there, said = (block.of(part) for part in rows)
+            found = nn.functional.scaled_dot_product_attention(asked, there, said, attn_mask=block.mask, scale=scale)
+            block.of(made).copy_(found)
+    return made.unflatten(0, (texts, tokens)), None
+
+
+def _blocks(mask: torch.Tensor | layout.Layout | None, query: torch.Tensor, kind: torch.dtype) -> list[layout.Block]:
+    """Where the texts lie among the rows, and what is added to their scores."""
+    if not isinstance(mask, layout.Layout):
+        texts, tokens = len(query), query.shape[2]
+        if mask is not None:  # fp32's lowest would be -inf in bf16, and a row of these no number
+            mask = mask.clamp_min(layout.NEVER).expand(texts, -1, -1, -1)
+        found = [layout.Block(0, texts, tokens, mask)]
+    else:
+        found = mask.blocks
+    return [replace(block, mask=None if block.mask is None else block.mask.to(kind)) for block in found]
 
 
 class _Attention(torch.autograd.Function):
@@ -111,53 +139,47 @@ class _Attention(torch.autograd.Function):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        mask: torch.Tensor | None,
+        blocks: list[layout.Block],
         scale: float,
         p: float,
     ) -> torch.Tensor:
         out = min(round(p * _LEVELS), _LEVELS - 1)
-        texts, heads, tokens, _ = query.shape
-        shares = query.new_empty(texts, heads, tokens, key.shape[2])
-        kept = _kept(shares.shape, out) if out else None
-        made = value.new_empty(texts, tokens, heads, value.shape[3])
-        ctx.scale, ctx.gain = scale, _LEVELS / (_LEVELS - out)
+        heads = query.shape[1]
+        parts = [part for block in blocks for part in block.few(_AT_ONCE // (heads * block.width**2))]
+        counts = [part.texts * heads * part.width**2 for part in parts]
+        drawn = _kept((sum(counts),), out).split(counts) if out else [None] * len(parts)
+        made, shares, kept = value.new_empty(value.shape), [], []
+        ctx.scale, ctx.gain, ctx.parts = scale, _LEVELS / (_LEVELS - out), parts
         with torch.autocast("cpu", enabled=False):
-            for at in _few(shares):
-                scores = torch.matmul(query[at] * scale, key[at].transpose(2, 3))
-                if mask is not None:
-                    scores += mask[at]
-                some = torch.softmax(scores, -1, out=shares[at])
-                left = some if kept is None else _and(some, kept[at])
-                made[at] = torch.matmul(left, value[at] * ctx.gain).transpose(1, 2)
-        ctx.save_for_backward(query, key, value, shares, kept)
+            for part, bits in zip(parts, drawn, strict=True):
+                scores = torch.matmul(part.of(query) * scale, part.of(key).transpose(2, 3))
+                if part.mask is not None:
+                    scores += part.mask
+                shares.append(torch.softmax(scores, -1))
+                kept.append(None if bits is None else bits.view(scores.shape))
+                part.of(made).copy_(torch.matmul(_and(shares[-1], kept[-1]), part.of(value) * ctx.gain))
+        ctx.save_for_backward(query, key, value, *shares, *kept)
         return made
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        query, key, value, shares, kept = ctx.saved_tensors
-        grad = grads[0].transpose(1, 2)
-        of_query, of_key, of_value = (part.new_empty(part.transpose(1, 2).shape) for part in (query, key, value))
+        query, key, value, *rest = ctx.saved_tensors
+        shares, kept = rest[: len(ctx.parts)], rest[len(ctx.parts) :]
+        of_query, of_key, of_value = (part.new_empty(part.shape) for part in (query, key, value))
         with torch.autocast("cpu", enabled=False):
-            for at in _few(shares):
-                some, far = shares[at], grad[at] * ctx.gain
-                near = torch.matmul(far, value[at].transpose(2, 3))
-                if kept is not None:
-                    near = _and(near, kept[at])
-                left = some if kept is None else _and(some, kept[at])
-                of_value[at] = torch.matmul(left.transpose(2, 3), far).transpose(1, 2)
+            for part, some, bits in zip(ctx.parts, shares, kept, strict=True):
+                far = part.of(grads[0]) * ctx.gain
+                near = _and(torch.matmul(far, part.of(value).transpose(2, 3)), bits)
+                part.of(of_value).copy_(torch.matmul(_and(some, bits).transpose(2, 3), far))
                 near = torch._softmax_backward_data(near, some, -1, some.dtype)
-                of_query[at] = torch.matmul(near, key[at] * ctx.scale).transpose(1, 2)
-                of_key[at] = torch.matmul(near.transpose(2, 3), query[at] * ctx.scale).transpose(1, 2)
-        return *(part.transpose(1, 2) for part in (of_query, of_key, of_value)), None, None, None
+                part.of(of_query).copy_(torch.matmul(near, part.of(key) * ctx.scale))
+                part.of(of_key).copy_(torch.matmul(near.transpose(2, 3), part.of(query) * ctx.scale))
+        return of_query, of_key, of_value, None, None, None
 
 
-def _few(shares: torch.Tensor) -> Iterator[slice]:
-    """Texts that are computed together; ``shares``: (texts, heads, tokens, tokens)."""
-    step = max(1, _AT_ONCE // max(1, shares[0].numel()))
-    return (slice(at, at + step) for at in range(0, len(shares), step))
-
-
-def _and(x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """``x`` with its elements set to 0 where ``kept`` is."""
+def _and(x: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
+    """``x`` with its elements set to 0 where ``kept`` is; with None as it is."""
+    if kept is None:
+        return x
     kind = _AS_BITS[x.element_size()]
     return (x.view(kind) & kept.to(kind)).view(x.dtype)

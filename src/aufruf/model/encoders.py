@@ -68,11 +68,6 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
     return ResolvedEncoder(converted, stand_in.FULL_NAME, encoder.name, None)
 
 
-def model_type(folder: Path) -> str:
-    """The family of an encoder, as its config names it."""
-    return str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
-
-
 def unread(folder: Path) -> int:
     """How many of an encoder's positions no token can have: those up to the padding's id, for RoBERTa and its kin."""
     facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -61,17 +61,43 @@ class Leases(Protocol):
         ...
 
 
+class Held:
+    """A lease that is held for long."""
+
+    def __init__(self, leases: Leases, key: str, release: Release) -> None:
+        self.leases, self.key, self.release = leases, key, release
+
+    def keep(self) -> None:
+        """Take it anew if the database has dropped it. Raises AufrufError where another has it by now.
+
+        While the database does not answer nobody else can have taken it: that is asked again the next time.
+        """
+        if self.release.lives():
+            return
+        try:
+            found = self.leases.take(self.key)
+        except AufrufError as error:
+            log.warning("whether %s is still held cannot be asked: %s", self.key, error)
+            return
+        if found is None:
+            raise AufrufError(
+                f"the database was restarted, and {self.key} is held by another by now",
+                next="Run the command again: it waits for the other one, and takes what that has made.",
+            )
+        self.release = found
+
+
 @contextmanager
-def held(leases: Leases, key: str, waiting: str, hours: float = _HOURS) -> Iterator[None]:
+def held(leases: Leases, key: str, waiting: str, hours: float = _HOURS) -> Iterator[Held]:
     """Holds ``key`` meanwhile; where another holds it, logs ``waiting`` and waits for its end.
 
     Raises AufrufError after so many ``hours``: what a frozen process holds is not given back.
     """
-    release = leases.take(key) or _waited(leases, key, waiting, hours * 3600)
+    mine = Held(leases, key, leases.take(key) or _waited(leases, key, waiting, hours * 3600))
     try:
-        yield
+        yield mine
     finally:
-        release()
+        mine.release()
 
 
 def still(leases: Leases, key: str, release: Release) -> Release | None:

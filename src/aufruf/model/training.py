@@ -15,7 +15,7 @@ import torch
 from aufruf.errors import MemoryFull
 from aufruf.model import cpu, device, resume
 from aufruf.model.batches import collator, dataset
-from aufruf.model.encoders import ResolvedEncoder, model_type, unread
+from aufruf.model.encoders import ResolvedEncoder, unread
 from aufruf.model.evaluation import trainer_metrics
 from aufruf.model.loss import weighted
 from aufruf.model.recipe import Examples, Recipe, check_sides
@@ -126,11 +126,8 @@ class _Job:
 
     def model(self) -> Any:
         """The encoder with a new head, with the vocabulary that occurs, and on a CPU with the parts that suit one."""
-        on_cpu = self.where.kind == "cpu"
-        ours = on_cpu and model_type(self.encoder.folder) in cpu.FAMILIES
-        model = _model(self.encoder, self.labels, cpu.attention_name() if ours else None)
-        model = self.words.shrink(_frozen(model, self.recipe.frozen_layers))
-        return cpu.with_quick_dropout(model) if on_cpu else model
+        model = self.words.shrink(_frozen(_model(self.encoder, self.labels, None), self.recipe.frozen_layers))
+        return cpu.suited(model) if self.where.kind == "cpu" else model
 
 
 def _trained(job: _Job, on_epoch: OnEpoch | None) -> tuple[Any, Watch]:

@@ -13,7 +13,7 @@ from typing import Any
 from aufruf.classifier import Classifier
 from aufruf.errors import BundleRefused, UsageError
 from aufruf.model import bundle
-from aufruf.model.leases import held
+from aufruf.model.leases import Held, held
 from aufruf.model.studies import Studies
 from aufruf.release.registry import CHAMPION, PREVIOUS, Registry, Version
 from aufruf.settings import Settings
@@ -172,7 +172,7 @@ def crown(settings: Settings, classifier: Classifier, registry: Registry, versio
     history.write(settings, classifier)
 
 
-def _alone(settings: Settings, classifier: Classifier) -> AbstractContextManager[None]:
+def _alone(settings: Settings, classifier: Classifier) -> AbstractContextManager[Held]:
     """Between the row of a new champion and its alias nobody looks: it would seem that a person moved it back."""
     leases, name = Studies(settings.studies, settings.studies_url).leases, classifier.name
     return held(leases, f"champion-{name}", f"the champion of {name} is looked at or moved elsewhere: waiting")

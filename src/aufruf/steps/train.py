@@ -15,7 +15,7 @@ from aufruf.errors import TrainingFailed
 from aufruf.model import bundle, calibration, canaries, device, evaluation
 from aufruf.model.encoders import ResolvedEncoder, resolve
 from aufruf.model.found import best_of
-from aufruf.model.leases import held
+from aufruf.model.leases import Held, held
 from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples, Recipe
 from aufruf.model.studies import Studies
@@ -45,11 +45,13 @@ def train(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """
     corpus.ledger(Store(settings.lake), classifier)  # without any nobody has to wait
     leases = Studies(settings.studies, settings.studies_url).leases
-    with held(leases, f"train-{classifier.name}", f"{classifier.name} is being trained elsewhere: waiting for its end"):
-        return _trained(settings, classifier)
+    with held(
+        leases, f"train-{classifier.name}", f"{classifier.name} is being trained elsewhere: waiting for its end"
+    ) as lease:
+        return _trained(settings, classifier, lease)
 
 
-def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
+def _trained(settings: Settings, classifier: Classifier, lease: Held) -> dict[str, Any]:
     at = corpus.versions(settings)  # of what is read now: others go on writing
     frame = seen(corpus.labelled(settings, classifier, at))
     encoder = resolve(classifier.encoder, settings.encoders)
@@ -72,7 +74,7 @@ def _trained(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         if other != folder:
             shutil.rmtree(other)
     try:
-        made = _train(settings, classifier, frame, at, encoder, recipe, study, mark, registry, folder)
+        made = _train(settings, classifier, frame, at, encoder, recipe, study, mark, registry, folder, lease)
     except TrainingFailed:  # another try would fail as well
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -111,7 +113,12 @@ def _train(
     mark: str,
     registry: Registry,
     folder: Path,
+    lease: Held,
 ) -> Version:
+    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        lease.keep()
+        run.epoch(epoch, metrics)
+
     rows = (corpus.examples(frame, "train", classifier), corpus.examples(frame, "validation", classifier))
     tags = {"aufruf.step": "train", "aufruf.fingerprint": mark, corpus.DATA: corpus.fingerprint(frame)}
     tags |= provenance.tags(settings, encoder, at) | ({"aufruf.study": study} if study else {})
@@ -121,7 +128,7 @@ def _train(
         run.table("environment.json", system.environment(device.find().name))
         of = (encoder, classifier.labels, classifier.positive_index)
         with system.watched(run):
-            trained = fine_tune(*of, *rows, recipe, folder, run.epoch, resumable=True)
+            trained = fine_tune(*of, *rows, recipe, folder, on_epoch, resumable=True)
         _log_training(run, trained, *rows)
         _warn(trained.history, classifier.positive)
         ready = folder / _SEALED
@@ -135,6 +142,7 @@ def _train(
             sealed["aufruf.calibration"] = json.dumps(card.calibration)
         run.metrics({"threshold": card.threshold})
         run.tag(sealed)
+        lease.keep()
         source = run.artifacts(ready, "model")
         taken = numbers.taken(Store(settings.lake), classifier.name, run.id)
         return registry.register(run, source, {**tags, **sealed}, describe(words), taken)

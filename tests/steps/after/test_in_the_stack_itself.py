@@ -10,6 +10,7 @@ import pytest
 
 from aufruf import stack
 from aufruf.classifier import choose
+from aufruf.cli import main
 from aufruf.errors import StackError
 from aufruf.phrases import told
 from aufruf.settings import Settings
@@ -113,6 +114,18 @@ def test_a_second_up_says_so(settings: Settings, started: dict[str, Any]) -> Non
     assert stack.up(settings) == started
     with pytest.raises(StackError, match=r"already up, with preset none, not quick.*aufruf down"):
         stack.up(replace(settings, preset="quick"))
+
+
+def test_the_command_says_where_it_is(
+    settings: Settings, started: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`aufruf up` as the runbook has it: both addresses, user and password."""
+    for name, value in (("HOME", settings.home), ("CLASSIFIERS", settings.classifiers)):
+        monkeypatch.setenv(f"AUFRUF_{name}", str(value))
+    assert main(["up"]) == 0
+    said = capsys.readouterr().out
+    assert all(url in said for url in started["urls"].values())
+    assert started["login"]["password"] in said
 
 
 def test_a_file_in_the_inbox_starts_a_run(settings: Settings, started: dict[str, Any]) -> None:

@@ -23,9 +23,8 @@ HERE = {
     "7": "2",
 }  # what the examples stand for
 ELSEWHERE = {  # why no test here runs it
-    "aufruf up": "takes a minute: test_in_the_stack_itself.py",
-    "aufruf night": "takes a minute: tests/steps/test_night.py",
-    "make clean install": "would take away what runs the tests",
+    "aufruf up": "test_in_the_stack_itself.py runs it",
+    "make clean install": "would take away what runs this: tests/deploy has `make clean` with stand-ins",
     "make compose-...": "stands for two others",
     "make compose-up": "needs containers: tests/cluster has processes in their place",
     "docker compose -f docker/compose.yaml ps": "needs containers",
