@@ -5,8 +5,10 @@ import logging
 import shutil
 from pathlib import Path
 
+import httpx2
 import huggingface_hub
 import pytest
+from huggingface_hub.errors import RevisionNotFoundError
 from safetensors.numpy import load_file, save_file
 
 from aufruf.classifier import Encoder
@@ -62,6 +64,30 @@ def test_offline_the_stand_in_stands_in(stand_in_folder, caplog, monkeypatch):
     assert [one.getMessage() for one in caplog.records] == [
         f"deepset/gbert-base cannot be had offline: {stand_in.FULL_NAME} stands in for it"
     ]
+
+
+@pytest.mark.parametrize("error", [httpx2.ProxyError("403 Forbidden"), httpx2.ReadError("broken"), OSError("no route")])
+def test_a_hub_that_cannot_be_reached_is_stood_in_for(stand_in_folder, monkeypatch, error):
+    """A proxy that refuses, a download that breaks, a network that is not there: all of them are a hub out of reach."""
+
+    def snapshot(*_, **__):
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert resolve(Encoder(name="deepset/gbert-base"), stand_in_folder.parent).stand_in_for == "deepset/gbert-base"
+
+
+def test_a_revision_that_is_not_there_is_never_stood_in_for(tmp_path, monkeypatch):
+    """The hub was reached and says so: what was asked for is a mistake, and no other model is trained in its place."""
+
+    def snapshot(*_, **__):
+        said = httpx2.Response(404, request=httpx2.Request("GET", "http://hub"))
+        raise RevisionNotFoundError("404 Client Error", response=said)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    with pytest.raises(UsageError, match=r"'deepset/gbert-base' has no revision 'typo'.*Mend \[encoder\] revision"):
+        resolve(Encoder(name="deepset/gbert-base", revision="typo"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_stand_in_by_name_stands_in_for_nothing(stand_in_folder):

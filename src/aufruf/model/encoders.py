@@ -85,7 +85,7 @@ def _digest(folder: Path) -> str:
 
 def _from_hub(encoder: Encoder) -> Path | None:
     """The hub's snapshot, fetched or from its cache; None when there is none here and the hub is out of reach."""
-    import httpx
+    import httpx2
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -93,6 +93,7 @@ def _from_hub(encoder: Encoder) -> Path | None:
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
+        RevisionNotFoundError,
     )
 
     try:
@@ -107,7 +108,12 @@ def _from_hub(encoder: Encoder) -> Path | None:
             f"the hub has no encoder {encoder.name!r}",
             next="Mend [encoder] name in the classifier file; a folder is written ./NAME or /PATH.",
         ) from None
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError, OSError) as error:
+    except RevisionNotFoundError:
+        raise UsageError(
+            f"the encoder {encoder.name!r} has no revision {encoder.revision!r}",
+            next="Mend [encoder] revision in the classifier file: a commit, a tag or a branch of the hub's.",
+        ) from None
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         log.info("hub not reached for %s: %s", encoder.name, type(error).__name__)
         return None
 
