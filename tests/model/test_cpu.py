@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from aufruf.model import cpu
+from aufruf.model import cpu, layout
 from aufruf.model.encoders import ResolvedEncoder
 
 BERTS = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
@@ -86,6 +86,33 @@ def test_attentions_gradients_are_those_of_its_answers(p, at_once, monkeypatch):
         return cpu.attention(nn.Module().train(), *given, mask, dropout=p)[0]
 
     assert torch.autograd.gradcheck(answer, parts)
+
+
+@pytest.mark.parametrize("at_once", [1, 10_000])
+def test_gradients_of_texts_of_all_lengths(at_once, monkeypatch):
+    """The same of texts that lie one behind the other, of several widths, some with a mask, and with dropout."""
+    monkeypatch.setattr(cpu, "_AT_ONCE", at_once)
+    lengths = layout.Layout([5, 20, 3, 19], 22)
+    parts = [torch.randn(1, 2, len(lengths.places), 3, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+
+    def answer(*given):
+        torch.manual_seed(5)
+        return cpu.attention(nn.Module().train(), *given, lengths, dropout=0.3)[0]
+
+    assert len(lengths.blocks) > 1
+    assert torch.autograd.gradcheck(answer, parts, fast_mode=True)
+
+
+def test_a_decoder_keeps_its_own_attention():
+    """Its tokens see those before them only; ours knows no such mask."""
+    from transformers import AutoModelForSequenceClassification, BertConfig
+
+    sizes = dict(zip(BERTS, (32, 64, 2, 4), strict=True)) | {"vocab_size": 60}
+    model = AutoModelForSequenceClassification.from_config(BertConfig(is_decoder=True, **sizes)).eval()
+    ids = torch.randint(5, 60, (3, 20))
+    with torch.no_grad():
+        before = model(input_ids=ids).logits
+        assert torch.equal(cpu.suited(model).eval()(input_ids=ids).logits, before)
 
 
 def test_attention_drops_shares():

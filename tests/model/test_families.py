@@ -1,6 +1,7 @@
 """The families of encoders that people use for German texts go through one code path, from folder to probability."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
     CamembertConfig,
     DebertaV2Config,
     DebertaV2Model,
     DistilBertConfig,
+    ElectraConfig,
     EuroBertConfig,
     ModernBertConfig,
     XLMRobertaConfig,
@@ -25,7 +28,7 @@ from aufruf.model import bundle
 from aufruf.model.encoders import ResolvedEncoder, resolve
 from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples
-from aufruf.model.training import _model, fine_tune
+from aufruf.model.training import _frozen, _model, fine_tune
 from aufruf.model.vocabulary import Vocabulary
 
 LABELS = ("no_call", "call")
@@ -33,6 +36,7 @@ BERT = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}  # special tokens and th
 ROBERTA = {"[CLS]": 0, "[PAD]": 1, "[SEP]": 2, "[UNK]": 3}
 CAMEMBERT = {"[PAD]": 1, "[UNK]": 3, "[CLS]": 5, "[SEP]": 6}  # 0, 2 and 4 are never used
 IDS = {"distilbert": BERT, "modernbert": BERT, "xlm-roberta": ROBERTA, "camembert": CAMEMBERT}
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 60}
 OTHERS = {"eurobert": BERT}  # of another build: several heads of queries share keys and values
 
 
@@ -113,6 +117,19 @@ def test_few_words_keep_their_positions(family_folder, recipe, examples, tmp_pat
     every = fine_tune(resolved, LABELS, 1, some, some, short, tmp_path / "every").folder
     ours, whole = (load_file(folder / "model.safetensors") for folder in (few, every))
     assert [name for name in whole if not torch.allclose(ours[name], whole[name], atol=2e-6)] == []
+
+
+@pytest.mark.parametrize("family", [*IDS, *OTHERS, "electra"])
+def test_all_below_a_frozen_layer_is_frozen(family):
+    """However a family calls its parts; nothing above it is, and neither is the head."""
+    config = _config(family, 60) if family != "electra" else ElectraConfig(embedding_size=16, **SMALL)
+    model = AutoModelForSequenceClassification.from_config(config)
+    frozen = [name for name, one in _frozen(model, 1).named_parameters() if not one.requires_grad]
+    learnt = [name for name, one in model.named_parameters() if one.requires_grad]
+    assert any("embed" in name for name in frozen)
+    assert all(re.search(r"embed|\.0\.", name) for name in frozen)
+    assert not any(re.search(r"embed|(layer|layers)\.0\.", name) for name in learnt)
+    assert any(re.search(r"(layer|layers)\.1\.", name) for name in learnt)
 
 
 def test_an_encoder_of_another_build_keeps_its_own_attention(family_folder, recipe, examples, tmp_path):

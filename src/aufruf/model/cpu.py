@@ -34,7 +34,7 @@ def suited(model: Any) -> Any:
     from transformers.masking_utils import eager_mask
 
     kind = model.config.model_type
-    if kind in FAMILIES:
+    if kind in FAMILIES and not getattr(model.config, "is_decoder", False):  # a decoder's mask is another one
         padded = kind in _PADDED
         name = _NAME + ("-padded" if padded else "")
         AttentionInterface.register(name, attention)

@@ -229,11 +229,14 @@ def _model(encoder: ResolvedEncoder, labels: tuple[str, ...], attention: str | N
 
 
 def _frozen(model: Any, layers: int) -> Any:
-    """The model with its embeddings and lowest layers left as they were pretrained: half the layers, half the time."""
+    """The model with its lowest layers, and all below them, left as pretrained: half the layers, half the time."""
     if layers:
         stack = next(part for part in model.base_model.modules() if isinstance(part, torch.nn.ModuleList))
-        for part in (model.base_model.embeddings, *stack[:layers]):
-            part.requires_grad_(False)
+        *_, last = stack[:layers].parameters()
+        for parameter in model.base_model.parameters():
+            parameter.requires_grad_(False)
+            if parameter is last:
+                break
     return model
 
 
