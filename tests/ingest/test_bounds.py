@@ -14,7 +14,8 @@ from aufruf.errors import DataRefused
 
 def test_a_parquet_file_that_unpacks_without_end_is_refused(tmp_path):
     """One long text, said a thousand times by a dictionary: some kilobytes that would be gigabytes."""
-    table = pa.table({"text": pa.array(["a" * 4_000_000] * 1000).dictionary_encode()})
+    said = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["a" * 4_000_000]))
+    table = pa.table({"text": said})
     pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd")
     assert (tmp_path / "bomb.parquet").stat().st_size < 20_000
     with pytest.raises(DataRefused, match="unpacks to more than 1000 times its size"):

@@ -6,10 +6,12 @@ trains; what is computed is what the model's config says. ``benchmarks/training.
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -21,6 +23,7 @@ FAMILIES = frozenset({"bert", "camembert", "distilbert", "electra", "modernbert"
 _PADDED = frozenset({"modernbert"})  # each of its tokens is told its place in a text anew in every block
 _NAME = "aufruf"  # of the attention, in transformers' registry
 _LEVELS = 1 << 16  # a mask is drawn with 16 bits an element
+_DRAWN = 1 << 18  # numbers that one generator draws
 _AT_ONCE = 1 << 20  # shares of attention that are computed together, so that they stay in the cache
 _AS_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by the bytes of an element
 
@@ -61,18 +64,37 @@ def dropped(x: torch.Tensor, p: float) -> torch.Tensor:
     out = round(p * _LEVELS)
     if out in (0, _LEVELS):
         return x if out == 0 else x * 0
-    return x * (_kept(x.shape, out).to(x.dtype) * (-_LEVELS / (_LEVELS - out)))
+    kind = _AS_BITS[x.element_size()]
+    gain = torch.tensor(_LEVELS / (_LEVELS - out), dtype=x.dtype).view(kind)
+    return x * _kept(x.shape, out).to(kind).bitwise_and_(gain).view(x.dtype)
 
 
 def _kept(shape: tuple[int, ...], out: int) -> torch.Tensor:
     """A mask of bits: all zero with a probability of ``out`` / 65,536, else all one; int16.
 
-    Four elements come from each 64-bit number of SFC64 (numpy), which draws three times as fast as torch's generator.
+    Four elements come from each 64-bit number.
     """
     count = math.prod(shape)
-    seed = int(torch.randint(2**63 - 1, ()))
-    bits = torch.from_numpy(np.random.SFC64(seed).random_raw(math.ceil(count / 4)).view(np.int16))
+    bits = torch.from_numpy(_numbers(math.ceil(count / 4)).view(np.int16))
     return bits[:count].view(shape).ge_(out - _LEVELS // 2).neg_()
+
+
+def _numbers(count: int) -> npt.NDArray[np.uint64]:
+    """Of SFC64 (numpy), which draws three times as fast as torch's generator; many are drawn side by side.
+
+    Which numbers they are does not depend on the number of threads.
+    """
+    seed = int(torch.randint(2**63 - 1, ()))
+    if count <= _DRAWN:
+        return np.random.SFC64(seed).random_raw(count)
+    made = np.empty(count, dtype=np.uint64)
+
+    def draw(at: int) -> None:
+        made[at : at + _DRAWN] = np.random.SFC64([seed, at]).random_raw(min(_DRAWN, count - at))
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # of this moment: no thread that a fork could lack
+        list(pool.map(draw, range(0, count, _DRAWN)))
+    return made
 
 
 class Dropout(nn.Dropout):
@@ -152,12 +174,12 @@ class _Attention(torch.autograd.Function):
         ctx.scale, ctx.gain, ctx.parts = scale, _LEVELS / (_LEVELS - out), parts
         with torch.autocast("cpu", enabled=False):
             for part, bits in zip(parts, drawn, strict=True):
-                scores = torch.matmul(part.of(query) * scale, part.of(key).transpose(2, 3))
+                scores = torch.matmul(_times(part.of(query), scale), _times(part.of(key), 1).transpose(2, 3))
                 if part.mask is not None:
                     scores += part.mask
                 shares.append(torch.softmax(scores, -1))
                 kept.append(None if bits is None else bits.view(scores.shape))
-                part.of(made).copy_(torch.matmul(_and(shares[-1], kept[-1]), part.of(value) * ctx.gain))
+                part.of(made).copy_(torch.matmul(_and(shares[-1], kept[-1]), _times(part.of(value), ctx.gain)))
         ctx.save_for_backward(query, key, value, *shares, *kept)
         return made
 
@@ -168,13 +190,19 @@ class _Attention(torch.autograd.Function):
         of_query, of_key, of_value = (part.new_empty(part.shape) for part in (query, key, value))
         with torch.autocast("cpu", enabled=False):
             for part, some, bits in zip(ctx.parts, shares, kept, strict=True):
-                far = part.of(grads[0]) * ctx.gain
-                near = _and(torch.matmul(far, part.of(value).transpose(2, 3)), bits)
+                far = _times(part.of(grads[0]), ctx.gain)
+                near = _and(torch.matmul(far, _times(part.of(value), 1).transpose(2, 3)), bits)
                 part.of(of_value).copy_(torch.matmul(_and(some, bits).transpose(2, 3), far))
                 near = torch._softmax_backward_data(near, some, -1, some.dtype)
-                part.of(of_query).copy_(torch.matmul(near, part.of(key) * ctx.scale))
-                part.of(of_key).copy_(torch.matmul(near.transpose(2, 3), part.of(query) * ctx.scale))
+                part.of(of_query).copy_(torch.matmul(near, _times(part.of(key), ctx.scale)))
+                part.of(of_key).copy_(torch.matmul(near.transpose(2, 3), _times(part.of(query), ctx.scale)))
         return of_query, of_key, of_value, None, None, None
+
+
+def _times(x: torch.Tensor, factor: float) -> torch.Tensor:
+    """``x`` times ``factor``, laid out as a product of matrices wants it, which would copy it once more."""
+    laid = torch.empty(x.shape, dtype=x.dtype)
+    return laid.copy_(x) if factor == 1 else torch.mul(x, factor, out=laid)
 
 
 def _and(x: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:

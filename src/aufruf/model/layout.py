@@ -46,24 +46,28 @@ class Layout:
         """``lengths``: tokens of each text, which come first in it. ``tokens``: how wide the batch is padded."""
         self.shape = len(lengths), tokens
         self.blocks: list[Block] = []
+        firsts: list[torch.Tensor] = []
         places: list[torch.Tensor] = []
         for some in _alike(lengths):
             of_each, width = torch.tensor([lengths[at] for at in some]), lengths[some[0]]
             spare = torch.arange(width) >= of_each[:, None]
             mask = (spare * NEVER)[:, None, None] if spare.any() else None
             self.blocks.append(Block(sum(map(len, places)), len(some), width, mask))
+            firsts.append(self.blocks[-1].first + width * torch.arange(len(some)))
             places.append((torch.tensor(some)[:, None] * tokens + torch.arange(width)).flatten())
         self.places = torch.cat(places)  # (rows,): text * tokens + token
+        self.firsts = torch.cat(firsts)  # the row of each text's first token
 
     def packed(self, hidden: torch.Tensor) -> torch.Tensor:
         """(texts, tokens, size) as (1, rows, size)."""
         return hidden.flatten(0, 1)[self.places][None]
 
     def padded(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(1, rows, size) as (texts, tokens, size), 0 where a text has no token."""
+        """(1, rows, size) as (texts, tokens, size), 0 where a text has no token; or that of their first tokens only."""
         texts, tokens = self.shape
         empty = hidden.new_zeros(texts * tokens, hidden.shape[-1])
-        return empty.index_copy(0, self.places, hidden[0]).unflatten(0, self.shape)
+        places = self.places if hidden.shape[1] == len(self.places) else self.places[self.firsts]
+        return empty.index_copy(0, places, hidden[0]).unflatten(0, self.shape)
 
 
 def mask(batch_size: int, kv_length: int, attention_mask: torch.Tensor | None = None, **_: Any) -> Layout:
@@ -77,10 +81,18 @@ def mask(batch_size: int, kv_length: int, attention_mask: torch.Tensor | None = 
 
 
 def without_padding(model: Any) -> Any:
-    """The model, its blocks given rows of tokens; for one whose attention reads a ``Layout`` (``cpu.attention``)."""
+    """The model, its blocks given rows of tokens; for one whose attention reads a ``Layout`` (``cpu.attention``).
+
+    Its head must read the first token of each text: what the last block computes of the others behind its attention,
+    three quarters of it, is left out.
+    """
     blocks = next(part for part in model.base_model.modules() if isinstance(part, nn.ModuleList))
     blocks[0].register_forward_pre_hook(lambda _, given: (given[1].packed(given[0]), *given[1:]))
     blocks[-1].register_forward_hook(lambda _, given, made: given[1].padded(made))
+    if behind := getattr(blocks[-1].attention, "output", None):  # it adds what went in to what came out
+        now: list[Layout] = []
+        blocks[-1].register_forward_pre_hook(lambda _, given: now.__setitem__(slice(None), [given[1]]))
+        behind.register_forward_pre_hook(lambda _, given: tuple(part[:, now[0].firsts] for part in given))
     return model
 
 
