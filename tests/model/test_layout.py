@@ -1,5 +1,7 @@
 """A batch without its padding: each token once, no text in another's answer, and the same things learnt."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,41 +15,52 @@ LENGTHS = st.lists(st.integers(1, 90), min_size=1, max_size=24)
 
 @given(LENGTHS, st.integers(0, 9))
 def test_every_token_has_one_row(lengths, spare):
-    """Each token of each text is among the rows, once, and what comes back is what went in, 0 where no token is."""
+    """Each token of each text is among the rows, once, behind those before it; the first is found again."""
     tokens = max(lengths) + spare
     made = layout.Layout(lengths, tokens)
-    assert len(set(made.places.tolist())) == len(made.places)
-    hidden = torch.arange(1.0, len(lengths) * tokens * 2 + 1).view(len(lengths), tokens, 2)
     is_token = torch.arange(tokens) < torch.tensor(lengths)[:, None]
-    back = made.padded(made.packed(hidden))
-    assert back.shape == hidden.shape
-    assert torch.equal(back[is_token], hidden[is_token])
-    assert set(back[~is_token].flatten().tolist()) <= {0.0, *hidden[~is_token].flatten().tolist()}
+    hidden = (torch.arange(1.0, len(lengths) * tokens + 1).view(len(lengths), tokens) * is_token)[..., None]
+    rows = made.packed(hidden)
+    seen = []
+    for block in made.blocks:
+        some = block.of(rows[0][:, None])[:, 0, :, 0]
+        seen += some[(torch.ones_like(some) if block.mask is None else block.mask[:, 0, 0] == 0).bool()].tolist()
+    assert sorted(seen) == hidden[is_token].flatten().tolist()
+    assert torch.equal(made.first(rows)[0], hidden[:, 0])
 
 
-@given(LENGTHS)
-def test_a_block_holds_whole_texts_and_masks_what_is_none(lengths):
+@given(LENGTHS, st.integers(0, 9))
+def test_a_block_holds_whole_texts_and_masks_what_is_none(lengths, spare):
     """The rows of a block are its texts, each from its first token on; what is masked is padding, and all of it."""
-    made = layout.Layout(lengths, max(lengths))
+    tokens = max(lengths) + spare
+    made = layout.Layout(lengths, tokens)
     found = []
     for block in made.blocks:
         rows = made.places[block.first : block.first + block.texts * block.width].view(block.texts, block.width)
-        texts = rows[:, 0] // max(lengths)
-        assert torch.equal(rows, texts[:, None] * max(lengths) + torch.arange(block.width))
+        texts = rows[:, 0] // tokens
         of_each = torch.tensor(lengths)[texts]
+        is_token = torch.arange(block.width) < of_each[:, None]
+        assert torch.equal(rows[is_token], (texts[:, None] * tokens + torch.arange(block.width))[is_token])
         masked = torch.zeros_like(rows) if block.mask is None else block.mask[:, 0, 0]
-        assert torch.equal(masked < 0, torch.arange(block.width) >= of_each[:, None])
+        assert torch.equal(masked == 0, is_token)
         found += texts.tolist()
     assert sorted(found) == list(range(len(lengths)))
 
 
 @given(LENGTHS)
 def test_hardly_anything_is_padding(lengths):
-    """Texts of more than 16 tokens are padded by less than a fifth of their length, the batch as a whole too."""
+    """A text lies in a block that is no wider than the next multiple of 16 of its length and a fifth; sizes are few."""
     made = layout.Layout(lengths, max(lengths))
-    for text, length in enumerate(lengths):
-        mine = int((made.places // max(lengths) == text).sum())
-        assert mine <= max(length / 0.85, 16)
+    widths = {text: block.width for block in made.blocks for text in texts_of(made, block, max(lengths))}
+    assert all(widths[text] <= math.ceil(length / 0.85 / 16) * 16 for text, length in enumerate(lengths))
+    assert all(width % 16 == 0 for width in widths.values())
+    assert len(made.places) % 64 == 0
+    assert len(made.places) - sum(widths.values()) < 64
+
+
+def texts_of(made, block, tokens):
+    firsts = made.places[block.first : block.first + block.texts * block.width : block.width]
+    return (firsts // tokens).tolist()
 
 
 @given(LENGTHS, st.integers(0, 5))
@@ -55,7 +68,7 @@ def test_a_block_in_parts_is_the_same_texts(lengths, at_most):
     """The parts of a block follow one another, with the masks of their texts; fewer than one text there cannot be."""
     for block in layout.Layout(lengths, max(lengths)).blocks:
         parts = list(block.few(at_most))
-        assert all(1 <= part.texts <= max(1, at_most) for part in parts)
+        assert all(part.texts <= max(1, at_most) and part.texts.bit_count() == 1 for part in parts)
         rows = [row for part in parts for row in range(part.first, part.first + part.texts * part.width)]
         assert rows == list(range(block.first, block.first + block.texts * block.width))
         if block.mask is not None:

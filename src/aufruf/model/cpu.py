@@ -129,11 +129,11 @@ def attention(
     if torch.is_grad_enabled() or drops:
         made: torch.Tensor = _Attention.apply(*rows, blocks, scale, drops)
     else:
-        made = rows[2].new_empty(rows[2].shape)
+        made = torch.zeros_like(rows[2])
         for block in blocks:
-            asked, there, said = (block.of(part) for part in rows)
+            asked, there, said = block.asks(rows[0]), block.of(rows[1]), block.of(rows[2])
             found = nn.functional.scaled_dot_product_attention(asked, there, said, attn_mask=block.mask, scale=scale)
-            block.of(made).copy_(found)
+            block.asks(made).copy_(found)
     return made.unflatten(0, (texts, tokens)), None
 
 
@@ -143,7 +143,7 @@ def _blocks(mask: torch.Tensor | layout.Layout | None, query: torch.Tensor, kind
         texts, tokens = len(query), query.shape[2]
         if mask is not None:  # fp32's lowest would be -inf in bf16, and a row of these no number
             mask = mask.clamp_min(layout.NEVER).expand(texts, -1, -1, -1)
-        found = [layout.Block(0, texts, tokens, mask)]
+        found = [layout.Block(0, texts, tokens, mask, tokens)]
     else:
         found = mask.blocks
     return [replace(block, mask=None if block.mask is None else block.mask.to(kind)) for block in found]
@@ -168,18 +168,18 @@ class _Attention(torch.autograd.Function):
         out = min(round(p * _LEVELS), _LEVELS - 1)
         heads = query.shape[1]
         parts = [part for block in blocks for part in block.few(_AT_ONCE // (heads * block.width**2))]
-        counts = [part.texts * heads * part.width**2 for part in parts]
+        counts = [part.texts * heads * part.asking * part.width for part in parts]
         drawn = _kept((sum(counts),), out).split(counts) if out else [None] * len(parts)
-        made, shares, kept = value.new_empty(value.shape), [], []
+        made, shares, kept = torch.zeros_like(value), [], []
         ctx.scale, ctx.gain, ctx.parts = scale, _LEVELS / (_LEVELS - out), parts
         with torch.autocast("cpu", enabled=False):
             for part, bits in zip(parts, drawn, strict=True):
-                scores = torch.matmul(_times(part.of(query), scale), _times(part.of(key), 1).transpose(2, 3))
+                scores = torch.matmul(_times(part.asks(query), scale), _times(part.of(key), 1).transpose(2, 3))
                 if part.mask is not None:
                     scores += part.mask
                 shares.append(torch.softmax(scores, -1))
                 kept.append(None if bits is None else bits.view(scores.shape))
-                part.of(made).copy_(torch.matmul(_and(shares[-1], kept[-1]), _times(part.of(value), ctx.gain)))
+                part.asks(made).copy_(torch.matmul(_and(shares[-1], kept[-1]), _times(part.of(value), ctx.gain)))
         ctx.save_for_backward(query, key, value, *shares, *kept)
         return made
 
@@ -187,15 +187,15 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         query, key, value, *rest = ctx.saved_tensors
         shares, kept = rest[: len(ctx.parts)], rest[len(ctx.parts) :]
-        of_query, of_key, of_value = (part.new_empty(part.shape) for part in (query, key, value))
+        of_query, of_key, of_value = (torch.zeros_like(part) for part in (query, key, value))
         with torch.autocast("cpu", enabled=False):
             for part, some, bits in zip(ctx.parts, shares, kept, strict=True):
-                far = _times(part.of(grads[0]), ctx.gain)
+                far = _times(part.asks(grads[0]), ctx.gain)
                 near = _and(torch.matmul(far, _times(part.of(value), 1).transpose(2, 3)), bits)
                 part.of(of_value).copy_(torch.matmul(_and(some, bits).transpose(2, 3), far))
                 near = torch._softmax_backward_data(near, some, -1, some.dtype)
-                part.of(of_query).copy_(torch.matmul(near, _times(part.of(key), ctx.scale)))
-                part.of(of_key).copy_(torch.matmul(near.transpose(2, 3), _times(part.of(query), ctx.scale)))
+                part.asks(of_query).copy_(torch.matmul(near, _times(part.of(key), ctx.scale)))
+                part.of(of_key).copy_(torch.matmul(near.transpose(2, 3), _times(part.asks(query), ctx.scale)))
         return of_query, of_key, of_value, None, None, None
 
 

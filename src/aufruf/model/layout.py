@@ -7,7 +7,8 @@ told where each of them lies. Which texts make a batch is not changed by it, and
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from torch import nn
 
 NEVER = torch.finfo(torch.bfloat16).min  # added to the score of what is not looked at; a number in each precision
 _ALIKE = 0.85  # of the longest text's length, from which texts lie side by side
-_SHORT = 16  # tokens: shorter texts are all alike, since to part them costs more than their padding
+_STEP = 16  # tokens by which widths differ: a product of each other size is planned anew, for longer than it takes
+_ROWS = 64  # the same of all rows
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,25 @@ class Block:
     texts: int
     width: int
     mask: torch.Tensor | None  # (texts, 1, 1 or width, width)
+    asking: int  # tokens of each text, from its first on, that look at the others
 
     def few(self, at_most: int) -> Iterator["Block"]:
-        """The block in parts of at most so many texts."""
-        for at in range(0, self.texts, max(1, at_most)):
-            mask = None if self.mask is None else self.mask[at : at + max(1, at_most)]
-            yield Block(self.first + at * self.width, min(max(1, at_most), self.texts - at), self.width, mask)
+        """The block in parts of at most so many texts, and of a power of two each: that makes few sizes."""
+        at = 0
+        while at < self.texts:
+            some = 1 << (min(max(1, at_most), self.texts - at).bit_length() - 1)
+            mask = None if self.mask is None else self.mask[at : at + some]
+            yield replace(self, first=self.first + at * self.width, texts=some, mask=mask)
+            at += some
 
     def of(self, rows: torch.Tensor) -> torch.Tensor:
         """These texts of ``rows``, (rows, heads, size): a view of (texts, heads, width, size)."""
         mine = rows[self.first : self.first + self.texts * self.width]
         return mine.unflatten(0, (self.texts, self.width)).transpose(1, 2)
+
+    def asks(self, rows: torch.Tensor) -> torch.Tensor:
+        """Of that the tokens that look at the others: a view of (texts, heads, asking, size)."""
+        return self.of(rows)[:, :, : self.asking]
 
 
 class Layout:
@@ -44,30 +54,34 @@ class Layout:
 
     def __init__(self, lengths: Sequence[int], tokens: int) -> None:
         """``lengths``: tokens of each text, which come first in it. ``tokens``: how wide the batch is padded."""
-        self.shape = len(lengths), tokens
         self.blocks: list[Block] = []
-        firsts: list[torch.Tensor] = []
+        self.firsts = torch.zeros(len(lengths), dtype=torch.long)  # the row of each text's first token
         places: list[torch.Tensor] = []
         for some in _alike(lengths):
-            of_each, width = torch.tensor([lengths[at] for at in some]), lengths[some[0]]
+            of_each, width = torch.tensor([lengths[at] for at in some]), _up(lengths[some[0]], _STEP)
             spare = torch.arange(width) >= of_each[:, None]
             mask = (spare * NEVER)[:, None, None] if spare.any() else None
-            self.blocks.append(Block(sum(map(len, places)), len(some), width, mask))
-            firsts.append(self.blocks[-1].first + width * torch.arange(len(some)))
-            places.append((torch.tensor(some)[:, None] * tokens + torch.arange(width)).flatten())
-        self.places = torch.cat(places)  # (rows,): text * tokens + token
-        self.firsts = torch.cat(firsts)  # the row of each text's first token
+            self.blocks.append(Block(sum(map(len, places)), len(some), width, mask, width))
+            self.firsts[some] = self.blocks[-1].first + width * torch.arange(len(some))
+            within = torch.arange(width).clamp_max(tokens - 1)  # what lies behind a text is masked, whatever it is
+            places.append((torch.tensor(some)[:, None] * tokens + within).flatten())
+        self.used = sum(map(len, places))
+        self.places = torch.zeros(_up(self.used, _ROWS), dtype=torch.long)  # (rows,): text * tokens + token
+        self.places[: self.used] = torch.cat(places)
 
     def packed(self, hidden: torch.Tensor) -> torch.Tensor:
         """(texts, tokens, size) as (1, rows, size)."""
         return hidden.flatten(0, 1)[self.places][None]
 
-    def padded(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(1, rows, size) as (texts, tokens, size), 0 where a text has no token; or that of their first tokens only."""
-        texts, tokens = self.shape
-        empty = hidden.new_zeros(texts * tokens, hidden.shape[-1])
-        places = self.places if hidden.shape[1] == len(self.places) else self.places[self.firsts]
-        return empty.index_copy(0, places, hidden[0]).unflatten(0, self.shape)
+    def ending(self) -> "Layout":
+        """The same where only the first token of each text looks at the others: what a last block is asked for."""
+        last = copy(self)
+        last.blocks = [replace(block, asking=1) for block in self.blocks]
+        return last
+
+    def first(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Of (1, rows, size) the first token of each text: (1, texts, size)."""
+        return hidden[:, self.firsts]
 
 
 def mask(batch_size: int, kv_length: int, attention_mask: torch.Tensor | None = None, **_: Any) -> Layout:
@@ -83,16 +97,20 @@ def mask(batch_size: int, kv_length: int, attention_mask: torch.Tensor | None = 
 def without_padding(model: Any) -> Any:
     """The model, its blocks given rows of tokens; for one whose attention reads a ``Layout`` (``cpu.attention``).
 
-    Its head must read the first token of each text: what the last block computes of the others behind its attention,
-    three quarters of it, is left out.
+    Its head must read the first token of each text: that is all that it is given, (texts, 1, size), and what the last
+    block would make of the others is left out.
     """
     blocks = next(part for part in model.base_model.modules() if isinstance(part, nn.ModuleList))
     blocks[0].register_forward_pre_hook(lambda _, given: (given[1].packed(given[0]), *given[1:]))
-    blocks[-1].register_forward_hook(lambda _, given, made: given[1].padded(made))
-    if behind := getattr(blocks[-1].attention, "output", None):  # it adds what went in to what came out
-        now: list[Layout] = []
-        blocks[-1].register_forward_pre_hook(lambda _, given: now.__setitem__(slice(None), [given[1]]))
-        behind.register_forward_pre_hook(lambda _, given: tuple(part[:, now[0].firsts] for part in given))
+    blocks[-1].register_forward_pre_hook(lambda _, given: (given[0], given[1].ending(), *given[2:]))
+    behind = getattr(blocks[-1].attention, "output", None)  # it adds what went in to what came out
+    if behind is None:
+        blocks[-1].register_forward_hook(lambda _, given, made: given[1].first(made).transpose(0, 1))
+        return model
+    now: list[Layout] = []
+    blocks[-1].register_forward_pre_hook(lambda _, given: now.__setitem__(slice(None), [given[1]]))
+    behind.register_forward_pre_hook(lambda _, given: tuple(now[0].first(part) for part in given))
+    blocks[-1].register_forward_hook(lambda _, given, made: made.transpose(0, 1))
     return model
 
 
@@ -100,8 +118,12 @@ def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Texts that lie side by side, by their places; the longest comes first."""
     some: list[int] = []
     for at in sorted(range(len(lengths)), key=lambda at: -lengths[at]):
-        if some and lengths[at] < _ALIKE * lengths[some[0]] and lengths[some[0]] > _SHORT:
+        if some and lengths[at] < _ALIKE * lengths[some[0]] and _up(lengths[at], _STEP) < _up(lengths[some[0]], _STEP):
             yield some
             some = []
         some.append(at)
     yield some
+
+
+def _up(number: int, step: int) -> int:
+    return -(-number // step) * step
