@@ -129,7 +129,7 @@ def attention(
     if torch.is_grad_enabled() or drops:
         made: torch.Tensor = _Attention.apply(*rows, blocks, scale, drops)
     else:
-        made = torch.zeros_like(rows[2])
+        made = _empty(rows[2], blocks)
         for block in blocks:
             asked, there, said = block.asks(rows[0]), block.of(rows[1]), block.of(rows[2])
             found = nn.functional.scaled_dot_product_attention(asked, there, said, attn_mask=block.mask, scale=scale)
@@ -170,7 +170,7 @@ class _Attention(torch.autograd.Function):
         parts = [part for block in blocks for part in block.few(_AT_ONCE // (heads * block.width**2))]
         counts = [part.texts * heads * part.asking * part.width for part in parts]
         drawn = _kept((sum(counts),), out).split(counts) if out else [None] * len(parts)
-        made, shares, kept = torch.zeros_like(value), [], []
+        made, shares, kept = _empty(value, blocks), [], []
         ctx.scale, ctx.gain, ctx.parts = scale, _LEVELS / (_LEVELS - out), parts
         with torch.autocast("cpu", enabled=False):
             for part, bits in zip(parts, drawn, strict=True):
@@ -187,7 +187,7 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         query, key, value, *rest = ctx.saved_tensors
         shares, kept = rest[: len(ctx.parts)], rest[len(ctx.parts) :]
-        of_query, of_key, of_value = (torch.zeros_like(part) for part in (query, key, value))
+        of_query, of_key, of_value = (_empty(part, ctx.parts) for part in (query, key, value))
         with torch.autocast("cpu", enabled=False):
             for part, some, bits in zip(ctx.parts, shares, kept, strict=True):
                 far = _times(part.asks(grads[0]), ctx.gain)
@@ -197,6 +197,15 @@ class _Attention(torch.autograd.Function):
                 part.asks(of_query).copy_(torch.matmul(near, _times(part.of(key), ctx.scale)))
                 part.of(of_key).copy_(torch.matmul(near.transpose(2, 3), _times(part.asks(query), ctx.scale)))
         return of_query, of_key, of_value, None, None, None
+
+
+def _empty(rows: torch.Tensor, blocks: list[layout.Block]) -> torch.Tensor:
+    """Rows of the same shape, 0 where nothing will be written: behind the last block, or where no token asks."""
+    if any(block.asking < block.width for block in blocks):
+        return torch.zeros_like(rows)
+    made = torch.empty_like(rows)
+    made[blocks[-1].end :] = 0
+    return made
 
 
 def _times(x: torch.Tensor, factor: float) -> torch.Tensor:

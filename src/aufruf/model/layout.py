@@ -39,9 +39,14 @@ class Block:
             yield replace(self, first=self.first + at * self.width, texts=some, mask=mask)
             at += some
 
+    @property
+    def end(self) -> int:
+        """The row behind the last one."""
+        return self.first + self.texts * self.width
+
     def of(self, rows: torch.Tensor) -> torch.Tensor:
         """These texts of ``rows``, (rows, heads, size): a view of (texts, heads, width, size)."""
-        mine = rows[self.first : self.first + self.texts * self.width]
+        mine = rows[self.first : self.end]
         return mine.unflatten(0, (self.texts, self.width)).transpose(1, 2)
 
     def asks(self, rows: torch.Tensor) -> torch.Tensor:
@@ -65,9 +70,9 @@ class Layout:
             self.firsts[some] = self.blocks[-1].first + width * torch.arange(len(some))
             within = torch.arange(width).clamp_max(tokens - 1)  # what lies behind a text is masked, whatever it is
             places.append((torch.tensor(some)[:, None] * tokens + within).flatten())
-        self.used = sum(map(len, places))
-        self.places = torch.zeros(_up(self.used, _ROWS), dtype=torch.long)  # (rows,): text * tokens + token
-        self.places[: self.used] = torch.cat(places)
+        used = torch.cat(places)
+        self.places = torch.zeros(_up(len(used), _ROWS), dtype=torch.long)  # (rows,): text * tokens + token
+        self.places[: len(used)] = used
 
     def packed(self, hidden: torch.Tensor) -> torch.Tensor:
         """(texts, tokens, size) as (1, rows, size)."""
