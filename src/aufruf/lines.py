@@ -27,6 +27,8 @@ def begin(*, verbose: bool = False) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if for_programs():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # a bar is no JSON
 
 
 def about(command: str, classifier: str) -> None:

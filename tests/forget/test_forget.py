@@ -18,6 +18,7 @@ from aufruf.data import unpack
 from aufruf.errors import AufrufError, UsageError
 from aufruf.reports import day as pages
 from aufruf.reports.finding import key_of
+from aufruf.reports.index import write_index
 from aufruf.steps import traces
 from aufruf.steps.forget import forget
 from aufruf.steps.ingest import ingest
@@ -325,6 +326,41 @@ def test_report_pages_forget_too(home, one_classifier, report_page):
         assert not re.search("AAAAAA|Nachbarn mit|Stadthalle", page)
     assert "Infostand" in left[report_page]
     assert "A text was removed on request." in left[report_page]
+
+
+def test_no_link_leads_to_a_page_that_went(home, one_classifier, day_with, monkeypatch):
+    """Days of others lose the link to the page on words, also to one written meanwhile; the list those to what went."""
+    folder = home.reports / "call_to_action"
+    days = [day_with(folder / day) for day in ("2025-02-17", "2025-02-18")]
+    words, tasks = folder / "words" / "index.html", folder / "queue" / "tasks.json"
+    link = ' <a href="../words/index.html">Words</a></nav>'
+
+    def written() -> None:
+        for path in (words, tasks):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(TEXTS[HERS[0]][1], ensure_ascii=False), "utf-8")
+        for day in days:
+            day.write_text(day.read_text("utf-8").replace("</nav>", link, 1), "utf-8")
+        write_index(folder, "call_to_action")
+
+    def links() -> list[bool]:
+        index = (folder / "index.html").read_text("utf-8")
+        return [link in day.read_text("utf-8") for day in days] + [one in index for one in ("words/", "queue/")]
+
+    written()
+    real = Store.put
+
+    def closing(self, table, rows, *args, **more):
+        real(self, table, rows, *args, **more)
+        if table == "tombstones":
+            written()
+
+    assert all(links())
+    monkeypatch.setattr(Store, "put", closing)
+    done = forget(home, [one_classifier], "anna_nord")
+    assert {str(words), str(tasks)} <= set(done["pages_deleted"])
+    assert not words.exists()
+    assert not any(links())
 
 
 def test_marks_in_posts_hide_no_row_between_them(home, one_classifier):

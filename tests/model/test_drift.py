@@ -68,4 +68,5 @@ def test_texts_become_figures():
     assert found[drift.UNKNOWN][0] == 0
     assert found[drift.NEW_WORDS][:2].tolist() == [1.0, pytest.approx(1 / 3)]
     assert np.isnan(found[drift.NEW_WORDS][2])
+    assert drift.words("Mehr auf www.spd.de, WWW.Example.org und ＃Wahl") == ["mehr", "auf", "und", "wahl"]
     assert drift.binned(drift.NEW_WORDS, found[drift.NEW_WORDS], np.arange(3)).sum() == 2

@@ -48,6 +48,20 @@ def test_a_model_that_does_not_care_is_at_chance():
     assert faithfulness(TEXT, named(("heute", 0.1)), lambda texts: np.full(len(texts), 0.9), 1) == 0.5
 
 
+def without(word: str):
+    """A model that makes no number of a text without this word."""
+    return lambda texts: np.where([word in text for text in texts], one_word(texts), np.nan)
+
+
+def test_texts_of_which_the_model_makes_no_number_prove_nothing():
+    """Random sets among them are left out; where it is the named words' own, or all are, nothing is measured."""
+    found = named(("Infostand", 0.5))
+    assert faithfulness(TEXT, found, without("Kommt"), 1) == faithfulness(TEXT, found, one_word, 1) == 1.0
+    assert faithfulness(TEXT, named(("heute", 0.5)), without("Kommt"), 1) == pytest.approx(0.5, abs=0.05)
+    assert faithfulness(TEXT, found, without("Infostand"), 1) is None
+    assert faithfulness(TEXT, found, lambda texts: np.array([0.1] + [np.nan] * (len(texts) - 1)), 1) is None
+
+
 @pytest.mark.parametrize(
     ("word", "kind"),
     [
@@ -57,6 +71,12 @@ def test_a_model_that_does_not_care_is_at_chance():
         ("🗳️", "emoji"),
         ("🇩🇪", "emoji"),
         ("1️⃣", "emoji"),
+        ("‼", "emoji"),
+        ("ℹ️", "emoji"),
+        ("™️", "emoji"),
+        ("™", None),
+        ("ℹ", None),
+        ("＃cdu", "party"),
         ("@cdu", "handle"),
         ("wählen", None),
         ("#Wahl", None),
@@ -73,6 +93,8 @@ def test_what_should_not_matter(word, kind):
     [
         ("Wählt #CDU, wählt #CDU!", "#CDU", "Wählt #CSU, wählt #CSU!"),
         ("Grünen wählen", "Grünen", "SPD wählen"),
+        ("Wählt ＃CDU", "CDU", "Wählt ＃CSU"),
+        ("Mehr™ bei Infoℹ️", "ℹ️", "Mehr™ bei Info"),
         ("Wählt CDU! #CDU, @cdu, cdu", "CDU", "Wählt CSU! #CSU, @CSU, CSU"),
         ("CDUler der #CDUWahl wählen @cdu.berlin und cdu", "CDU", "CDUler der #CDUWahl wählen @cdu.berlin und CSU"),
         ("Folgt @ada.l jetzt", "@ada.l", "Folgt @konto jetzt"),

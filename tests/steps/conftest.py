@@ -1,5 +1,7 @@
 """A home in which two nights have passed on a slice of the sample campaign; made once, read by many tests."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from aufruf.classifier import Classifier, choose
 from aufruf.settings import Settings
+from aufruf.store import Store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,6 +42,22 @@ def nights(
     classifier = choose(settings, None)
     fill_inbox(settings.home, 3)
     return Nights(settings, classifier, [night(settings, classifier), night(settings, classifier)])
+
+
+@pytest.fixture
+def quoted() -> Callable[[Store, list[str]], list[str]]:
+    """``quoted(store, lines)``: the lines in which three words stand as they do in one of the lake's texts."""
+
+    def threes(said: str) -> set[tuple[str, ...]]:
+        words = re.findall(r"\w+", said.casefold())
+        return set(zip(words, words[1:], words[2:], strict=False))
+
+    def found(store: Store, lines: list[str]) -> list[str]:
+        texts = set().union(*map(threes, store.read("texts", columns=["text"])["text"]))
+        assert len(texts) > 100
+        return [line for line in lines if threes(" ".join(map(str, json.loads(line).values()))) & texts]
+
+    return found
 
 
 @pytest.fixture(scope="session")

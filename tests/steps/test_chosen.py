@@ -95,6 +95,8 @@ def policy(classifier, **changed):
         (80, 3, [0.1, 0.3, 0.30000000000000004, 0.5], {"calls": 4, "uncertain": 6, "control": 12}),  # ties, and nearly
         (60, 4, [0.5], {"calls": 3, "uncertain": 3, "control": 7}),  # a model that always says the same
         (60, 5, [1e-17, 1.0, 0.0], {"calls": 0, "uncertain": 0, "control": 5}),
+        (60, 6, None, {"calls": 0, "uncertain": 0, "control": 0}),  # nothing
+        (60, 6, [0.5], {"calls": 2, "uncertain": 2, "control": 0}),
         (5, 6, None, {}),  # fewer than the policy asks for
         (0, 7, None, {}),
     ],

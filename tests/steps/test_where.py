@@ -35,6 +35,7 @@ FRAME = pd.DataFrame(
         ("confident=false", "cd"),
         ("", "abcd"),
         ("author=' or 1=1 --", ""),
+        ('"author=ada\n"', "ac"),
     ],
 )
 def test_conditions_select(written, ids):
@@ -54,6 +55,8 @@ def test_conditions_select(written, ids):
         ("posted_at>=gestern abend", "is no time for posted_at"),
         ("posted_at=", "is no time for posted_at"),
         ("label=call;drop table", ""),
+        ("party=SPD\nlabel=call", "has a line break outside quotes"),
+        (f"author={'a' * 200_000}", "is too long"),
     ],
 )
 def test_what_cannot_be_read_is_wrong_usage(written, told):

@@ -36,6 +36,20 @@ class Saying:
         return [["call"]] * len(probabilities)
 
 
+class Failing(Saying):
+    """A model that makes no number of a text with one of these words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def probabilities(self, texts):
+        rows = [[np.nan] * 2 if any(one in text for one in self.words) else [0.1, 0.9] for text in texts]
+        return np.array(rows) - [[0.0, 0.4 * ("SPD" in text)] for text in texts]
+
+    def said(self, probabilities):
+        return [["call"] if row[1] > 0.6 else ["no_call"] for row in probabilities]
+
+
 @pytest.fixture
 def explained(settings):
     """``explained(text, ...)``: a lake in which every word of each speaks for a call."""
@@ -69,6 +83,20 @@ def test_no_part_of_what_is_hidden_stands_on_the_page(settings, classifier, expl
         told = html[html.index("<main>") :] + (page.parent / "words.json").read_text("utf-8")
         assert [part for part in parts if part in told.casefold()] == ([] if mask else parts)
         assert text.split()[0] in told
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [((), (2, 2, pytest.approx(0.4))), (("SPD da",), (1, 1, pytest.approx(0.4))), (("SPD",), (0, 0, None))],
+)
+def test_a_swap_counts_where_the_model_makes_a_number(settings, classifier, explained, words, found):
+    """Of others no label is flipped; of none there is no mean, and in the JSON never a NaN."""
+    asked = hiding(classifier, parties=("CDU", "SPD"))
+    page = write_words(settings, explained("Wählt CDU heute", "Die CDU da"), asked, VERSION, Failing(*words))
+    listed = json.loads((page.parent / "words.json").read_text("utf-8"), parse_constant=lambda _: 1 / 0)
+    [one] = listed["suspects"]
+    assert (one["tried"], one["flipped"], one["moved"]) == found
+    assert f"<b>{found[1]}</b> of {found[0]}" in page.read_text("utf-8")
 
 
 def test_a_word_is_shown_where_it_stands_openly(settings, classifier, explained):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from aufruf.model.words import is_mention, tokens
+from aufruf.model.words import HASH, is_link, is_mention, tokens
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -106,7 +106,7 @@ def of_texts(texts: Sequence[str], tokenizer: Tokens, vocabulary: Collection[str
 
 def words(text: str) -> list[str]:
     """The words of a text in lower case; mentions and links, which are nearly always new, are none."""
-    return [one.lower().lstrip("#") for one in tokens(text) if not is_mention(one) and "/" not in one]
+    return [one.lower().lstrip(HASH) for one in tokens(text) if not is_mention(one) and not is_link(one)]
 
 
 def _share(found: Sequence[str], is_so: Callable[[str], bool]) -> float:

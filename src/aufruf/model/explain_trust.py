@@ -6,10 +6,10 @@ import numpy as np
 
 from aufruf.model.explain import Explained, Positives
 from aufruf.model.explain_design import Cut
-from aufruf.model.words import AT, is_emoji, is_mention
+from aufruf.model.words import AT, HASH, is_emoji, is_mention
 
 _DELETED, _AGAINST = 3, 20  # words deleted at once; random sets of as many words that they are held against
-_MARKS = f"#＃{AT}"  # of hashtags and handles
+_MARKS = f"{HASH}{AT}"  # of hashtags and handles
 ASKED = 1 + _AGAINST  # texts that the model is asked about to measure faithfulness once
 
 
@@ -17,7 +17,8 @@ def faithfulness(text: str, found: Explained, positives: Positives, seed: int, f
     """The share of random sets of words whose deletion changes the prediction less than that of the strongest words.
 
     Up to three words that pull the way the strongest does; ties count half; 0.5 is chance. None for a text that has no
-    other words. After "comprehensiveness" (DeYoung et al. 2020, arXiv 1911.03429), against chance instead of zero.
+    other words, or of which, without those named, the model makes no number; sets of which it makes none are left out.
+    After "comprehensiveness" (DeYoung et al. 2020, arXiv 1911.03429), against chance instead of zero.
     """
     cut = Cut(text, fold_case=fold_case)
     pulling = [cut.number(word) for word, weight in found.words if weight * found.words[0][1] > 0]
@@ -27,7 +28,9 @@ def faithfulness(text: str, found: Explained, positives: Positives, seed: int, f
     random = np.random.RandomState(seed)
     drawn = [random.permutation(len(cut))[: len(named)].tolist() for _ in range(_AGAINST)]
     moved = np.abs(positives([cut.without(_kept(len(cut), gone)) for gone in [named, *drawn]]) - found.probability)
-    top, others = moved[0], moved[1:]
+    top, others = moved[0], moved[1:][np.isfinite(moved[1:])]
+    if not np.isfinite(top) or not len(others):
+        return None
     equal = np.isclose(others, top, rtol=1e-6, atol=1e-9)
     return float(np.mean(np.where(equal, 0.5, others < top)))
 

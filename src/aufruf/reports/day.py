@@ -115,14 +115,20 @@ def write(folder: Path, day: DayReport, mask: bool = True, accounts: Accounts = 
     return path
 
 
-def without_words(folder: Path) -> None:
-    """Take the link to the page on words off the days' pages in ``folder`` where that page is gone."""
+def without_words(folder: Path) -> bool:
+    """Take the link to the page on words off the days' pages in ``folder`` where that page is gone.
+
+    Returns whether there was one.
+    """
+    found = False
     if (folder / "words" / "index.html").is_file():
-        return
+        return found
     for path in folder.glob("????-??-??/index.html"):
         page = path.read_text("utf-8", "replace")
         if (rest := _WORDS.sub("</nav>", page)) != page:
             write_whole(path, rest)
+            found = True
+    return found
 
 
 def _views(day: DayReport, mask: bool, accounts: Accounts) -> list[list[finding.FindingView]]:

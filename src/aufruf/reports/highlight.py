@@ -9,12 +9,15 @@ from itertools import pairwise
 from aufruf.reports.inert import UNSEEN
 
 # combining marks of Latin text, and the invisible signs people slip into handles: both are inside a token
-IN_WORD = rf"[\w\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\ufe20-\ufe2f{UNSEEN}]"
+_MARKS = r"\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\ufe20-\ufe2f"
+_NO_SIGN = r"(?!\u2139\ufe0f|[0-9]\ufe0f?\u20e3)"  # ℹ️ and 1️⃣ begin with a letter and a digit
+IN_WORD = rf"[\w{_MARKS}{UNSEEN}]"
 LINK = r"(?:https?://|www\.)[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…]"
-HANDLE = rf"[@＠﹫][{UNSEEN}]*\w(?:(?:{IN_WORD}|[.@-])*{IN_WORD})?"
+HANDLE = rf"[@＠﹫][{UNSEEN}]*{_NO_SIGN}\w(?:(?:{_NO_SIGN}{IN_WORD}|[.@-])*{_NO_SIGN}{IN_WORD})?"
 
-_WHOLE = re.compile(rf"{LINK}|{HANDLE}", re.IGNORECASE)
-_ZWJ, _KEYCAP = "\u200d", "\u20e3"
+_ZWJ, _KEYCAP, _INFO = "\u200d", "\u20e3", "\u2139\ufe0f"
+_WORD = rf"[#＃]?{_NO_SIGN}[^\W_](?:{_NO_SIGN}[\w{_MARKS}])*"
+_WHOLE = re.compile(rf"(?P<whole>{LINK}|{HANDLE})|{_WORD}", re.IGNORECASE)  # no link begins within a word
 _PREFIXES = {"#", "@", "＃", "＠"}
 _EXTENDS = {_ZWJ, "\u200c", *map(chr, range(0x1F3FB, 0x1F400)), *map(chr, range(0xE0020, 0xE0080))}
 
@@ -60,15 +63,26 @@ def _edges(text: str) -> set[int]:
     """Positions at which a token may begin or end."""
     starts = _starts(text)
     edges = {0, len(text)}
-    previous = ""
-    for start, end in pairwise([*starts, len(text)]):
-        cluster = text[start:end]
-        if not (_wordlike(cluster) and (_wordlike(previous) or previous in _PREFIXES)):
+    clusters = [text[start:end] for start, end in pairwise([*starts, len(text)])]
+    previous, after_word = "", False
+    for start, cluster, in_word in zip(starts, clusters, _in_words(clusters), strict=True):
+        if not (in_word and (after_word or previous in _PREFIXES)):
             edges.add(start)
-        previous = cluster
-    for whole in _WHOLE.finditer(text):
-        edges.difference_update(range(whole.start() + 1, whole.end()))
+        previous, after_word = cluster, in_word
+    for found in _WHOLE.finditer(text):
+        if found["whole"]:
+            edges.difference_update(range(found.start() + 1, found.end()))
     return edges
+
+
+def _in_words(clusters: Sequence[str]) -> list[bool]:
+    """Which of the characters are parts of words: of underscores those between other parts."""
+    found = [_wordlike(one) for one in clusters]
+    for order in (range(len(found)), range(len(found) - 1, -1, -1)):
+        inside = False
+        for at in order:
+            inside = found[at] = found[at] and (inside or clusters[at] != "_")
+    return found
 
 
 def _starts(text: str) -> list[int]:
@@ -92,4 +106,5 @@ def _regional(char: str) -> bool:
 
 
 def _wordlike(cluster: str) -> bool:
-    return bool(cluster) and (cluster[0].isalnum() or cluster[0] == "_") and _KEYCAP not in cluster
+    plain = cluster[0].isalnum() or cluster[0] == "_"
+    return plain and _KEYCAP not in cluster and not cluster.startswith(_INFO)

@@ -52,9 +52,9 @@ class Suspect:
     kind: str  # party | emoji | handle
     texts: int  # explanations that name it
     weight: float  # mean over these, signed
-    tried: int  # texts in which it was swapped
+    tried: int  # texts in which it was swapped, and of which the model makes a number with it and without
     flipped: int  # ... whose label changed
-    moved: float  # mean absolute change of the probability
+    moved: float | None  # mean absolute change of the probability; None where ``tried`` is 0
     examples: Sequence[Example]  # texts whose label changed
 
 
@@ -99,15 +99,26 @@ def render(report: WordsReport, mask: bool = True, listed: bool = True) -> str:
 
 
 def write(folder: Path, report: WordsReport, mask: bool = True) -> Path:
-    """Write ``folder``/index.html and words.json, both masked alike; returns the page.
+    """Write ``folder``/index.html, then words.json, both masked alike; returns the page.
 
     Raises AufrufError when the folder cannot be written.
     """
     shown: dict[str, Any] = asdict(_shown(report, mask))
     told = json.dumps(shown, ensure_ascii=True, indent=1, default=lambda at: at.isoformat())
-    write_whole(folder / "words.json", told)
     page = render(report, mask, listed=(folder.parent / "index.html").is_file())
-    return write_whole(folder / "index.html", page)
+    path = write_whole(folder / "index.html", page)
+    write_whole(folder / "words.json", told)  # last: ``about`` believes it
+    return path
+
+
+def about(folder: Path) -> tuple[str, datetime] | None:
+    """Of which version the page tells, and when it was written; None where page or JSON is not there, or not ours."""
+    try:
+        told = json.loads((folder / "words.json").read_text("utf-8"))
+        found = str(told["version"]), datetime.fromisoformat(told["written_at"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return found if (folder / "index.html").is_file() else None
 
 
 def _shown(report: WordsReport, mask: bool) -> WordsReport:

@@ -73,8 +73,10 @@ def _control(store: Store, classifier: Classifier, new: str, taken: Mapping[str,
     rest = np.delete(every, np.searchsorted(every, gone) + alike)
     places = pd.Series(np.arange(len(rest))).sample(min(policy.control, len(rest)), random_state=policy.seed)
     drawn = [(float(rest[-1 - at]), len(rest) - np.searchsorted(rest, rest[-1 - at], "right")) for at in places]
+    if not drawn:
+        return []
     standing: dict[float, list[str]] = {value: [] for value, _ in drawn}
-    listed = ", ".join(map(_number, standing)) or "null"
+    listed = ", ".join(map(_number, standing))
     for text_id, value in findings.first(store, classifier, f"{new} and {odds} in ({listed})", "text_id", None).items():
         if text_id not in taken:
             standing[value].append(text_id)

@@ -19,6 +19,7 @@ from aufruf.model.explain import explain as explain_one
 from aufruf.model.explain_trust import faithfulness
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHAMPION, Registry, Version
+from aufruf.reports.privacy import masked
 from aufruf.schemas import Explanation
 from aufruf.sections import Explain as Policy
 from aufruf.settings import Settings
@@ -27,7 +28,7 @@ from aufruf.steps.champion import Speaker, speaking
 from aufruf.steps.chosen import unexplained
 from aufruf.steps.estimate import estimate
 from aufruf.steps.loaded import predictor_of
-from aufruf.steps.words import write_words
+from aufruf.steps.words import words_due, write_words
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -49,12 +50,14 @@ def explain(
     ``where`` chooses by a filter instead of the classifier's policy. ``dry_run`` only says what the job would cost.
     ``scored_by``: the version that the run has scored with; where another speaks by now there is nothing to explain.
     When another version becomes champion meanwhile the job ends after the text at hand: its ``status`` says so. A text
-    of which the model makes no number is left out and counted as ``failed``. Raises NothingYet without a champion,
-    UsageError for a filter that cannot be read or a text that is none, BundleRefused when the version's files are not
-    what was registered, AufrufError when no text could be explained, nor any before.
+    of which the model makes no number is left out and counted as ``failed``; ``explained`` are those that this job has
+    stored. Where there is nothing to explain the page on words is written all the same if it is not what it should be.
+    Raises NothingYet without a champion, UsageError for a filter that cannot be read, a text that is none or one beside
+    a filter, BundleRefused when the version's files are not what was registered, AufrufError when no text could be
+    explained, nor any before.
     """
     if text is not None:
-        _readable(text)
+        _readable(text, where, dry_run)
     registry = Registry(settings, classifier.name)
     speaker = speaking(settings, classifier, registry, model)
     version = speaker.version
@@ -67,7 +70,11 @@ def explain(
     mine = {"classifier": classifier.name, "model_version": version.version}
     chosen = unexplained(store, classifier, version, where)
     if chosen.empty:
-        return {**result, "status": "nothing to do"}
+        told = {**result, "status": "nothing to do"}
+        if model or where is not None or dry_run or not words_due(settings, store, classifier, version):
+            return told
+        predictor = predictor_of(registry, classifier, version)
+        return {**told, "page": str(write_words(settings, store, classifier, version, predictor))}
     predictor = predictor_of(registry, classifier, version)
     if dry_run:
         before = None if model else store.read("explanations", mine, ["text_id", "words"])
@@ -75,14 +82,14 @@ def explain(
         return {**result, "status": "dry run", **cost}
     rows: Iterator[Explanation | None] = _rows(classifier, predictor, version, chosen)
     rows = tqdm(rows, total=len(chosen), unit="text", desc="explain")
-    explained = unreliable = failed = 0
+    explained = unreliable = failed = done = 0
     buried = Buried(store)
     for several in _several(rows if model else while_champion(registry, speaker, rows)):
         some = [one for one in several if one is not None]
-        store.add("explanations", some, buried.spared)
-        explained, failed = explained + len(some), failed + len(several) - len(some)
-        unreliable += sum(bool(one.unreliable) for one in some)
-    if failed and not explained and not store.count("explanations", mine):
+        ours = _stored(store, buried, mine, some)
+        explained, failed, done = explained + len(ours), failed + len(several) - len(some), done + len(several)
+        unreliable += sum(bool(one.unreliable) for one in ours)
+    if failed and failed == done and not store.count("explanations", mine):
         raise AufrufError(
             f"the model makes no number of any of {failed} texts",
             where=f"{classifier.name}, version {version.version}",
@@ -91,7 +98,7 @@ def explain(
     result |= {"explained": explained, "unreliable": unreliable, "failed": failed}
     if model is None:  # the page is the champion's
         result["page"] = str(write_words(settings, store, classifier, version, predictor))
-    status = "new" if explained + failed == len(chosen) else STOPPED
+    status = "new" if done == len(chosen) else STOPPED
     return {**result, "seconds": round(time.perf_counter() - start, 1), "status": status}
 
 
@@ -139,6 +146,15 @@ def _several(rows: Iterator[Explanation | None]) -> Iterator[list[Explanation | 
         yield some
 
 
+def _stored(store: Store, buried: Buried, mine: dict[str, Any], some: list[Explanation]) -> list[Explanation]:
+    """Store explanations; returns those that came of it: a text may be forgotten, another job may have been faster."""
+    if store.add("explanations", some, buried.spared) == len(some):
+        return some
+    asked = {**mine, "text_id": [one.text_id for one in some]}
+    at = set(store.read("explanations", asked, ["explained_at"])["explained_at"])
+    return [one for one in some if one.explained_at in at]
+
+
 def _rows(
     classifier: Classifier, predictor: Predictor, version: Version, chosen: pd.DataFrame
 ) -> Iterator[Explanation | None]:
@@ -149,7 +165,8 @@ def _rows(
     texts = [(row["text"], seed) for row, seed in zip(rows, seeds, strict=True)]
     for at, found in enumerate(explain_many(texts, predictor.positives, effort_of(policy))):
         if found is None:
-            log.warning("%s is not explained: the model's output is not a number", rows[at]["text_id"])
+            name = masked(rows[at]["text_id"], numbers=False)
+            log.warning("%s is not explained: the model's output is not a number", name)
             yield None
             continue
         faithful = None
@@ -158,7 +175,10 @@ def _rows(
         yield _row(classifier, version, rows[at], found, faithful)
 
 
-def _readable(text: str) -> None:
+def _readable(text: str, where: str | None, dry_run: bool) -> None:
+    if where is not None or dry_run:
+        option = "--dry-run" if where is None else "--where"
+        raise UsageError(f"{option} does not go with a text", next=f"Leave out the text, or {option}.")
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise UsageError("the text holds half a character", next="Give it in UTF-8.")
 

@@ -16,6 +16,8 @@ from aufruf.model.leases import FileLeases, held
 from aufruf.release import artifacts
 from aufruf.release.registry import Registry
 from aufruf.reports import forgetting
+from aufruf.reports.day import without_words
+from aufruf.reports.index import write_index
 from aufruf.schemas import SCORED, IngestedFile, Tombstone
 from aufruf.settings import Settings
 from aufruf.steps import expiry, pseudonyms, traces
@@ -84,14 +86,18 @@ def _forgotten(
             return _forgotten(settings, classifiers, author, raw, dry_run)
         _rename(store, files)  # while there is anything else of the account, or nobody knows whose name it is
         shown.clear()
+        _unlinked(settings, classifiers)
         for path in originals if raw else ():
             path.unlink(missing_ok=True)
         going["quarantine"] = _refused_rows(store, found)  # a row may have come before everybody knew
         _go(store, going, bool(files), unfinished)
-        late = traces.pages(settings, found)  # what was written meanwhile: see ``buried.anew``
-        late.clear()
-        shown.rewritten |= late.rewritten
-        shown.deleted = list(dict.fromkeys([*shown.deleted, *late.deleted]))
+        again = True
+        while again:  # a day's page may have been written anew while a link was taken off it: then look once more
+            late = traces.pages(settings, found)  # what was written meanwhile: see ``buried.anew``
+            late.clear()
+            shown.rewritten |= late.rewritten
+            shown.deleted = list(dict.fromkeys([*shown.deleted, *late.deleted]))
+            again = _unlinked(settings, classifiers)
     return {
         "status": "nothing to do" if not anything else "would be done" if dry_run else "done",
         **counts,
@@ -101,6 +107,17 @@ def _forgotten(
         "originals_deleted": [str(path) for path in originals] if raw else [],
         "remains": remains,
     }
+
+
+def _unlinked(settings: Settings, classifiers: Sequence[Classifier]) -> bool:
+    """No link leads to a page that is gone any more. Returns whether a day's page was changed for it."""
+    changed = False
+    for one in classifiers:
+        pages = settings.reports / one.name
+        if (pages / "index.html").is_file():
+            changed |= without_words(pages)
+            write_index(pages, one.name, settings.front(one.name))
+    return changed
 
 
 def _named(settings: Settings, store: Store, author: str) -> str:

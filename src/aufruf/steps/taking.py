@@ -26,7 +26,8 @@ def take(call: Call, group: Sequence[Arrival]) -> None:
     files = _new_files(call, group)
     unread = [file for file in files if not file.refusal and not _settled(call, file)]
     size = sum(file.arrival.size for file in unread)
-    with tqdm(total=2 * size, unit="B", unit_scale=True, desc="ingest", mininterval=2, disable=size < _LONG) as bar:
+    short = {"disable": True} if size < _LONG else {}  # else as the environment has it
+    with tqdm(total=2 * size, unit="B", unit_scale=True, desc="ingest", mininterval=2, **short) as bar:
         _judge(call, unread, bar.update, now)
         for file in files:
             if file.taken and not file.again:

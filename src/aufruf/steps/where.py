@@ -44,9 +44,16 @@ def select(frame: pd.DataFrame, written: str) -> pd.DataFrame:
     what cannot be read.
     """
     chosen = np.ones(len(frame), dtype=np.bool_)
-    for condition in next(csv.reader([written], skipinitialspace=True), []):
+    for condition in _conditions(written):
         chosen &= _holds(frame, condition)
     return frame[chosen]
+
+
+def _conditions(written: str) -> list[str]:
+    try:
+        return next(csv.reader([written], skipinitialspace=True), [])
+    except csv.Error:
+        raise UsageError("--where has a line break outside quotes, or is too long", next=_EXAMPLE) from None
 
 
 def _holds(frame: pd.DataFrame, condition: str) -> Any:

@@ -1,6 +1,7 @@
 """Which words drive calls, over all explanations of a version, and which of them should not."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.model.explain_trust import bare, kind_of, swapped
 from aufruf.model.predictor import Predictor
+from aufruf.model.words import HASH
 from aufruf.release.registry import Version
 from aufruf.reports import words as page
 from aufruf.reports.privacy import shown_words
@@ -50,6 +52,7 @@ def write_words(
     Of each suspect up to 20 texts are scored again with the word swapped.
     """
     mine = {"classifier": classifier.name, "model_version": version.version}
+    now = datetime.now(ZoneInfo(classifier.schedule.timezone))  # what is explained from now on may not be on it
     rows = store.read("explanations", mine)
     texts = findings.of(store, classifier, version.version, rows["text_id"].tolist())[[*_KEY, "text", "party"]]
     frame = rows.merge(texts, on=_KEY)
@@ -59,7 +62,7 @@ def write_words(
         classifier=classifier.name,
         positive=classifier.positive,
         version=version.version,
-        written_at=datetime.now(ZoneInfo(classifier.schedule.timezone)),
+        written_at=now,
         explained=len(frame),
         calls=len(calls),
         unreliable=_marked(frame),
@@ -69,7 +72,25 @@ def write_words(
         by_party=_by_party(named, calls),
         suspects=_suspects(named, classifier, predictor),
     )
-    return page.write(settings.reports / classifier.name / "words", report, classifier.report.mask)
+    return page.write(_folder(settings, classifier), report, classifier.report.mask)
+
+
+def words_due(settings: Settings, store: Store, classifier: Classifier, version: Version) -> bool:
+    """Whether the page on words has to be written though nothing was explained.
+
+    That is where it is gone, tells of another version, or is older than an explanation: a job that died left it behind.
+    A version without explanations needs no page, but takes the place of another one's.
+    """
+    mine = {"classifier": classifier.name, "model_version": version.version}
+    explained, told = store.read("explanations", mine, ["explained_at"]), page.about(_folder(settings, classifier))
+    if told is None:
+        return len(explained) > 0
+    of, written_at = told
+    return of != version.version or bool((explained["explained_at"] > written_at).any())
+
+
+def _folder(settings: Settings, classifier: Classifier) -> Path:
+    return settings.reports / classifier.name / "words"
 
 
 def _trust(frame: pd.DataFrame) -> page.Trust:
@@ -140,7 +161,7 @@ def _suspects(named: list[_Named], classifier: Classifier, predictor: Predictor)
         if key and (key == _HANDLES or one.shown == one.word):  # of an address no part is told apart
             alike[key].append(one)
     found = [_suspect(kind, some, classifier, predictor) for (kind, _), some in alike.items()]
-    return sorted(found, key=lambda one: (-one.flipped, -one.moved, -one.texts, one.word))
+    return sorted(found, key=lambda one: (-one.flipped, -(one.moved or 0.0), -one.texts, one.word))
 
 
 def swaps(named: Iterable[tuple[str, Iterable[str]]], classifier: Classifier) -> int:
@@ -168,16 +189,18 @@ def _suspect(kind: str, some: list[_Named], classifier: Classifier, predictor: P
     labels = predictor.said(probabilities)
     positive = probabilities[:, predictor.positive]
     count, texts = len(tried), len({one.text_id for one in some})
-    flips = [labels[at] != labels[count + at] for at in range(count)]
+    by = abs(positive[:count] - positive[count:])
+    known = [at for at in range(count) if math.isfinite(by[at])]  # of both texts the model made a number
+    flipped = [tried[at] for at in known if labels[at] != labels[count + at]]
     return page.Suspect(
-        word=some[0].word.lstrip("#") if kind != "handle" else "",
+        word=some[0].word.lstrip(HASH) if kind != "handle" else "",
         kind=kind,
         texts=texts,
         weight=sum(one.weight for one in some) / texts,
-        tried=count,
-        flipped=sum(flips),
-        moved=float(abs(positive[:count] - positive[count:]).mean()),
-        examples=[page.Example(tried[at].text_id, tried[at].text) for at in range(count) if flips[at]][:_EXAMPLES],
+        tried=len(known),
+        flipped=len(flipped),
+        moved=float(by[known].mean()) if known else None,
+        examples=[page.Example(one.text_id, one.text) for one in flipped[:_EXAMPLES]],
     )
 
 

@@ -2,11 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from aufruf.data.forgotten import Tombs
+from aufruf.data.identity import digest, group_id
 from aufruf.errors import UsageError
 from aufruf.model.predictor import Predictor
 from aufruf.notebook import explain as in_notebook
@@ -14,12 +18,15 @@ from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
 from aufruf.reports.finding import key_of
 from aufruf.reports.words import Trust
+from aufruf.schemas import Text
+from aufruf.steps import explain as explaining
 from aufruf.steps.champion import speaking
 from aufruf.steps.chosen import mismatches
 from aufruf.steps.explain import STOPPED, doubts, explain, while_champion
 from aufruf.steps.report import report
 from aufruf.steps.score import score
 from aufruf.steps.words import _drivers, _Named, _suspect, _trust, write_words
+from aufruf.store import Store
 
 
 def rows(after, **where: str) -> list[dict]:
@@ -83,6 +90,45 @@ def test_a_filter_chooses(after):
     assert explain(after.settings, after.classifier, where=f"text_id={labelled}")["explained"] == 1
     with pytest.raises(UsageError, match="Did you mean 'party'"):
         explain(after.settings, after.classifier, where="partei=SPD")
+
+
+@pytest.mark.parametrize(("asked", "option"), [({"where": ""}, "--where"), ({"dry_run": True}, "--dry-run")])
+def test_a_text_goes_with_no_choice_among_texts(after, asked, option):
+    """Whoever gives a text and a filter, or wants to know what it would cost, is told so, and nothing is explained."""
+    with pytest.raises(UsageError, match=f"{option} does not go with a text"):
+        explain(after.settings, after.classifier, "Geht wählen", **asked)
+
+
+def test_what_a_job_has_not_stored_is_not_counted(after, monkeypatch):
+    """Another job was faster with one text, another is forgotten meanwhile: one is explained, and all are through."""
+    ids = after.posts(*(f"Kommt am Sonntag zum Infostand Nummer {n}!" for n in range(3)))
+    strict = policy(after, fit_floor=1.0)
+    score(after.settings, strict)
+    real = Store.add
+
+    def late(self, table, some, allowed=None):
+        if table == "explanations":
+            theirs = next(one for one in some if one.text_id == ids[0])
+            real(self, table, [replace(theirs, explained_at=theirs.explained_at - timedelta(seconds=1))])
+            real(self, "tombstones", Tombs(self.read("tombstones")).made_for([ids[1]], [], datetime.now(UTC)))
+        return real(self, table, some, allowed)
+
+    monkeypatch.setattr(Store, "add", late)
+    found = explain(after.settings, strict, where="author=Ada")
+    assert (found["explained"], found["unreliable"], found["failed"], found["status"]) == (1, 1, 0, "new")
+    assert sorted(row["text_id"] for row in rows(after) if row["text_id"] in ids) == [ids[0], ids[2]]
+
+
+def test_the_log_hides_the_account_in_an_id(after, monkeypatch, caplog):
+    """An id of a text of which the model makes no number is written as on pages."""
+    text, now = "Kommt zum Infostand!", datetime.now(UTC)
+    about = ("caption", "post", "instagram", "Ada", "GRÜNE", now, now, digest(text), group_id(text), "f")
+    after.store.put("texts", [Text("x:@ada.l:caption", "x:@ada.l", text, *about)])
+    score(after.settings, after.classifier)
+    monkeypatch.setattr(explaining, "explain_many", lambda texts, *_: [None for _ in texts])
+    assert explain(after.settings, after.classifier, where="author=Ada")["failed"] == 1
+    assert "x:@•••:caption is not explained" in caplog.text
+    assert "ada.l" not in caplog.text
 
 
 def test_a_run_speaks_for_the_version_that_it_scored_with(after):
