@@ -136,3 +136,31 @@ def test_what_versions_name_outlives_checkpoints(store):
     assert len(rows(store)) == 25
     with pytest.raises(DataRefused, match="kept no longer"):
         store.read("labels", version=7)
+
+
+@pytest.mark.parametrize("name", ["part-killed.parquet", "part-killed.parquet#1"])
+def test_what_a_killed_writer_left_goes(tmp_path, name):
+    """A file that no version names, whole or half, counts and goes once it is old; a writer at work keeps its own.
+
+    What went from the table a moment ago stays, however long ago it was written: versions name it.
+    """
+    store = Store(str(tmp_path / "of a lake"))
+    for n in range(25):
+        store.add("labels", [label(f"t{n}")])
+    store.compact("labels")
+    left = Path(store.uri, "labels", name)
+    left.write_bytes(b"half")
+    assert store.vacuum("labels", 365) == 0
+    assert left.exists()
+    then = time.time() - 400 * 86_400
+    for path in Path(store.uri, "labels").glob("*"):
+        os.utime(path, (then, then))
+    assert store.vacuum("labels", 365, dry_run=True) == 4
+    assert left.exists()
+    assert store.vacuum("labels", 365) == 4
+    assert not left.exists()
+    assert len(rows(store, 7)) == 7
+    left.write_bytes(b"half")
+    assert store.vacuum("labels", 0) > 4
+    assert left.exists()
+    assert len(rows(store)) == 25
