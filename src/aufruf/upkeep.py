@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
 
@@ -51,6 +52,17 @@ def raised(found: DeltaTable) -> DeltaTable:
         return found
     found.alter.set_table_properties({LAYOUT: str(_LAYOUT)}, raise_if_not_exists=False)
     return DeltaTable(found.table_uri)
+
+
+def raised_at(uri: str, version: int) -> DeltaTable:
+    """Like ``raised``: the table at this version, or at the next with the same rows.
+
+    Raises CommitFailedError when another writer came first.
+    """
+    found = raised(known(DeltaTable(uri, version=version)))
+    if found.version() > version + 1:
+        raise CommitFailedError("another writer came first")
+    return found
 
 
 def _layout(found: DeltaTable) -> int:
