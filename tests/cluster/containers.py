@@ -21,6 +21,7 @@ import boto3
 
 UMASK = 0o022  # a container has its own, whatever the shell's is
 
+
 def docker(natively: dict[str, Any], *words: str) -> int:
     assert words[:3] == ("compose", "-f", "docker/compose.yaml")
     verb, *rest = words[3:]

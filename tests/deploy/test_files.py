@@ -436,7 +436,9 @@ def test_secrets_leave_kubernetes_room_for_its_own(name):
     tokens = [Path(run, "secrets/kubernetes.io/serviceaccount") for run in ("/run", "/var/run")]
     assert not [path for path in mounts.values() if any(token.is_relative_to(path) for token in tokens)]
     assert {"name": "AUFRUF_SECRETS", "value": str(mounts["secrets"])} in of["env"]
-    said = re.search(r"^#   export AUFRUF_SECRETS=(.*)$", (DOCKER / "helm-values.yaml").read_text("utf-8"), re.MULTILINE)
+    said = re.search(
+        r"^#   export AUFRUF_SECRETS=(.*)$", (DOCKER / "helm-values.yaml").read_text("utf-8"), re.MULTILINE
+    )
     assert said
     assert said[1] == str(mounts["secrets"])  # of what environment.sh writes into config maps
 

@@ -142,7 +142,7 @@ def _train(
             sealed["aufruf.calibration"] = json.dumps(card.calibration)
         run.metrics({"threshold": card.threshold})
         run.tag(sealed)
-        lease.keep()
+        lease.keep(certain=True)  # two must not upload to one run; what is trained is kept for the next try
         source = run.artifacts(ready, "model")
         taken = numbers.taken(Store(settings.lake), classifier.name, run.id)
         return registry.register(run, source, {**tags, **sealed}, describe(words), taken)
