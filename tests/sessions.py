@@ -1,22 +1,27 @@
 """What happens to those who hold a session of PostgreSQL."""
 
+import time
+
 from sqlalchemy import create_engine, text
 
 from aufruf.errors import AufrufError
 
 
 def dropped(url: str) -> None:
-    """Every session of the database but this one is ended, as by a restart."""
+    """Every session of the database but this one is ended, as by a restart, and has let go what it held."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     with create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-        admin.execute(text(f"{ended} AND pid <> pg_backend_pid()"))
+        admin.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
+        while admin.execute(text(f"SELECT count(*) {others}")).scalar():
+            time.sleep(0.02)
 
 
-def waited_for(url: str) -> bool:
-    """Whether a session waits for an advisory lock of this database."""
-    waiting = "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database AND d.datname = current_database()"
-    with create_engine(url).connect() as admin:
-        return admin.execute(text(f"{waiting} WHERE locktype = 'advisory' AND NOT granted")).scalar() is not None
+def ended_waiting(url: str) -> bool:
+    """End the session that waits for an advisory lock of this database, and no other; False where none does."""
+    ended = "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database"
+    waiting = "WHERE d.datname = current_database() AND locktype = 'advisory' AND NOT granted"
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
+        return admin.execute(text(f"{ended} {waiting}")).scalar() is not None
 
 
 def unreachable(*_: object) -> None:

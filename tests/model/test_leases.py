@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread, Timer
 
 import pytest
-from tests.sessions import dropped, unreachable, waited_for
+from tests.sessions import dropped, ended_waiting, unreachable
 
 from aufruf.errors import AufrufError, LeaseLost
 from aufruf.model import leases
@@ -150,18 +150,19 @@ def test_a_session_that_breaks_while_it_asks_is_said_and_closed(studies_url, mon
 
 
 def test_who_waits_for_a_lease_notices_that_the_database_has_gone(studies_url):
-    """The wait ends with a failure that says so; the next try takes what was dropped."""
+    """The wait ends with a failure that says so; the next try waits anew."""
     database = DatabaseLeases(studies_url)
-    assert database.take("a file")
+    release = database.take("a file")
+    assert release
 
     def drop():
-        while not waited_for(studies_url):
+        while not ended_waiting(studies_url):
             time.sleep(0.05)
-        dropped(studies_url)
 
     dropping = Thread(target=drop)
     dropping.start()
     with pytest.raises(AufrufError, match="the studies cannot be reached"):
         database.take("a file", wait=True)
     dropping.join()
-    assert database.take("a file")
+    release()
+    assert database.take("a file", wait=True)
