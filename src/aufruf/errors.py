@@ -8,6 +8,7 @@ AufrufError             exit 1
 ├── BundleRefused       exit 1   a model folder is not what was registered
 ├── Drifted             exit 1   texts or answers have moved further than the classifier file allows
 ├── TrainingFailed      exit 1   a run or a sweep ended without a usable model
+├── LeaseLost           exit 1   another holds by now what this process was at work on, or may hold it
 ├── MemoryFull          exit 1   a device has no room for what must fit; another process may hold it
 └── StackError          exit 1   the embedded stack did not start, or is not there
 """
@@ -67,6 +68,10 @@ class Drifted(AufrufError):
 
 class TrainingFailed(AufrufError):
     """A training or a sweep ended without a usable model."""
+
+
+class LeaseLost(AufrufError):
+    """Another holds by now what this process was at work on, or may hold it: what both know of is left to that one."""
 
 
 class MemoryFull(AufrufError):

@@ -119,19 +119,22 @@ class Store:
     def add_at(self, table: str, rows: pd.DataFrame | Sequence[Any], version: int | None) -> int | None:
         """Like ``add``, but only while the table is at ``version`` (None: it does not exist yet).
 
-        Returns None, and writes nothing, when another writer came first.
+        Returns the version that has the rows, or None, without writing any, when another writer came first.
         """
+        seen = version or 0
         try:
             with self._writing(table):
                 if version is None:
                     self._create(table)
-                target = upkeep.known(DeltaTable(self._uri(table), version=version or 0))
-                added = delta.append(target, delta.unknown(target, table, as_arrow(table, rows)))
+                target = upkeep.raised_at(self._uri(table), seen)
+                seen = target.version()
+                if delta.append(target, delta.unknown(target, table, as_arrow(table, rows))):
+                    return seen + 1
         except (CommitFailedError, AufrufError):
-            if self.version(table) == (version or 0):
+            if self.version(table) == seen:
                 raise
             return None
-        return added if added or self.version(table) == target.version() else None
+        return seen if self.version(table) == seen else None
 
     def put(
         self, table: str, rows: pd.DataFrame | Sequence[Any], newer: str | None = None, allowed: Allowed | None = None
@@ -190,7 +193,6 @@ class Store:
         Not only old data files go: log entries name the smallest and the largest value of each column. Whoever reads
         an old version meanwhile fails; a writer at work looks again.
         """
-
         if self._open(table) is not None:
             self._tried(table, lambda: upkeep.purge(self._uri(table)))
 

@@ -3,9 +3,12 @@
 import re
 import secrets
 import time
+from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
 
@@ -18,10 +21,11 @@ LAYOUT = "aufruf.layout"  # property of a table: how its rows are to be understo
 _LAYOUT = 1  # of tables that this program writes; a larger one when an older program would misread them
 WHOLE = "aufruf.oldestWholeVersion"  # property of a table of which old files were deleted
 _MARKED = "aufruf.marked"  # property that is another one after each ``mark``
-_ORPHANED = 24  # hours after which a file that no version names is of a writer that died
+_ORPHANED = 24  # hours after which a file that no version has named is of a writer that died
 _SMALL, _LARGE = 32 << 20, 128 << 20  # bytes of a small file and of a large one
 _MANY = 20  # small files
 _TAKEN = 1000  # versions before a purge whose numbers nobody gets again
+_HALF = re.compile(r"#\d+$")
 _ENTRY = re.compile(r"(\d{20})\.(.+)")
 _EMPTY = '{"commitInfo":{"timestamp":NOW,"operation":"PURGE"}}\n'
 
@@ -50,6 +54,17 @@ def raised(found: DeltaTable) -> DeltaTable:
     return DeltaTable(found.table_uri)
 
 
+def raised_at(uri: str, version: int) -> DeltaTable:
+    """Like ``raised``: the table at this version, or at the next with the same rows.
+
+    Raises CommitFailedError when another writer came first.
+    """
+    found = raised(known(DeltaTable(uri, version=version)))
+    if found.version() > version + 1:
+        raise CommitFailedError("another writer came first")
+    return found
+
+
 def _layout(found: DeltaTable) -> int:
     return int(found.metadata().configuration.get(LAYOUT) or 0)
 
@@ -61,8 +76,7 @@ def purge(uri: str) -> None:
     else write the next, which nobody would ever read. The change of properties makes any other writer look again.
     """
     found = DeltaTable(uri)
-    found.vacuum(0, dry_run=False, enforce_retention_duration=False)
-    found.vacuum(_ORPHANED, dry_run=False, enforce_retention_duration=False, full=True)
+    _sweep(found, 0)
     found = DeltaTable(uri)
     found.alter.set_table_properties({**KEPT, WHOLE: str(found.version() + 1)}, raise_if_not_exists=False)
     found = DeltaTable(uri)
@@ -87,9 +101,10 @@ def mark(uri: str) -> None:
 
 
 def spare(found: DeltaTable, hours: int) -> int:
-    """Bytes of the files that no version of the last hours names."""
-    named = found.vacuum(hours, dry_run=True, enforce_retention_duration=False)  # also those that went before
-    return sum(file.size or 0 for file in _disk(found).get_file_info(named) if file.is_file)
+    """Bytes of the files that no version of the last hours names, also of those that a killed writer left."""
+    listed = sorted(_unnamed(found, hours))  # also those that went before
+    sizes = [file.size or 0 for file in _disk(found).get_file_info(listed) if file.is_file]
+    return sum(sizes) + sum(path.stat().st_size for path in _begun(found, hours))
 
 
 def vacuum(uri: str, hours: int) -> None:
@@ -97,7 +112,36 @@ def vacuum(uri: str, hours: int) -> None:
     target, cut = DeltaTable(uri), (time.time() - hours * 3600) * 1000
     whole = max((one["version"] for one in target.history() if one["timestamp"] < cut), default=0)
     target.alter.set_table_properties({**KEPT, WHOLE: str(whole)}, raise_if_not_exists=False)
-    target.vacuum(hours, dry_run=False, enforce_retention_duration=False)
+    _sweep(target, hours)
+
+
+def _sweep(found: DeltaTable, hours: int) -> None:
+    _unnamed(found, hours, dry_run=False)
+    for path in _begun(found, hours):
+        path.unlink(missing_ok=True)
+
+
+def _unnamed(found: DeltaTable, hours: int, *, dry_run: bool = True) -> set[str]:
+    """Files that went from the table so long ago, and those that never were in it: of a writer that died.
+
+    One at work has not named its files yet: what no version has ever named is left alone for a day at least.
+    """
+    orphaned = max(hours, _ORPHANED)
+    gone = found.vacuum(hours, dry_run=dry_run, enforce_retention_duration=False) if hours < orphaned else []
+    return {*gone, *found.vacuum(orphaned, dry_run=dry_run, enforce_retention_duration=False, full=True)}
+
+
+def _begun(found: DeltaTable, hours: int) -> list[Path]:
+    """What a killed writer left half written on a disk: ``NAME#1``, which Delta's own vacuum does not see.
+
+    An object store shows no file that is half there.
+    """
+    place = urlparse(found.table_uri)
+    if place.scheme != "file":
+        return []
+    before = time.time() - max(hours, _ORPHANED) * 3600
+    halves = (path for path in Path(unquote(place.path)).rglob("*#*") if _HALF.search(path.name))
+    return [path for path in halves if path.stat().st_mtime < before]
 
 
 def small_files(found: DeltaTable) -> int:

@@ -19,6 +19,8 @@ from typing import Any
 
 import boto3
 
+UMASK = 0o022  # a container has its own, whatever the shell's is
+
 
 def docker(natively: dict[str, Any], *words: str) -> int:
     assert words[:3] == ("compose", "-f", "docker/compose.yaml")
@@ -50,7 +52,7 @@ def cp(natively: dict[str, Any], source: str, target: list[str]) -> int:
 def run(natively: dict[str, Any], service: str, command: list[str]) -> int:
     one = natively["services"][service]
     command = [here(natively, service, word) for word in command]
-    return subprocess.run(command, env=one["env"], cwd=one["folder"], check=False).returncode
+    return subprocess.run(command, env=one["env"], cwd=one["folder"], check=False, umask=UMASK).returncode
 
 
 def here(natively: dict[str, Any], service: str, word: str) -> str:
@@ -89,7 +91,7 @@ def meanwhile(natively: dict[str, Any], key: str) -> None:
     table = key.partition("/_delta_log/")[0]
     if natively.setdefault("first", table) != table:
         does = natively.pop("meanwhile")
-        subprocess.run(does["command"], env=does["env"], check=True)
+        subprocess.run(does["command"], env=does["env"], check=True, umask=UMASK)
     file.write_text(json.dumps(natively), "utf-8")
 
 

@@ -9,6 +9,7 @@ is written to var/faults.md.
 
 import contextlib
 import re
+import subprocess
 import time
 import warnings
 from collections import Counter
@@ -22,6 +23,8 @@ import psutil
 import pytest
 from tests.cluster.conftest import ASKED, ENDED, NAME, System
 from tests.cluster.natively import CHECKOUT, until
+
+from aufruf.release.tracking import Tracker
 
 STAGES = {
     "ingest": ("ingest", "ingest"),
@@ -121,17 +124,25 @@ class Seen:
 
 @pytest.fixture(scope="session")
 def table() -> Iterator[list[Seen]]:
-    """What was seen, written down at the end."""
+    """What was seen, written down at the end with the day and the commit of the run."""
     seen: list[Seen] = []
+    of = _day_and_commit()
     yield seen
     if ASKED == "all":
         lines = [
+            *(of, ""),
             "| fault | in the middle of | what of the run was tried again | how its tries ended | seconds until well |",
             "| --- | --- | --- | --- | --- |",
             *(one.row for one in seen),
         ]
         (CHECKOUT / "var").mkdir(exist_ok=True)
         (CHECKOUT / "var" / "faults.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _day_and_commit() -> str:
+    asked = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--exclude", "*"]
+    commit = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    return f"Taken on {datetime.now(UTC):%-d %B %Y} at commit {commit}."
 
 
 @pytest.mark.parametrize("number", range(len(ROUNDS)), ids=[f"{ASKED}-{at}" for at in range(len(ROUNDS))])
@@ -215,10 +226,11 @@ def _how(system: System, dag: str, run: str, found: dict[str, Any]) -> str:
 
 
 def _as_it_should_be(system: System, before: dict[str, int]) -> None:
-    """No row lost or doubled, one champion, nothing RUNNING, nothing left in work folders."""
+    """No row lost or doubled, one champion, nothing RUNNING, nothing left in work folders, all told to MLflow."""
     new = {"texts": 64, "annotations": 40, "labels": 40, "splits": 40}
     assert {name: system.store.count(name) - count for name, count in before.items()} == new
     system.sound()
+    until("all to be told to MLflow", lambda: not _untold(system), 60)
     assert not list(system.settings.runs.glob("*"))
     assert not [path for path in system.settings.home.rglob("*") if _unfinished(path)]
     outside = Counter((path.parent.name, FOREIGN.sub(r"\1", path.name)) for path in system.cluster.left())
@@ -231,6 +243,14 @@ def _as_it_should_be(system: System, before: dict[str, int]) -> None:
     }
     ours |= {one.pid for one in system.cluster.processes.values()}
     assert not [one.pid for one in _of(system.cluster.home) if one.pid not in ours]
+
+
+def _untold(system: System) -> list[Path]:
+    """What runs have left in the outbox once a command has delivered it, as each does; refused is nothing, ever."""
+    outbox = system.settings.mlflow / "outbox"
+    assert not [path for path in outbox.glob("*") if path.suffix in {".refused", ".given-up"}]
+    Tracker(system.settings, NAME)
+    return list(outbox.glob("*"))
 
 
 def _unfinished(path: Path) -> bool:

@@ -61,6 +61,7 @@ def test_what_is_lost_comes_back(system: System, tmp_path: Path) -> None:
 
     A file that is taken in while the tables are copied is not said to be taken in, and is with its rows once it comes
     again. Every secret but the store's keys and MLflow's login is another one then, and opens what the old one did.
+    No file that the lines have made can be read by anybody but its owner.
     """
     system.calm()
     cluster, votes = system.cluster, tmp_path / "votes.csv"
@@ -74,7 +75,11 @@ def test_what_is_lost_comes_back(system: System, tmp_path: Path) -> None:
     (tmp_path / "docker").mkdir()
     shutil.copy(CHECKOUT / "docker" / "secrets.sh", tmp_path / "docker")
     shutil.copytree(cluster.secrets, tmp_path / "docker" / "secrets")
+    there = {tmp_path / "bin", tmp_path / "docker", votes, tmp_path / "natively.json", tmp_path / "said"}
     assert run(cluster, KEPT, tmp_path, store, meanwhile=about).wait(300) == 0, (tmp_path / "said").read_text("utf-8")
+    made = [one for path in set(tmp_path.iterdir()) - there for one in (path, *path.rglob("*"))]
+    assert len(made) > 20
+    assert not [one for one in made if one.stat().st_mode & 0o077]
     before = state(system)
     shutil.rmtree(tmp_path / "docker" / "secrets")
     back = run(cluster, BACK, tmp_path, store)

@@ -199,6 +199,15 @@ def test_nothing_runs_as_root_or_may_become_it():
     assert re.search(r"^USER \$\{UID\}$", image, re.MULTILINE)
 
 
+def test_a_database_makes_its_folder_itself():
+    """A volume's own folder is the image's user's: only in one below it may the user that we name set the mode."""
+    found = {name: one for name, one in SERVICES.items() if one["image"].startswith("postgres:") and "user" in one}
+    assert found
+    for name, service in found.items():
+        [volume] = [Path(one.split(":")[1]) for one in service["volumes"] if one.split(":")[0] in COMPOSE["volumes"]]
+        assert volume in Path(service["environment"]["PGDATA"]).parents, name
+
+
 def test_foreign_images_are_pinned():
     """To a release, by tag: who wants the very bytes pins a digest."""
     foreign = [service["image"] for name, service in {**SERVICES, **METRICS}.items() if name not in (*OURS, GUARD)]
@@ -413,8 +422,25 @@ def test_the_charts_values_fit_the_image_and_the_pod():
     notify = {"secretRef": {"name": "aufruf-notify", "optional": True}}  # as notify.env in compose.yaml
     assert pod["containers"][0]["envFrom"] == [{"configMapRef": {"name": "aufruf-worker"}}, notify]
     assert yaml.safe_load(values["extraEnvFrom"]) == [{"configMapRef": {"name": "aufruf"}}, notify]
-    assert values["env"][0]["value"] == f"{mounts['pods']}/gpu-pod.yaml"
+    env = {one["name"]: one["value"] for one in values["env"]}
+    assert env["AUFRUF_GPU_POD"] == f"{mounts['pods']}/gpu-pod.yaml"
     assert values["config"]["kubernetes_executor"]["pod_template_file"] == f"{mounts['pods']}/pod.yaml"
+
+
+@pytest.mark.parametrize("name", ["helm-values.yaml", "pod.yaml", "gpu-pod.yaml"])
+def test_secrets_leave_kubernetes_room_for_its_own(name):
+    """A pod's token is mounted below /run/secrets, so nothing read-only may lie there; ours lie where we are told."""
+    found = yaml.safe_load((DOCKER / name).read_text("utf-8"))
+    of = found["spec"]["containers"][0] if "spec" in found else found
+    mounts = {one["name"]: Path(one["mountPath"]) for one in of["volumeMounts"]}
+    tokens = [Path(run, "secrets/kubernetes.io/serviceaccount") for run in ("/run", "/var/run")]
+    assert not [path for path in mounts.values() if any(token.is_relative_to(path) for token in tokens)]
+    assert {"name": "AUFRUF_SECRETS", "value": str(mounts["secrets"])} in of["env"]
+    said = re.search(
+        r"^#   export AUFRUF_SECRETS=(.*)$", (DOCKER / "helm-values.yaml").read_text("utf-8"), re.MULTILINE
+    )
+    assert said
+    assert said[1] == str(mounts["secrets"])  # of what environment.sh writes into config maps
 
 
 def test_clean_keeps_what_cannot_be_made_again(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -167,10 +168,16 @@ def test_drafts_that_killed_steps_have_left_go_too(home, one_classifier):
     assert not [path for path in left if path.exists()]
 
 
-def test_two_who_forget_do_not_close_each_others_tombstones(home, one_classifier, monkeypatch):
+@pytest.mark.parametrize("machines", ["one", "two"])
+def test_two_who_forget_do_not_close_each_others_tombstones(
+    home, one_classifier, monkeypatch, machines, request, tmp_path
+):
     """The second waits while the first deletes: killed then, the first is still known to be unfinished."""
+    if machines == "two":
+        home = replace(home, studies_url=request.getfixturevalue("studies_url"))
+    there = home if machines == "one" else replace(home, home=tmp_path / "another")
     store, seen = Store(home.lake), []
-    second = Thread(target=lambda: seen.append(forget(home, [one_classifier], "berta")["status"]))
+    second = Thread(target=lambda: seen.append(forget(there, [one_classifier], "berta")["status"]))
 
     def killed(*_):
         second.start()

@@ -12,7 +12,8 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from aufruf import upkeep
+from aufruf import delta, upkeep
+from aufruf.arrow import as_arrow
 from aufruf.errors import DataRefused
 from aufruf.schemas import Label
 from aufruf.store import Store
@@ -65,7 +66,13 @@ def test_a_table_of_a_newer_program_is_refused(store):
     assert len(store.read("labels")) == 25
 
 
-@pytest.mark.parametrize("write", [Store.add, Store.put, Store.change])
+def add_at(store, table, new):
+    """What a writer does that has worked from the newest version."""
+    assert store.add_at(table, new, seen := store.version(table)) == store.version(table)
+    assert store.version(table) == seen + 1  # of the layout: the row is there
+
+
+@pytest.mark.parametrize("write", [Store.add, Store.put, Store.change, add_at])
 def test_an_older_table_gets_the_layout_of_who_writes_to_it(store, monkeypatch, write):
     """Reading leaves it to the older program, which is refused once a newer one has written. Once is enough."""
     version = store.version("labels")
@@ -81,6 +88,30 @@ def test_an_older_table_gets_the_layout_of_who_writes_to_it(store, monkeypatch, 
     for ask in (store.read, lambda name: store.add_at(name, [label("new")], version)):
         with pytest.raises(DataRefused, match="newer aufruf"):
             ask("labels")
+
+
+def test_a_writer_that_raises_the_layout_sees_who_came_first(store, monkeypatch):
+    """The version with the new layout is its own, and no other writer's; rows are written on top of that, or none."""
+    monkeypatch.setattr(upkeep, "_LAYOUT", 2)
+    seen = store.version("labels")
+    assert store.add_at("labels", [label("new")], seen) == store.version("labels") == seen + 2
+
+    def plain():
+        delta.append(DeltaTable(f"{store.uri}/labels"), as_arrow("labels", [label("others")]))
+
+    for ahead in (lambda: store.add("labels", [label("other")]), lambda: store.mark("labels"), plain):
+        monkeypatch.setattr(upkeep, "_LAYOUT", upkeep._LAYOUT + 1)
+        opened, seen = upkeep.known, store.version("labels")
+
+        def raced(found, ahead=ahead, opened=opened):
+            monkeypatch.setattr(upkeep, "known", opened)
+            ahead()
+            return opened(found)
+
+        monkeypatch.setattr(upkeep, "known", raced)
+        assert store.add_at("labels", [label("late")], seen) is None
+    assert "late" not in set(rows(store)["text_id"])
+    assert {"new", "other", "others"} < set(rows(store)["text_id"])
 
 
 def test_many_small_files_become_one(store):
@@ -136,3 +167,31 @@ def test_what_versions_name_outlives_checkpoints(store):
     assert len(rows(store)) == 25
     with pytest.raises(DataRefused, match="kept no longer"):
         store.read("labels", version=7)
+
+
+@pytest.mark.parametrize("name", ["part-killed.parquet", "part-killed.parquet#1"])
+def test_what_a_killed_writer_left_goes(tmp_path, name):
+    """A file that no version names, whole or half, counts and goes once it is old; a writer at work keeps its own.
+
+    What went from the table a moment ago stays, however long ago it was written: versions name it.
+    """
+    store = Store(str(tmp_path / "of a lake"))
+    for n in range(25):
+        store.add("labels", [label(f"t{n}")])
+    store.compact("labels")
+    left = Path(store.uri, "labels", name)
+    left.write_bytes(b"half")
+    assert store.vacuum("labels", 365) == 0
+    assert left.exists()
+    then = time.time() - 400 * 86_400
+    for path in Path(store.uri, "labels").glob("*"):
+        os.utime(path, (then, then))
+    assert store.vacuum("labels", 365, dry_run=True) == 4
+    assert left.exists()
+    assert store.vacuum("labels", 365) == 4
+    assert not left.exists()
+    assert len(rows(store, 7)) == 7
+    left.write_bytes(b"half")
+    assert store.vacuum("labels", 0) > 4
+    assert left.exists()
+    assert len(rows(store)) == 25

@@ -7,14 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 
 import pytest
-from sqlalchemy import create_engine, text
+from tests.sessions import dropped, ended_waiting, unreachable
 
-from aufruf.errors import AufrufError
+from aufruf.errors import AufrufError, LeaseLost
 from aufruf.model import leases
 from aufruf.model.leases import DatabaseLeases, FileLeases, held
 
@@ -105,7 +106,10 @@ def test_a_full_disk_keeps_no_lease(tmp_path, monkeypatch):
 
 
 def test_what_the_database_drops_is_taken_anew(studies_url, caplog, monkeypatch):
-    """A restart drops the lease: its holder takes it again, unless another has it by now; an outage is waited out."""
+    """A restart drops the lease: its holder takes it again, unless another has it by now.
+
+    An outage is waited out, but by who must be certain.
+    """
     database = DatabaseLeases(studies_url)
     with held(database, "train-calls", "waiting") as mine:
         mine.keep()
@@ -114,24 +118,51 @@ def test_what_the_database_drops_is_taken_anew(studies_url, caplog, monkeypatch)
         with monkeypatch.context() as away, caplog.at_level(logging.WARNING):
             away.setattr(DatabaseLeases, "_connect", unreachable)
             mine.keep()
-        assert "cannot be asked: the studies cannot be reached" in caplog.text
-        mine.keep()
+            with pytest.raises(LeaseLost, match="train-calls is still held cannot be asked: the studies cannot be"):
+                mine.keep(certain=True)
+        assert caplog.text.count("cannot be asked: the studies cannot be reached") == 1
+        mine.keep(certain=True)
         assert database.take("train-calls") is None
         dropped(studies_url)
         other = database.take("train-calls")
-        with pytest.raises(AufrufError, match="train-calls is held by another by now"):
+        with pytest.raises(LeaseLost, match="train-calls, and it is held by another by now"):
             mine.keep()
     assert other
     assert other.lives()
     other()
 
 
-def dropped(url):
-    """Every session of the database but this one is ended, as by a restart."""
-    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-        admin.execute(text(f"{ended} AND pid <> pg_backend_pid()"))
+@pytest.mark.parametrize("ask", [DatabaseLeases.take, DatabaseLeases.busy])
+def test_a_session_that_breaks_while_it_asks_is_said_and_closed(studies_url, monkeypatch, ask):
+    """Not only connecting can fail: the failure says where, and no connection is left open."""
+    connect, opened = DatabaseLeases._connect, []
+
+    def broken(self):
+        opened.append(connect(self))
+        dropped(studies_url)
+        return opened[-1]
+
+    with monkeypatch.context() as breaking:
+        breaking.setattr(DatabaseLeases, "_connect", broken)
+        with pytest.raises(AufrufError, match=r"the studies cannot be reached: .*terminat.*mend AUFRUF_STUDIES"):
+            ask(DatabaseLeases(studies_url), "train-calls")
+    assert [one.closed for one in opened] == [True]
 
 
-def unreachable(self):
-    raise AufrufError("the studies cannot be reached", next="Start PostgreSQL.")
+def test_who_waits_for_a_lease_notices_that_the_database_has_gone(studies_url):
+    """The wait ends with a failure that says so; the next try waits anew."""
+    database = DatabaseLeases(studies_url)
+    release = database.take("a file")
+    assert release
+
+    def drop():
+        while not ended_waiting(studies_url):
+            time.sleep(0.05)
+
+    dropping = Thread(target=drop)
+    dropping.start()
+    with pytest.raises(AufrufError, match="the studies cannot be reached"):
+        database.take("a file", wait=True)
+    dropping.join()
+    release()
+    assert database.take("a file", wait=True)

@@ -12,12 +12,14 @@ from urllib.parse import urlparse
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from tests.sessions import dropped, unreachable
 
 from aufruf.classifier import choose
-from aufruf.errors import AufrufError
+from aufruf.errors import AufrufError, LeaseLost
+from aufruf.model.leases import DatabaseLeases
 from aufruf.release import server
 from aufruf.release.registry import CHALLENGER, Registry
-from aufruf.release.tracking import Tracker
+from aufruf.release.tracking import Run, Tracker
 from aufruf.settings import Settings
 from aufruf.steps import train as step
 
@@ -186,6 +188,77 @@ def test_two_at_once_train_once(home, forks):
     assert [one.version for one in Registry(home, "call_to_action").versions()] == ["1"]
     assert [run.info.status for run in runs(home)] == ["FINISHED"]
     assert [*home.runs.iterdir(), *(home.studies / ".leases").iterdir()] == []
+
+
+@pytest.fixture
+def shared(home, studies_url, monkeypatch):
+    """``shared(action)``: the home with studies in PostgreSQL; the first epoch of the next training begins with it."""
+    served, fine_tune = replace(home, studies_url=studies_url), step.fine_tune
+
+    def first(action):
+        def interrupted(*args, **options):
+            *rest, on_epoch = args
+
+            def told(epoch, row):
+                if epoch == 1:
+                    action()
+                on_epoch(epoch, row)
+
+            return fine_tune(*rest, told, **options)
+
+        monkeypatch.setattr(step, "fine_tune", interrupted)
+        return served
+
+    return first
+
+
+def test_a_lease_that_the_database_drops_is_held_again(shared, studies_url, monkeypatch):
+    """Every session ends at the first epoch: the training goes on, nobody comes between, and ends well."""
+    served, held, upload = shared(lambda: dropped(studies_url)), [], Run.artifacts
+
+    def uploaded(*args):
+        held.append(DatabaseLeases(studies_url).busy("train-call_to_action"))
+        return upload(*args)
+
+    monkeypatch.setattr(Run, "artifacts", uploaded)
+    made = step.train(served, choose(served, None))
+    assert held == [True]
+    assert [(run.info.run_id, run.info.status) for run in runs(served)] == [(made["run_id"], "FINISHED")]
+    assert not DatabaseLeases(studies_url).busy("train-call_to_action")
+
+
+def test_who_has_lost_the_lease_leaves_the_run_to_its_new_owner(shared, studies_url, monkeypatch):
+    """Where another took it meanwhile, or may have before the upload, the step fails; the run ends with the next."""
+    taken, database, seal = [], DatabaseLeases(studies_url), step.bundle.seal
+
+    def lose():
+        dropped(studies_url)
+        taken.append(database.take("train-call_to_action"))
+
+    def cut_off(*args):
+        dropped(studies_url)
+        partition.setattr(DatabaseLeases, "_connect", unreachable)
+        return seal(*args)
+
+    served = shared(lose)
+    with pytest.raises(LeaseLost, match="train-call_to_action, and it is held by another by now"):
+        step.train(served, choose(served, None))
+    [run] = runs(served)
+    assert (run.info.status, "failure" in run.data.tags, run.data.params["epochs"]) == ("RUNNING", False, "3")
+    taken[0]()
+    shared(lambda: None)
+    with monkeypatch.context() as partition:
+        partition.setattr(step.bundle, "seal", cut_off)
+        with pytest.raises(LeaseLost, match="cannot be asked"):
+            step.train(served, choose(served, None))
+    [again] = runs(served)
+    assert (again.info.run_id, again.info.status) == (run.info.run_id, "RUNNING")
+    assert Registry(served, "call_to_action").versions() == []
+    made = step.train(served, choose(served, None))
+    [run] = runs(served)
+    assert (run.info.run_id, run.info.status, made["model_version"]) == (made["run_id"], "FINISHED", "1")
+    assert history(served, run.info.run_id) == [(1, 1.0), (2, 2.0), (3, 3.0)]
+    assert [*served.runs.iterdir(), *(served.mlflow / "outbox").iterdir()] == []
 
 
 def test_without_a_server_the_trained_model_is_kept(home, mlflow_server, monkeypatch):

@@ -10,17 +10,17 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from aufruf.errors import AufrufError, UsageError
+from aufruf.errors import AufrufError, LeaseLost, UsageError
 
 log = logging.getLogger(__name__)
 _HOURS = 12.0  # no training lasts so long: its holder is frozen
@@ -67,21 +67,29 @@ class Held:
     def __init__(self, leases: Leases, key: str, release: Release) -> None:
         self.leases, self.key, self.release = leases, key, release
 
-    def keep(self) -> None:
-        """Take it anew if the database has dropped it. Raises AufrufError where another has it by now.
+    def keep(self, *, certain: bool = False) -> None:
+        """Take it anew if the database has dropped it. Raises LeaseLost where another has it by now.
 
-        While the database does not answer nobody else can have taken it: that is asked again the next time.
+        While this process does not reach the database another may, and may have taken it. That is asked again the next
+        time; where it must be ``certain``, LeaseLost is raised then, too.
         """
         if self.release.lives():
             return
+        self.release()
         try:
             found = self.leases.take(self.key)
         except AufrufError as error:
+            if certain:
+                raise LeaseLost(
+                    f"whether {self.key} is still held cannot be asked: {error.what}",
+                    where=error.where,
+                    next="Run the command again once the database can be reached: it goes on from what is there.",
+                ) from error
             log.warning("whether %s is still held cannot be asked: %s", self.key, error)
             return
         if found is None:
-            raise AufrufError(
-                f"the database was restarted, and {self.key} is held by another by now",
+            raise LeaseLost(
+                f"the database has dropped {self.key}, and it is held by another by now",
                 next="Run the command again: it waits for the other one, and takes what that has made.",
             )
         self.release = found
@@ -104,6 +112,7 @@ def still(leases: Leases, key: str, release: Release) -> Release | None:
     """``release`` while it lives, else ``key`` taken anew; None where another has it by now, or nobody can say."""
     if release.lives():
         return release
+    release()
     try:
         return leases.take(key)
     except AufrufError:
@@ -189,15 +198,15 @@ class DatabaseLeases:
     url: str
 
     def take(self, key: str, *, wait: bool = False) -> Release | None:
-        number = _number(key)
-        connection = self._connect()
-        for setting in _KEEPALIVE:
-            connection.execute(text(f"SET {setting}"))
         function = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
-        if connection.execute(text(f"SELECT {function}({number})")).scalar() is False:
-            connection.close()
-            return None
-        session = connection.execute(text(_SESSION)).scalar()
+        with self._asked(), ExitStack() as kept:
+            connection = kept.enter_context(self._connect())
+            for setting in _KEEPALIVE:
+                connection.execute(text(f"SET {setting}"))
+            if connection.execute(text(f"SELECT {function}({_number(key)})")).scalar() is False:
+                return None
+            session = connection.execute(text(_SESSION)).scalar()
+            kept.pop_all()
 
         def lives() -> bool:
             try:
@@ -208,22 +217,28 @@ class DatabaseLeases:
         return Release(connection.close, lives)
 
     def busy(self, key: str) -> bool:
-        with self._connect() as connection:
+        with self._asked(), self._connect() as connection:
             return bool(connection.execute(text(_HELD), {"number": _number(key)}).scalar())
 
     def holder(self, key: str) -> str:
         return ""
 
     def _connect(self) -> Connection:
+        return create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """What the database refuses, or does not answer, as a failure that says where it is."""
         try:
-            return create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
+            yield
         except ModuleNotFoundError:
             raise UsageError(
                 "there is no driver for PostgreSQL", where="AUFRUF_STUDIES", next="Install aufruf[postgres]."
             ) from None
-        except OperationalError as error:
+        except DBAPIError as error:
+            why = str(error.orig).splitlines() or [type(error.orig).__name__]
             raise AufrufError(
-                f"the studies cannot be reached: {str(error.orig).splitlines()[0]}",
+                f"the studies cannot be reached: {why[0]}",
                 where=make_url(self.url).render_as_string(hide_password=True),
                 next="Start PostgreSQL, or mend AUFRUF_STUDIES.",
             ) from None

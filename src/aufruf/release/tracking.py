@@ -13,7 +13,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from aufruf.errors import AufrufError
+from aufruf.errors import AufrufError, LeaseLost
 from aufruf.release import journal
 from aufruf.release.outbox import END_SECONDS, LIMITS, Outbox, deliver_left
 from aufruf.release.server import Patient, client
@@ -45,6 +45,8 @@ class Tracker:
     ) -> Iterator["Run"]:
         """A run that ends FINISHED, or FAILED when the block raises, or KILLED when it is interrupted.
 
+        It does not end by LeaseLost: whoever has the lease by now may have reopened this very run.
+
         ``ticket``: a file that names the run while the work is not done; while it is there, the same run goes on.
         """
         run = self.start(name, tags, params, ticket=ticket)
@@ -52,6 +54,9 @@ class Tracker:
             yield run
         except (KeyboardInterrupt, SystemExit):
             run.end("KILLED")
+            raise
+        except LeaseLost:
+            run.close()
             raise
         except BaseException as failure:
             run.tag({"failure": f"{type(failure).__name__}: {failure}"[:500]})

@@ -12,7 +12,8 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.data.forgotten import Tombs
 from aufruf.errors import UsageError
-from aufruf.model.leases import FileLeases, held
+from aufruf.model.leases import held
+from aufruf.model.studies import Studies
 from aufruf.release import artifacts
 from aufruf.release.registry import Registry
 from aufruf.reports import forgetting
@@ -40,12 +41,13 @@ def forget(
     back. A file's name that holds the account's as a whole is changed. ``raw``: also delete the originals that hold a
     row of the author's, with whatever else is in them. ``dry_run``: say what would go, and change nothing. What stays
     is listed under ``remains``. A command that broke off is finished by the next one, which waits for one that is at
-    work: whose past is gone nobody else can tell.
+    work, on another machine too: whose past is gone nobody else can tell.
     Raises UsageError for an empty name.
     """
     if dry_run:
         return _forgotten(settings, classifiers, author, raw, dry_run)
-    with held(FileLeases(settings.runs), "forget", "somebody is being forgotten already: waiting for its end"):
+    leases = Studies(settings.studies, settings.studies_url).leases
+    with held(leases, "forget", "somebody is being forgotten already: waiting for its end"):
         return _forgotten(settings, classifiers, author, raw, dry_run)
 
 

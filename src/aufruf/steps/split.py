@@ -107,8 +107,8 @@ def _extend(store: Store, classifier: Classifier) -> _Grown:
         assert_disjoint(_together(usable(ledger, texts, near), rows), texts, near)  # no excuse for what is new
         if rows.empty:
             return _Grown(version, ledger, texts, near, rows)
-        if store.add_at("splits", rows, version) is not None:
-            return _Grown((version or 0) + 1, grown, texts, near, rows)
+        if (written := store.add_at("splits", rows, version)) is not None:
+            return _Grown(written, grown, texts, near, rows)
     raise AufrufError(
         "other writers kept changing the ledger",
         where="splits",

@@ -41,7 +41,7 @@ def train(settings: Settings, classifier: Classifier) -> dict[str, Any]:
 
     Either way the version that is returned has the alias challenger, unless a newer one was registered meanwhile.
     A training of the same classifier that is under way elsewhere is waited for. Raises NothingYet without labelled
-    texts, TrainingFailed when a class is missing or the loss is no number.
+    texts, TrainingFailed when a class is missing or the loss is no number, LeaseLost when another may train by now.
     """
     corpus.ledger(Store(settings.lake), classifier)  # without any nobody has to wait
     leases = Studies(settings.studies, settings.studies_url).leases
@@ -142,7 +142,7 @@ def _train(
             sealed["aufruf.calibration"] = json.dumps(card.calibration)
         run.metrics({"threshold": card.threshold})
         run.tag(sealed)
-        lease.keep()
+        lease.keep(certain=True)  # two must not upload to one run; what is trained is kept for the next try
         source = run.artifacts(ready, "model")
         taken = numbers.taken(Store(settings.lake), classifier.name, run.id)
         return registry.register(run, source, {**tags, **sealed}, describe(words), taken)
