@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from aufruf.model import device
+from aufruf.model.layout import HEADS
 from aufruf.model.predictor import Predictor
 from benchmarks import material, products
 
@@ -133,7 +134,9 @@ def _flops(model: Any, lengths: Sequence[int], attention: bool = True) -> float:
     )
     tokens = np.asarray(lengths, dtype=np.float64)
     pairs = 2 * tokens**2 * hidden if attention else 0.0
-    return float(2 * layers * np.sum(tokens * (4 * hidden**2 + 2 * hidden * inner) + pairs))
+    whole = 2 * layers * np.sum(tokens * (4 * hidden**2 + 2 * hidden * inner) + pairs)
+    left_out = tokens - 1 if model.config.model_type in HEADS else 0 * tokens  # behind the last block's attention
+    return float(whole - 2 * np.sum(left_out * (hidden**2 + 2 * hidden * inner)))
 
 
 def _peak(predictor: Predictor, kind: torch.dtype) -> float:

@@ -101,3 +101,24 @@ def test_no_text_is_in_anothers_answer(encoder: ResolvedEncoder, data):
             alone = model(input_ids=ids[:1, : lengths[0]]).logits
         assert torch.equal(here[0], there[0])
         assert torch.allclose(here[0], alone[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("family", sorted(layout.HEADS))
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_a_head_reads_the_first_token_only(family, blocks):
+    """Without the others behind the last attention each family answers as before, and nothing is computed of them."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": blocks, "num_attention_heads": 4}
+    config = AutoConfig.for_model(family, vocab_size=60, pad_token_id=1, initializer_range=0.2, **sizes)
+    model = AutoModelForSequenceClassification.from_config(config).eval()
+    ids = torch.randint(5, 60, (3, 20))
+    mask = (torch.arange(20) < torch.tensor([[20], [7], [1]])).long()
+    seen = []
+    model.base_model.encoder.layer[-1].register_forward_hook(lambda _, __, made: seen.append(tuple(made.shape)))
+    with torch.no_grad():
+        before = model(input_ids=ids, attention_mask=mask).logits
+        after = layout.first_token_only(model)(input_ids=ids, attention_mask=mask).logits
+    assert before.std() > 0.05
+    assert torch.allclose(after, before, atol=1e-5)
+    assert seen == [(3, 20, 32), (3, 1, 32)]

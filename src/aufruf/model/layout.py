@@ -15,6 +15,8 @@ import torch
 from torch import nn
 
 NEVER = torch.finfo(torch.bfloat16).min  # added to the score of what is not looked at; a number in each precision
+HEADS = frozenset({"bert", "camembert", "electra", "roberta", "xlm-roberta"})
+"""Model types whose head reads the first token, and whose blocks add what went into attention behind it."""
 _ALIKE = 0.85  # of the longest text's length, from which texts lie side by side
 _STEP = 16  # tokens by which widths differ: a product of each other size is planned anew, for longer than it takes
 _ROWS = 64  # the same of all rows
@@ -105,7 +107,7 @@ def without_padding(model: Any) -> Any:
     Its head must read the first token of each text: that is all that it is given, (texts, 1, size), and what the last
     block would make of the others is left out.
     """
-    blocks = next(part for part in model.base_model.modules() if isinstance(part, nn.ModuleList))
+    blocks = stack(model)
     blocks[0].register_forward_pre_hook(lambda _, given: (given[1].packed(given[0]), *given[1:]))
     blocks[-1].register_forward_pre_hook(lambda _, given: (given[0], given[1].ending(), *given[2:]))
     behind = getattr(blocks[-1].attention, "output", None)  # it adds what went in to what came out
@@ -117,6 +119,22 @@ def without_padding(model: Any) -> Any:
     behind.register_forward_pre_hook(lambda _, given: tuple(now[0].first(part) for part in given))
     blocks[-1].register_forward_hook(lambda _, given, made: made.transpose(0, 1))
     return model
+
+
+def first_token_only(model: Any) -> Any:
+    """The model, which answers the same; its last block ends with the first token of each text, (texts, 1, size).
+
+    Of ``HEADS`` no other token is read. What follows the last attention is three quarters of a block's products.
+    """
+    if model.config.model_type in HEADS:
+        behind = stack(model)[-1].attention.output
+        behind.register_forward_pre_hook(lambda _, given: tuple(part[:, :1] for part in given))
+    return model
+
+
+def stack(model: Any) -> Any:
+    """The blocks of an encoder."""
+    return next(part for part in model.base_model.modules() if isinstance(part, nn.ModuleList))
 
 
 def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -15,6 +15,7 @@ import torch
 
 from aufruf.errors import MemoryFull
 from aufruf.model import bundle, device, evaluation
+from aufruf.model.layout import first_token_only
 from aufruf.model.packed import packed
 from aufruf.model.tokenization import Tokenizer
 
@@ -43,7 +44,7 @@ class Predictor:
         self, model: Any, tokenizer: Tokenizer, card: bundle.Card, tokens_per_batch: int | None = None
     ) -> None:
         self.device = device.find()
-        model = model.to(self.device.kind).eval()
+        model = first_token_only(model.to(self.device.kind).eval())
         self.model = packed(model) if self.device.kind == "cpu" and self.device.bf16 else model
         self.tokenizer, self.card = tokenizer, card
         self.tokens_per_batch = tokens_per_batch or self.device.tokens_per_batch

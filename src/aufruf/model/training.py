@@ -17,6 +17,7 @@ from aufruf.model import cpu, device, resume
 from aufruf.model.batches import collator, dataset
 from aufruf.model.encoders import ResolvedEncoder, unread
 from aufruf.model.evaluation import trainer_metrics
+from aufruf.model.layout import stack
 from aufruf.model.loss import weighted
 from aufruf.model.recipe import Examples, Recipe, check_sides
 from aufruf.model.tokenization import Tokenizer
@@ -231,8 +232,7 @@ def _model(encoder: ResolvedEncoder, labels: tuple[str, ...], attention: str | N
 def _frozen(model: Any, layers: int) -> Any:
     """The model with its lowest layers, and all below them, left as pretrained: half the layers, half the time."""
     if layers:
-        stack = next(part for part in model.base_model.modules() if isinstance(part, torch.nn.ModuleList))
-        *_, last = stack[:layers].parameters()
+        *_, last = stack(model)[:layers].parameters()
         for parameter in model.base_model.parameters():
             parameter.requires_grad_(False)
             if parameter is last:
