@@ -1,6 +1,7 @@
 """What a run tells is not lost, doubled or in the way, whatever the server does meanwhile. A real server and disk."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 from contextvars import ContextVar
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread, Timer, current_thread
 
 import boto3
@@ -430,6 +432,33 @@ def test_a_full_disk_costs_only_the_copy(tmp_path, name, settings, caplog):
     assert history(tracker, run.id) == [(1, 0.5), (2, 0.6)]
     assert caplog.text.count("is not kept on disk") == 1
     assert "figures/lost.png" in caplog.text
+
+
+def test_a_disk_that_fills_meanwhile_keeps_no_part_of_a_file(tmp_path, name, settings, monkeypatch):
+    """The drawing that has no room is said not to be logged, the others arrive, and the outbox is empty afterwards."""
+    whole, opened = Path.write_bytes, os.open
+
+    def full(path, content):
+        whole(path, content[:2])
+        if path.name == "lost.png":
+            raise OSError(errno.ENOSPC, "no space left")
+        return whole(path, content)
+
+    def refused(path, *given, **named):
+        if str(path).endswith(".new"):
+            raise OSError(errno.ENOSPC, "no space left")
+        return opened(path, *given, **named)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    for kind in ("kept", "refused"):
+        if kind == "refused":
+            monkeypatch.setattr(os, "open", refused)
+        tracker = Tracker(replace(settings, home=tmp_path / kind), name)
+        with tracker.run("train", {}, {}) as run:
+            run.figure("lost.png", b"drawn")
+            run.figure("there.png", b"drawn")
+        assert [one.path for one in tracker.client.list_artifacts(run.id, "figures")] == ["figures/there.png"]
+        assert list((tmp_path / kind / "mlflow" / "outbox").glob("*")) == []
 
 
 def test_after_a_week_a_file_is_given_up(settings, name, tmp_path, monkeypatch):

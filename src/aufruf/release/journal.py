@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +113,12 @@ class Journal:
             os.ftruncate(self._file, 0)
 
     def close(self, *, empty: bool) -> None:
-        """Unlock the file; remove it when it is empty."""
-        if self._file is None:
+        """Unlock the file; remove it when it is empty, and files that no record names unless some were refused."""
+        if empty and not self.path.with_suffix(".refused").exists():
+            shutil.rmtree(self.files, ignore_errors=True)
+        if self._file is None:  # a disk refused it
             return
         if empty:
             self.path.unlink(missing_ok=True)
-            if self.files.is_dir() and not any(self.files.iterdir()):
-                self.files.rmdir()
         os.close(self._file)
         self._file = None

@@ -64,6 +64,7 @@ class Outbox:
             target.write_bytes(content)
         except OSError as failure:
             log.warning("%s of run %s is not logged: %s", path, self._run_id, failure)
+            shutil.rmtree(target.parent, ignore_errors=True)
             return
         self.post({"file": kept, "to": folder or None})
 
