@@ -117,13 +117,13 @@ def test_a_second_up_says_so(settings: Settings, started: dict[str, Any]) -> Non
 
 
 def test_the_command_says_where_it_is(
-    settings: Settings, started: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: Settings, started: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """`aufruf up` as the runbook has it: both addresses, user and password."""
     for name, value in (("HOME", settings.home), ("CLASSIFIERS", settings.classifiers)):
         monkeypatch.setenv(f"AUFRUF_{name}", str(value))
     assert main(["up"]) == 0
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert all(url in said for url in started["urls"].values())
     assert started["login"]["password"] in said
 
