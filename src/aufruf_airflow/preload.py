@@ -10,7 +10,13 @@ from pkgutil import iter_modules
 
 from airflow.sdk.listener import get_listener_manager
 
-LATER = ("great_expectations", "datasets", "transformers.trainer", "transformers.models.auto.modeling_auto")  # by steps
+LATER = (
+    "great_expectations",
+    "datasketch",
+    "datasets",
+    "transformers.trainer",
+    "transformers.models.auto.modeling_auto",
+)  # by steps
 READING = ("airflow.dag_processing.dagbag", "aufruf_airflow.task")  # what reads a DAG file, and what all of them load
 WATCHING = ("aufruf_airflow.ended",)  # what looks after a task
 _STEPS = (f"aufruf.steps.{step.name}" for step in iter_modules(import_module("aufruf.steps").__path__))

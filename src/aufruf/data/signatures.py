@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from datasketch import MinHash
 
 from aufruf.data.identity import name_of
 
@@ -113,6 +112,8 @@ def _bands_and_sketch(texts: Sequence[str], threshold: float) -> tuple[Words, Wo
         bits[at, values % _SKETCH] = True
     minimal = np.empty((len(texts), _PERMUTATIONS), dtype=np.uint32)
     listed = (values.tolist() for values in hashes)
+    from datasketch import MinHash  # a second to load, for commands that make no signature too
+
     bulk = MinHash.generator(listed, num_perm=_PERMUTATIONS, seed=1, scheme="affine32", hashfunc=_as_is)
     for at, minhash in enumerate(bulk):
         minimal[at] = minhash.hashvalues
