@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,12 +46,15 @@ class System:
     classifier: Classifier
     store: Store
     exports: Path
+    _clients: dict[bytes, Airflow] = field(default_factory=dict)
 
     @property
     def airflow(self) -> Airflow:
-        """A client that has been told Airflow's password: nothing that the parts share does."""
-        shutil.copy(self.cluster.secrets / "airflow_passwords.json", password_file(self.settings))
-        return Airflow(self.settings)
+        """A client that has been told Airflow's password: nothing that the parts share does. One as long as that is."""
+        file = self.cluster.secrets / "airflow_passwords.json"
+        shutil.copy(file, password_file(self.settings))
+        signed_by = file.read_bytes() + (self.cluster.secrets / "jwt_secret").read_bytes()
+        return self._clients.setdefault(signed_by, Airflow(self.settings))
 
     @property
     def registry(self) -> Registry:
@@ -127,7 +130,7 @@ class System:
         for name, kind in TABLES.items():
             if self.store.version(name) is not None:
                 assert not self.store.read(name, columns=list(kind.KEY)).duplicated().any(), name
-        until("each text to be read", lambda: not self.unscored())
+        until("each text to be read", lambda: not self.unscored(), every=3)
         champion, decisions = self.registry.by_alias(CHAMPION), self.store.read("decisions").sort_values("at")
         crowned = decisions[decisions["verdict"].isin(["first", "promoted"])]["challenger"]
         assert champion is not None

@@ -42,7 +42,7 @@ def lacking() -> str:
     return next((name for name, found in there.items() if not found), "")
 
 
-def until(what: str, look: Callable[[], Any], seconds: float = 300.0, every: float = 0.5) -> Any:
+def until(what: str, look: Callable[[], Any], seconds: float = 300.0, every: float = 1.0) -> Any:
     """What ``look`` finds, as soon as it finds something; it looks ``every`` so many seconds."""
     end = time.monotonic() + seconds
     while not (found := look()):

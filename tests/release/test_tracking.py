@@ -196,14 +196,16 @@ def test_an_upload_that_was_cut_off_goes_on(tracker, tmp_path, monkeypatch):
 
 def test_the_machine_is_watched_while_a_run_trains(tracker):
     """Load of processor, memory and disk under the names of MLflow's page, one point a stretch, none after the end."""
+    begun = time.monotonic()
     with tracker.run("train", {}, {}) as run, system.watched(run, seconds=0.2):
         time.sleep(0.5)
         run.table("environment.json", system.environment("cpu"))
+    stretches = (time.monotonic() - begun) / 0.2
     metrics = the_run(tracker).data.metrics
     expected = {"cpu_utilization_percentage", "system_memory_usage_megabytes", "disk_available_megabytes"}
     assert {f"system/{name}" for name in expected} <= metrics.keys()
     points = tracker.client.get_metric_history(run.id, "system/cpu_utilization_percentage")
-    assert len(points) == 3
+    assert 3 <= len(points) <= stretches + 1
     assert sorted({point.step for point in points}) == [point.step for point in points]
     assert "system-metrics" not in [thread.name for thread in threading.enumerate()]
 
