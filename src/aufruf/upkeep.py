@@ -14,9 +14,14 @@ from pyarrow import fs
 
 from aufruf.errors import DataRefused
 
-# A checkpoint, each hundredth commit, forgets what is older: by Delta's defaults log entries of 30 days ago, and with
-# them the versions that runs name, and after 7 days which files were removed, so that nobody would ever delete them.
-KEPT = {"delta.logRetentionDuration": "interval 3650 days", "delta.deletedFileRetentionDuration": "interval 3650 days"}
+# Who opens a table reads its newest checkpoint and each commit since, twice: made at each tenth (by default, hundredth).
+# A checkpoint forgets what is older: by Delta's defaults log entries of 30 days ago, and with them the versions that
+# runs name, and after 7 days which files were removed, so that nobody would ever delete them.
+KEPT = {
+    "delta.checkpointInterval": "10",
+    "delta.logRetentionDuration": "interval 3650 days",
+    "delta.deletedFileRetentionDuration": "interval 3650 days",
+}
 LAYOUT = "aufruf.layout"  # property of a table: how its rows are to be understood
 _LAYOUT = 1  # of tables that this program writes; a larger one when an older program would misread them
 WHOLE = "aufruf.oldestWholeVersion"  # property of a table of which old files were deleted

@@ -127,6 +127,27 @@ def test_many_small_files_become_one(store):
     assert store.compact("labels") == store.compact("texts") == 0
 
 
+def test_few_commits_are_read_to_open_a_table(store):
+    """Each tenth writes down what there is. A table that was told otherwise is told so when its files are written anew.
+
+    Whoever lacks the checkpoints reads the commits, and sees the same.
+    """
+    log = Path(store.uri, "labels", "_delta_log")
+    made = lambda: sorted(int(path.name[:20]) for path in log.glob("*.checkpoint.parquet"))  # noqa: E731
+    assert made() == [9, 19]
+    before = rows(store)
+    for path in [*log.glob("*.checkpoint.parquet"), log / "_last_checkpoint"]:
+        path.unlink()
+    assert rows(store).equals(before)
+    table = DeltaTable(f"{store.uri}/labels")
+    table.alter.set_table_properties({"delta.checkpointInterval": "100"})
+    assert store.compact("labels") == 25
+    for n in range(10):
+        store.add("labels", [label(f"later{n}")])
+    assert made()[-1] % 10 == 9
+    assert len(made()) == 2, "of the files that became one, and of ten commits"
+
+
 def test_few_small_files_stay(tmp_path):
     store = Store(str(tmp_path))
     store.add("labels", [label("a")])
