@@ -103,12 +103,12 @@ def turned() -> Callable[[dict, float], None]:
 
 
 @pytest.fixture(scope="session")
-def make_after(nights) -> Callable[[Path], After]:
-    """``make_after(home)``: the nights' home, copied to ``home``."""
+def make_after(nights) -> Callable[..., After]:
+    """``make_after(home, source)``: the home of the nights, or another that was made of it, copied to ``home``."""
 
-    def make(home: Path) -> After:
-        shutil.copytree(nights.settings.home, home)
-        move(home / "mlflow" / "mlflow.db", str(nights.settings.home), str(home))
+    def make(home: Path, source: Path = nights.settings.home) -> After:
+        shutil.copytree(source, home)
+        move(home / "mlflow" / "mlflow.db", str(source), str(home))
         settings = Settings.load(home, env={"AUFRUF_CLASSIFIERS": str(nights.settings.classifiers)})
         return After(settings, nights.classifier)
 

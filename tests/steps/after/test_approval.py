@@ -15,14 +15,21 @@ from aufruf.steps.promote import promote
 from aufruf.steps.rollback import rollback
 
 
-@pytest.fixture
-def waiting(after, turned):
+@pytest.fixture(scope="module")
+def asking(make_after, turned, tmp_path_factory):
     """Version 2 gives the opposite answers and is champion by hand; version 3, as good as 1, waits for a person."""
+    after = make_after(tmp_path_factory.mktemp("asking") / "home")
     after.register_again(turned)
     after.registry.point(CHAMPION, "2")
     after.register_again()
     assert promote(after.settings, after.gate(mode="approve"))["verdict"] == "waiting"
-    return after
+    return after.settings.home
+
+
+@pytest.fixture
+def waiting(make_after, asking, tmp_path):
+    """That home, at a place of its own."""
+    return make_after(tmp_path / "home", asking)
 
 
 def verdicts(after) -> list[tuple[str, str | None]]:
