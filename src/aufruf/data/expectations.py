@@ -45,23 +45,14 @@ def _run(expectations: Sequence[Any], table: pd.DataFrame) -> list[Found]:
     for number, expectation in enumerate(expectations):
         expectation.meta = {"number": number}
     asset = context.data_sources.add_pandas("files").add_dataframe_asset("file")
-    definition = gx.ValidationDefinition(
-        name="file",
-        data=asset.add_batch_definition_whole_dataframe("whole"),
-        suite=context.suites.add(gx.ExpectationSuite(name="file", expectations=list(expectations))),
-    )
-    context.validation_definitions.add(definition)
-    checkpoint = gx.Checkpoint(
-        name="file",
-        validation_definitions=[definition],
-        result_format={
-            "result_format": "COMPLETE",
-            "unexpected_index_column_names": ["file", "item"],
-            "return_unexpected_index_query": False,
-        },
-    )
-    ran = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": table})
-    return [_found(result, table) for one in ran.run_results.values() for result in one.results]
+    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch(batch_parameters={"dataframe": table})
+    shape = {
+        "result_format": "COMPLETE",
+        "unexpected_index_column_names": ["file", "item"],
+        "return_unexpected_index_query": False,
+    }
+    ran = batch.validate(gx.ExpectationSuite(name="file", expectations=list(expectations)), result_format=shape)
+    return [_found(result, table) for result in ran.results]
 
 
 def _found(result: Any, table: pd.DataFrame) -> Found:
