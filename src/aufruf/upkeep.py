@@ -14,7 +14,7 @@ from pyarrow import fs
 
 from aufruf.errors import DataRefused
 
-# Who opens a table reads its newest checkpoint and each commit since, twice: made at each tenth (by default, hundredth).
+# Who opens a table reads its newest checkpoint and each commit since: each tenth has one (by default each hundredth).
 # A checkpoint forgets what is older: by Delta's defaults log entries of 30 days ago, and with them the versions that
 # runs name, and after 7 days which files were removed, so that nobody would ever delete them.
 KEPT = {
