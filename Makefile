@@ -41,8 +41,8 @@ lint: install
 	$(BIN)/lint-imports
 
 # Three lanes, and lint beside them: many tests wait for processes, and tiny models gain nothing from a second thread.
-BESIDE := tests/airflow tests/ingest tests/corpus tests/release tests/reports $(wildcard tests/steps/test_*_survives.py)
-WAITS := tests/cluster tests/deploy tests/cli tests/forget
+BESIDE := tests/ingest tests/corpus tests/foundation tests/release tests/reports $(wildcard tests/steps/test_*_survives.py)
+WAITS := tests/cluster tests/airflow tests/deploy tests/cli tests/forget
 test: install
 	@export OMP_NUM_THREADS=1; log=$$(mktemp -d); \
 	$(MAKE) --no-print-directory lint audit & lint=$$!; \
