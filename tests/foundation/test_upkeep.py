@@ -133,7 +133,10 @@ def test_few_commits_are_read_to_open_a_table(store):
     Whoever lacks the checkpoints reads the commits, and sees the same.
     """
     log = Path(store.uri, "labels", "_delta_log")
-    made = lambda: sorted(int(path.name[:20]) for path in log.glob("*.checkpoint.parquet"))  # noqa: E731
+
+    def made():
+        return sorted(int(path.name[:20]) for path in log.glob("*.checkpoint.parquet"))
+
     assert made() == [9, 19]
     before = rows(store)
     for path in [*log.glob("*.checkpoint.parquet"), log / "_last_checkpoint"]:
