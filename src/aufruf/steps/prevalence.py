@@ -12,7 +12,7 @@ from aufruf.conditions import quoted
 from aufruf.reports.clusters import Spread
 from aufruf.reports.prevalence import Errors, Prevalence, Share, contrasts, share
 from aufruf.steps import corpus
-from aufruf.steps.unlearnt import clusters, held_out, learnt, spread_of
+from aufruf.steps.unlearnt import COLLECTED, clusters, held_out, learnt, spread_of
 from aufruf.store import Store
 
 SLICES = ("party", "text_type", "post_type", "week")
@@ -23,9 +23,10 @@ def prevalence(store: Store, classifier: Classifier, version: str) -> Prevalence
     """Raw and corrected shares of the positive label among posts' texts that no model learns from, as they read now.
 
     Those are texts whose wording is dealt to validation or test, and annotated ones that are there; not what arrived
-    with its annotation, which may be chosen from anywhere. What is sent to annotators for what a model says of it is
-    chosen among the rest, so no choice moves these shares: were annotated texts left out, calls would leave the weeks
-    and parties that were annotated. The error rates come from the version's predictions on the test split.
+    with its annotation only, for whatever classifier, which may be chosen from anywhere. What is sent to annotators for
+    what a model says of it is chosen among the rest, so no choice moves these shares: were annotated texts left out,
+    calls would leave the weeks and parties that were annotated. The error rates come from the version's predictions on
+    the test split.
     """
     errors, counted = test_errors(store, classifier, version), _counted(store, classifier, version)
     whole = _share_of(None, counted, errors)
@@ -98,7 +99,7 @@ def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame
         f"from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest "
         f"left join (select text_id, split from splits where {mine}) s on s.text_id = t.text_id "
         f"left join files f on f.digest = t.file "
-        f"where p.{mine} and p.model_version = {quoted(version)} and (s.text_id is null or f.kind = 'posts')"
+        f"where p.{mine} and p.model_version = {quoted(version)} and {COLLECTED}"
     )
     known, numbers = learnt(store, classifier), {name: Numbers() for name in (*SLICES, "label")}
     by = [*numbers, "account", "post"]
