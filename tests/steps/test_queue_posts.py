@@ -104,13 +104,16 @@ def test_choosing_takes_nothing_from_validation_and_test(settings, classifier):
 def test_near_duplicates_take_nothing_from_test_either(settings, classifier):
     """Of texts that nearly read alike chance may take one; where it would go into test none is chosen."""
     long = "Am Samstag stehen wir ab zehn Uhr auf dem Marktplatz und reden mit euch über bezahlbare Wohnungen Nummer"
-    texts = [text(n, f"{long} {n}", f"p{n}") for n in range(12)]
-    frame = candidates(settings, classifier, texts, [0.5] * 12)
-    assert frame["near"].nunique() == 1
-    assert frame["drawn"].tolist() == [True] + [False] * 11
-    sides = side(frame["group_id"].tolist(), classifier.split)
-    assert frame["choosable"].tolist() == [sides[0] == "train" and one == "train" for one in sides]
-    assert set(sides) > {"train"}
+    texts = sorted((text(n, f"{long} {n}", f"p{n}") for n in range(12)), key=lambda one: one.digest)
+    sides = side([one.group_id for one in texts], classifier.split).tolist()
+    assert sides[0] == "train"
+    first = next(at for at, one in enumerate(sides) if one != "train")
+    for start, may in ((first, False), (0, True)):  # the lake keeps what it has: then all of them
+        frame = candidates(settings, classifier, texts[start:], [0.5] * (12 - start))
+        assert frame["near"].nunique() == 1
+        assert frame["drawn"].tolist() == [True] + [False] * (11 - start)
+        assert frame["choosable"].tolist() == [may and one == "train" for one in sides[start:]]
+    assert "train" in sides[first:]
 
 
 def test_beside_an_annotated_text_nothing_goes_out(settings, classifier):
