@@ -126,6 +126,11 @@ class Scoring(Section):
     shard_size: Count = 20_000  # texts read, scored and published at a time
     window_days: Count | None = None  # of what others have scored, a new champion scores the newest days; None: all
 
+    @property
+    def fixed(self) -> float | None:
+        """The threshold, where it is not tuned."""
+        return None if self.threshold == "tuned" else self.threshold
+
 
 class Report(Section):
     shown: Count = 100  # surest calls on the page of a day, explained or not; those explained are there anyway

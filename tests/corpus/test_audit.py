@@ -59,7 +59,7 @@ def test_the_notebook_validates_on_its_test_rows() -> None:
 
 
 def test_power_is_that_of_the_formula() -> None:
-    """Without a second model 2.80 times the root of 2 times the error; an equal model beside it differs by nothing."""
+    """Without a second model 2.80 times the root of 2 times the error; one that errs alike leaves less."""
     random = np.random.default_rng(1)
     truth = random.random(1000) < 0.2
     said = np.where(random.random(1000) < 0.1, ~truth, truth)
@@ -71,9 +71,26 @@ def test_power_is_that_of_the_formula() -> None:
     assert alone.detectable == pytest.approx(2.8016 * sqrt(2) * alone.standard_error, rel=1e-3)
     factor = (alone.detectable / 0.03) ** 2
     assert alone.more_positives == pytest.approx(alone.positives * (factor - 1), abs=1)
-    same = power(truth, said, said.copy(), groups, 1)
-    assert same is not None
-    assert (same.detectable, same.more_positives, same.correlation) == (0, 0, pytest.approx(1))
+    other = said.copy()
+    other[:40] = ~other[:40]
+    paired = power(truth, said, other, groups, 1, least=3)
+    assert paired is not None
+    assert paired.correlation is not None
+    assert 0 < paired.detectable < 0.9 * alone.detectable
+
+
+@pytest.mark.parametrize("differ", [0, 1, 2])
+def test_a_model_that_answers_alike_tells_nothing_of_others(differ: int) -> None:
+    """A second version with the same answers, or with a handful of others, is none: not every difference is found."""
+    random = np.random.default_rng(1)
+    truth = random.random(300) < 0.2
+    said = np.where(random.random(300) < 0.1, ~truth, truth)
+    groups = [str(at // 4) for at in range(300)]
+    other = said.copy()
+    other[: 4 * differ] = ~other[: 4 * differ]  # of so many groups all four texts
+    assert power(truth, said, other, groups, 1, least=3) == power(truth, said, None, groups, 1)
+    assert power(truth, said, said.copy(), groups, 1) == power(truth, said, None, groups, 1)
+    assert power(truth, said, truth, groups, 1, least=3) == power(truth, said, None, groups, 1)  # F1 never varies
 
 
 def test_texts_of_one_group_tell_less_than_texts_of_many() -> None:
@@ -89,9 +106,11 @@ def test_texts_of_one_group_tell_less_than_texts_of_many() -> None:
 
 
 def test_without_positives_there_is_no_power() -> None:
-    """An F1 that never varies can tell nothing apart, and no number says that it could."""
-    none = np.zeros(50, dtype=bool)
-    assert power(none, none, None, [str(at) for at in range(50)], 1) is None
+    """An F1 that never varies can tell nothing apart, and no number says that it could: with none or all found."""
+    none, groups = np.zeros(50, dtype=bool), [str(at) for at in range(50)]
+    assert power(none, none, None, groups, 1) is None
+    some = np.arange(50) < 10
+    assert power(some, some.copy(), None, groups, 1) is None
 
 
 def fill(store: Store) -> None:
@@ -154,8 +173,8 @@ def test_folds_come_as_figures_and_as_a_file(settings: Settings, store: Store) -
         split(settings, classifier(), out=out)
 
 
-def test_power_reads_the_champion_s_predictions(settings: Settings, store: Store) -> None:
-    """With a champion that has answered test, the audit gives the difference it can tell apart."""
+def champion_says(settings: Settings, store: Store, wrong: int) -> tuple[dict, pd.DataFrame]:
+    """What the audit says of power where the champion's answers to so many test texts are wrong; and the test rows."""
     from aufruf.release.registry import CHAMPION, Registry
 
     fill(store)
@@ -164,15 +183,31 @@ def test_power_reads_the_champion_s_predictions(settings: Settings, store: Store
     registry.client.create_registered_model("c")
     made = registry.client.create_model_version("c", settings.home.as_uri())
     registry.point(CHAMPION, str(made.version))
+    if not wrong:  # else a draw without positives has an F1 of 0
+        store.put("labels", store.read("labels").assign(label="call"))
     labels = store.read("labels").set_index("text_id")["label"]
     test = store.read("splits")
     test = test[test["split"] == "test"].sort_values("text_id")
-    said = [labels[one] if at else "call" for at, one in enumerate(test["text_id"])]
+    turned = {"call": "no_call", "no_call": "call"}
+    said = [labels[one] if at >= wrong else turned[labels[one]] for at, one in enumerate(test["text_id"])]
     rows = [
         Prediction("c", one, digest, str(made.version), label, {"call": 0.5}, True, test["assigned_at"].iloc[0], "r")
         for one, digest, label in zip(test["text_id"], test["digest"], said, strict=True)
     ]
     store.add("predictions", rows)
-    found = split(settings, classifier(), audit=True)["audit"]["power"]
+    result = split(settings, classifier(), audit=True)
+    assert (result["audit"]["power"]["why"] or "points") in Path(result["page"]).read_text("utf-8")
+    return result["audit"]["power"], test.assign(label=labels[test["text_id"]].tolist())
+
+
+def test_power_reads_the_champion_s_predictions(settings: Settings, store: Store) -> None:
+    """With a champion that has answered test, the audit gives the difference it can tell apart."""
+    found, test = champion_says(settings, store, 1)
     assert (found["why"], found["version"], found["texts"]) == (None, "1", len(test))
-    assert found["positives"] == (labels[test["text_id"]] == "call").sum()
+    assert found["positives"] == (test["label"] == "call").sum()
+
+
+def test_a_champion_without_a_fault_is_not_said_to_find_nothing(settings: Settings, store: Store) -> None:
+    """Its F1 is the same in every draw; why no difference can be told is true of it, too."""
+    found, _ = champion_says(settings, store, 0)
+    assert "finds all of the positives and nothing else, or none" in found["why"]

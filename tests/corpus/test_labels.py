@@ -176,14 +176,16 @@ def test_votes_that_do_not_count_leave_labels_alone(cast: list[tuple]) -> None:
 
 
 def kept(stored: tuple, votes: list[tuple[str, str, str]], arrived_after: bool = True, minimum: int = 2) -> tuple:
-    """(label, how) of text t; ``stored``: label, votes; ``votes``: annotator, label, standing."""
+    """(label, how) of text t; ``stored``: label, votes; ``votes``: annotator, label, standing ("new": counts, and came
+    after the label was decided)."""
     rows = frame([vote("t", who, said) for who, said, _ in votes])
     rows["file"] = [f"file of {stands}" for _, _, stands in votes]
-    stands = pd.Series([one for _, _, one in votes], dtype=object)
+    stands = pd.Series([one for _, _, one in votes], dtype=object).replace("new", "counts")
     decided = decide(rows, frame([text("t", "t")]), LABELS, minimum, "c", NOW + timedelta(days=2), stands)
     known = pd.DataFrame([{"classifier": "c", "text_id": "t", "label": stored[0], "votes": stored[1], "margin": 1.0}])
     known = known.assign(how="unanimous", decided_at=pd.Timestamp(NOW))
-    arrived = pd.Series({"file of held_out": pd.Timestamp(NOW) + timedelta(hours=1 if arrived_after else -1)})
+    hours = {"held_out": 1 if arrived_after else -1, "counts": -2, "new": 2}
+    arrived = pd.Series({f"file of {name}": pd.Timestamp(NOW) + timedelta(hours=h) for name, h in hours.items()})
     [row] = keep(decided, known, rows, stands, arrived, minimum).to_dict("records")
     return row["label"], row["how"]
 
@@ -210,6 +212,28 @@ A, B = ("A", "call", "counts"), ("B", "no_call", "held_out")
 def test_a_held_out_batch_takes_no_label_away(votes: list, expected: tuple) -> None:
     """A and B said call; B's second vote is held out. The label stays while nothing else decides the text."""
     assert kept(("call", 2), votes) == expected
+
+
+AGAIN = [("A", "no_call", "held_out"), ("B", "call", "held_out"), ("C", "call", "counts"), ("D", "no_call", "counts")]
+
+
+@pytest.mark.parametrize(
+    ("votes", "expected"),
+    [
+        ([*AGAIN, ("E", "no_call", "counts")], ("call", "unanimous")),
+        ([*AGAIN[:2], ("D", "no_call", "counts"), ("E", "no_call", "counts")], ("call", "unanimous")),
+        ([*AGAIN, ("E", "no_call", "counts"), ("F", "no_call", "new")], ("no_call", "majority")),
+        ([*AGAIN, ("E", "no_call", "new")], ("no_call", "majority")),
+        ([*AGAIN[:2], ("D", "no_call", "counts"), ("E", "no_call", "counts"), ("C", ABSTAIN, "new")],
+         ("no_call", "unanimous")),
+        ([*AGAIN[:3], ("D", "no_call", "new")], ("call", "unanimous")),
+    ],
+    ids=["majority", "unanimous", "one more", "one voted again", "one withdrew", "a new vote that decides nothing"],
+)  # fmt: skip
+def test_a_held_out_batch_turns_no_label(votes: list, expected: tuple) -> None:
+    """A, B and C had said call, D and E no; A's and B's second votes are held out. Those that are left do not turn the
+    label, unless a vote that counts has come since and they decide."""
+    assert kept(("call", 5), votes) == expected
 
 
 def test_a_label_that_held_out_votes_had_decided_goes() -> None:

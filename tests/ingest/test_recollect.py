@@ -53,6 +53,16 @@ def test_a_task_does_not_make_a_post_an_annotators_text() -> None:
     assert merge(edited, task, {"posts"}).file == "tasks"
 
 
+def test_an_annotators_text_that_is_collected_is_a_post() -> None:
+    """It is written as one of the file of posts even where that says nothing new, or is older; once, not each time."""
+    task = replace(DATED, file="tasks")
+    post = replace(task, file="posts")
+    for arrives in (post, replace(post, collected_at=None)):
+        assert texts_to_write([arrives], {task.text_id: task}, {}, {"posts"}) == ([post], 0)
+    assert texts_to_write([replace(post, file="more")], {post.text_id: post}, {}, {"posts", "more"}) == ([], 0)
+    assert texts_to_write([replace(task, file="again")], {task.text_id: task}, {}, {"posts"}) == ([], 0)
+
+
 def test_a_text_that_says_nothing_new_is_not_written() -> None:
     """The same text from another file is not written again and does not count; an edited one does both."""
     again = replace(DATED, file="f9")

@@ -28,6 +28,16 @@ def test_its_threshold_is_tuned_on_validation(examples):
     assert found.predicted.tolist() != baseline.judge(train, validation, test, 1, seed=1).predicted.tolist()
 
 
+def test_a_fixed_threshold_is_its_own_too(examples):
+    """Where the classifier file names a threshold nothing is tuned: from it on a calibrated probability is positive."""
+    train, validation, test = examples(60, 1), examples(40, 2), examples(40, 3)
+    tuned = baseline.judge(train, validation, test, 1, seed=1)
+    for fixed in (0.0, 0.9, 1.0):
+        found = baseline.judge(train, validation, test, 1, seed=1, fixed=fixed)
+        assert found.scores.tolist() == tuned.scores.tolist()
+        assert found.predicted[:, 1].tolist() == (found.scores >= fixed).tolist()
+
+
 def test_a_class_that_training_lacks_has_no_probability(examples):
     """Three labels, two of them seen: the third keeps its column, with 0 in it."""
     train, validation, test = (examples(n, n, 3) for n in (60, 40, 30))

@@ -57,3 +57,17 @@ def test_what_may_only_be_drawn_is_not_chosen():
     assert {one.row for one in found} == set(np.flatnonzero(choosable | drawable))
     assert chosen(odds[:0], 0.5, [], ["x"], 5, MIX, 7) == []
     assert len(chosen(np.array([0.2, 0.9]), 0.5, ["!!!", "???"], [], 5, MIX, 7)) == 2
+
+
+def test_kin_go_out_once():
+    """Of texts with one number in a column one is taken; which are drawn does not depend on what a model says."""
+    texts, odds = _texts(60), np.linspace(0, 1, 60)
+    kin = np.column_stack([np.arange(60) // 2, np.arange(60) % 25 + 100])
+    drawable = np.arange(60) < 25
+    drawable[1::2] = False
+    found = chosen(odds, 0.5, texts, [], 60, MIX, 7, drawable=drawable, kin=kin)
+    rows = [one.row for one in found]
+    assert len(rows) > 15
+    assert all(len(set(column)) == len(rows) for column in kin[rows].T.tolist())
+    again = chosen(odds[::-1].copy(), 0.5, texts, [], 60, MIX, 7, drawable=drawable, kin=kin)
+    assert [one for one in found if one.why == "random"][:6] == [one for one in again if one.why == "random"][:6]

@@ -102,6 +102,28 @@ def test_the_page_says_what_was_measured():
         assert said in words, said
 
 
+@pytest.mark.parametrize("at", [0.0, 1.0])
+@pytest.mark.parametrize("place", ["metrics", "baseline", "label", "slice"])
+def test_an_interval_of_no_width_is_explained(at, place):
+    """Wherever on the page it stands, and only then: no error seen in a sample is not none at all."""
+    report, flat, said = made(), Interval(at, at, at), "An interval of no width means"
+    party, small = report.slices
+    changed = {
+        "metrics": {"metrics": {**report.metrics, "f1": flat}},
+        "baseline": {"baseline": {"f1": flat}},
+        "label": {"labels": [replace(report.labels[0], f1=flat)]},
+        "slice": {"slices": [replace(party, recall=flat), small]},
+    }[place]
+    assert said in render(replace(report, **changed))
+    assert said not in render(report)
+
+
+def test_the_page_says_from_where_on_the_baseline_labels():
+    """A threshold that was tuned for it, or the one that the classifier file names."""
+    assert "calibrated on validation, and with its threshold tuned there." in render(made())
+    assert "and labelled from 0.900 on, the threshold that the" in render(replace(made(), fixed=0.9))
+
+
 def test_the_page_names_the_confidence_that_was_asked_for():
     """Also where it says how many intervals miss."""
     html = render(replace(made(), confidence=0.975)).replace("\u202f", " ")

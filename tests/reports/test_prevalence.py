@@ -10,7 +10,7 @@ import pytest
 from aufruf.reports.day import render
 from aufruf.reports.desk import render as render_desk
 from aufruf.reports.prevalence import Errors, Prevalence, contrasts, correct, share
-from aufruf.steps.prevalence import as_json
+from aufruf.steps.prevalence import as_json, kept
 
 GOOD = Errors(found=80, positives=100, spared=190, negatives=200)
 
@@ -190,6 +190,19 @@ def test_a_party_that_is_not_compared_is_named(day):
     assert as_json(found)["not_compared"] == ["Grau & Co"]
     assert "Not compared" not in render(replace(day, prevalence=counted()))
     assert as_json(counted(Errors(3, 3, 9, 9)))["not_compared"] == []
+
+
+def test_of_very_many_parties_those_with_most_texts_are_told(day):
+    """400 of 402, in their order, and the texts of none; of weeks the last. How many more there are is said."""
+    rows = [share(f"{n:03}", 1, 10 + n % 400, GOOD) for n in range(402)] + [share(None, 1, 2, GOOD)]
+    told = kept(rows, dated=False)
+    assert [one.name for one in told] == [one.name for one in rows if one.name not in ("000", "400")]
+    assert [one.name for one in kept(rows, dated=True)] == [one.name for one in rows[2:]]
+    assert kept(rows[:400], dated=False) == rows[:400]
+    found = replace(counted(), left_out={"party": 2, "text_type": 0, "post_type": 0, "week": 0})
+    assert "2 more parties, those with the fewest texts, are left out" in render(replace(day, prevalence=found))
+    assert "are left out, here" not in render(replace(day, prevalence=counted()))
+    assert as_json(found)["left_out"]["party"] == 2
 
 
 def test_the_page_says_when_nothing_could_be_corrected(day):

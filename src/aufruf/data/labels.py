@@ -98,18 +98,24 @@ def keep(
 
     An annotator's second vote on a text takes the place of the first. When the second one is held out, neither
     counts: fewer votes than the label was decided by. That label stays, if it was decided before any of the
-    held-out votes arrived, and if no vote on the text was for another wording. ``known``: stored labels.
-    ``arrived``: file digest -> time it was ingested.
+    held-out votes arrived, and if no vote on the text was for another wording. Where the votes that are left decide
+    something, they do so only with one among them that arrived after the label was decided: they would not have, had
+    nobody voted again. ``known``: stored labels. ``arrived``: file digest -> time it was ingested.
     """
     held = votes[standing == HELD_OUT]
     if held.empty or known.empty:
         return decided
     at = pd.to_datetime(held["file"].map(arrived), utc=True)  # NaT: its file is not entered yet
     since = at.groupby(held["text_id"]).min()
+    counting = votes[standing == COUNTS]
+    came = pd.to_datetime(counting["file"].map(arrived), utc=True)
+    then = pd.to_datetime(counting["text_id"].map(known.set_index("text_id")["decided_at"]), utc=True)
+    anew = counting.loc[~(came < then), "text_id"]  # voted on since
     before = known.set_index("text_id").reindex(decided["text_id"]).reset_index()
     replaced = (
         before["label"].notna().to_numpy()
-        & decided["how"].isin(("tie", "too_few_votes", "held_back")).to_numpy()
+        & decided["how"].isin(("tie", "too_few_votes", "held_back", "majority", "unanimous")).to_numpy()
+        & ~(decided["label"].notna() & decided["text_id"].isin(anew)).to_numpy()
         & decided["text_id"].isin(held["text_id"]).to_numpy()
         & ~decided["text_id"].isin(votes.loc[standing.isin((EXCLUDED, OUTDATED)), "text_id"]).to_numpy()
         & (before["votes"] > decided["votes"].to_numpy()).to_numpy()

@@ -20,7 +20,7 @@ class Power:
 
     f1: float
     standard_error: float
-    correlation: float | None  # of the two models' F1 over the draws; None without a second model, counted as 0
+    correlation: float | None  # of the two models' F1 over the draws; None without a usable second, counted as 0
     detectable: float  # the difference that is found in 80 % of cases, two-sided at 5 %
     positives: int
     wanted: float
@@ -35,22 +35,28 @@ def power(
     seed: int,
     wanted: float = 0.03,
     resamples: int = 2000,
+    least: int = 1,
 ) -> Power | None:
-    """Paired bootstrap over groups (Efron and Tibshirani 1993, ch. 13); None where F1 does not vary at all.
+    """Paired bootstrap over groups (Efron and Tibshirani 1993, ch. 13); None where the champion's F1 does not vary at
+    all: it finds all of the positives and nothing else, or none of them.
 
     detectable = (z.975 + z.80) SE of the difference (Bloom 1995, Evaluation Review 19(5): minimum detectable effect).
-    Without ``other`` the two models are taken for independent, SE = sqrt(2) SE of F1: the worst case. SE falls with
-    1 / sqrt(n), so telling ``wanted`` apart takes positives * (detectable / wanted)^2 positives.
+    Without ``other`` the two models are taken for independent, SE = sqrt(2) SE of F1: the worst case. So they are with
+    one whose F1 does not vary, or that answers fewer than ``least`` groups otherwise: a difference that never shows in
+    a draw says nothing of another model's. SE falls with 1 / sqrt(n), so telling ``wanted`` apart takes
+    positives * (detectable / wanted)^2 positives.
     """
+    if other is not None and len(set(np.asarray(groups, dtype=object)[champion != other])) < least:
+        other = None
     answers = [champion] if other is None else [champion, other]
     drawn = _f1_of_draws(truth, answers, groups, resamples, seed)
     error = float(drawn[:, 0].std(ddof=1))
     if error == 0:
         return None
     correlation, gap = None, error * 2**0.5
-    if other is not None:
-        gap = float((drawn[:, 0] - drawn[:, 1]).std(ddof=1))
-        correlation = float(np.asarray(np.corrcoef(drawn.T))[0, 1]) if drawn[:, 1].std() > 0 else None
+    apart = 0.0 if other is None else float((drawn[:, 0] - drawn[:, 1]).std(ddof=1))
+    if other is not None and apart > 0 and drawn[:, 1].std() > 0:
+        gap, correlation = apart, float(np.asarray(np.corrcoef(drawn.T))[0, 1])
     detectable = (NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)) * gap
     positives = int(truth.sum())
     needed = ceil(positives * (detectable / wanted) ** 2)

@@ -26,7 +26,7 @@ def texts_to_write(
         if after.party is None and after.author:
             after = replace(after, party=parties.get(after.author.casefold()))
         merged[text.text_id] = after
-    changed = [text for text in merged.values() if not _same(text, known.get(text.text_id))]
+    changed = [text for text in merged.values() if not _same(text, known.get(text.text_id), collected)]
     return changed, sum(_fresh(text, known.get(text.text_id), files) for text in merged.values())
 
 
@@ -34,15 +34,17 @@ def merge(arrived: Text, stored: Text, collected: Container[str] = ()) -> Text:
     """Of two collections of a text the later stays; a collection with no date never replaces a dated one.
 
     What the one that stays does not say is taken from the other. A task that shows a post to annotators is no
-    collection: the post stays one of the file that it was collected with, and where both say the same, as it was.
+    collection: the post is one of the file that it was collected with, before or after, and where both say the same
+    when it is shown, it stays as it was.
     """
+    gathered = arrived.file in collected and stored.file not in collected
     shown = stored.file in collected and arrived.file not in collected
     keeps = later(stored.collected_at, arrived.collected_at) or (shown and stored.digest == arrived.digest)
     stays, other = (stored, arrived) if keeps else (arrived, stored)
     gaps = {name: getattr(other, name) for name in _FILLED if getattr(stays, name) is None}
     if stays.text_type == UNTYPED:
         gaps["text_type"] = other.text_type
-    return replace(stays, **gaps, file=stored.file if shown else stays.file)
+    return replace(stays, **gaps, file=stored.file if shown else arrived.file if gathered else stays.file)
 
 
 def as_stored(
@@ -119,8 +121,11 @@ def later(stored: datetime | None, arrived: datetime | None) -> bool:
     return stored is not None and (arrived is None or stored > arrived)
 
 
-def _same(text: Text, stored: Text | None) -> bool:
-    return stored is not None and replace(text, file=stored.file) == stored
+def _same(text: Text, stored: Text | None, collected: Container[str]) -> bool:
+    """Whether nothing is to be written: what was only shown to annotators so far, and is collected now, is."""
+    if stored is None or (text.file in collected and stored.file not in collected):
+        return False
+    return replace(text, file=stored.file) == stored
 
 
 def _fresh(text: Text, stored: Text | None, files: set[str]) -> bool:

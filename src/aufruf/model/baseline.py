@@ -26,14 +26,25 @@ def fit(train: Examples, seed: int) -> Any:
     return make_pipeline(features, model).fit(list(train.texts), said)
 
 
-def judge(train: Examples, validation: Examples, test: Examples, positive: int, seed: int) -> Judged:
-    """The baseline on the test rows, calibrated and its threshold tuned on validation as the model's are."""
+def judge(
+    train: Examples,
+    validation: Examples,
+    test: Examples,
+    positive: int,
+    seed: int,
+    fixed: float | None = None,
+) -> Judged:
+    """The baseline on the test rows, calibrated on validation as the model is.
+
+    ``fixed``: the threshold, 0..1, where the classifier file names one; else it is tuned on validation as the model's
+    is. Both models' probabilities are calibrated, so that one number asks the same of both.
+    """
     pipeline = fit(train, seed)
     known, probabilities = _all(pipeline, validation), _all(pipeline, test)
     if len(validation) and (found := calibration.fit(known, validation.truth, positive, train.several)):
         known, probabilities = (found.apply(part, train.several) for part in (known, probabilities))
-    tuned = best_threshold(validation.truth[:, positive], known[:, positive])
-    predicted = decide(probabilities, positive, tuned, train.several)
+    threshold = best_threshold(validation.truth[:, positive], known[:, positive]) if fixed is None else fixed
+    predicted = decide(probabilities, positive, threshold, train.several)
     return Judged(test.truth, predicted, probabilities[:, positive], positive)
 
 

@@ -32,14 +32,18 @@ def chosen(
     seed: int,
     choosable: npt.NDArray[np.bool_] | None = None,
     drawable: npt.NDArray[np.bool_] | None = None,
+    kin: npt.NDArray[np.int64] | None = None,
 ) -> list[Pick]:
     """At most ``most`` of the texts, each reason as often as its share in ``mix``.
 
     The random ones are drawn first, whatever they are like: they are what validation and test are made of. The others
-    are like none of them, and no two of them alike.
+    are like none of them, and no two of them alike. Which are drawn depends on ``drawable``, ``most``, ``mix`` and
+    ``seed`` alone.
 
     ``probabilities``: of the positive, (texts,). ``known``: labelled texts, from which the diverse ones shall differ.
     ``choosable``, ``drawable``: which may be taken for what a model says of them, and which by chance (default: all).
+    ``kin``: numbers, (texts, columns): of the texts with one number in a column one is taken; no two of ``drawable``
+    have one.
     uncertain: nearest to the threshold (Lewis and Gale 1994, SIGIR); positive: most probable, which finds more of a
     rare label; diverse: of the likelier fifth the farthest from all that is labelled or taken (greedy k-center: Sener
     and Savarese 2018, ICLR), by the cosine of TF-IDF vectors of words; random: drawn with ``seed``.
@@ -51,20 +55,21 @@ def chosen(
     order = {
         UNCERTAIN: -np.abs(_logit(probabilities) - _logit(np.array([threshold]))[0]),
         POSITIVE: np.asarray(probabilities, dtype=float),
-        RANDOM: np.random.default_rng(seed).random(len(texts)),
+        RANDOM: np.zeros(len(texts)),
     }
     likely = probabilities >= np.quantile(probabilities, 1 - _LIKELY)
     every = np.ones(len(texts), dtype=bool)
     allowed = dict.fromkeys(mix, every if choosable is None else choosable)
     allowed |= {RANDOM: every if drawable is None else drawable}
+    order[RANDOM][allowed[RANDOM]] = np.random.default_rng(seed).random(int(allowed[RANDOM].sum()))
+    related = np.arange(len(texts))[:, None] if kin is None else kin
     open_, beside = every.copy(), np.zeros(len(texts))  # beside: cosine to the nearest taken
     drawn = np.flatnonzero(allowed[RANDOM])
     drawn = drawn[np.argsort(-order[RANDOM][drawn])][: round(most * mix.get(RANDOM, 0.0) / sum(mix.values()))]
     picks = [Pick(int(at), RANDOM) for at in drawn]
     for at in map(int, drawn):
         beside = np.maximum(beside, _cosines(words, at))
-    open_ &= beside < _ALIKE
-    open_[drawn] = False
+    open_ &= (beside < _ALIKE) & ~_any_of(related, drawn)
     owed = dict.fromkeys(mix, 0.0)
     while len(picks) < most and (able := _able(mix, allowed, open_)):
         able = {name: mask for name, mask in able.items() if name != RANDOM} or able
@@ -77,8 +82,7 @@ def chosen(
         picks.append(Pick(at, why))
         alike = _cosines(words, at)
         beside = np.maximum(beside, alike)
-        open_ &= alike < _ALIKE
-        open_[at] = False
+        open_ &= (alike < _ALIKE) & ~_any_of(related, np.array([at]))
     return picks
 
 
@@ -88,6 +92,12 @@ def _able(
     """The reasons that still have a text, and which."""
     left = {name: allowed[name] & open_ for name, share in mix.items() if share > 0}
     return {name: mask for name, mask in left.items() if mask.any()}
+
+
+def _any_of(kin: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """The texts that share a number with one of the rows, these included, (texts,)."""
+    shared = [np.isin(column, column[rows]) for column in kin.T]
+    return np.any(shared, axis=0)
 
 
 def _vectors(texts: Sequence[str], known: Sequence[str]) -> tuple[Any, Any]:

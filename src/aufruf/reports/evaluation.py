@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -126,6 +126,7 @@ class EvaluationReport:
     doubts: Sequence[Doubt]
     doubts_of: int
     looks: int = 1  # versions that the gate has looked at on these rows, this one included
+    fixed: float | None = None  # the threshold that the classifier file names, the baseline's too; None: tuned
     ways: Sequence[tuple[str, str]] = ()  # what the page leads to: name and address
 
 
@@ -145,6 +146,7 @@ def render(report: EvaluationReport) -> str:
         dimensions=_by_dimension(report.slices),
         passed=sum(one.passed for one in report.behaviours),
         asked=sum(one.of for one in report.behaviours),
+        widthless=any(one is not None and one.low == one.high for one in _intervals(report)),
         short=lambda text: _short(text, _LONG),
         near_text=lambda text: _short(text, _LONG // 2),
         key_of=key_of,
@@ -162,6 +164,15 @@ def write(reports: Path, report: EvaluationReport, found: Mapping[str, Any]) -> 
     told = {**found, **built, "mismatches": [_numbers(one) for one in report.doubts]}
     write_whole(path.with_name("evaluation.json"), json.dumps(told, indent=1) + "\n")
     return write_whole(path, render(report))
+
+
+def _intervals(report: EvaluationReport) -> Iterator[Interval | None]:
+    """All that the page shows."""
+    yield from report.metrics.values()
+    yield from report.baseline.values()
+    yield from (row.f1 for row in report.labels)
+    for row in report.slices:
+        yield from (row.f1, row.precision, row.recall)
 
 
 def _by_dimension(rows: Sequence[SliceRow]) -> dict[str, list[SliceRow]]:

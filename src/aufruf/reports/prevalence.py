@@ -99,6 +99,7 @@ class Prevalence:
     slices: dict[str, list[Share]]  # party, text type, post type, week (2025-W09)
     contrasts: list[Contrast]  # of parties, each pair
     dealt: float | None = None  # share of the posts that are counted: those that no model learns from
+    left_out: dict[str, int] = field(default_factory=dict)  # by slice: how many shares more there are than are told
 
     @property
     def not_compared(self) -> list[str]:

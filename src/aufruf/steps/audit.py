@@ -11,6 +11,7 @@ from aufruf.data import audit as figures
 from aufruf.data.duplicates import Alike
 from aufruf.data.power import power
 from aufruf.data.proof import assert_disjoint, left_out, tombstones, usable
+from aufruf.release.promotion import enough
 from aufruf.release.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from aufruf.reports import audit as page
 from aufruf.schemas import SPLITS
@@ -90,9 +91,11 @@ def _power(settings: Settings, store: Store, classifier: Classifier, rows: pd.Da
     test = test[said.notna().to_numpy()]
     truth = calls(test["label"], classifier)
     flags = [None if one is None else calls(one[said.notna()], classifier) for one in (said, other)]
-    found = power(truth, np.asarray(flags[0]), flags[1], test["group_id"].tolist(), classifier.split.seed)
+    groups, seed = test["group_id"].tolist(), classifier.split.seed
+    found = power(truth, np.asarray(flags[0]), flags[1], groups, seed, least=enough(1))
     if found is None:
-        return {"why": "the champion finds none of the positives in test, or there are none", "version": None}
+        why = "its F1 is the same in every draw: it finds all of the positives and nothing else, or none of them"
+        return {"why": f"version {champion.version} is champion, and {why}", "version": None}
     return {"why": None, "version": champion.version, "texts": len(test), **asdict(found)}
 
 

@@ -90,6 +90,7 @@ def report(
         enough=(asked.slice_texts, asked.slice_positives),
         behaviours=behaviours(found.outcomes, classifier.positive),
         looks=looks,
+        fixed=classifier.scoring.fixed,
         ways=[(name, url) for name, url in ways.items() if url],
         doubts=doubts,
         doubts_of=int((found.model.truth != found.model.predicted).any(axis=1).sum()),

@@ -69,7 +69,8 @@ def gather(
     how = (gate.confidence, gate.resamples, classifier.split.seed)
     model, groups, known = judge(classifier, said), said["group_id"].tolist(), slices.known(parts)
     train, validation, test = (corpus.examples(frame, split, classifier) for split in ("train", "validation", "test"))
-    rival = baseline.judge(train, validation, test, classifier.positive_index, classifier.training.seed)
+    at, fixed = classifier.positive_index, classifier.scoring.fixed
+    rival = baseline.judge(train, validation, test, at, classifier.training.seed, fixed)
     tests = behaviour.suite(classifier.evaluation.behaviour) if predictor else []
     return Evidence(
         said=said,

@@ -1,6 +1,6 @@
 """How many texts are calls, counted in the lake: the facts behind the table, plot and JSON of the report."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,26 +12,29 @@ from aufruf.conditions import quoted
 from aufruf.reports.clusters import Spread
 from aufruf.reports.prevalence import Errors, Prevalence, Share, contrasts, share
 from aufruf.steps import corpus
-from aufruf.steps.unlearnt import clusters, held_out, learnt, spread_of
+from aufruf.steps.unlearnt import COLLECTED, clusters, held_out, learnt, spread_of
 from aufruf.store import Store
 
 SLICES = ("party", "text_type", "post_type", "week")
-_MOST = 400  # rows of a slice; a campaign has some ten weeks and parties
+_MOST = 400  # named rows of a slice: the last weeks, of others those with most texts; a campaign has some ten
 
 
 def prevalence(store: Store, classifier: Classifier, version: str) -> Prevalence:
     """Raw and corrected shares of the positive label among posts' texts that no model learns from, as they read now.
 
     Those are texts whose wording is dealt to validation or test, and annotated ones that are there; not what arrived
-    with its annotation, which may be chosen from anywhere. What is sent to annotators for what a model says of it is
-    chosen among the rest, so no choice moves these shares: were annotated texts left out, calls would leave the weeks
-    and parties that were annotated. The error rates come from the version's predictions on the test split.
+    with its annotation only, for whatever classifier, which may be chosen from anywhere. What is sent to annotators for
+    what a model says of it is chosen among the rest, so no choice moves these shares: were annotated texts left out,
+    calls would leave the weeks and parties that were annotated. The error rates come from the version's predictions on
+    the test split.
     """
     errors, counted = test_errors(store, classifier, version), _counted(store, classifier, version)
     whole = _share_of(None, counted, errors)
-    slices = {name: _shares(counted, name, errors, whole.spread) for name in SLICES}
+    every = {name: _shares(counted, name, errors, whole.spread) for name in SLICES}
+    slices = {name: kept(shares, dated=name == "week") for name, shares in every.items()}
+    left_out = {name: len(shares) - len(slices[name]) for name, shares in every.items()}
     dealt = classifier.split.validation + classifier.split.test
-    return Prevalence(errors, whole, slices, contrasts(slices["party"], errors), dealt)
+    return Prevalence(errors, whole, slices, contrasts(slices["party"], errors), dealt, left_out)
 
 
 def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
@@ -70,6 +73,7 @@ def as_json(found: Prevalence) -> dict[str, Any]:
             for one in found.contrasts
         ],
         "not_compared": found.not_compared,
+        "left_out": found.left_out,
     }
 
 
@@ -98,7 +102,7 @@ def _counted(store: Store, classifier: Classifier, version: str) -> pd.DataFrame
         f"from predictions p join texts t on p.text_id = t.text_id and p.digest = t.digest "
         f"left join (select text_id, split from splits where {mine}) s on s.text_id = t.text_id "
         f"left join files f on f.digest = t.file "
-        f"where p.{mine} and p.model_version = {quoted(version)} and (s.text_id is null or f.kind = 'posts')"
+        f"where p.{mine} and p.model_version = {quoted(version)} and {COLLECTED}"
     )
     known, numbers = learnt(store, classifier), {name: Numbers() for name in (*SLICES, "label")}
     by = [*numbers, "account", "post"]
@@ -135,9 +139,16 @@ class Numbers:
 
 
 def _shares(counted: pd.DataFrame, name: str, errors: Errors, whole: Spread) -> list[Share]:
-    found = [_share_of(value or None, rows, errors, whole) for value, rows in _groups(counted, name)]
-    named: Iterable[Share] = (one for one in found if one.name is not None)
-    return [*list(named)[-_MOST:], *(one for one in found if one.name is None)]
+    return [_share_of(value or None, rows, errors, whole) for value, rows in _groups(counted, name)]
+
+
+def kept(shares: Sequence[Share], *, dated: bool) -> list[Share]:
+    """At most 400 named shares, in the order of ``shares``: the last ones where they are ``dated``, else those with
+    most texts. One without a name is kept in any case."""
+    named = [at for at, one in enumerate(shares) if one.name is not None]
+    first = named[::-1] if dated else sorted(named, key=lambda at: -shares[at].texts)
+    out = set(first[_MOST:])
+    return [one for at, one in enumerate(shares) if at not in out]
 
 
 def _groups(counted: pd.DataFrame, name: str) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,8 +43,9 @@ def queue(
 
     Candidates are texts that the champion has scored and that nobody has voted on, and that share no post, wording or
     near-duplicate group with one that has a vote or a place in the ledger. All but the random ones are such that the
-    ledger will put them into train, so that validation and test stay what they are: a random sample. ``out``: a file
-    (default reports/<classifier>/queue/tasks.json). Raises NothingYet without a champion, UsageError for no texts.
+    ledger will put them into train, and keep out no text that chance may bring into validation or test, so that these
+    stay what they are: a random sample. ``out``: a file (default reports/<classifier>/queue/tasks.json). Raises
+    NothingYet without a champion, UsageError for no texts.
     """
     most = classifier.teach.texts if texts is None else texts
     if most < 1:
@@ -70,20 +72,11 @@ def queue(
 
 
 def _candidates(store: Store, classifier: Classifier, version: Version, most: int) -> pd.DataFrame:
-    """Per reason the best unlabelled texts: the facts of linkage, text, probability; each wording and post once."""
+    """Per reason the best unlabelled texts, with what ``apart`` says of them: facts of linkage, text, probability."""
     size = min(most * _TIMES, _MOST)
     annotated = _annotated_ids(store, classifier)
     frame = ranked(store, classifier, version.version, float(version.tags["aufruf.threshold"]), annotated, size)
-    known = store.read("texts", {"text_id": sorted(annotated)}, FACTS)
-    frame = _of_new_posts(frame, known).drop_duplicates("group_id")
-    return _apart(store, classifier, frame, known).sort_values("digest", ignore_index=True)
-
-
-def _of_new_posts(frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """One text of each post that none of the known texts is of, and every text without a post."""
-    post = frame["platform"].fillna("") + "\0" + frame["post_id"]
-    seen = set(known["platform"].fillna("") + "\0" + known["post_id"])
-    return frame[~(post.notna() & (post.isin(seen) | post.duplicated()))]
+    return apart(store, classifier, frame, store.read("texts", {"text_id": sorted(annotated)}, FACTS))
 
 
 def ranked(
@@ -127,15 +120,49 @@ def _annotated_ids(store: Store, classifier: Classifier) -> set[str]:
     }
 
 
-def _apart(store: Store, classifier: Classifier, frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """One text of each group of near-duplicates, and none of a group that is annotated."""
-    if frame.empty:
-        return frame
+def apart(store: Store, classifier: Classifier, frame: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """The texts that share no post, wording or near-duplicates with a known one, in the order of their digests.
+
+    ``post`` and ``near`` are numbers: of the texts with one number only one may go out. ``drawn`` is left to the first
+    text of each post and each group of near-duplicates, whatever a model says of the others. ``choosable``: see
+    ``_choosable``.
+    """
+    frame = frame[~posts_of(frame).isin(set(posts_of(known.dropna(subset=["post_id"]))))]
+    names, theirs = sorted(set(frame["group_id"])), sorted(set(known["group_id"]))
     near = alike(store, pd.concat([frame[list(FACTS)], known]), classifier.split.near_duplicate)
-    mine, theirs = frame["group_id"].tolist(), sorted(set(known["group_id"]))
-    taken = {new for new, _ in near.touching(mine, theirs, np.zeros(len(theirs), dtype=np.int64))} | set(theirs)
-    group = pd.Series(near.groups(mine), index=frame.index)
-    return frame[~frame["group_id"].isin(taken) & ~group.duplicated()]
+    taken = {new for new, _ in near.touching(names, theirs, np.zeros(len(theirs), dtype=np.int64))} | set(theirs)
+    frame = frame[~frame["group_id"].isin(taken)].sort_values(["digest", "text_id"], ignore_index=True)
+    group = dict(zip(names, near.groups(names).tolist(), strict=True))
+    post, _ = pd.factorize(posts_of(frame))
+    frame = frame.assign(post=post, near=frame["group_id"].map(group).astype(np.int64))
+    drawn = frame[frame["drawn"].astype(bool)].drop_duplicates("post").drop_duplicates("near")
+    frame["drawn"] = frame.index.isin(drawn.index)
+    return frame.assign(choosable=_choosable(store, classifier, frame))
+
+
+def posts_of(texts: pd.DataFrame) -> "pd.Series[str]":
+    """What names the post of each text; a text without one is a post of its own."""
+    post = texts["platform"].fillna("") + "\0" + texts["post_id"]
+    return post.where(texts["post_id"].notna(), "\0\0" + texts["text_id"])
+
+
+def _choosable(store: Store, classifier: Classifier, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which texts may be taken for what a model says of them, (texts,).
+
+    They will be trained on, and keep nothing out of validation and test. A post goes where its annotated text goes:
+    were a call taken that is trained on while chance, which takes the first by digest, would bring another text of its
+    post into test, posts with calls would leave the test set. The same holds for near-duplicates.
+    """
+    every = store.read("texts", {"post_id": sorted(set(frame["post_id"].dropna()))}, FACTS)
+    every = pd.concat([every, frame[frame["post_id"].isna()]]).sort_values(["digest", "text_id"], ignore_index=True)
+    learnt = pd.Series(_trained_on(every, classifier)).groupby(posts_of(every)).cummin()
+    elsewhere = frame.loc[frame["drawn"] & ~_trained_on(frame, classifier), "near"]
+    mine = frame["text_id"].isin(every.loc[learnt, "text_id"]) & ~frame["near"].isin(elsewhere)
+    return mine.to_numpy(dtype=np.bool_)
+
+
+def _trained_on(texts: pd.DataFrame, classifier: Classifier) -> npt.NDArray[np.bool_]:
+    return np.asarray(side(texts["group_id"].tolist(), classifier.split) == "train", dtype=np.bool_)
 
 
 def _picked(store: Store, classifier: Classifier, version: Version, frame: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -150,8 +177,9 @@ def _picked(store: Store, classifier: Classifier, version: Version, frame: pd.Da
         most,
         classifier.teach.mix,
         classifier.split.seed,
-        choosable=np.asarray(side(frame["group_id"].tolist(), classifier.split) == "train", dtype=np.bool_),
+        choosable=frame["choosable"].to_numpy(dtype=np.bool_),
         drawable=frame["drawn"].to_numpy(dtype=np.bool_),
+        kin=frame[["post", "near"]].to_numpy(dtype=np.int64),
     )
     found = frame.iloc[[pick.row for pick in picks]].assign(why=[pick.why for pick in picks])
     return found.sort_values("text_id", key=lambda ids: ids.map(lambda one: hashed(one, 0)), ignore_index=True)

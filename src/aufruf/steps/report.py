@@ -183,13 +183,12 @@ def _ledger(store: Store, classifier: Classifier) -> dict[str, int]:
 
 
 def _counted(store: Store, classifier: Classifier, posts: str) -> pd.DataFrame:
-    """Texts by party, account, post and call (column ``n``); a post's id is what its texts' ids begin with."""
-    sql = f"select t.party, t.author, t.platform, t.text_id, p.label {posts}"
+    """Texts by party, account, post and call (column ``n``); a text of no post is one of its own."""
+    sql = f"select t.party, t.author, t.platform, coalesce(t.post_id, t.text_id) as post_id, p.label {posts}"
     parties, by = Numbers(), ["party", "account", "post", "call"]
     parts = [pd.DataFrame(columns=[*by, "n"], dtype=np.int64)]
     for batch in store.query(sql, *findings.TABLES):
-        rows = batch.to_pandas()
-        rows = clusters(rows.assign(post_id=rows["text_id"].astype(object).str.rpartition(":")[0]))
+        rows = clusters(batch.to_pandas())
         rows = rows.assign(call=corpus.calls(rows["label"], classifier), party=parties.each(rows["party"].fillna("")))
         parts.append(rows.groupby(by, sort=False).size().rename("n").reset_index())
     frame = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)

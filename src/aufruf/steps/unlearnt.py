@@ -10,6 +10,8 @@ from aufruf.reports.clusters import Spread, spread
 from aufruf.steps.pseudonyms import folded
 from aufruf.store import Store
 
+COLLECTED = "(f.kind is distinct from 'annotations')"  # of a text's file; one whose ingest broke off has no row yet
+
 
 def learnt(store: Store, classifier: Classifier) -> frozenset[str]:
     """The wordings that are trained on."""

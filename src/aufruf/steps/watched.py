@@ -19,7 +19,7 @@ from aufruf.schemas import SPLITS
 from aufruf.steps import backlog, corpus, missing
 from aufruf.steps.least import Least, numbers
 from aufruf.steps.missing import Asked
-from aufruf.steps.unlearnt import clusters, held_out, learnt
+from aufruf.steps.unlearnt import COLLECTED, clusters, held_out, learnt
 from aufruf.store import Store
 
 _MOST = 20_000  # texts of a sample: more would say nothing new, and memory stays flat
@@ -155,11 +155,11 @@ def _said(store: Store, classifier: Classifier, version: str, texts: pd.DataFram
 
 
 def _collected(classifier: Classifier) -> str:
-    """FROM and WHERE: texts of posts; not what arrived with its annotation, which may be chosen from anywhere."""
+    """FROM and WHERE: texts of posts; not what arrived with its annotation only, which may be chosen from anywhere."""
     return (
         f"from (select *, {missing.HASH} as hash from texts) t left join files f on f.digest = t.file "  # noqa: S608
         f"left join (select text_id, split from splits where classifier = {quoted(classifier.name)}) s "
-        f"on s.text_id = t.text_id where (s.text_id is null or f.kind = 'posts')"
+        f"on s.text_id = t.text_id where {COLLECTED}"
     )
 
 

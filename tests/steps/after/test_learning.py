@@ -235,6 +235,19 @@ def test_an_evaluation_is_a_page_with_its_figures(after):
     assert evaluate(after.settings, asked)["status"] == "unchanged"
 
 
+def test_with_a_fixed_threshold_the_baseline_labels_at_it_too(after):
+    """The version is measured again then, once, and the gate compares like with like: from 1 on nothing is called."""
+    before = evaluate(after.settings, after.classifier)
+    scoring = after.classifier.scoring.model_copy(update={"threshold": 1.0})
+    asked = after.classifier.model_copy(update={"scoring": scoring})
+    found = evaluate(after.settings, asked)
+    assert found["status"] == "new"
+    assert found["metrics"] == before["metrics"]
+    assert before["baseline"]["recall"]["value"] > found["baseline"]["recall"]["value"] == 0
+    assert "and labelled from 1.000 on" in Path(found["page"]).read_text("utf-8")
+    assert evaluate(after.settings, asked)["status"] == "unchanged"
+
+
 def test_behaviour_is_asked_where_the_file_names_a_suite(after):
     """The tag has passed and asked of each capability, and adds up with the result; without a suite it is empty."""
     assert evaluate(after.settings, after.classifier)["behaviour"] == {}
