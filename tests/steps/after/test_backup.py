@@ -4,9 +4,11 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import tarfile
 import time
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +22,7 @@ from aufruf.release.registry import CHAMPION, Registry
 from aufruf.settings import Settings
 from aufruf.stack import processes
 from aufruf.steps.backup import _outside, backup
-from aufruf.steps.restore import restore
+from aufruf.steps.restore import move, restore
 from aufruf.steps.score import score
 from aufruf.store import Store
 
@@ -63,6 +65,38 @@ def test_an_installation_lives_on_at_another_place(after, tmp_path):
     [text_id] = moved.posts("Kommt am Samstag alle zum Infostand!")
     assert score(new, after.classifier)["scored"] == 1
     assert [row["model_version"] for row in moved.predictions(text_id=text_id)] == ["1"]
+
+
+@pytest.mark.parametrize("below", ["restored", "my home #1"])
+def test_an_installation_lives_on_below_its_old_home(after, tmp_path, below):
+    """Where a home is a disk of its own there is no other place on it; a space or # is written as addresses have it."""
+    archive, new = tmp_path / "night.tar", elsewhere(after, after.settings.home / below)
+    backup(after.settings, archive)
+    shutil.rmtree(after.settings.home)
+    restore(new, archive)
+    champion = Registry(new, "call_to_action").by_alias(CHAMPION)
+    assert champion.source.startswith(f"{new.home.as_uri()}/mlflow/")
+    moved = replace(after, settings=new)
+    [text_id] = moved.posts("Kommt am Samstag alle zum Infostand!")
+    assert score(new, after.classifier)["scored"] == 1
+    assert [row["model_version"] for row in moved.predictions(text_id=text_id)] == ["1"]
+
+
+WAYS = [("/x/var", "/x/var/new"), ("/x/var/old", "/x/var"), ("/x/my var", "/x/my var/r#1"), ("/x/var", "/y/my var")]
+
+
+@pytest.mark.parametrize(("old", "new"), WAYS)
+def test_paths_and_addresses_are_moved_once(tmp_path, old, new):
+    """Whichever home lies in the other, each as it is written; what is no text, or of a neighbour's, stays."""
+    others = [7, None, f"{old}2/mlflow/c"]
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
+        db.execute("create table runs (uri)")
+        told = [f"{Path(old).as_uri()}/mlflow/a", f"{old}/mlflow/b", *others]
+        db.executemany("insert into runs values (?)", [(one,) for one in told])
+    move(tmp_path / "a.db", old, new)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db:
+        found = [uri for (uri,) in db.execute("select uri from runs")]
+    assert found == [f"{Path(new).as_uri()}/mlflow/a", f"{new}/mlflow/b", *others]
 
 
 def test_what_can_be_made_again_stays_out(after, tmp_path):
