@@ -70,6 +70,9 @@ def restore(settings: Settings, archive: Path) -> dict[str, Any]:
         for database in DATABASES:
             if (beside / database).is_file():
                 _move(archive, beside / database, about.home, str(home))
+        for path in (beside / settings.raw.relative_to(home)).rglob("*"):
+            if path.is_file():
+                path.chmod(0o444)  # an original is read-only
         beside.rename(home)  # at once, also where an empty folder is in its place
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -53,6 +53,7 @@ def test_an_installation_lives_on_at_another_place(after, tmp_path):
     shutil.rmtree(after.settings.home)
     found = restore(new, archive)
     assert (found["files"], found["tables"]) == (made["files"], made["tables"])
+    assert {path.stat().st_mode & 0o777 for path in new.raw.iterdir()} == {0o444}  # as they were taken in
     for name, rows in tables.items():
         key = sorted(rows.columns)
         as_it_is = Store(new.lake).read(name)[key].astype(str).sort_values(key).values.tolist()
