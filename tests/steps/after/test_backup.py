@@ -140,6 +140,35 @@ def test_a_registry_elsewhere_is_said_to_be_outside(tmp_path):
         assert _outside(settings)[0] == f"models and runs: the {kind} that MLFLOW_TRACKING_URI names"
 
 
+def test_links_are_said_to_be_outside(tmp_path):
+    """Folders and files that lie on another disk: where they lead; the lake once, and nothing of what is left out."""
+    home, disk = tmp_path / "home", tmp_path / "disk"
+    for name in ("reports", "inbox/posts", "lake", "runs"):
+        (disk / name).mkdir(parents=True)
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).symlink_to(disk / name)
+    (disk / "a.csv").touch()
+    (home / "raw").mkdir()
+    (home / "raw" / "a.csv").symlink_to(disk / "a.csv")
+    made = backup(Settings.load(home, env={}), tmp_path / "a.tar")
+    told = {one.partition(": ")[::2] for one in made["outside"][:-1]}
+    links = {"inbox/posts": "inbox/posts", "raw/a.csv": "a.csv", "reports": "reports"}
+    assert told == {("lake", str(disk / "lake")), *((name, f"a link to {disk / to}") for name, to in links.items())}
+    assert set(members(tmp_path / "a.tar")) == {"manifest.json"}
+
+
+def test_an_inbox_that_is_a_link_is_in_the_archive(tmp_path):
+    """It is read itself, as a home that is one is."""
+    home, disk = tmp_path / "home", tmp_path / "disk"
+    (disk / "posts").mkdir(parents=True)
+    (disk / "posts" / "a.csv").touch()
+    home.mkdir()
+    (home / "inbox").symlink_to(disk)
+    made = backup(Settings.load(home, env={}), tmp_path / "a.tar")
+    assert set(members(tmp_path / "a.tar")) == {"inbox/posts/a.csv", "manifest.json"}
+    assert len(made["outside"]) == 1
+
+
 def test_it_is_made_while_others_write(after, tmp_path):
     """Posts that arrive meanwhile are in it or not, each whole: the restored lake opens, and its log fits its data."""
     stop, count = Event(), [0]
