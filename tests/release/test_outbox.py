@@ -348,6 +348,58 @@ def test_what_another_machine_writes_is_left_alone_for_a_day(settings, name):
     assert tracker.client.get_run(run.id).data.params == {"epochs": "2"}
 
 
+def elsewhere(settings, run, *records: dict) -> Path:
+    """What a worker of another machine has left of a run a moment ago."""
+    folder = settings.mlflow / "outbox"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{run.id}.token.{journal.server(settings)}.otherhost.ndjson"
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    return path
+
+
+END = ({"tags": [["failure", "AufrufError: away"]]}, {"end": "FAILED", "at": 77})
+
+
+def test_who_goes_on_with_a_run_is_told_its_end_by_no_other_machine_later(settings, name, tmp_path):
+    """It failed while the server was away; taken up here it ends well, and stays so. Others are let be."""
+    tracker = Tracker(settings, name)
+    run, other = (tracker.start("train", {}, {}, ticket=tmp_path / ticket) for ticket in ("run", "other"))
+    left, stays = elsewhere(settings, run, *END), elsewhere(settings, other, *END)
+    with tracker.run("train", {}, {}, ticket=tmp_path / "run") as again:
+        found = tracker.client.get_run(run.id)
+        assert (again.id, found.info.status) == (run.id, "RUNNING")
+    assert (left.exists(), stays.exists()) == (False, True)
+    for path in (settings.mlflow / "outbox").glob(f"{run.id}.*"):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    Tracker(settings, name)
+    found = tracker.client.get_run(run.id)
+    assert (found.info.status, "failure" in found.data.tags) == ("FINISHED", False)
+    stays.unlink()
+    other.end("FINISHED")
+
+
+def test_a_run_that_goes_on_is_not_ended_by_what_waits_for_a_store(settings, name, tmp_path, monkeypatch):
+    """Its end was delivered, a file of it was not: only that is left, as old as it was."""
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {}, ticket=tmp_path / "run")
+    run.close()
+    left = elsewhere(settings, run, {"file": "a/b.png", "to": None}, *END)
+    (left.with_suffix(".files") / "a").mkdir(parents=True)
+    (left.with_suffix(".files") / "a" / "b.png").write_bytes(b"drawn")
+    os.utime(left, (time.time() - 90_000,) * 2)
+    with monkeypatch.context() as away:
+        away.setattr(tracker.client.inner, "log_artifact", lambda *_: (_ for _ in ()).throw(ConnectionError()))
+        again = tracker.start("train", {}, {}, ticket=tmp_path / "run")
+    assert [json.loads(line) for line in left.read_text().splitlines()] == [{"file": "a/b.png", "to": None}]
+    assert time.time() - left.stat().st_mtime > 89_000
+    again.end("FINISHED")
+    Tracker(settings, name)
+    found = tracker.client.get_run(run.id)
+    assert (found.info.status, "failure" in found.data.tags) == ("FINISHED", False)
+    assert [one.path for one in tracker.client.list_artifacts(run.id)] == ["b.png"]
+    assert not left.exists()
+
+
 def test_delivered_twice_is_there_once(settings, name):
     """A file that was delivered and not removed, because its reader was killed, is delivered again; nothing doubles."""
     tracker = Tracker(settings, name)

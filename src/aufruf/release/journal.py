@@ -2,7 +2,7 @@
 
 Its name is RUN.TOKEN.SERVER.HOST.ndjson. SERVER says for which tracking server it is: another one does not know the
 run, and would refuse everything. HOST is the machine that writes it: others leave it alone until it is a day old,
-because locks on a disk that they share may not reach them.
+because locks on a disk that they share may not reach them - but for whoever goes on with the run: its writer is gone.
 """
 
 import fcntl
@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,12 @@ class Journal:
         draft.rename(self.path)
         return file
 
-    def take_over(self) -> bool:
-        """Lock a file that was left; False when its writer lives or may live, or another reader has it or had it."""
-        if hosts.beyond(self.host, self.path):
+    def take_over(self, *, anywhere: bool = False) -> bool:
+        """Lock a file that was left; False when its writer lives or may live, or another reader has it or had it.
+
+        ``anywhere``: it is known that no writer lives, on whatever machine.
+        """
+        if not anywhere and hosts.beyond(self.host, self.path):
             return False
         try:
             file = os.open(self.path, os.O_RDWR | os.O_APPEND)
@@ -97,6 +101,18 @@ class Journal:
             except ValueError:
                 continue
         return found
+
+    def leave(self, records: Sequence[Record]) -> None:
+        """Let these alone be left of a file that was taken over: what was delivered is not told again, days later."""
+        draft = self.path.with_suffix(".new")
+        try:
+            written = self.path.stat()
+            draft.write_bytes(b"".join(json.dumps(record).encode() + b"\n" for record in records))
+            os.utime(draft, ns=(written.st_atime_ns, written.st_mtime_ns))  # it is as old as it was
+            draft.rename(self.path)
+        except OSError as failure:
+            draft.unlink(missing_ok=True)
+            log.warning("%s could not be shortened: %s", self.path.name, failure)
 
     def refuse(self, record: Record, reason: str) -> None:
         """Put aside what MLflow does not take."""

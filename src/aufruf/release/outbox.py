@@ -2,7 +2,8 @@
 
 Each open run appends its records to one file, locked for as long as it writes, and a thread delivers them in order and
 in batches. A file that its writer left, because it was killed or the server was away, is delivered by whoever comes
-next on the same machine, after a day by anybody. A record may be delivered twice; MLflow keeps one of equal ones.
+next on the same machine, after a day by anybody, and by whoever goes on with its run. A record may be delivered twice;
+MLflow keeps one of equal ones.
 """
 
 import logging
@@ -119,20 +120,22 @@ class Outbox:
             self._changed.notify_all()
 
 
-def deliver_left(client: MlflowClient, folder: Path, server: str) -> None:
+def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None = None) -> None:
     """Deliver what writers that are gone have left in ``folder``, oldest first, until the server does not take one.
+
+    ``of``: what was left of this run only, on other machines too; whoever asks knows that it has no writer.
 
     A silent server costs each try half a minute, and the command that is about to begin would wait for all of them.
     What was left for another server stays: this one would refuse it all, and it would be lost.
     """
-    left = [Journal(path) for path in sorted(folder.glob("*.ndjson"), key=age, reverse=True)]
+    left = [Journal(path) for path in sorted(folder.glob(f"{of or '*'}.*.ndjson"), key=age, reverse=True)]
     foreign = [journal for journal in left if journal.server not in {server, None}]
     if foreign:
         told = "records of %d runs wait in %s for another tracking server: name it in MLFLOW_TRACKING_URI once more"
         log.warning(told, len({journal.run_id for journal in foreign}), folder)
     for journal in left:
         path = journal.path
-        if journal in foreign or not journal.take_over():
+        if journal in foreign or not journal.take_over(anywhere=of is not None):
             continue
         waiting = _deliver_file(client, journal)
         if waiting and age(path) > LEFT_DAYS * 86400:
@@ -155,6 +158,8 @@ def _deliver_file(client: MlflowClient, journal: Journal) -> "deque[Record]":
             break
         for _ in batch:
             queue.popleft()
+    if 0 < len(queue) < len(records):
+        journal.leave(queue)
     return queue
 
 
