@@ -317,6 +317,45 @@ def test_what_a_killed_process_had_to_tell_is_delivered(settings, name, forks):
     assert [one for one in lying(settings) if one.startswith(found.info.run_id)] == []
 
 
+HALFWAY = """
+import os, sys
+from aufruf.release import journal
+from aufruf.release.tracking import Tracker
+from aufruf.settings import Settings
+run = Tracker(Settings.load(sys.argv[1], env={}), sys.argv[2]).attach(sys.argv[3])
+journal.Journal.write = lambda *_: os.kill(os.getpid(), 9)  # the drawing is there, its record is not
+run.figure("a.png", b"drawn")
+"""
+
+
+def test_nothing_lies_for_ever_of_who_is_killed_before_the_first_record(settings, name, forks):
+    """A drawing that nothing names goes with the next tracker."""
+    tracker = Tracker(settings, name)
+    with tracker.run("train", {}, {}) as run:
+        pass
+    assert forks.run(HALFWAY, settings.home, name, run.id) == -9
+    assert [Path(one).suffix for one in lying(settings) if one.startswith(run.id)] == [".files", ".ndjson"]
+    Tracker(settings, name)
+    assert [one for one in lying(settings) if one.startswith(run.id)] == []
+
+
+def test_what_lies_beside_no_file_goes_after_a_day(settings, name):
+    """Artifacts and half made files of killed writers; but those of what was refused or given up stay."""
+    Tracker(settings, name)
+    folder = settings.mlflow / "outbox"
+    made = ["a.x.files/", "b.x.new", "young.x.files/", "c.x.files/", "c.x.refused", "d.x.files/", "d.x.given-up"]
+    for one in made:
+        path = folder / one
+        path.mkdir(parents=True) if one.endswith("/") else path.touch()
+        if not one.startswith("young"):
+            os.utime(path, (time.time() - 90_000,) * 2)
+    Tracker(settings, name)
+    assert {one.rstrip("/") for one in made[2:]} == {one for one in lying(settings) if ".x." in one}
+    for one in made[2:]:
+        path = folder / one
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
 def test_a_living_writer_is_left_alone(settings, name):
     """A second tracker delivers nothing of a run whose process lives: its file is locked."""
     tracker = Tracker(settings, name)

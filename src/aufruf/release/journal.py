@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from aufruf import hosts
 from aufruf.settings import Settings, without_login
 
 log = logging.getLogger(__name__)
+GIVEN_UP = ".given-up"  # ends the name of a file that nobody tries to deliver any more
 Record = dict[str, Any]  # one of: metrics, params and tags; inputs; a file; the end
 
 
@@ -47,6 +49,11 @@ class Journal:
         self.host = rest[2] if len(rest) > 3 else hosts.here()
         self._file: int | None = None
         self._ill = False
+
+    def begin(self) -> None:
+        """Let the file be there before anything is in ``files``, which nobody would ask after without it."""
+        with suppress(OSError):  # ``write`` tells of it
+            self._file = self._open() if self._file is None else self._file
 
     def write(self, record: Record) -> None:
         line = json.dumps(record).encode() + b"\n"
@@ -138,3 +145,11 @@ class Journal:
             self.path.unlink(missing_ok=True)
         os.close(self._file)
         self._file = None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left beside no file: after a day, when nobody is at work on it."""
+    for path in [*folder.glob("*.files"), *folder.glob("*.new")]:
+        told = any(path.with_suffix(kind).exists() for kind in (".ndjson", ".refused", GIVEN_UP))
+        if not told and hosts.deserted(path):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

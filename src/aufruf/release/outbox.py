@@ -23,7 +23,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from aufruf.hosts import age
-from aufruf.release.journal import Journal, Record, fresh
+from aufruf.release.journal import GIVEN_UP, Journal, Record, fresh, sweep
 from aufruf.release.server import FAILURES, is_away, is_stranger, stored, why
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ class Outbox:
         folder, _, name = path.rpartition("/")
         kept = f"{secrets.token_hex(4)}/{name}"
         target = self._journal.files / kept
+        with self._changed:
+            self._journal.begin()
         try:
             target.parent.mkdir(parents=True)
             target.write_bytes(content)
@@ -126,8 +128,10 @@ def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None
     ``of``: what was left of this run only, on other machines too; whoever asks knows that it has no writer.
 
     A silent server costs each try half a minute, and the command that is about to begin would wait for all of them.
-    What was left for another server stays: this one would refuse it all, and it would be lost.
+    What was left for another server stays: this one would refuse it all, and it would be lost. What nobody can deliver
+    any more is removed.
     """
+    sweep(folder)
     left = [Journal(path) for path in sorted(folder.glob(f"{of or '*'}.*.ndjson"), key=age, reverse=True)]
     foreign = [journal for journal in left if journal.server not in {server, None}]
     if foreign:
@@ -140,7 +144,7 @@ def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None
         waiting = _deliver_file(client, journal)
         if waiting and age(path) > LEFT_DAYS * 86400:
             log.error("%s could not be delivered to MLflow for %g days and is given up", path.name, LEFT_DAYS)
-            path.rename(path.with_suffix(".given-up"))
+            path.rename(path.with_suffix(GIVEN_UP))
         journal.close(empty=not waiting)
         if waiting and "file" not in waiting[0]:  # a store that takes no file holds up no records of other runs
             break
