@@ -76,7 +76,7 @@ $(BILL)/bin/cyclonedx-py: $(STAMP)
 
 audit: install $(BILL)/bin/cyclonedx-py
 	$(BIN)/python -m pip check
-	@mkdir -p var
+	@mkdir -p -m 700 var
 	$(BILL)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --no-validate -o var/sbom.json
 	@echo "var/sbom.json lists $$(grep -c '"bom-ref"' var/sbom.json) packages"
 

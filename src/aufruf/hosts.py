@@ -24,6 +24,11 @@ def age(path: Path) -> float:
         return 0.0
 
 
+def deserted(path: Path) -> bool:
+    """Whether nobody is at work on a file any more, on whatever machine."""
+    return age(path) >= _LONGEST
+
+
 def beyond(host: str, path: Path) -> bool:
     """Whether another machine may be at work on a file that ``host`` has named: its lock is not to be asked here."""
-    return host != here() and age(path) < _LONGEST
+    return host != here() and not deserted(path)

@@ -52,6 +52,29 @@ def test_nobody_gets_in_without_a_password(system: System) -> None:
             psycopg.connect(host=here, port=cluster.postgres, user=role, dbname="postgres", passfile=os.devnull)
 
 
+def test_a_login_of_mlflow_that_was_right_is_believed_for_a_while(system: System) -> None:
+    """Though the database has another password by now; none other is, and with the account it ends at once."""
+    api = f"{system.settings.tracking_uri}/api/2.0/mlflow"
+    admin = (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"])
+    somebody = {"username": "somebody", "password": "somebody's password"}
+
+    def asked(word: str) -> int:
+        path = f"{api}/experiments/search?max_results=1"
+        return requests.get(path, auth=("somebody", word), timeout=10).status_code
+
+    assert requests.post(f"{api}/users/create", json=somebody, auth=admin, timeout=10).ok
+    assert asked(somebody["password"]) == 200
+    word = (system.cluster.secrets / "mlflow_db_password").read_text("utf-8").strip()
+    server = {"host": "127.0.0.1", "port": system.cluster.postgres}
+    with psycopg.connect(**server, user="mlflow", dbname="mlflow", password=word) as database:
+        changed = database.execute("update users set password_hash = 'none' where username = 'somebody'")
+        assert changed.rowcount == 1
+    assert [asked(somebody["password"]), asked("another password")] == [200, 401]
+    gone = requests.delete(f"{api}/users/delete", json={"username": "somebody"}, auth=admin, timeout=10)
+    assert gone.ok
+    assert asked(somebody["password"]) == 401
+
+
 def test_workers_share_what_there_is_to_do(system: System) -> None:
     """Steps that train or run a model were on the queue gpu, all others on the other worker's."""
     run = next(one for one in system.runs(f"{NAME}.train") if one["state"] == "success")["dag_run_id"]

@@ -87,6 +87,14 @@ def test_every_part_that_stays_has_a_health_check():
     assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == {"setup", GUARD}
 
 
+def test_what_a_part_needs_is_there_once_its_check_says_so():
+    """PostgreSQL's first start has a server of its own on the socket, that ends; of the store, S3 begins last."""
+    checks = {name: SERVICES[name]["healthcheck"]["test"] for name in ("postgres", "s3")}
+    assert checks["postgres"][:4] == ["CMD", "pg_isready", "--host", "127.0.0.1"]
+    [port] = [word.partition("=")[2] for word in SERVICES["s3"]["command"] if word.startswith("-s3.port=")]
+    assert checks["s3"] == ["CMD", "nc", "-z", "127.0.0.1", port]
+
+
 def test_only_the_two_uis_can_be_reached_and_only_from_this_machine():
     """Every published port is on loopback; what publishes none is in a network that leads nowhere, or speaks itself.
 
@@ -451,6 +459,19 @@ def test_clean_keeps_what_cannot_be_made_again(tmp_path: Path) -> None:
     assert run("make", "clean", cwd=tmp_path).returncode == 0
     assert (tmp_path / "asked").read_text("utf-8") == "down\n"
     assert [file.exists() for file in (program, data, cache)] == [False, True, False]
+
+
+def test_a_home_that_an_audit_makes_is_its_owners(tmp_path: Path) -> None:
+    """The bill of materials comes first where nothing has been taken in yet: posts and votes come after it."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_bytes((CHECKOUT / name).read_bytes())
+    for name in ("bin/python", ".installed", "bill/bin/cyclonedx-py"):
+        program = tmp_path / ".venv" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text("#!/bin/sh\n", "utf-8")
+        program.chmod(0o755)
+    assert run("make", "audit", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
 
 
 def test_an_installation_says_that_it_is_at_work(tmp_path: Path) -> None:

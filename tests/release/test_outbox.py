@@ -317,6 +317,45 @@ def test_what_a_killed_process_had_to_tell_is_delivered(settings, name, forks):
     assert [one for one in lying(settings) if one.startswith(found.info.run_id)] == []
 
 
+HALFWAY = """
+import os, sys
+from aufruf.release import journal
+from aufruf.release.tracking import Tracker
+from aufruf.settings import Settings
+run = Tracker(Settings.load(sys.argv[1], env={}), sys.argv[2]).attach(sys.argv[3])
+journal.Journal.write = lambda *_: os.kill(os.getpid(), 9)  # the drawing is there, its record is not
+run.figure("a.png", b"drawn")
+"""
+
+
+def test_nothing_lies_for_ever_of_who_is_killed_before_the_first_record(settings, name, forks):
+    """A drawing that nothing names goes with the next tracker."""
+    tracker = Tracker(settings, name)
+    with tracker.run("train", {}, {}) as run:
+        pass
+    assert forks.run(HALFWAY, settings.home, name, run.id) == -9
+    assert [Path(one).suffix for one in lying(settings) if one.startswith(run.id)] == [".files", ".ndjson"]
+    Tracker(settings, name)
+    assert [one for one in lying(settings) if one.startswith(run.id)] == []
+
+
+def test_what_lies_beside_no_file_goes_after_a_day(settings, name):
+    """Artifacts and half made files of killed writers; but those of what was refused or given up stay."""
+    Tracker(settings, name)
+    folder = settings.mlflow / "outbox"
+    made = ["a.x.files/", "b.x.new", "young.x.files/", "c.x.files/", "c.x.refused", "d.x.files/", "d.x.given-up"]
+    for one in made:
+        path = folder / one
+        path.mkdir(parents=True) if one.endswith("/") else path.touch()
+        if not one.startswith("young"):
+            os.utime(path, (time.time() - 90_000,) * 2)
+    Tracker(settings, name)
+    assert {one.rstrip("/") for one in made[2:]} == {one for one in lying(settings) if ".x." in one}
+    for one in made[2:]:
+        path = folder / one
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
 def test_a_living_writer_is_left_alone(settings, name):
     """A second tracker delivers nothing of a run whose process lives: its file is locked."""
     tracker = Tracker(settings, name)
@@ -346,6 +385,58 @@ def test_what_another_machine_writes_is_left_alone_for_a_day(settings, name):
     Tracker(settings, name)
     assert not path.exists()
     assert tracker.client.get_run(run.id).data.params == {"epochs": "2"}
+
+
+def elsewhere(settings, run, *records: dict) -> Path:
+    """What a worker of another machine has left of a run a moment ago."""
+    folder = settings.mlflow / "outbox"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{run.id}.token.{journal.server(settings)}.otherhost.ndjson"
+    path.write_text("".join(json.dumps(one) + "\n" for one in records))
+    return path
+
+
+END = ({"tags": [["failure", "AufrufError: away"]]}, {"end": "FAILED", "at": 77})
+
+
+def test_who_goes_on_with_a_run_is_told_its_end_by_no_other_machine_later(settings, name, tmp_path):
+    """It failed while the server was away; taken up here it ends well, and stays so. Others are let be."""
+    tracker = Tracker(settings, name)
+    run, other = (tracker.start("train", {}, {}, ticket=tmp_path / ticket) for ticket in ("run", "other"))
+    left, stays = elsewhere(settings, run, *END), elsewhere(settings, other, *END)
+    with tracker.run("train", {}, {}, ticket=tmp_path / "run") as again:
+        found = tracker.client.get_run(run.id)
+        assert (again.id, found.info.status) == (run.id, "RUNNING")
+    assert (left.exists(), stays.exists()) == (False, True)
+    for path in (settings.mlflow / "outbox").glob(f"{run.id}.*"):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    Tracker(settings, name)
+    found = tracker.client.get_run(run.id)
+    assert (found.info.status, "failure" in found.data.tags) == ("FINISHED", False)
+    stays.unlink()
+    other.end("FINISHED")
+
+
+def test_a_run_that_goes_on_is_not_ended_by_what_waits_for_a_store(settings, name, tmp_path, monkeypatch):
+    """Its end was delivered, a file of it was not: only that is left, as old as it was."""
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {}, ticket=tmp_path / "run")
+    run.close()
+    left = elsewhere(settings, run, {"file": "a/b.png", "to": None}, *END)
+    (left.with_suffix(".files") / "a").mkdir(parents=True)
+    (left.with_suffix(".files") / "a" / "b.png").write_bytes(b"drawn")
+    os.utime(left, (time.time() - 90_000,) * 2)
+    with monkeypatch.context() as away:
+        away.setattr(tracker.client.inner, "log_artifact", lambda *_: (_ for _ in ()).throw(ConnectionError()))
+        again = tracker.start("train", {}, {}, ticket=tmp_path / "run")
+    assert [json.loads(line) for line in left.read_text().splitlines()] == [{"file": "a/b.png", "to": None}]
+    assert time.time() - left.stat().st_mtime > 89_000
+    again.end("FINISHED")
+    Tracker(settings, name)
+    found = tracker.client.get_run(run.id)
+    assert (found.info.status, "failure" in found.data.tags) == ("FINISHED", False)
+    assert [one.path for one in tracker.client.list_artifacts(run.id)] == ["b.png"]
+    assert not left.exists()
 
 
 def test_delivered_twice_is_there_once(settings, name):

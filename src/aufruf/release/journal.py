@@ -2,7 +2,7 @@
 
 Its name is RUN.TOKEN.SERVER.HOST.ndjson. SERVER says for which tracking server it is: another one does not know the
 run, and would refuse everything. HOST is the machine that writes it: others leave it alone until it is a day old,
-because locks on a disk that they share may not reach them.
+because locks on a disk that they share may not reach them - but for whoever goes on with the run: its writer is gone.
 """
 
 import fcntl
@@ -12,6 +12,8 @@ import logging
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from aufruf import hosts
 from aufruf.settings import Settings, without_login
 
 log = logging.getLogger(__name__)
+GIVEN_UP = ".given-up"  # ends the name of a file that nobody tries to deliver any more
 Record = dict[str, Any]  # one of: metrics, params and tags; inputs; a file; the end
 
 
@@ -47,6 +50,11 @@ class Journal:
         self._file: int | None = None
         self._ill = False
 
+    def begin(self) -> None:
+        """Let the file be there before anything is in ``files``, which nobody would ask after without it."""
+        with suppress(OSError):  # ``write`` tells of it
+            self._file = self._open() if self._file is None else self._file
+
     def write(self, record: Record) -> None:
         line = json.dumps(record).encode() + b"\n"
         try:
@@ -69,9 +77,12 @@ class Journal:
         draft.rename(self.path)
         return file
 
-    def take_over(self) -> bool:
-        """Lock a file that was left; False when its writer lives or may live, or another reader has it or had it."""
-        if hosts.beyond(self.host, self.path):
+    def take_over(self, *, anywhere: bool = False) -> bool:
+        """Lock a file that was left; False when its writer lives or may live, or another reader has it or had it.
+
+        ``anywhere``: it is known that no writer lives, on whatever machine.
+        """
+        if not anywhere and hosts.beyond(self.host, self.path):
             return False
         try:
             file = os.open(self.path, os.O_RDWR | os.O_APPEND)
@@ -98,6 +109,18 @@ class Journal:
                 continue
         return found
 
+    def leave(self, records: Sequence[Record]) -> None:
+        """Let these alone be left of a file that was taken over: what was delivered is not told again, days later."""
+        draft = self.path.with_suffix(".new")
+        try:
+            written = self.path.stat()
+            draft.write_bytes(b"".join(json.dumps(record).encode() + b"\n" for record in records))
+            os.utime(draft, ns=(written.st_atime_ns, written.st_mtime_ns))  # it is as old as it was
+            draft.rename(self.path)
+        except OSError as failure:
+            draft.unlink(missing_ok=True)
+            log.warning("%s could not be shortened: %s", self.path.name, failure)
+
     def refuse(self, record: Record, reason: str) -> None:
         """Put aside what MLflow does not take."""
         aside = self.path.with_suffix(".refused")
@@ -122,3 +145,11 @@ class Journal:
             self.path.unlink(missing_ok=True)
         os.close(self._file)
         self._file = None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left beside no file: after a day, when nobody is at work on it."""
+    for path in [*folder.glob("*.files"), *folder.glob("*.new")]:
+        told = any(path.with_suffix(kind).exists() for kind in (".ndjson", ".refused", GIVEN_UP))
+        if not told and hosts.deserted(path):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

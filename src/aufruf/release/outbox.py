@@ -2,7 +2,8 @@
 
 Each open run appends its records to one file, locked for as long as it writes, and a thread delivers them in order and
 in batches. A file that its writer left, because it was killed or the server was away, is delivered by whoever comes
-next on the same machine, after a day by anybody. A record may be delivered twice; MLflow keeps one of equal ones.
+next on the same machine, after a day by anybody, and by whoever goes on with its run. A record may be delivered twice;
+MLflow keeps one of equal ones.
 """
 
 import logging
@@ -22,7 +23,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from aufruf.hosts import age
-from aufruf.release.journal import Journal, Record, fresh
+from aufruf.release.journal import GIVEN_UP, Journal, Record, fresh, sweep
 from aufruf.release.server import FAILURES, is_away, is_stranger, stored, why
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ class Outbox:
         folder, _, name = path.rpartition("/")
         kept = f"{secrets.token_hex(4)}/{name}"
         target = self._journal.files / kept
+        with self._changed:
+            self._journal.begin()
         try:
             target.parent.mkdir(parents=True)
             target.write_bytes(content)
@@ -119,25 +122,29 @@ class Outbox:
             self._changed.notify_all()
 
 
-def deliver_left(client: MlflowClient, folder: Path, server: str) -> None:
+def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None = None) -> None:
     """Deliver what writers that are gone have left in ``folder``, oldest first, until the server does not take one.
 
+    ``of``: what was left of this run only, on other machines too; whoever asks knows that it has no writer.
+
     A silent server costs each try half a minute, and the command that is about to begin would wait for all of them.
-    What was left for another server stays: this one would refuse it all, and it would be lost.
+    What was left for another server stays: this one would refuse it all, and it would be lost. What nobody can deliver
+    any more is removed.
     """
-    left = [Journal(path) for path in sorted(folder.glob("*.ndjson"), key=age, reverse=True)]
+    sweep(folder)
+    left = [Journal(path) for path in sorted(folder.glob(f"{of or '*'}.*.ndjson"), key=age, reverse=True)]
     foreign = [journal for journal in left if journal.server not in {server, None}]
     if foreign:
         told = "records of %d runs wait in %s for another tracking server: name it in MLFLOW_TRACKING_URI once more"
         log.warning(told, len({journal.run_id for journal in foreign}), folder)
     for journal in left:
         path = journal.path
-        if journal in foreign or not journal.take_over():
+        if journal in foreign or not journal.take_over(anywhere=of is not None):
             continue
         waiting = _deliver_file(client, journal)
         if waiting and age(path) > LEFT_DAYS * 86400:
             log.error("%s could not be delivered to MLflow for %g days and is given up", path.name, LEFT_DAYS)
-            path.rename(path.with_suffix(".given-up"))
+            path.rename(path.with_suffix(GIVEN_UP))
         journal.close(empty=not waiting)
         if waiting and "file" not in waiting[0]:  # a store that takes no file holds up no records of other runs
             break
@@ -155,6 +162,8 @@ def _deliver_file(client: MlflowClient, journal: Journal) -> "deque[Record]":
             break
         for _ in batch:
             queue.popleft()
+    if 0 < len(queue) < len(records):
+        journal.leave(queue)
     return queue
 
 

@@ -105,9 +105,12 @@ class Tracker:
     def reopen(self, run_id: str) -> "Run | None":
         """A run that was cut off, RUNNING again; None where there is none, or somebody has deleted it.
 
-        It knows what it has told, and does not tell it again.
+        It knows what it has told, and does not tell it again. What is still to be told of it, its end and its failure
+        among it, is told first: later it would be taken for news. Whoever reopens a run knows that it has no writer.
         """
         try:
+            self.client.get_run(run_id)  # waits for a server that is away
+            deliver_left(self.client.inner, self.outbox, self.server, of=run_id)
             found = self.client.get_run(run_id)
             self.client.update_run(run_id, status="RUNNING")
         except MlflowException as failure:

@@ -99,7 +99,7 @@ def _begun(settings: Settings, file: BinaryIO) -> tuple["_Kept", dict[str, int]]
 
 
 def _outside(settings: Settings) -> list[str]:
-    """What this installation keeps elsewhere, whose own means must keep it."""
+    """What this installation keeps elsewhere, links of the home included, whose own means must keep it."""
     elsewhere = []
     if not Path(settings.lake).is_relative_to(settings.home):
         elsewhere.append(f"lake: {settings.lake}")
@@ -111,7 +111,18 @@ def _outside(settings: Settings) -> list[str]:
     if settings.airflow.is_dir() and not (settings.airflow / "airflow.db").is_file():  # its logs alone are here
         elsewhere.append("Airflow: the database of its scheduler, which has runs, users' accounts and connections")
         elsewhere.append("secrets: docker/secrets, or where AUFRUF_SECRETS says, without which neither can be opened")
-    return [*elsewhere, f"classifier files: {settings.classifiers}"]
+    return [*elsewhere, *_links(settings), f"classifier files: {settings.classifiers}"]
+
+
+def _links(settings: Settings) -> Iterator[str]:
+    """Folders and files of the home that are links, and where they lead: an archive has none, nor what lies there.
+
+    But the inbox, which is read all the same, and the lake, of which more is said.
+    """
+    for path in _all(settings.home, settings.home):
+        place = os.path.realpath(path)
+        if path.is_symlink() and path != settings.home / "inbox" and place != settings.lake:
+            yield f"{path.relative_to(settings.home)}: a link to {place}"
 
 
 def _rest(settings: Settings, kept: Collection[str]) -> list[Path]:
@@ -122,13 +133,18 @@ def _rest(settings: Settings, kept: Collection[str]) -> list[Path]:
 
 
 def _walk(top: Path, home: Path) -> Iterator[Path]:
+    return (path for path in _all(top, home) if path.is_file() and not path.is_symlink())
+
+
+def _all(top: Path, home: Path) -> Iterator[Path]:
+    """Folders, files and links below ``top`` of which a backup knows something; no link to a folder is followed."""
     for folder, folders, names in os.walk(top):
         here = Path(folder)
         folders[:] = [name for name in folders if (here / name).relative_to(home).as_posix() not in _LEFT_OUT]
+        yield from (here / name for name in folders)
         for name in names:
             path = here / name
-            left_out = path.relative_to(home).as_posix() in _LEFT_OUT or name.endswith(_LATER)
-            if not left_out and path.is_file() and not path.is_symlink():
+            if path.relative_to(home).as_posix() not in _LEFT_OUT and not name.endswith(_LATER):
                 yield path
 
 

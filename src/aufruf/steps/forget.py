@@ -2,8 +2,9 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,19 @@ def forget(
     row of the author's, with whatever else is in them. ``dry_run``: say what would go, and change nothing. What stays
     is listed under ``remains``. A command that broke off is finished by the next one, which waits for one that is at
     work, on another machine too: whose past is gone nobody else can tell.
-    Raises UsageError for an empty name.
+    Raises UsageError for an empty name, LeaseLost when another may be at work by now: the next one makes an end of it.
     """
     if dry_run:
-        return _forgotten(settings, classifiers, author, raw, dry_run)
+        return _forgotten(settings, classifiers, author, raw, None)
     leases = Studies(settings.studies, settings.studies_url).leases
-    with held(leases, "forget", "somebody is being forgotten already: waiting for its end"):
-        return _forgotten(settings, classifiers, author, raw, dry_run)
+    with held(leases, "forget", "somebody is being forgotten already: waiting for its end") as lease:
+        return _forgotten(settings, classifiers, author, raw, partial(lease.keep, certain=True))
 
 
 def _forgotten(
-    settings: Settings, classifiers: Sequence[Classifier], author: str, raw: bool, dry_run: bool
+    settings: Settings, classifiers: Sequence[Classifier], author: str, raw: bool, sure: Callable[[], None] | None
 ) -> dict[str, Any]:
+    """``sure``: raises LeaseLost unless this process surely holds the lease; None: only look."""
     store = Store(settings.lake)
     name = _named(settings, store, author)
     texts = _texts(store, name)
@@ -83,16 +85,18 @@ def _forgotten(
     }
     unfinished = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
     anything = any(counts.values()) or shown.rewritten or shown.deleted or files or (raw and originals) or unfinished
-    if anything and not dry_run:
+    if anything and sure:
+        sure()
         if not _bury(store, name, texts, others=known or bool(files)):
-            return _forgotten(settings, classifiers, author, raw, dry_run)
+            return _forgotten(settings, classifiers, author, raw, sure)
+        sure()  # pages as they were read may be others by now, where somebody else is being forgotten
         _rename(store, files)  # while there is anything else of the account, or nobody knows whose name it is
         shown.clear()
         _unlinked(settings, classifiers)
         for path in originals if raw else ():
             path.unlink(missing_ok=True)
         going["quarantine"] = _refused_rows(store, found)  # a row may have come before everybody knew
-        _go(store, going, bool(files), unfinished)
+        _go(store, going, bool(files), unfinished, sure)
         again = True
         while again:  # a day's page may have been written anew while a link was taken off it: then look once more
             late = traces.pages(settings, found)  # what was written meanwhile: see ``buried.anew``
@@ -101,7 +105,7 @@ def _forgotten(
             shown.deleted = list(dict.fromkeys([*shown.deleted, *late.deleted]))
             again = _unlinked(settings, classifiers)
     return {
-        "status": "nothing to do" if not anything else "would be done" if dry_run else "done",
+        "status": "nothing to do" if not anything else "done" if sure else "would be done",
         **counts,
         "files_renamed": [one.name for one in files],
         "pages_rewritten": [str(path) for path in shown.rewritten],
@@ -203,15 +207,27 @@ def _rename(store: Store, files: list[IngestedFile]) -> None:
         store.put("files", pd.DataFrame(named))
 
 
-def _go(store: Store, going: dict[str, pd.DataFrame], renamed: bool, unfinished: list[Tombstone]) -> None:
+def _go(
+    store: Store,
+    going: dict[str, pd.DataFrame],
+    renamed: bool,
+    unfinished: list[Tombstone],
+    sure: Callable[[], None],
+) -> None:
     """Delete the rows, make an end of the versions that held them, and close the tombstones.
 
     A table from which nothing went keeps its past, but after a command that broke off nobody knows which that is.
     """
     waiting: list[Tombstone] = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
-    past = [table for table, frame in going.items() if store.delete(table, frame) or unfinished]
+    past = []
+    for table, frame in going.items():
+        sure()
+        if store.delete(table, frame) or unfinished:
+            past.append(table)
     for table in [*past, *(["files"] if renamed or unfinished else [])]:
+        sure()
         store.purge(table)
+    sure()  # what is open tells whoever has the lease by now of the past that is left
     now = datetime.now(UTC)
     store.put("tombstones", [Tombstone(one.tomb, one.salt, one.forgotten_at, now) for one in waiting])
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 import shutil
 import sqlite3
 import tarfile
@@ -70,6 +71,9 @@ def restore(settings: Settings, archive: Path) -> dict[str, Any]:
         for database in DATABASES:
             if (beside / database).is_file():
                 _move(archive, beside / database, about.home, str(home))
+        for path in (beside / settings.raw.relative_to(home)).rglob("*"):
+            if path.is_file():
+                path.chmod(0o444)  # an original is read-only
         beside.rename(home)  # at once, also where an empty folder is in its place
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -153,14 +157,21 @@ def _move(archive: Path, database: Path, old: str, new: str) -> None:
 
 
 def move(database: Path, old: str, new: str) -> None:
-    """MLflow writes absolute paths: let those below the old home point below the new one."""
+    """MLflow writes absolute paths and addresses: let those below the old home point below the new one.
+
+    Either home may lie in the other, and what has been moved must not be moved once more: so marks that stand nowhere
+    take the old one's place first, and the new one takes theirs.
+    """
     if old == new:
         return
+    ways = {Path(old).as_uri(): Path(new).as_uri(), old: new}  # addresses first: mostly the path stands in them
+    marks = {was: secrets.token_hex(16) for was in ways}
+    steps = [(f"{was}/", mark) for was, mark in marks.items()] + [(marks[was], f"{ways[was]}/") for was in ways]
     with closing(sqlite3.connect(database)) as db, db:
         columns = db.execute(
             "select m.name, p.name from sqlite_master m, pragma_table_info(m.name) p where m.type = 'table'"
         ).fetchall()
-        for was, will in {old: new, Path(old).as_uri(): Path(new).as_uri()}.items():
+        for was, will in steps:
             for table, column in columns:
                 change = f'update "{table}" set "{column}" = replace("{column}", ?, ?) where instr("{column}", ?) > 0'  # noqa: S608
-                db.execute(change, (f"{was}/", f"{will}/", f"{was}/"))
+                db.execute(change, (was, will, was))

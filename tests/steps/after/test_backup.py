@@ -4,9 +4,11 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import tarfile
 import time
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +22,7 @@ from aufruf.release.registry import CHAMPION, Registry
 from aufruf.settings import Settings
 from aufruf.stack import processes
 from aufruf.steps.backup import _outside, backup
-from aufruf.steps.restore import restore
+from aufruf.steps.restore import move, restore
 from aufruf.steps.score import score
 from aufruf.store import Store
 
@@ -51,6 +53,7 @@ def test_an_installation_lives_on_at_another_place(after, tmp_path):
     shutil.rmtree(after.settings.home)
     found = restore(new, archive)
     assert (found["files"], found["tables"]) == (made["files"], made["tables"])
+    assert {path.stat().st_mode & 0o777 for path in new.raw.iterdir()} == {0o444}  # as they were taken in
     for name, rows in tables.items():
         key = sorted(rows.columns)
         as_it_is = Store(new.lake).read(name)[key].astype(str).sort_values(key).values.tolist()
@@ -63,6 +66,38 @@ def test_an_installation_lives_on_at_another_place(after, tmp_path):
     [text_id] = moved.posts("Kommt am Samstag alle zum Infostand!")
     assert score(new, after.classifier)["scored"] == 1
     assert [row["model_version"] for row in moved.predictions(text_id=text_id)] == ["1"]
+
+
+@pytest.mark.parametrize("below", ["restored", "my home #1"])
+def test_an_installation_lives_on_below_its_old_home(after, tmp_path, below):
+    """Where a home is a disk of its own there is no other place on it; a space or # is written as addresses have it."""
+    archive, new = tmp_path / "night.tar", elsewhere(after, after.settings.home / below)
+    backup(after.settings, archive)
+    shutil.rmtree(after.settings.home)
+    restore(new, archive)
+    champion = Registry(new, "call_to_action").by_alias(CHAMPION)
+    assert champion.source.startswith(f"{new.home.as_uri()}/mlflow/")
+    moved = replace(after, settings=new)
+    [text_id] = moved.posts("Kommt am Samstag alle zum Infostand!")
+    assert score(new, after.classifier)["scored"] == 1
+    assert [row["model_version"] for row in moved.predictions(text_id=text_id)] == ["1"]
+
+
+WAYS = [("/x/var", "/x/var/new"), ("/x/var/old", "/x/var"), ("/x/my var", "/x/my var/r#1"), ("/x/var", "/y/my var")]
+
+
+@pytest.mark.parametrize(("old", "new"), WAYS)
+def test_paths_and_addresses_are_moved_once(tmp_path, old, new):
+    """Whichever home lies in the other, each as it is written; what is no text, or of a neighbour's, stays."""
+    others = [7, None, f"{old}2/mlflow/c"]
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db, db:
+        db.execute("create table runs (uri)")
+        told = [f"{Path(old).as_uri()}/mlflow/a", f"{old}/mlflow/b", *others]
+        db.executemany("insert into runs values (?)", [(one,) for one in told])
+    move(tmp_path / "a.db", old, new)
+    with closing(sqlite3.connect(tmp_path / "a.db")) as db:
+        found = [uri for (uri,) in db.execute("select uri from runs")]
+    assert found == [f"{Path(new).as_uri()}/mlflow/a", f"{new}/mlflow/b", *others]
 
 
 def test_what_can_be_made_again_stays_out(after, tmp_path):
@@ -103,6 +138,35 @@ def test_a_registry_elsewhere_is_said_to_be_outside(tmp_path):
     for uri, kind in uris.items():
         settings = Settings.load(tmp_path / "home", {"MLFLOW_TRACKING_URI": uri})
         assert _outside(settings)[0] == f"models and runs: the {kind} that MLFLOW_TRACKING_URI names"
+
+
+def test_links_are_said_to_be_outside(tmp_path):
+    """Folders and files that lie on another disk: where they lead; the lake once, and nothing of what is left out."""
+    home, disk = tmp_path / "home", tmp_path / "disk"
+    for name in ("reports", "inbox/posts", "lake", "runs"):
+        (disk / name).mkdir(parents=True)
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).symlink_to(disk / name)
+    (disk / "a.csv").touch()
+    (home / "raw").mkdir()
+    (home / "raw" / "a.csv").symlink_to(disk / "a.csv")
+    made = backup(Settings.load(home, env={}), tmp_path / "a.tar")
+    told = {one.partition(": ")[::2] for one in made["outside"][:-1]}
+    links = {"inbox/posts": "inbox/posts", "raw/a.csv": "a.csv", "reports": "reports"}
+    assert told == {("lake", str(disk / "lake")), *((name, f"a link to {disk / to}") for name, to in links.items())}
+    assert set(members(tmp_path / "a.tar")) == {"manifest.json"}
+
+
+def test_an_inbox_that_is_a_link_is_in_the_archive(tmp_path):
+    """It is read itself, as a home that is one is."""
+    home, disk = tmp_path / "home", tmp_path / "disk"
+    (disk / "posts").mkdir(parents=True)
+    (disk / "posts" / "a.csv").touch()
+    home.mkdir()
+    (home / "inbox").symlink_to(disk)
+    made = backup(Settings.load(home, env={}), tmp_path / "a.tar")
+    assert set(members(tmp_path / "a.tar")) == {"inbox/posts/a.csv", "manifest.json"}
+    assert len(made["outside"]) == 1
 
 
 def test_it_is_made_while_others_write(after, tmp_path):
