@@ -36,15 +36,21 @@ def comments(count: int) -> list[tuple[str, bool]]:
 
 def enriched(train: int, validation: int) -> tuple[Examples, Examples]:
     """Comments of which two in five are calls, in two parts; raises ValueError where the data are not there."""
+    one, other = parts(train, validation)
+    return examples(one), examples(other)
+
+
+def parts(*counts: int) -> list[list[tuple[str, bool]]]:
+    """So many comments in each part, two in five of them calls; the same first parts, whatever parts follow."""
     rows = comments(10**6)
     calls, others = ([row for row in rows if row[1] is call] for call in (True, False))
-    parts = []
-    for count in (train, validation):
+    made = []
+    for count in counts:
         share = count * 2 // 5
         part = [*calls[:share], *others[: count - share]]
         calls, others = calls[share:], others[count - share :]
-        parts.append(examples(random.Random(5460).sample(part, count)))
-    return parts[0], parts[1]
+        made.append(random.Random(5460).sample(part, count))
+    return made
 
 
 def examples(rows: list[tuple[str, bool]]) -> Examples:
