@@ -1,5 +1,6 @@
 """What a hostile file costs, and what of it is repeated: long names, packed columns, posts where a header should be."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +21,74 @@ def test_a_parquet_file_that_unpacks_without_end_is_refused(tmp_path):
     assert (tmp_path / "bomb.parquet").stat().st_size < 20_000
     with pytest.raises(DataRefused, match="unpacks to more than 1000 times its size"):
         list(records(tmp_path / "bomb.parquet"))
+
+
+@pytest.fixture
+def refused_within() -> Iterator[Callable[[Path], int]]:
+    """Read a file that is refused as one that unpacks without end; the most bytes that Arrow has held at once."""
+    before = pa.default_memory_pool()
+
+    def read(path: Path) -> int:
+        pool = pa.system_memory_pool()  # no other test uses it, and it outlives whatever is allocated in it
+        pa.set_memory_pool(pool)
+        with pytest.raises(DataRefused, match="unpacks to more than 1000 times its size"):
+            list(records(path))
+        return pool.max_memory()
+
+    yield read
+    pa.set_memory_pool(before)
+
+
+BOMB = {"compression": "zstd", "store_schema": False, "dictionary_pagesize_limit": 1 << 30, "data_page_size": 1 << 30}
+WORD = "a" * 4_000_000
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([WORD] * 200),
+        pa.array([None, *[WORD] * 200]),
+        pa.array([{"a": WORD}] * 200),
+        pa.array([[WORD] * 200]),
+        pa.array([[], [WORD] * 200]),
+        pa.array([None, [("k", WORD)] * 200], pa.map_(pa.string(), pa.string())),
+    ],
+    ids=["plain", "after nothing", "in an object", "in one list", "after an empty list", "in a map"],
+)
+def test_a_dictionary_is_not_written_out_before_it_is_judged(tmp_path, refused_within, column):
+    """A kilobyte that says in every row the one word of its dictionary: a batch of 100 rows would take 400 MB."""
+    pq.write_table(pa.table({"text": column}), tmp_path / "bomb.parquet", **BOMB)
+    assert (tmp_path / "bomb.parquet").stat().st_size < 2_000
+    assert refused_within(tmp_path / "bomb.parquet") < 150_000_000
+
+
+def test_words_that_repeat_the_start_of_the_one_before_are_read_one_by_one(tmp_path, refused_within):
+    """An encoding by differences packs as well as a dictionary, and is none."""
+    table = pa.table({"text": [f"{WORD}{n}" for n in range(100)]})
+    pq.write_table(table, tmp_path / "x", use_dictionary=False, column_encoding="DELTA_BYTE_ARRAY", **BOMB)
+    assert refused_within(tmp_path / "x") < 250_000_000  # a hundred at once take 400 MB
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_a_cell_of_parquet_is_no_longer_than_one_of_a_table(tmp_path, dictionary):
+    """16,777,216 characters are taken, one more is not; nor are more than four times as many in a row."""
+    cell = 1 << 24
+    for name, columns in {
+        "longest": [cell],
+        "cell": [cell + 1],
+        "row": [cell] * 4 + [1],
+        "wide": [cell + 1] * 5,
+    }.items():
+        table = pa.table({f"c{n}": ["ab" * (size // 2) + "c" * (size % 2)] for n, size in enumerate(columns)})
+        pq.write_table(table, tmp_path / name, use_dictionary=dictionary, compression="none")
+    assert [len(record.row["c0"]) for record in records(tmp_path / "longest")] == [cell]
+    for name, what in {
+        "cell": "cell of more than 16777216",
+        "row": "row of more than 67108864",
+        "wide": "cell",
+    }.items():
+        with pytest.raises(DataRefused, match=f"it has a {what}"):
+            list(records(tmp_path / name))
 
 
 def test_a_column_that_says_the_same_in_every_row_is_no_bomb(tmp_path):
