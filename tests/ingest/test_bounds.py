@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aufruf.data import inbox
-from aufruf.data.readers import listed, open_content
+from aufruf.data import inbox, verdict
+from aufruf.data.readers import asked_for, json_text, listed, open_content
 from aufruf.data.readers.parquet import records
 from aufruf.errors import DataRefused
 
@@ -120,3 +120,53 @@ def test_a_post_in_the_place_of_a_header_is_not_repeated(tmp_path):
     with pytest.raises(DataRefused) as refused:
         list(open_content(tmp_path / "twice.csv").records())
     assert "anna" not in str(refused.value)
+
+
+def test_rows_that_are_refused_without_end_are_not_held(taken, written, monkeypatch):
+    """Beyond a number of them that are also too large a share of the rows so far, the rest is not read. Advertisements
+    and the like do not count; nor does a number that is a small share."""
+    monkeypatch.setattr(verdict, "MOST_REFUSED", 50)
+    good, asked = [f'{{"text": "Text {n}"}}\n' for n in range(100)], asked_for(None, {"text": "text"})
+    found = taken(written("x.ndjson", "".join([*good, *["x\n"] * 1000])), asked)
+    assert (found.rows, found.kept) == (201, 0)
+    assert found.refusal == (
+        "101 of its first 201 rows are refused, more than checks.most_refused allows: the rest is not read. the line "
+        "is not JSON (line 1, column 1: expecting value) (rows: 101, the first is 101). Mend the rows, then ingest the "
+        "file again."
+    )
+    assert taken(written("y.ndjson", "".join([*good, *["x\n"] * 90])), asked).kept == 100
+    empty = taken(written("z.ndjson", "".join([*good, *['{"text": ""}\n'] * 1000])), asked)
+    assert (empty.rows, empty.kept, empty.refusal) == (1100, 100, "")
+
+
+def test_a_reason_is_held_once():
+    """A million rows with one fault are a million numbers and one sentence."""
+    found = verdict.Verdict()
+    for item in range(5):
+        found.refuse(item, "why")
+    found.refuse(4, "and why")
+    assert found.reasons == {**{item: ["why"] for item in range(4)}, 4: ["why", "and why"]}
+    assert len({id(found.reasons[item]) for item in range(4)}) == 1
+
+
+@pytest.mark.parametrize("at", [1, 500], ids=["when it is opened", "when it is read"])
+def test_what_nobody_foresaw_refuses_one_file(take, written, monkeypatch, at):
+    """An error of a value in a reader is told by its kind and place, not by its message; the other file is taken."""
+    parse = json_text.parse
+
+    def fails(text):
+        if "Geheimnis" in text:
+            raise KeyError(text)
+        return parse(text)
+
+    monkeypatch.setattr(json_text, "parse", fails)
+    lines = [f'{{"text": "Text {n}"}}\n' for n in range(at)] + ['{"text": "Geheimnis"}\n']
+    bad, good = (
+        written("bad.ndjson", "".join(lines)),
+        written("good.ndjson", '{"text": "Wählt!"}\n{"text": "Jetzt!"}\n'),
+    )
+    refused, other = take(bad, good, columns={"text": "text"})
+    assert (refused["status"], other["status"], other["kept"]) == ("refused", "new", 2)
+    (why,) = refused["reasons"]
+    assert why.startswith("reading it fails in an unforeseen way (KeyError in test_bounds.py, line ")
+    assert "Geheimnis" not in why
