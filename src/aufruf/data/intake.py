@@ -81,7 +81,7 @@ class Intake:
                 if reasons := self._of_row(item.number):
                     part.quarantine.append(rows.quarantined(item, reasons, digest, now))
                     characters += len(part.quarantine[-1].row)
-                if questions and (back := rows.taken_back(item, self.asked, digest)):
+                if questions and (back := rows.taken_back(item, self.asked, digest, self.several)):
                     part.taken_back.append(back)
             else:
                 row = rows.apart(rows.typed(item), self.several)
@@ -145,8 +145,9 @@ def _judge(
         checks.check_rows(table, kind, questions, bounds, now, verdicts)
         passed = [i not in verdicts[f].reasons for f, i in zip(table["file"], table["item"], strict=True)]
         seen.add(table[passed], votes=kind == "annotations")
+        seen.add_made(table)
         if kind == "posts":
-            seen.add_posts(table, passed)
+            seen.add_given(table[passed])
     _check_columns(intakes, columns.throughout)
     for number, intake in enumerate(intakes):
         intake.numbers, intake.several = seen.numbers(number), seen.several(number)
