@@ -118,6 +118,136 @@ def test_a_vote_on_a_slide_finds_it_by_its_words(
     assert stored(store) == before | {own("Vierte Folie"): "Vierte Folie"}
 
 
+def label_studio(written: Any, vote: Any, slides: list[str], coders: tuple[int, ...], **more: Any) -> Path:
+    """A task for each slide; all of them name the post and the type by one Identifier."""
+    tasks = []
+    for text in slides:
+        (first, *others) = [vote(text, "True", person=who, identifier=f"{POST}-OCR", **more) for who in coders]
+        first["annotations"] += [one["annotations"][0] for one in others]
+        tasks.append(first)
+    return Path(written("ls.json", tasks))
+
+
+def text_master(written: Any, vote: Any, slides: list[str], coders: tuple[int, ...]) -> Path:
+    """A Text Master with labels: a row for each slide and coder."""
+    rows = [f'{POST},"{text}",OCR,{at}.jpg,Post,True,{who}\n' for at, text in enumerate(slides) for who in coders]
+    head = "Identifier,Text,Text Type,Image,Post Type,Call to Action,coder\n"
+    return Path(written("tm-labels.csv", head + "".join(rows)))
+
+
+def decided(written: Any, vote: Any, slides: list[str], coders: tuple[int, ...]) -> Path:
+    """A table of labels that were decided elsewhere: a row for each slide."""
+    rows = [f'{POST},"{text}",OCR,{at}.jpg,True\n' for at, text in enumerate(slides)]
+    return Path(written("decided.csv", "Identifier,Text,Text Type,Image,Majority Decision\n" + "".join(rows)))
+
+
+ANNOTATED = pytest.mark.parametrize("annotated", [label_studio, text_master, decided])
+
+
+@ANNOTATED
+@pytest.mark.parametrize("order", ["posts first", "annotations first", "in one call"])
+def test_votes_on_slides_whose_type_is_told_are_kept(
+    take: Callable[..., Any], master: Any, written: Any, vote: Any, store: Store, annotated: Any, order: str
+) -> None:
+    """Three slides of one type and one post, two annotators: no vote is refused, each is on its slide, and the ids are
+    those that the slides have as posts, whatever came first."""
+    votes, posts = annotated(written, vote, SLIDES, (1, 2)), master("posts.csv", SLIDES, "Hallo Heidelberg")
+    coders = {""} if annotated is decided else {"1", "2"}
+    calls = {"posts first": [[posts], [votes]], "annotations first": [[votes], [posts]]}.get(order, [[votes, posts]])
+    (entry,) = [one for call in calls for one in take(*call) if one["kind"] == "annotations"]
+    assert (entry["refused"], entry["annotations"]) == (0, 3 * len(coders))
+    assert stored(store) == {own(text): text for text in SLIDES} | {f"instagram:{POST}:caption": "Hallo Heidelberg"}
+    cast = store.read("annotations")
+    assert sorted(zip(cast["text_id"], cast["annotator"], strict=True)) == sorted(
+        (own(text), who) for text in SLIDES for who in coders
+    )
+    assert [one["status"] for one in take(votes, posts)] == ["unchanged"] * 2
+
+
+@ANNOTATED
+def test_a_slide_that_was_annotated_alone_keeps_its_id(
+    take: Callable[..., Any], master: Any, written: Any, vote: Any, store: Store, annotated: Any
+) -> None:
+    """As the only one of its type it has the usual id, under which votes of a later export, and the posts, find it."""
+    take(annotated(written, vote, SLIDES[:1], (1,)))
+    for path in (annotated(written, vote, SLIDES, (1, 2)), master("posts.csv", SLIDES)):
+        take(path)
+        assert stored(store) == {f"instagram:{POST}:ocr": SLIDES[0]} | {own(text): text for text in SLIDES[1:]}
+    assert len(store.read("annotations")) == (3 if annotated is decided else 6)
+
+
+@ANNOTATED
+def test_a_vote_said_twice_on_one_slide_counts_once(
+    take: Callable[..., Any], written: Any, vote: Any, store: Store, annotated: Any
+) -> None:
+    """Other slides of the post do not make it another vote; white space does not make it another slide."""
+    coders = (1,)
+    (entry,) = take(annotated(written, vote, [*SLIDES, f" {SLIDES[1]}"], coders))
+    assert (entry["kept"], entry["refused"], entry["annotations"]) == (3, 1, 3)
+    assert entry["why"] == ["1 refused: this annotator votes on this text more than once; item 4 counts"]
+    assert set(stored(store)) == {own(text) for text in SLIDES}
+
+
+def test_two_answers_on_one_slide_count_not_at_all(
+    take: Callable[..., Any], written: Any, vote: Any, store: Store
+) -> None:
+    """Undated, of one annotator and on the same words: both rows are refused, the other slides' votes stay."""
+    rows = [(SLIDES[0], "True"), (SLIDES[0], "False"), (SLIDES[1], "True"), (SLIDES[2], "False")]
+    head = "Identifier,Text,Text Type,Call to Action,coder\n"
+    (entry,) = take(written("tm.csv", head + "".join(f'{POST},"{text}",OCR,{said},1\n' for text, said in rows)))
+    assert (entry["kept"], entry["refused"]) == (2, 2)
+    assert set(store.read("annotations")["text_id"]) == {own(SLIDES[1]), own(SLIDES[2])}
+    assert set(store.read("quarantine")["reasons"]) == {
+        "this annotator votes on this text more than once, with different labels (items 1, 2)"
+    }
+
+
+def test_wordings_under_an_id_of_the_file_are_refused_beside_slides(
+    take: Callable[..., Any], written: Any, vote: Any, store: Store
+) -> None:
+    """An id that tasks bring is one text's, whatever post and type they name; other tasks of the post are taken."""
+    tasks = [vote(text, "True", person=who, identifier=f"{POST}-OCR") for who, text in enumerate(SLIDES, 1)]
+    for task in tasks[:2]:
+        task["data"]["text_id"] = "mine"
+    more = [vote(f"Mehr {n}", "True", identifier=f"C{n}-OCR") for n in range(3)]
+    (entry,) = take(written("v.json", tasks + more))
+    assert (entry["kept"], entry["refused"]) == (4, 2)
+    assert entry["why"] == ["2 refused: the file has 2 different texts under this text's id"]
+
+
+def test_a_mended_vote_on_a_slide_finds_its_place(
+    take: Callable[..., Any],
+    written: Any,
+    settings: Settings,
+    classifier: Classifier,
+    tmp_path: Path,
+    store: Store,
+) -> None:
+    """Refused for its label, the slide counts as one of several all the same, and is beside the other one later."""
+    head = "Identifier,Text,Text Type,Call to Action,coder\n"
+    said = zip(SLIDES[:2], ("True", "vielleicht"), strict=True)
+    take(written("tm.csv", head + "".join(f'{POST},"{text}",OCR,{one},1\n' for text, one in said)))
+    assert stored(store) == {own(SLIDES[0]): SLIDES[0]}
+    (row,) = quarantine(settings, [classifier], "show")["rows"]
+    path = tmp_path / "mended.ndjson"
+    path.write_text(json.dumps(row | {"row": row["row"] | {"Call to Action": "False"}}) + "\n", encoding="utf-8")
+    quarantine(settings, [classifier], "ingest", mended=path)
+    assert stored(store) == {own(text): text for text in SLIDES[:2]}
+    assert set(store.read("annotations")["text_id"]) == set(stored(store))
+
+
+def test_who_skips_a_slide_takes_back_no_vote_on_another(
+    take: Callable[..., Any], written: Any, vote: Any, store: Store
+) -> None:
+    """The only voted slide has the usual id, which a skipped one of the same type would have; its own is taken back."""
+    ocr, later = f"{POST}-OCR", "2024-11-12T11:00:00.000Z"
+    voted, skipped = vote(SLIDES[0], "True", identifier=ocr), vote(SLIDES[1], None, identifier=ocr, updated_at=later)
+    take(written("a.json", [voted, skipped]))
+    assert store.read("annotations")["label"].tolist() == ["call"]
+    take(written("b.json", [vote(SLIDES[0], None, identifier=ocr, updated_at=later), skipped]))
+    assert store.read("annotations")["label"].tolist() == ["abstain"]
+
+
 def test_texts_of_a_post_in_a_table_that_tells_no_type(take: Callable[..., Any], written: Any, store: Store) -> None:
     """Of several texts none is known to be the caption; a post with one has a caption, as ever."""
     rows = [{"p": POST, "t": text} for text in SLIDES] + [{"p": "other", "t": "Heute in Heidelberg"}]

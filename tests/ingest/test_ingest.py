@@ -21,6 +21,7 @@ from aufruf.data import inbox
 from aufruf.errors import UsageError
 from aufruf.settings import Settings
 from aufruf.steps.ingest import ingest, refused
+from aufruf.steps.status import status
 from aufruf.store import Store
 
 TABLES = ("texts", "annotations", "quarantine", "files")  # in the order in which they are written
@@ -549,3 +550,28 @@ def test_the_demos_campaign_is_not_mixed_in_unnoticed(
     assert "invented campaign" not in caplog.text
     ingest(settings, [classifier], [file])
     assert "invented campaign" in caplog.text
+
+
+def test_what_is_no_file_in_the_inbox_is_told(
+    settings: Settings,
+    classifier: Classifier,
+    dropped: Callable[..., Path],
+    written: Callable[..., Path],
+    zeeschuimer: Callable[..., str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A folder and a link are warned of and stay, whole or dangling; hidden and unfinished ones mean nothing."""
+    dropped("posts", "a.ndjson", zeeschuimer("C1", "eins"))
+    for name in ("export", ".hidden", "b.part"):
+        (settings.inbox_posts / name).mkdir()
+    (settings.inbox_posts / "link").symlink_to(written("elsewhere.ndjson", zeeschuimer("C2", "zwei")))
+    (settings.inbox_posts / "nowhere").symlink_to("gone")
+    toml = written("classifiers/calls.toml", "")
+    assert status(replace(settings, classifiers=toml.parent), classifier)["inbox_no_files"] == 3
+    with caplog.at_level("WARNING"):
+        entries = ingest(settings, [classifier])["files"]
+    assert [entry["file"] for entry in entries] == ["a.ndjson"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "folders and links in the inbox are not taken in, put their files there: export, link, nowhere"
+    ]
+    assert len(list(settings.inbox_posts.iterdir())) == 5

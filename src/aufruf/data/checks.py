@@ -101,12 +101,16 @@ def check_rows(
 
 
 def check_votes(votes: pd.DataFrame, verdicts: Mapping[int, Verdict]) -> None:
-    """Judge all votes of each file that passed alone: file, item, question, text_id, annotator, label, ..."""
+    """Judge all votes of each file that passed alone: file, item, question, text_id, given, annotator, label, ...
+
+    Under an id that we made (not ``given``) other words are another text, as they are where it is stored.
+    """
     from great_expectations import expectations as gxe
 
     if votes.empty:
         return
-    votes = _with_texts_of_id(votes)
+    worded = votes["text_id"] + "\0" + votes["digest"]
+    votes = _with_texts_of_id(votes.assign(text_id=votes["text_id"].where(votes["given"].astype(bool), worded)))
     key = ["file", "question", "text_id", "annotator"]
     one_vote = _Rule(gxe.ExpectCompoundColumnsToBeUnique(column_list=key), lambda row: _REPEAT)
     _apply([_one_text(), one_vote], votes, verdicts)

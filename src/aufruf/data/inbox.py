@@ -31,10 +31,18 @@ def waiting(folders: list[Path], *, settled: bool = True) -> list[Path]:
     return [path for path in found if _counts(path) and (_quiet(path) or not settled)]
 
 
+def no_files(folders: list[Path]) -> list[Path]:
+    """What lies in these folders and is never taken in: folders, links and the like, in the order of their names."""
+    found = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
+    return [path for path in found if _meant(path) and (path.is_symlink() or (path.exists() and not path.is_file()))]
+
+
 def _counts(path: Path) -> bool:
-    if path.name.startswith(".") or path.name.lower().endswith(_UNFINISHED):
-        return False
-    return not path.is_symlink() and path.is_file()
+    return _meant(path) and not path.is_symlink() and path.is_file()
+
+
+def _meant(path: Path) -> bool:
+    return not path.name.startswith(".") and not path.name.lower().endswith(_UNFINISHED)
 
 
 def _quiet(path: Path) -> bool:

@@ -3,7 +3,6 @@
 Nothing is kept of a file before all of it is judged. None is held in memory: it is read twice, to judge and to take.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +17,7 @@ from aufruf.data import checks, columns, label_shift, readers, rows
 from aufruf.data.readers import Content, Format, Item
 from aufruf.data.readers.delimited import sayable
 from aufruf.data.readers.item import beside, row_of
+from aufruf.data.reading import blamed
 from aufruf.data.seen import Numbers, Seen
 from aufruf.data.verdict import Verdict
 from aufruf.errors import DataRefused
@@ -81,7 +81,7 @@ class Intake:
                 if reasons := self._of_row(item.number):
                     part.quarantine.append(rows.quarantined(item, reasons, digest, now))
                     characters += len(part.quarantine[-1].row)
-                if questions and (back := rows.taken_back(item, self.asked, digest)):
+                if questions and (back := rows.taken_back(item, self.asked, digest, self.several)):
                     part.taken_back.append(back)
             else:
                 row = rows.apart(rows.typed(item), self.several)
@@ -99,16 +99,6 @@ class Intake:
         numbers = (beside(row_of(refused), place) for place in range(max(len(TEXT_TYPES), len(self.questions))))
         there = [number for number in numbers if number in self.verdict.reasons]
         return [why for number in there for why in self.verdict.reasons[number]] if there[0] == refused else []
-
-    def common_reasons(self, most: int = 3) -> list[tuple[str, int, int]]:
-        """The commonest reasons for refused rows: the reason, how many rows, the first of them."""
-        counts: Counter[str] = Counter()
-        first: dict[str, int] = {}
-        for item in sorted(self.verdict.reasons, key=row_of):
-            for reason in dict.fromkeys(self.verdict.reasons[item]):
-                counts[reason] += 1
-                first.setdefault(reason, row_of(item))
-        return [(reason, n, first[reason]) for reason, n in counts.most_common(most)]
 
 
 @dataclass(frozen=True)
@@ -130,8 +120,9 @@ def source(path: Path, digest: str, asked: str, classifiers: Sequence[Classifier
     Raises DataRefused when nothing is known of the format.
     """
     questions, several = rows.asked(classifiers)
-    content = readers.open_content(path, questions, several=several)
-    format_ = readers.find(content, asked)
+    with blamed():
+        content = readers.open_content(path, questions, several=several)
+        format_ = readers.find(content, asked)
     parts = readers.Parts(format_.needs | content.questions) if content.objects else None
     return Source(digest, replace(content, parts=parts), format_)
 
@@ -150,12 +141,13 @@ def _judge(
     verdicts = {number: intake.verdict for number, intake in enumerate(intakes)}
     bounds, seen = checks.loosest(classifiers), Seen()
     _check_columns(intakes, columns.at_first)
-    for table in _tables(intakes):
+    for table in _tables(intakes, bounds.most_refused):
         checks.check_rows(table, kind, questions, bounds, now, verdicts)
         passed = [i not in verdicts[f].reasons for f, i in zip(table["file"], table["item"], strict=True)]
         seen.add(table[passed], votes=kind == "annotations")
+        seen.add_made(table)
         if kind == "posts":
-            seen.add_posts(table, passed)
+            seen.add_given(table[passed])
     _check_columns(intakes, columns.throughout)
     for number, intake in enumerate(intakes):
         intake.numbers, intake.several = seen.numbers(number), seen.several(number)
@@ -187,6 +179,11 @@ def _questions(classifiers: Sequence[Classifier]) -> list[list[Classifier]]:
     return [[one for one in classifiers if one.question == question] for question in asked]
 
 
+def _read(source: Source) -> Iterator[Item]:
+    with blamed():
+        yield from source.format.read(source.content)
+
+
 def _items(source: Source, questions: rows.Questions) -> Iterator[Item]:
     """The items of a file but for answers to what no classifier asks."""
     asked = {"", *(group[0].question for group in questions)}
@@ -195,12 +192,12 @@ def _items(source: Source, questions: rows.Questions) -> Iterator[Item]:
             yield item
 
 
-def _tables(intakes: Sequence[Intake]) -> Iterator[pd.DataFrame]:
+def _tables(intakes: Sequence[Intake], most_refused: float) -> Iterator[pd.DataFrame]:
     """The readable items of all files in pieces, as tables; what is unreadable goes into the verdicts."""
     chunk: list[dict[str, Any]] = []
     characters = 0
     for number, intake in enumerate(intakes):
-        for row in _typed(intake):
+        for row in _typed(intake, most_refused):
             chunk.append(row | {"file": number})
             characters += len(row["text"] or "")
             if len(chunk) >= _CHUNK or characters >= _CHARACTERS:
@@ -210,18 +207,23 @@ def _tables(intakes: Sequence[Intake]) -> Iterator[pd.DataFrame]:
         yield rows.frame(chunk, intakes[0].questions)
 
 
-def _typed(intake: Intake) -> Iterator[dict[str, Any]]:
-    """The readable items of a file, typed; a file that breaks off or holds nothing for us is refused."""
+def _typed(intake: Intake, most_refused: float) -> Iterator[dict[str, Any]]:
+    """The readable items of a file, typed; a file that breaks off or holds nothing for us is refused.
+
+    So is one with a million rows refused that are more than ``most_refused`` of those read, without the rest.
+    """
     verdict, others = intake.verdict, set()
     asked = {"", *(group[0].question for group in intake.questions)}
     try:
         if intake.source.format.kind == "annotations" and not intake.questions:
             raise DataRefused("the file holds votes, and there is no classifier to take them", next="Name one.")
-        for item in () if intake.refusal else intake.source.format.read(intake.source.content):
+        for item in () if intake.refusal else _read(intake.source):
             question = item.values.get("question") or ""
             if question not in asked:
                 others.add(question)
                 continue
+            if verdict.beyond(most_refused, intake.rows):
+                raise _overfull(intake)
             intake.rows += 1
             if item.problem:
                 verdict.refuse(item.number, item.problem, harmless=item.harmless)
@@ -239,6 +241,13 @@ def _typed(intake: Intake) -> Iterator[dict[str, Any]]:
         intake.refusal = refusal.sentence()
 
 
+def _overfull(intake: Intake) -> DataRefused:
+    read = f"{intake.verdict.blamed} of its first {intake.rows} rows are refused"
+    return DataRefused(
+        f"{read}, more than checks.most_refused allows: the rest is not read", next=intake.verdict.told()
+    )
+
+
 def _another_question(others: set[str], questions: rows.Questions) -> DataRefused:
     wanted = ", ".join(sorted({f"{one.question!r} ({one.name}.toml)" for group in questions for one in group}))
     return DataRefused(
@@ -250,7 +259,7 @@ def _another_question(others: set[str], questions: rows.Questions) -> DataRefuse
 def _summary(number: int, intake: Intake, seen: Seen, known: _LABELS, enough: int) -> dict[str, Any]:
     """One row of what ``checks.check_files`` judges."""
     verdict, n = intake.verdict, max(intake.rows, 1)
-    broken = len(verdict.reasons.keys() - verdict.harmless)
+    broken = verdict.blamed
     votes = seen.votes() if intake.questions else pd.DataFrame()
     mine = votes[votes["file"] == number] if intake.questions else votes
     return {
@@ -270,8 +279,7 @@ def _summary(number: int, intake: Intake, seen: Seen, known: _LABELS, enough: in
 
 def _refusal(intake: Intake, failed: str, summary: Mapping[str, Any]) -> str:
     """Why a whole file is refused: what is out of bounds, and what to do."""
-    told = "; ".join(f"{why} (rows: {n}, the first is {first})" for why, n, first in intake.common_reasons())
-    told += f". {intake.verdict.cure}, then ingest the file again."
+    told = intake.verdict.told()
     if failed == "unusable":
         return f"none of the {intake.rows} rows can be used: {told}"
     if failed == "broken":

@@ -96,12 +96,14 @@ def withdrawn(
     taken_back: Iterable[Annotation], known: Mapping[tuple[str, str, str], Annotation]
 ) -> dict[tuple[str, str, str], Annotation]:
     """By key the stored votes that were taken back after they had been cast, as abstentions; what was said at first,
-    where they are second looks, stays."""
+    where they are second looks, stays. So does a vote on other words: who skips a slide says nothing of another."""
     found: dict[tuple[str, str, str], Annotation] = {}
     for one in taken_back:
         key = (one.classifier, one.text_id, one.annotator)
         vote = found.get(key) or known.get(key)
         if vote is None or one.annotated_at is None or vote.annotated_at == one.annotated_at:
+            continue
+        if vote.group_id not in (None, one.group_id):
             continue
         if vote.label != ABSTAIN and not later(vote.annotated_at, one.annotated_at):
             found[key] = replace(vote, label=ABSTAIN, annotated_at=one.annotated_at, file=one.file, seconds=None)

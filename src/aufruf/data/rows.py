@@ -125,13 +125,16 @@ def votes(row: Mapping[str, Any], questions: Questions, file: str) -> list[Annot
     ]
 
 
-def taken_back(item: Item, classifiers: Sequence[Classifier], file: str) -> tuple[Text, list[Annotation]] | None:
+def taken_back(
+    item: Item, classifiers: Sequence[Classifier], file: str, several: Collection[int] = ()
+) -> tuple[Text, list[Annotation]] | None:
     """Abstentions in place of votes that a skipped or emptied annotation takes back, and the text they are on.
 
-    ``classifiers``: those whose question the file answers. None where nothing says whose votes, or since when.
+    ``classifiers``: those whose question the file answers; ``several``: see ``apart``. None where nothing says whose
+    votes, or since when.
     """
     try:
-        row = typed(item) if item.harmless and item.values.get("text") else None
+        row = apart(typed(item), several) if item.harmless and item.values.get("text") else None
     except ValueError:
         return None
     if row is None or row["annotated_at"] is None or not row["annotator"] or row["digest"] is None:

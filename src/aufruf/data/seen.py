@@ -1,7 +1,7 @@
 """What has to be known of all rows of files together, without their texts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,25 +21,26 @@ class Numbers:
 class Seen:
     """The rows of files that passed alone: hashes of their ids and wordings, and their votes."""
 
-    _KEY = ("file", "item", "question", "text_id", "annotator", "label", "annotated_at", "digest", "why")
+    _KEY = ("file", "item", "question", "text_id", "annotator", "label", "annotated_at", "digest", "why", "given")
 
     def __init__(self) -> None:
         self._ids: list[np.ndarray] = []  # (rows, 5): number of file; hashes: text id, wording, post id, text of post
         self._votes: list[pd.DataFrame] = []
-        self._made: list[np.ndarray] = []  # of posts (rows, 3): number of file; hashes: the id that we made, wording
+        self._made: list[np.ndarray] = []  # (rows, 3): number of file; hashes: the id that we made, wording
         self._given = [pd.DataFrame(columns=["file", "item", "text_id", "digest"], dtype=np.uint64)]
 
-    def add_posts(self, table: pd.DataFrame, passed: Sequence[bool]) -> None:
-        """Note the ids of posts' texts. A dated collection of a post is an edit, and no second text, where it differs.
-
-        Those that we made are noted of refused rows too: a text is one of several before the others are mended.
-        """
-        given = table["given"].astype(bool)
-        made = table[~given & table["post_id"].notna() & table["digest"].notna() & table["collected_at"].isna()]
+    def add_made(self, table: pd.DataFrame) -> None:
+        """Note the ids that we made of posts' texts, of refused rows too: a text is one of several before the others
+        are mended. A dated collection of a post is an edit, and no second text, where it differs."""
+        ours = ~table["given"].astype(bool) & table["collected_at"].isna()
+        made = table[ours & table["post_id"].notna() & table["digest"].notna()]
         self._made.append(
             np.array([made["file"], *(made[name].map(hash) for name in ("text_id", "digest"))], dtype=np.int64).T
         )
-        named = table[given & np.asarray(passed, dtype=bool)]
+
+    def add_given(self, table: pd.DataFrame) -> None:
+        """Note the ids that files of posts give to texts that passed."""
+        named = table[table["given"].astype(bool)]
         hashes = {name: hashed(named[name]) for name in ("text_id", "digest")}
         if len(named):
             self._given.append(named[["file", "item"]].assign(**hashes))

@@ -13,7 +13,7 @@ from aufruf.errors import DataRefused, UsageError
 from aufruf.reports.privacy import masked_name
 from aufruf.schemas import Author
 from aufruf.settings import Settings
-from aufruf.steps.arrivals import Arrival, given, groups
+from aufruf.steps.arrivals import Arrival, given, groups, printable
 from aufruf.steps.storing import Call, parties, rows
 from aufruf.steps.taking import take
 from aufruf.store import Store
@@ -47,7 +47,7 @@ def ingest(
             "%s holds the demo's invented campaign, which counts along with what comes now: put it away, or say --home",
             settings.home,
         )
-    paths = given(files) if files is not None else inbox.waiting([settings.inbox_annotations, settings.inbox_posts])
+    paths = given(files) if files is not None else _waiting([settings.inbox_annotations, settings.inbox_posts])
     store.put("authors", named)
     call = Call(settings, store, classifiers, asked)
     entries = _taken(call, paths, from_inbox=files is None, voted=not broken) if paths else []
@@ -81,6 +81,15 @@ def refused(result: Mapping[str, Any]) -> DataRefused | None:
         return DataRefused(told[0][1], where=told[0][0])
     every = " ".join(f"{name}: {reasons}" for name, reasons in told)
     return DataRefused(f"{len(told)} of {len(result['files'])} files are refused: {every}")
+
+
+def _waiting(folders: list[Path]) -> list[Path]:
+    """The files of the inbox; of what lies there and is none it is said once a run, for nobody else will."""
+    if others := inbox.no_files(folders):
+        names = ", ".join(masked_name(printable(path.name)) for path in others[:5])
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        log.warning("folders and links in the inbox are not taken in, put their files there: %s%s", names, more)
+    return inbox.waiting(folders)
 
 
 def _status(outcomes: set[str]) -> str:

@@ -181,7 +181,7 @@ def _format(content: readers.Content, asked: str) -> readers.Format:
 
 
 def _first_reason(found: intake.Intake) -> str:
-    return "; ".join(why for why, _, _ in found.common_reasons())
+    return "; ".join(why for why, _, _ in found.verdict.common_reasons())
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:

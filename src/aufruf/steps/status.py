@@ -34,6 +34,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         "home": str(settings.home),
         "stack": stack.state.standing(settings),
         "inbox": _waiting(settings),
+        "inbox_no_files": len(inbox.no_files([settings.inbox_annotations, settings.inbox_posts])),
         "texts": store.count("texts"),
         "votes": store.count("annotations", mine),
         "quarantined": waiting(store),

@@ -170,7 +170,7 @@ def _told(file: File, now: datetime) -> dict[str, Any]:
         return known | {"status": "refused", "reasons": [file.refusal]}
     told = _counts(row, "new") | {"annotations": file.votes, "posts": file.texts}
     told |= {name: n for name in _TOLD if (n := getattr(file, name))}
-    reasons = [(why, n) for why, n, _ in file.found.common_reasons()] if file.found else []
+    reasons = [(why, n) for why, n, _ in file.found.verdict.common_reasons()] if file.found else []
     return told | ({"why": [f"{n} refused: {why[:200]}" for why, n in reasons]} if reasons else {})
 
 

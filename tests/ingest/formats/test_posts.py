@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,45 @@ def test_parquet_values_are_text(items: Any, tmp_path: Path) -> None:
         {"text": "Wählt!", "post_id": "8744589125", "posted_at": "2024-10-30T15:42:29", "author": "[1]"},
         {"text": "\udcff", "post_id": None, "posted_at": None, "author": None},
     ]
+
+
+@pytest.mark.parametrize("zone", ["CEST", "Europe/Berlin", "+02:00", "nowhere"])
+def test_a_time_zone_of_parquet_may_have_any_name(items: Any, tmp_path: Path, zone: str) -> None:
+    """The instant is stored in UTC beside it: it is read where the zone is not known, in lists and objects too."""
+    at = pa.array([1730302949], pa.timestamp("s", zone))
+    nested = {
+        "list": pa.ListArray.from_arrays([0, 1], at),
+        "large": pa.LargeListArray.from_arrays([0, 1], at),
+        "pair": pa.FixedSizeListArray.from_arrays(at, 1),
+        "object": pa.StructArray.from_arrays([at], ["at"]),
+        "map": pa.MapArray.from_arrays([0, 1], ["k"], at),
+    }
+    pq.write_table(pa.table({"t": ["Wählt!"], "at": at, **nested}), tmp_path / "x")
+    (found,) = items(tmp_path / "x", {"text": "t", "posted_at": "at"})
+    assert found.values["posted_at"] == "2024-10-30T15:42:29+00:00"
+    assert {name for name in nested if "2024-10-30 15:42:29+00:00" in found.row[name]} == set(nested)
+
+
+def test_parquet_of_any_shape_is_text(items: Any, tmp_path: Path) -> None:
+    """What is nested becomes JSON, and words are words however they are marked."""
+    shapes: dict[str, Any] = {
+        "large": (pa.large_string(), "a", "a"),
+        "view": (pa.string_view(), "a", "a"),
+        "category": (pa.dictionary(pa.int8(), pa.string()), "a", "a"),
+        "large category": (pa.dictionary(pa.int8(), pa.large_string()), "a", "a"),
+        "json": (pa.json_(), '{"a": 1}', '{"a": 1}'),
+        "words": (pa.list_(pa.string()), ["a", None], '["a", null]'),
+        "object": (pa.struct([("a", pa.list_(pa.string()))]), {"a": ["b"]}, '{"a": ["b"]}'),
+        "map": (pa.map_(pa.string(), pa.int8()), [("a", 1)], '[["a", 1]]'),
+        "decimal": (pa.decimal128(9, 2), Decimal("1.50"), "1.50"),
+        "truth": (pa.bool_(), True, "True"),
+        "fixed": (pa.binary(2), b"ab", "ab"),
+    }
+    table = {name: pa.array([None, value, None], kind) for name, (kind, value, _) in shapes.items()}
+    pq.write_table(pa.table(table), tmp_path / "x")
+    rows = [dict(one.row) for one in items(tmp_path / "x", {"text": "large"})]
+    said = {name: text for name, (_, _, text) in shapes.items()}
+    assert rows == [dict.fromkeys(shapes), said, dict.fromkeys(shapes)]
 
 
 def test_parquet_that_lies_is_refused(items: Any, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from aufruf.data.readers.opened import Progress, open_text
 from aufruf.errors import DataRefused
 
 _DELIMITERS = ",;\t|"
-_CELL = 16 * 1024 * 1024  # characters; a longer cell is an unclosed quotation mark or an attack
-_ROW = 4 * _CELL
+CELL = 16 * 1024 * 1024  # characters; a longer cell is an unclosed quotation mark or an attack
+ROW = 4 * CELL
 _CELLS = 1_000_000  # delimiters in a line of more than a MiB; a row has far fewer, and far fewer are read
 _COLUMNS = 2000
 _NAME = re.compile(r"(?!.*\d{6})[^\W\d][\w .:/()#-]{0,39}(?<![.!?])")
@@ -29,7 +29,7 @@ def delimiter(path: Path, encoding: str) -> str:
 
 
 def _fit(path: Path, encoding: str, candidate: str) -> tuple[bool, float, int]:
-    csv.field_size_limit(_CELL)
+    csv.field_size_limit(CELL)
     with open_text(path, encoding, "") as file:
         start = list(_start(file))
     widths = [len(row) for row in islice(csv.reader(start, delimiter=candidate), _SAMPLE) if row]
@@ -114,12 +114,12 @@ class _Lines:
 
     def __iter__(self) -> Iterator[str]:
         number = 0
-        while line := self._file.readline(_ROW + 1):
+        while line := self._file.readline(ROW + 1):
             number += 1
             self.row += len(line)
-            if self.row > _ROW or (len(line) > 1 << 20 and line.count(self._delimiter) > _CELLS):
+            if self.row > ROW or (len(line) > 1 << 20 and line.count(self._delimiter) > _CELLS):
                 raise DataRefused(
-                    f"the row that ends in line {number} has more than {_ROW} characters or {_CELLS} cells",
+                    f"the row that ends in line {number} has more than {ROW} characters or {_CELLS} cells",
                     next="Is a quotation mark before it left open? Is it a table?",
                 )
             self.text.append(line)
@@ -128,7 +128,7 @@ class _Lines:
 
 def _rows(file: TextIO, delimiter: str) -> Iterator[list[str] | _Misquoted]:
     """The cells of each row, or what is known of one whose quotation marks are out of place."""
-    csv.field_size_limit(_CELL)
+    csv.field_size_limit(CELL)
     lines = _Lines(file, delimiter)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
@@ -154,7 +154,7 @@ def _misquoted(error: csv.Error, line: int) -> str:
         ) from None
     if "field larger" in what:
         raise DataRefused(
-            f"the row at line {line} has a cell of more than {_CELL} characters",
+            f"the row at line {line} has a cell of more than {CELL} characters",
             next="Is a quotation mark there left open?",
         ) from None
     return f"the quotation marks in line {line} are out of place"

@@ -7,14 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from aufruf.data.readers.delimited import names
+from aufruf.data.readers.delimited import CELL, ROW, names
 from aufruf.data.readers.item import Record
 from aufruf.data.readers.opened import Progress
+from aufruf.data.readers.parquet_size import RATIO, UNSUSPECTED, bomb, declared, long_cell, long_row, plans
+from aufruf.data.readers.parquet_size import size as written_out
 from aufruf.errors import DataRefused
-
-_BATCH = 100  # rows: each may hold the longest cell
-_UNSUSPECTED = 64 << 20  # bytes that may come out at any ratio
-_RATIO = 1000  # bytes that come out for one of the file, above that; exports stay far below
 
 
 def header(path: Path) -> tuple[str, ...]:
@@ -25,18 +23,18 @@ def header(path: Path) -> tuple[str, ...]:
 
 
 def records(path: Path, progress: Progress | None = None) -> Iterator[Record]:
-    """One record a row, every value as text."""
-    number, said, size, out = 0, 0, path.stat().st_size, 0
+    """One record a row, every value as text; a time with a zone as UTC, whatever the zone is called.
+
+    Raises DataRefused where the file is damaged, unpacks to far more than it is, or has a cell or a row too long.
+    """
+    number, said, size = 0, 0, path.stat().st_size
     with _whole():
         file = _open(path)
-        _declared(file.metadata)
-        for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
-            out += sum(map(_bytes, batch.columns))
-            if out > max(_UNSUSPECTED, _RATIO * size):
-                raise _bomb()
-            for row in batch.to_pylist():
+        declared(file.metadata)
+        for piece in _pieces(path, file, size):
+            for row in piece.to_pylist():
                 number += 1
-                yield Record(number, {name: _text(value) for name, value in row.items()})
+                yield Record(number, _held({name: _text(value) for name, value in row.items()}))
             read = size * number // max(file.metadata.num_rows, 1)
             if progress and read > said:
                 progress(read - said)
@@ -45,37 +43,65 @@ def records(path: Path, progress: Progress | None = None) -> Iterator[Record]:
         progress(size - said)
 
 
-def _declared(metadata: Any) -> None:
-    """Raises DataRefused where a column's pages say that they unpack to far more than they take."""
-    for group in range(metadata.num_row_groups):
-        for place in range(metadata.num_columns):
-            column = metadata.row_group(group).column(place)
-            if column.total_uncompressed_size > max(_UNSUSPECTED, _RATIO * column.total_compressed_size):
-                raise _bomb()
+def _pieces(path: Path, file: Any, packed: int) -> Iterator[Any]:
+    """The rows as Arrow batches that stay small written out, or have one row. Raises DataRefused; ``packed``: bytes."""
+    out = 0
+    for group, how in enumerate(plans(path, file)):
+        opened = _open(path, read_dictionary=how.packed, metadata=file.metadata) if how.packed else file
+        for batch in opened.iter_batches(batch_size=how.rows, row_groups=[group], use_threads=False):
+            unpacked = sum(map(written_out, batch.columns))
+            out += unpacked
+            if out > max(UNSUSPECTED, RATIO * packed):
+                raise bomb()
+            utc = _in_utc(batch)
+            step = utc.num_rows if unpacked <= UNSUSPECTED else 1
+            yield from (utc.slice(start, step) for start in range(0, utc.num_rows, max(step, 1)))
 
 
-def _bytes(column: Any) -> int:
-    """What a column's values take once each is written out."""
+def _in_utc(batch: Any) -> Any:
+    """The batch with its times in UTC, as they are stored: the name of a zone may be one that nobody knows."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    kind = column.type
-    if not (
-        pa.types.is_dictionary(kind) and (pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type))
-    ):
-        return int(column.nbytes)
-    return int(pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0)
+    columns = [column if (kind := _utc(column.type)) == column.type else column.cast(kind) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _bomb() -> DataRefused:
-    return DataRefused(f"it unpacks to more than {_RATIO} times its size", next="Export it as CSV or NDJSON.")
+def _utc(kind: Any) -> Any:
+    """A type of Arrow with UTC for each zone in it."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return pa.timestamp(kind.unit, "UTC")
+    if pa.types.is_struct(kind):
+        return pa.struct([_utc_field(field) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(_utc_field(kind.key_field), _utc_field(kind.item_field))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_utc_field(kind.value_field), kind.list_size)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return (pa.list_ if pa.types.is_list(kind) else pa.large_list)(_utc_field(kind.value_field))
+    return kind
 
 
-def _open(path: Path) -> Any:
+def _utc_field(field: Any) -> Any:
+    return field.with_type(_utc(field.type))
+
+
+def _held(row: dict[str, str | None]) -> dict[str, str | None]:
+    """The row. Raises DataRefused where a value is longer than a cell of a table may be, or all of them than a row."""
+    lengths = [len(value) for value in row.values() if value]
+    if sum(lengths) > CELL and max(lengths) > CELL:
+        raise long_cell()
+    if sum(lengths) > ROW:
+        raise long_row()
+    return row
+
+
+def _open(path: Path, **how: Any) -> Any:
     import pyarrow.parquet as pq
 
     with _whole():
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, **how)
 
 
 @contextmanager
@@ -84,7 +110,7 @@ def _whole() -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, OverflowError):  # of a value too: no UTF-8, no date
+    except (pa.ArrowException, OSError, ValueError, LookupError, ArithmeticError):  # of a value too: no UTF-8, no date
         raise DataRefused("the Parquet file is damaged or cut off", next="Export it again.") from None
 
 
