@@ -139,6 +139,15 @@ def test_pickled_weights_are_refused(copied, tmp_path):
         resolve(Encoder(name=str(copied)), tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "bart", "deberta", "clip_text_model", None])
+def test_what_is_no_encoder_for_classification_is_refused(copied, tmp_path, kind):
+    """Models that read in one direction, have no head that classifies, or one that looks for the last token."""
+    facts = json.loads((copied / "config.json").read_text("utf-8"))
+    (copied / "config.json").write_text(json.dumps(facts | {"model_type": kind}), "utf-8")
+    with pytest.raises(UsageError, match="no encoder that we can train"):
+        resolve(Encoder(name=str(copied), max_tokens=48), tmp_path)
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     """A folder that holds no model is refused by what it lacks."""
     (tmp_path / "empty").mkdir()

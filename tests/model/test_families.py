@@ -26,9 +26,10 @@ from aufruf.classifier import Encoder
 from aufruf.errors import UsageError
 from aufruf.model import bundle
 from aufruf.model.encoders import ResolvedEncoder, resolve
+from aufruf.model.head import new_classifier
 from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples
-from aufruf.model.training import _frozen, _model, fine_tune
+from aufruf.model.training import _frozen, fine_tune
 from aufruf.model.vocabulary import Vocabulary
 
 LABELS = ("no_call", "call")
@@ -147,6 +148,6 @@ def test_where_ours_is_not_taken_each_encoder_has_the_attention_that_it_knows(en
     """On a GPU that is PyTorch's fused one; DeBERTa, which has none, is not refused for it."""
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
     DebertaV2Model(DebertaV2Config(vocab_size=50, **small)).save_pretrained(tmp_path)
-    deberta = _model(ResolvedEncoder(tmp_path, "deberta", None, None), LABELS, None)
+    deberta = new_classifier(ResolvedEncoder(tmp_path, "deberta", None, None), LABELS, None)
     assert deberta.config._attn_implementation == "eager"
-    assert _model(encoder, LABELS, None).config._attn_implementation == "sdpa"
+    assert new_classifier(encoder, LABELS, None).config._attn_implementation == "sdpa"

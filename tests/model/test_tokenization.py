@@ -98,3 +98,16 @@ def test_ids_are_those_of_the_tokenizer_whatever_it_was_asked_before(cutter):
     alone = [tokenizer.inner(text)["input_ids"] for text in texts]
     tokenizer.inner(texts, padding=True, truncation=True, max_length=8)
     assert tokenizer(texts).ids == alone
+
+
+def test_few_texts_are_in_memory_uncut(cutter, monkeypatch):
+    """However many texts there are, and however long: what is cut off goes before the next are put into tokens."""
+    tokens, at_once = cutter(12, "head_tail"), []
+    texts = [f"Text {n} " + "und noch viele Wörter " * (n % 5) for n in range(3000)]
+    once = tokens._whole(texts)
+    whole = tokens._whole
+    monkeypatch.setattr(tokens, "_whole", lambda some: at_once.append(len(some)) or whole(some))
+    found = tokens(texts)
+    assert (sum(at_once), max(at_once)) == (3000, 1024)
+    assert found.ids == [tokens._cut(ids) for ids in once]
+    assert found.truncated == sum(len(ids) > 12 for ids in once)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from aufruf.errors import UsageError
 
+_AT_ONCE = 1024  # texts that are in memory uncut: a transcript may have a hundred times what is kept of it
 _HEAD_SHARE = 0.25  # of the tokens kept; Sun et al. 2019 (arXiv 1905.05583) kept 128 of 510
 
 
@@ -48,11 +49,13 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Ids of each text, at most ``max_tokens`` long."""
-        if not texts:
-            return Tokens([], 0, 0)
-        whole = self._whole(list(texts))
-        over = [len(ids) - self.max_tokens for ids in whole if len(ids) > self.max_tokens]
-        return Tokens([self._cut(ids) for ids in whole], len(over), sum(over))
+        kept: list[list[int]] = []
+        over: list[int] = []
+        for first in range(0, len(texts), _AT_ONCE):
+            whole = self._whole(list(texts[first : first + _AT_ONCE]))
+            over += [len(ids) - self.max_tokens for ids in whole if len(ids) > self.max_tokens]
+            kept += [self._cut(ids) for ids in whole]
+        return Tokens(kept, len(over), sum(over))
 
     def unknown(self, texts: Sequence[str]) -> list[float]:
         """Of each text the share of tokens for which the vocabulary has no piece, 0..1; special tokens do not count."""

@@ -17,6 +17,7 @@ from aufruf.model import cpu, device, resume
 from aufruf.model.batches import collator, dataset
 from aufruf.model.encoders import ResolvedEncoder, unread
 from aufruf.model.evaluation import trainer_metrics
+from aufruf.model.head import new_classifier
 from aufruf.model.layout import stack
 from aufruf.model.loss import weighted
 from aufruf.model.recipe import Examples, Recipe, check_sides
@@ -127,7 +128,7 @@ class _Job:
 
     def model(self) -> Any:
         """The encoder with a new head, with the vocabulary that occurs, and on a CPU with the parts that suit one."""
-        model = self.words.shrink(_frozen(_model(self.encoder, self.labels, None), self.recipe.frozen_layers))
+        model = self.words.shrink(_frozen(new_classifier(self.encoder, self.labels, None), self.recipe.frozen_layers))
         return cpu.suited(model) if self.where.kind == "cpu" else model
 
 
@@ -198,7 +199,7 @@ def _sizes(batch: int) -> Iterator[tuple[int, int]]:
 
 def _save(trainer: Any, job: _Job, tokenizer: Tokenizer, folder: Path) -> None:
     """The best epoch's model, whole again: the rows of the vocabulary that were left out have only decayed."""
-    whole = _model(job.encoder, job.labels, "eager").get_input_embeddings()
+    whole = new_classifier(job.encoder, job.labels, "eager").get_input_embeddings()
     state = trainer.state
     steps = state.best_global_step or state.global_step
     trainer.lr_scheduler = None  # it ends early where patience had ended a training that was killed afterwards
@@ -211,22 +212,6 @@ def _save(trainer: Any, job: _Job, tokenizer: Tokenizer, folder: Path) -> None:
     tokenizer.inner.model_max_length = tokenizer.max_tokens  # for whoever cuts texts without us
     tokenizer.inner.save_pretrained(str(folder))
     (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle
-
-
-def _model(encoder: ResolvedEncoder, labels: tuple[str, ...], attention: str | None) -> Any:
-    """The encoder with a new head; ``attention`` None: PyTorch's fused one, where the encoder has it."""
-    from transformers import AutoModelForSequenceClassification
-
-    return AutoModelForSequenceClassification.from_pretrained(
-        encoder.folder,
-        num_labels=len(labels),
-        id2label=dict(enumerate(labels)),
-        label2id={label: index for index, label in enumerate(labels)},
-        dtype=torch.float32,  # half-precision weights do not train on a CPU
-        attn_implementation=attention,
-        use_safetensors=True,
-        trust_remote_code=False,
-    )
 
 
 def _frozen(model: Any, layers: int) -> Any:

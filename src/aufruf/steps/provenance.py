@@ -33,12 +33,13 @@ def params(classifier: Classifier, encoder: ResolvedEncoder, recipe: Recipe) -> 
 
 
 def _git_commit() -> str | None:
-    """The commit of the checkout this package runs from; None when it is installed without one."""
-    here = Path(__file__).resolve().parent
+    """The commit of the checkout this package runs from; None when it is installed without one, into another's too."""
+    here = Path(__file__).resolve()
     try:
-        asked = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False, timeout=10
-        )
-    except OSError:
+        for words in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "HEAD"]):
+            asked = subprocess.run(
+                ["git", *words], cwd=here.parent, capture_output=True, text=True, check=True, timeout=10
+            )
+    except (OSError, subprocess.SubprocessError):
         return None
     return asked.stdout.strip() or None
