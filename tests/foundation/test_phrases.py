@@ -35,6 +35,29 @@ def test_an_account_that_is_not_here_may_be_misspelt():
     assert "nothing of this account is here; check the spelling" in line
 
 
+def test_what_would_go_has_not_gone():
+    """A dry run of forget says of pages and originals that they would be changed, and afterwards that they are."""
+    remains = {"ledger_rows": 0, "models": {}, "trainings": {}, "copies": 0}
+    remains |= {key: [] for key in ("originals", "unopened", "artifacts", "unread", "file_names")}
+    counts = dict.fromkeys(("annotations", "labels", "predictions", "explanations", "signatures"), 0)
+    pages = {"files_renamed": ["a"], "pages_rewritten": ["b"], "pages_deleted": ["c"], "originals_deleted": ["d"]}
+    result = {"remains": remains, "quarantine": 0, "texts": 3, **counts, **pages}
+    said = phrases.told("forget", result | {"status": "would be done"})
+    assert said[1:5] == [
+        "1 names of files would be changed",
+        "1 pages would be written without them",
+        "1 pages would be deleted",
+        "original would be deleted: d",
+    ]
+    said = phrases.told("forget", result | {"status": "done"})
+    assert said[1:5] == [
+        "1 names of files changed",
+        "1 pages written without them",
+        "1 pages deleted",
+        "original deleted: d",
+    ]
+
+
 def test_an_epoch_is_one_of_so_many(caplog):
     """The line on an epoch says how many are planned."""
     watch = Watch(None, SimpleNamespace(metric="f1", epochs=4, patience=2), "", 1, 0.0)

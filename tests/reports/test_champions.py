@@ -13,7 +13,7 @@ def test_every_change_is_a_line_with_how_it_came_about():
     ways = {
         "gate": "the gate promoted it",
         "approval": "a person approved it in Airflow",
-        "hand": "a person moved the alias",
+        "hand": "a person chose it",
         "rollback": "a person rolled back",
     }
     page = render("c", [Reign(AT, str(n), how, None, None) for n, how in enumerate(ways)], listed=False)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from aufruf.phrases import told
-from aufruf.reports.monitor import Bars, MonitorReport, outcome, render
+from aufruf.reports.monitor import Bars, MonitorReport, outcome, render, sentence
 from aufruf.schemas import Shift
 
 DAY = date(2025, 2, 16)
@@ -54,6 +54,14 @@ def test_a_figure_over_its_limit_is_never_as_before(distance: float, moved: bool
     one = shift("training", distance, moved)
     assert outcome(one) == called
     assert called in words(render(report(one)))
+
+
+def test_limit_and_chance_are_told_apart() -> None:
+    """Where chance explains more than the limit allows, both are said: raising the limit would change nothing."""
+    plain = sentence(shift("training", 0.4, True), date(2026, 9, 1))
+    wide = sentence(replace(shift("training", 0.4, True), noise=0.31), date(2026, 9, 1))
+    assert "limit 0.10, since" in plain
+    assert "limit 0.10 (by chance up to 0.31), since" in wide
 
 
 def test_only_what_was_checked_looks_as_before() -> None:

@@ -33,7 +33,7 @@ def _ingest(result: dict[str, Any]) -> list[str]:
     if len(files) > _MANY:
         lines += _summed(files)
     if "parties" in result:
-        lines.append(f"{result['parties']} texts have a party by the table of authors")
+        lines.append(f"{result['parties']} more texts have got a party by the table of authors")
     return lines or ["nothing to ingest: the inbox is empty"]
 
 

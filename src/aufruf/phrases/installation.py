@@ -121,10 +121,11 @@ def forget(result: dict[str, Any]) -> list[str]:
         + ([f"{result['quarantine']} rows in quarantine"] if result["quarantine"] else [])
     )
     lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else [_NOBODY]
-    said = ("names of files changed", "pages written without them", "pages deleted")
+    would = "would be " if result["status"] == "would be done" else ""
+    said = ("names of files {}changed", "pages {}written without them", "pages {}deleted")
     for key, words in zip(("files_renamed", "pages_rewritten", "pages_deleted"), said, strict=True):
-        lines += [f"{len(result[key])} {words}"] if result[key] else []
-    lines += [f"original deleted: {path}" for path in result["originals_deleted"]]
+        lines += [f"{len(result[key])} {words.format(would)}"] if result[key] else []
+    lines += [f"original {would}deleted: {path}" for path in result["originals_deleted"]]
     lines += (
         [f"stays: {remains['ledger_rows']} rows of the ledger, which hold ids only"] if remains["ledger_rows"] else []
     )

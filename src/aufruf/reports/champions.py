@@ -16,7 +16,7 @@ VERDICTS = {
 HOW = {
     "gate": "the gate promoted it",
     "approval": "a person approved it in Airflow",
-    "hand": "a person moved the alias",
+    "hand": "a person chose it",
     "rollback": "a person rolled back",
 }
 

@@ -65,9 +65,10 @@ def sentence(shift: Shift, since: date) -> str:
     """What moved, from what to what, and since when."""
     title, unit = FIGURES[shift.figure]
     before, now = (amount(shift.figure, value) for value in (shift.mean_before, shift.mean_now))
+    by_chance = f" (by chance up to {shift.noise:.2f})" if shift.noise > shift.allowed else ""
     return (
         f"{title.lower()} moved from {AGAINST[shift.against]}: {before} to {now} {unit}, "
-        f"distance {shift.distance:.2f}, limit {max(shift.allowed, shift.noise):.2f}, since {since.isoformat()}"
+        f"distance {shift.distance:.2f}, limit {shift.allowed:.2f}{by_chance}, since {since.isoformat()}"
     )
 
 

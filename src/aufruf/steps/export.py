@@ -45,11 +45,12 @@ def export(
 ) -> dict[str, Any]:
     """Write what the version that speaks, or ``model``, says of every text as it reads now; returns path and rows.
 
-    ``out``: a .csv or .parquet file (default reports/<classifier>/predictions-<version>.csv). ``reader``: ``4cat`` for
-    the columns that 4CAT imports. What the pages mask is masked here too, unless ``unmasked``; accounts have the
-    pseudonyms of the home's key, the same in every export and in reports that use them. ``unscored`` and
-    ``outside_window`` say how many texts are missing because the version has yet to score them, or leaves them to
-    others; ``undated``, for 4CAT, how many rows have no time. Where the champion may not speak, ``champion_refused``
+    ``out``: a .csv or .parquet file (default reports/<classifier>/predictions-<version>.csv, for a reader
+    predictions-<version>-4cat.csv). ``reader``: ``4cat`` for the columns that 4CAT imports. What the pages mask is
+    masked here too, unless ``unmasked``; accounts have the pseudonyms of the home's key, the same in every export
+    and in reports that use them. ``unscored`` and ``outside_window`` say how many texts are missing because the
+    version has yet to score them, or leaves them to others; ``undated``, for 4CAT, how many rows have no time.
+    Where the champion may not speak, ``champion_refused``
     says so. Raises NothingYet without a champion, BundleRefused when nobody may speak,
     UsageError for another suffix or reader.
     """
@@ -57,7 +58,8 @@ def export(
         raise UsageError(f"there is no export for {reader!r}", next="Use --for 4cat, or leave it out.")
     speaker = speaking(settings, classifier, Registry(settings, classifier.name), model, write=False)
     version = speaker.version
-    path = out or settings.reports / classifier.name / f"predictions-{version.version}.csv"
+    name = f"predictions-{version.version}{'-4cat' if reader else ''}.csv"  # other columns are another file
+    path = out or settings.reports / classifier.name / name
     allowed = _SUFFIXES[:1] if reader else _SUFFIXES
     if path.suffix not in allowed:
         raise UsageError(f"--out ends in {path.suffix!r}", where=str(path), next=f"Use {' or '.join(allowed)}.")

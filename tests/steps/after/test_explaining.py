@@ -90,6 +90,8 @@ def test_a_filter_chooses(after):
     assert explain(after.settings, after.classifier, where=f"text_id={labelled}")["explained"] == 1
     with pytest.raises(UsageError, match="Did you mean 'party'"):
         explain(after.settings, after.classifier, where="partei=SPD")
+    with pytest.raises(UsageError, match="no text that version 1 has scored is selected"):
+        explain(after.settings, after.classifier, where="author=Adda")
 
 
 @pytest.mark.parametrize(("asked", "option"), [({"where": ""}, "--where"), ({"dry_run": True}, "--dry-run")])

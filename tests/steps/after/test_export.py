@@ -147,6 +147,8 @@ def test_4cat_has_its_columns(scored, tmp_path):
     [one] = [row for row in rows if row["id"] == "new:1:caption"]
     assert one["body"] == "Kommt alle zum Infostand!"
     assert pd.to_datetime(one["timestamp"], format="%Y-%m-%d %H:%M:%S").year >= 2026
+    places = {export(scored.settings, scored.classifier, reader=reader)["out"] for reader in (None, "4cat")}
+    assert len(places) == 2
 
 
 @pytest.mark.parametrize(("out", "reader"), [("said.xlsx", None), ("said.parquet", "4cat"), ("said.csv", "excel")])

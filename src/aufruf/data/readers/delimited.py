@@ -18,7 +18,7 @@ CELL = 16 * 1024 * 1024  # characters; a longer cell is an unclosed quotation ma
 ROW = 4 * CELL
 _CELLS = 1_000_000  # delimiters in a line of more than a MiB; a row has far fewer, and far fewer are read
 _COLUMNS = 2000
-_NAME = re.compile(r"(?!.*\d{6})[^\W\d][\w .:/()#-]{0,39}(?<![.!?])")
+_NAME = re.compile(r"(?!.*\d{6})[^\W\d](?:[\w .:/()#-]{0,39}(?<![.!?])|\w{0,38}\?)")  # one word may ask
 MISQUOTED = "misquoted row"  # the key under which a row is kept whose quotation marks are out of place
 _SAMPLE, _START = 50, 1 << 20  # rows, and characters at most, that decide between delimiters
 
