@@ -47,7 +47,11 @@ def evaluate(
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
     version = registry.get(model) if model else registry.by_alias(CHALLENGER)
     if version is None:
-        raise NothingYet("there is no challenger to evaluate", where=classifier.name, next="Run `aufruf train`.")
+        raise NothingYet(
+            "there is no challenger to evaluate",
+            where=classifier.name,
+            next=f"Run `aufruf train{settings.choosing(classifier.name)}`.",
+        )
     numbers.check(store, classifier.name, version)
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
