@@ -52,7 +52,9 @@ def _summed(files: list[dict[str, Any]]) -> list[str]:
 def _file(one: dict[str, Any]) -> str:
     return (
         f"{one['file']}: {one['format']}, {one['rows']} rows, {one['kept']} kept, {one['refused']} refused "
-        f"({one['status']})" + "".join(f"; {one[key]} {words}" for key, words in _ASIDES.items() if one.get(key))
+        f"({one['status']})"
+        + "".join(f"; {one[key]} {words}" for key, words in _ASIDES.items() if one.get(key))
+        + (f"; counts for: {', '.join(one['counts_for'])}" if one.get("counts_for") else "")
     )
 
 

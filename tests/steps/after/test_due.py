@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from aufruf.errors import NothingYet
+from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION, Registry
 from aufruf.schemas import Annotation, QuarantinedRow
 from aufruf.steps.label import label
@@ -28,6 +29,8 @@ def test_status_names_the_next_step_of_the_chain(after):
     assert next_step() == "Run `aufruf score`: the champion has not scored 2 texts yet."
     score(after.settings, after.classifier)
     assert next_step().startswith("Run `aufruf explain` and `aufruf report`")
+    found = status(after.settings, after.classifier)
+    assert f"scored    {found['scored']} texts, " in "\n".join(told("status", found))
     report(after.settings, after.classifier)
     assert next_step().startswith("Nothing is due")
     now = datetime.now(UTC)
