@@ -65,7 +65,8 @@ def evaluate(
     if version.tags.get("aufruf.evaluated") != mark or not page.is_file():
         version, status = _measure(settings, classifier, version, frame, parts, mark), "new"
     card.complete(settings, classifier, registry, version)
-    result = {**_result(version), "n": len(test), "page": str(page), "status": status}
+    positives = int(corpus.calls(test["label"], classifier).sum())
+    result = {**_result(version), "n": len(test), "positives": positives, "page": str(page), "status": status}
     if queue is not None:
         waiting = mismatches.tasks(settings, classifier, answers(settings, classifier, version, test))
         queues.write(queue, waiting)

@@ -1,8 +1,10 @@
 """What status says comes next, on a home where two nights have passed."""
 
+import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from aufruf.errors import NothingYet
 from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION, Registry
 from aufruf.schemas import Annotation, QuarantinedRow
+from aufruf.steps.desk import desk
 from aufruf.steps.label import label
 from aufruf.steps.report import report
 from aufruf.steps.score import quarantined_as, score
@@ -72,3 +75,15 @@ def test_with_two_classifiers_advice_names_one(after, tmp_path):
     assert "`aufruf promote --version 1 --classifier call_to_action`" in status(settings, after.classifier)["next"]
     with pytest.raises(NothingYet, match="`aufruf promote --classifier call_to_action`"):
         Registry(settings, "call_to_action").champion()
+
+
+@pytest.mark.parametrize(("positives", "said"), [(0, False), (100_000, True)])
+def test_few_positives_are_not_told_in_plain_words(after, positives, said):
+    """A test set that would be a small slice is told by figures, and not as so many of 100, on both pages."""
+    told_at = after.settings.reports / "call_to_action/evaluation/1/evaluation.json"
+    facts = json.loads(told_at.read_text("utf-8"))
+    assert {"n", "positives"} <= set(facts)
+    told_at.write_text(json.dumps({**facts, "n": 100_000, "positives": positives}))
+    page = Path(report(after.settings, after.classifier)["path"]).read_text("utf-8")
+    assert ("In plain words" in page) == said
+    assert ("In plain words" in desk(after.settings, "call_to_action")) == said
