@@ -60,6 +60,10 @@ class Settings:
         """Where the page of a classifier is served; None when nobody says that it is."""
         return f"{self.pages_url.rstrip('/')}/{quote(classifier)}/" if self.pages_url else None
 
+    def choosing(self, classifier: str) -> str:
+        """What advice adds to a command: the option that names this classifier, where there are several."""
+        return f" --classifier {classifier}" if len(list(self.classifiers.glob("*.toml"))) > 1 else ""
+
     @property
     def registry_url(self) -> str:
         """The address of the tracking server that people are shown, without a login and a slash at its end."""

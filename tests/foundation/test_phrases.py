@@ -64,3 +64,12 @@ def test_an_epoch_is_one_of_so_many(caplog):
     with caplog.at_level(logging.INFO, "aufruf"):
         watch.epoch_done(1.0, {"eval_f1": 0.5, "eval_loss": 0.7})
     assert "epoch 1 of 4: loss" in caplog.text
+
+
+def test_recall_of_no_positive_is_no_figure():
+    """Where no test text is positive there is nothing to find: recall is a dash, and not 0."""
+    figures = {name: {"value": 0.0, "low": 0.0, "high": 0.0} for name in ("precision", "recall")}
+    result = {"model_version": "1", "n": 9, "split": "test", "metrics": figures, "baseline": figures}
+    lines = phrases.told("evaluate", {**result, "positives": 0})
+    assert "  recall             -  (no test text is positive)" in lines
+    assert not any("(no test text" in line for line in phrases.told("evaluate", {**result, "positives": 1}))

@@ -122,6 +122,14 @@ def test_a_file_that_is_mostly_bad_is_refused_whole(judged: Callable[..., Any]) 
     assert (found.kept, found.votes, found.texts, found.quarantine) == (0, (), (), ())
 
 
+def test_a_refusal_says_how_many_reasons_it_leaves_out(judged: Callable[..., Any]) -> None:
+    """The three commonest reasons are told, and of how many more rows there are reasons of other kinds."""
+    found = judged([{"text": f"a{n}", "label": f"?{n}"} for n in range(8)], label="label")
+    assert " and 5 more. Add the spellings" in found.refusal
+    few = judged([{"text": f"a{n}", "label": f"?{n}"} for n in range(3)], label="label")
+    assert " more. " not in few.refusal
+
+
 def test_half_bad_is_not_yet_too_bad(judged: Callable[..., Any]) -> None:
     """With exactly half of the rows refused the good half is kept."""
     found = judged(GOOD[:5] + [{"text": f"b{n}", "label": "?"} for n in range(5)], label="label")

@@ -10,6 +10,7 @@ import pytest
 from aufruf.classifier import Classifier
 from aufruf.data import readers
 from aufruf.errors import DataRefused
+from aufruf.phrases import told
 from aufruf.settings import Settings
 from aufruf.steps.ingest import ingest, refused
 from aufruf.store import Store
@@ -180,3 +181,17 @@ def test_columns_that_cannot_be_read_refuse_the_file_alone(
     bad, good = written("bad", content), written("good.csv", "text\nGeht wählen!\n")
     result = ingest(settings, [classifier], [bad, good], columns={"text": "text"})
     assert [entry["status"] for entry in result["files"]] == ["refused", "new"]
+
+
+def test_a_label_that_counts_for_several_classifiers_is_said(
+    settings: Settings, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """A table names no question: the answer says for which classifiers its labels count, unless one was chosen."""
+    other = classifier.model_copy(update={"name": "mood", "question": "Mood"})
+    columns = {"text": "text", "label": "label"}
+    path = written("good.csv", "text,label\nGeht wählen!,ja\nSchöner Tag,nein\n")
+    one = ingest(settings, [classifier], [path], columns=columns)
+    assert "counts_for" not in one["files"][0]
+    both = ingest(settings, [classifier, other], [path], columns=columns)
+    assert both["files"][0]["counts_for"] == ["calls", "mood"]
+    assert told("ingest", both)[0].endswith("; counts for: calls, mood")

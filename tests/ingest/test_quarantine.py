@@ -83,6 +83,8 @@ def test_rows_mended_by_hand_are_taken(
     failure = refused(still)
     assert failure is not None
     assert "label 'vielleicht' is not listed" in failure.what
+    assert failure.sentence().endswith("[spellings] of calls.toml. Mend them and try once more.")
+    assert "ingest the file again" not in failure.sentence()
     line["row"]["annotation"]["result"][0]["value"]["choices"] = ["True"]
     path.write_text(json.dumps(line))
     found = quarantine(settings, [classifier], "ingest", mended=path)

@@ -7,6 +7,7 @@ from typing import Any
 from aufruf.data.readers.item import row_of
 
 UNLISTED = "is not listed under [spellings]"  # how the reason for an answer that nobody knows ends
+_TOLD = 3  # reasons that a sentence names
 MOST_REFUSED = 1_000_000  # rows of a file with a fault of their own; each is held, and costs up to 250 bytes
 
 
@@ -50,7 +51,7 @@ class Verdict:
         success = total["unexpected"] == 0
         self.counts[(expectation, column)] = {"expectation": expectation, "column": column, "success": success} | total
 
-    def common_reasons(self, most: int = 3) -> list[tuple[str, int, int]]:
+    def common_reasons(self, most: int = _TOLD) -> list[tuple[str, int, int]]:
         """The commonest reasons for refused rows: the reason, how many rows, the first of them."""
         counts: Counter[str] = Counter()
         first: dict[str, int] = {}
@@ -60,7 +61,12 @@ class Verdict:
                 first.setdefault(reason, row_of(item))
         return [(reason, n, first[reason]) for reason, n in counts.most_common(most)]
 
+    def _kinds(self) -> int:
+        """How many different reasons there are."""
+        return len({reason for reasons in self.reasons.values() for reason in reasons})
+
     def told(self) -> str:
         """The commonest reasons as a sentence, and what to do."""
         told = "; ".join(f"{why} (rows: {n}, the first is {first})" for why, n, first in self.common_reasons())
+        told += f" and {more} more" if (more := self._kinds() - _TOLD) > 0 else ""
         return f"{told}. {self.cure}, then ingest the file again."

@@ -52,7 +52,9 @@ def _summed(files: list[dict[str, Any]]) -> list[str]:
 def _file(one: dict[str, Any]) -> str:
     return (
         f"{one['file']}: {one['format']}, {one['rows']} rows, {one['kept']} kept, {one['refused']} refused "
-        f"({one['status']})" + "".join(f"; {one[key]} {words}" for key, words in _ASIDES.items() if one.get(key))
+        f"({one['status']})"
+        + "".join(f"; {one[key]} {words}" for key, words in _ASIDES.items() if one.get(key))
+        + (f"; counts for: {', '.join(one['counts_for'])}" if one.get("counts_for") else "")
     )
 
 
@@ -136,6 +138,9 @@ def _train(result: dict[str, Any]) -> list[str]:
 def _evaluate(result: dict[str, Any]) -> list[str]:
     lines = [f"version {result['model_version']} on {result['n']} {result['split']} texts{_unchanged(result)}"]
     for name, one in result["metrics"].items():
+        if name == "recall" and result.get("positives") == 0:
+            lines.append(f"  {name:18} -  (no test text is positive)")
+            continue
         floor = result["baseline"][name]["value"]
         lines.append(f"  {name:18} {one['value']:.3f}  [{one['low']:.3f}, {one['high']:.3f}]  baseline {floor:.3f}")
     if asked := sum(one["of"] for one in result.get("behaviour", {}).values()):

@@ -19,7 +19,7 @@ def status(result: dict[str, Any]) -> list[str]:
         f"splits    {splits}",
         f"champion  {_version(result['champion'])}",
         f"challenger {_version(result['challenger'])}",
-        f"scored    {result['scored']} posts, {result['calls']} calls",
+        f"scored    {result['scored']} texts, {result['calls']} calls",
         f"report    {result['report'] or 'none yet'}",
         f"next      {result['next']}",
     ]

@@ -156,7 +156,7 @@ class Registry:
     def _what_there_is(self) -> str:
         known = [one.version for one in reversed(self.versions())]
         if not known:
-            return "There is none yet: run `aufruf train`."
+            return f"There is none yet: run `aufruf train{self.settings.choosing(self.name)}`."
         rest = f" and {len(known) - _SHOWN} older" if len(known) > _SHOWN else ""
         return f"Known, the newest first: {', '.join(known[:_SHOWN])}{rest}."
 
@@ -164,8 +164,10 @@ class Registry:
         """The version in use. Raises NothingYet when there is none."""
         found = self.by_alias(CHAMPION)
         if found is None:
+            whose = self.settings.choosing(self.name)
             raise NothingYet(
-                f"{self.name} has no champion yet", next="Run `aufruf train`, `aufruf evaluate`, `aufruf promote`."
+                f"{self.name} has no champion yet",
+                next=f"Run `aufruf train{whose}`, `aufruf evaluate{whose}`, `aufruf promote{whose}`.",
             )
         return found
 

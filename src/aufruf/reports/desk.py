@@ -48,6 +48,7 @@ class Model:
     refused: str | None = None  # the version that should score and may not, and why
     encoder: str | None = None  # where its evaluation says so
     stand_in_for: str | None = None  # the configured encoder, when a stand-in was trained instead
+    in_words: bool = True  # its figures may be told as so many of 100
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class ModelCard:
     threshold: float  # probability of the positive class from which a text counts
     trained_at: datetime | None
     max_tokens: int  # word pieces of a text that the encoder reads
+    in_words: bool = True  # its figures may be told as so many of 100
 
 
 @dataclass(frozen=True)

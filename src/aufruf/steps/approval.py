@@ -56,7 +56,9 @@ def _waiting(settings: Settings, classifier: Classifier, challenger: str) -> dec
     row = decisions.last(Store(settings.lake), classifier, challenger)
     if row is None:
         raise NothingYet(
-            f"nothing was decided on version {challenger}", where=classifier.name, next="Run `aufruf promote`."
+            f"nothing was decided on version {challenger}",
+            where=classifier.name,
+            next=f"Run `aufruf promote{settings.choosing(classifier.name)}`.",
         )
     return row
 

@@ -82,7 +82,7 @@ def speaking(
     raise BundleRefused(
         f"version {found.refused} may not speak ({found.why}), and no other that could has spoken before",
         where=classifier.name,
-        next="Promote a sound version: `aufruf promote --version N`.",
+        next=f"Promote a sound version: `aufruf promote --version N{settings.choosing(classifier.name)}`.",
     )
 
 

@@ -55,7 +55,7 @@ def ledger(store: Store, classifier: Classifier, version: int | None = None) -> 
         raise NothingYet(
             "no text has a split yet",
             where=classifier.name,
-            next="Run `aufruf ingest`, `aufruf label`, `aufruf split`.",
+            next=f"Run `aufruf ingest`, then `label` and `split` with `--classifier {classifier.name}`.",
         )
     return rows
 

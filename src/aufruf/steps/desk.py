@@ -124,7 +124,8 @@ def _champion(
     links = _version_links(settings, classifier.name, version)
     told = read_json(settings.reports / classifier.name / f"evaluation/{version}/evaluation.json")
     built = told.get("encoder"), told.get("stand_in_for")
-    return pages.Model(version, metrics, rows, links, since.astimezone(zone), how, refused, *built)
+    plain = waiting.in_words(settings, classifier, version)
+    return pages.Model(version, metrics, rows, links, since.astimezone(zone), how, refused, *built, plain)
 
 
 def _challenger(

@@ -47,7 +47,11 @@ def evaluate(
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
     version = registry.get(model) if model else registry.by_alias(CHALLENGER)
     if version is None:
-        raise NothingYet("there is no challenger to evaluate", where=classifier.name, next="Run `aufruf train`.")
+        raise NothingYet(
+            "there is no challenger to evaluate",
+            where=classifier.name,
+            next=f"Run `aufruf train{settings.choosing(classifier.name)}`.",
+        )
     numbers.check(store, classifier.name, version)
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
@@ -61,7 +65,8 @@ def evaluate(
     if version.tags.get("aufruf.evaluated") != mark or not page.is_file():
         version, status = _measure(settings, classifier, version, frame, parts, mark), "new"
     card.complete(settings, classifier, registry, version)
-    result = {**_result(version), "n": len(test), "page": str(page), "status": status}
+    positives = int(corpus.calls(test["label"], classifier).sum())
+    result = {**_result(version), "n": len(test), "positives": positives, "page": str(page), "status": status}
     if queue is not None:
         waiting = mismatches.tasks(settings, classifier, answers(settings, classifier, version, test))
         queues.write(queue, waiting)

@@ -34,6 +34,7 @@ class Evidence:
         """The figures as JSON has them, all slices included."""
         return {
             "n": len(self.said),
+            "positives": int(self.model.hits.sum()),
             "metrics": self.metrics,
             "baseline": self.baseline,
             "f1_by_label": dict(zip(classifier.labels, (one.value for one in self.labels), strict=True)),

@@ -38,7 +38,11 @@ def promote(
         return _by_order(settings, classifier, registry, registry.get(version), champion)
     rival = registry.get(challenger) if challenger else registry.by_alias(CHALLENGER)
     if rival is None:
-        raise NothingYet("there is no challenger to judge", where=classifier.name, next="Run `aufruf train`.")
+        raise NothingYet(
+            "there is no challenger to judge",
+            where=classifier.name,
+            next=f"Run `aufruf train{settings.choosing(classifier.name)}`.",
+        )
     return _judged(settings, classifier, registry, rival, champion)
 
 

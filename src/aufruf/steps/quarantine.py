@@ -58,8 +58,9 @@ def refused(result: Mapping[str, Any]) -> DataRefused | None:
     again = result.get("refused")
     if not again:
         return None
-    told = "; ".join(f"item {one['item']} of {one['file']}: {one['reasons']}" for one in again[:5])
-    return DataRefused(f"{len(again)} rows are still refused: {told}", next="Mend them and try once more.")
+    told = "; ".join(f"item {one['item']} of {one['file']}: {one['reasons'].rstrip('.')}" for one in again[:5])
+    more = f" and {len(again) - 5} more" if len(again) > 5 else ""
+    return DataRefused(f"{len(again)} rows are still refused: {told}{more}", next="Mend them and try once more.")
 
 
 def _by_file(
@@ -158,7 +159,7 @@ def _ingest_mended(call: Call, path: Path) -> dict[str, Any]:
     files = []
     for line, found in zip(lines, judged, strict=True):
         arrival = Arrival(path, None, path, line["file"], path.name)
-        refusal = found.refusal or _first_reason(found)
+        refusal = _first_reason(found) or found.refusal  # a refusal of the whole speaks of a file, to be taken in again
         files.append(File(arrival, known[line["file"]], False, "", found, refusal, whole=False))
     passed = [(line, file) for line, file in zip(lines, files, strict=True) if file.taken]
     put_rows(call, [(known[line["file"]], held[line["file"], line["item"]], file) for line, file in passed], now)

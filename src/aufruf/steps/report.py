@@ -28,7 +28,7 @@ from aufruf.steps.missing import Asked
 from aufruf.steps.prevalence import Numbers, as_json, prevalence
 from aufruf.steps.pseudonyms import named
 from aufruf.steps.unlearnt import clusters, spread_of
-from aufruf.steps.waiting import moved
+from aufruf.steps.waiting import in_words, moved
 from aufruf.store import Store
 
 
@@ -59,7 +59,7 @@ def report(settings: Settings, classifier: Classifier, scored_by: str | None = N
         positive=classifier.positive,
         day=today,
         generated_at=now.astimezone(zone),
-        model=_card(registry, version, zone),
+        model=replace(_card(registry, version, zone), in_words=in_words(settings, classifier, version.version)),
         decision=_decision(store, classifier, zone),
         scored_total=told.whole.texts,
         scored_last=told.new.texts,

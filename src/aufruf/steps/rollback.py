@@ -25,7 +25,7 @@ def rollback(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         raise NothingYet(
             "no other version was champion before",
             where=classifier.name,
-            next="`aufruf promote --version N` makes any version champion.",
+            next=f"`aufruf promote --version N{settings.choosing(classifier.name)}` makes any version champion.",
         )
     crown(settings, classifier, registry, back, "rollback")
     return {"champion": back.version, "replaced": gone, "status": "new"}

@@ -112,5 +112,5 @@ def _extend(store: Store, classifier: Classifier) -> _Grown:
     raise AufrufError(
         "other writers kept changing the ledger",
         where="splits",
-        next="Run `aufruf split` again when they are done.",
+        next=f"Run `aufruf split --classifier {classifier.name}` again when they are done.",
     )

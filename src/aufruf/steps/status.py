@@ -9,9 +9,11 @@ from aufruf import stack
 from aufruf.classifier import Classifier
 from aufruf.data import inbox
 from aufruf.release.registry import CHALLENGER, CHAMPION, Registry, Version
+from aufruf.reports.inert import counted
 from aufruf.settings import Settings, without_login
 from aufruf.steps import corpus, findings
 from aufruf.steps.champion import REFUSED
+from aufruf.steps.due import due
 from aufruf.steps.quarantine import waiting
 from aufruf.store import Store
 
@@ -27,6 +29,7 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     those = findings.posts(classifier, champion.version) if champion else None
     said = findings.counts(store, classifier, those) if those else findings.Counts()
     page = max((settings.reports / classifier.name).glob("????-??-??/index.html"), default=None)
+    speaker = champion.version if champion and REFUSED not in champion.tags else None
     facts: dict[str, Any] = {
         "aufruf": aufruf.__version__,
         "classifier": classifier.name,
@@ -49,8 +52,9 @@ def status(settings: Settings, classifier: Classifier) -> dict[str, Any]:
         "calls": said.calls,
         "report": str(page) if page else None,
         "tracking": without_login(settings.tracking_uri),
+        "due": due(settings, classifier, speaker, page),
     }
-    return {**facts, "next": _next(facts)}
+    return {**facts, "next": _next(facts, settings.choosing(classifier.name))}
 
 
 def _versions(settings: Settings, classifier: Classifier) -> tuple[Version | None, Version | None]:
@@ -92,30 +96,57 @@ def _waiting(settings: Settings) -> int:
     return len(inbox.waiting([settings.inbox_annotations, settings.inbox_posts], settled=False))
 
 
-def _next(facts: dict[str, Any]) -> str:
+def _next(facts: dict[str, Any], whose: str) -> str:
+    """The next command. ``whose``: the option that names the classifier, where there are several."""
+    due = facts["due"]
     if facts["inbox"]:
-        return f"{facts['inbox']} files wait in the inbox: run `aufruf night`, or `aufruf ingest` without a file."
+        return (
+            f"{facts['inbox']} files wait in the inbox: run `aufruf night{whose}`, or `aufruf ingest` without a file."
+        )
     if not facts["texts"]:
         return "Ingest annotations: `aufruf ingest FILE`, or try `aufruf sample DIR` first."
-    if not facts["labels"]:
-        return "Run `aufruf label`." if facts["votes"] else "Ingest annotations: `aufruf ingest FILE`."
+    if due["label"]:
+        return f"Run `aufruf label{whose}`: it has not read all votes on {counted(due['label'], 'text')}."
+    if not facts["labels"] and not facts["votes"]:
+        return "Ingest annotations: `aufruf ingest FILE`."
+    if due["split"]:
+        return f"Run `aufruf split{whose}`: the ledger lacks {counted(due['split'], 'labelled text')}."
+    if not any(facts["splits"].values()) and facts["labels"]:
+        return f"Run `aufruf split{whose}`."
     if not any(facts["splits"].values()):
-        return "Run `aufruf split`."
+        return (
+            f"No vote decides a text yet. Annotate more: `aufruf label --queue FILE{whose}` writes what is undecided."
+        )
     if facts["challenger"] is None:
-        return "Run `aufruf sweep` and `aufruf train`, or `aufruf night` for the whole chain."
+        return f"Run `aufruf sweep{whose}` and `aufruf train{whose}`, or `aufruf night{whose}` for the whole chain."
     if facts["decision"] and facts["decision"]["verdict"] in ("kept", "waiting"):
-        return _undecided(facts)
+        return " ".join(one for one in (_undecided(facts, whose), _unspoken(due, whose)) if one)
     if facts["champion"] is None and facts["decision"]:  # it was taken back: the gate does not crown it again
-        return f"No version is in use. `aufruf promote --version {facts['challenger']['version']}` takes one."
+        return f"No version is in use. `aufruf promote --version {facts['challenger']['version']}{whose}` takes one."
     if facts["champion"] is None:
-        return "Run `aufruf evaluate` and `aufruf promote`."
-    return "Nothing is due; `aufruf night` does what comes next. What waits for a person is on the classifier's page."
+        return f"Run `aufruf evaluate{whose}` and `aufruf promote{whose}`."
+    return _unspoken(due, whose) or _nothing(facts, whose)
 
 
-def _undecided(facts: dict[str, Any]) -> str:
+def _unspoken(due: dict[str, Any], whose: str) -> str:
+    """What the champion has still to say; "" where that is nothing."""
+    if due["score"]:
+        return f"Run `aufruf score{whose}`: the champion has not scored {counted(due['score'], 'text')} yet."
+    if due["report"]:
+        return f"Run `aufruf explain{whose}` and `aufruf report{whose}`: no page tells yet what was scored last."
+    return ""
+
+
+def _nothing(facts: dict[str, Any], whose: str) -> str:
+    served = facts["stack"]["status"] in ("up", "elsewhere")  # the classifier's page is Airflow's
+    person = " What waits for a person is on the classifier's page." if served else ""
+    return f"Nothing is due; `aufruf night{whose}` does what comes next.{person}"
+
+
+def _undecided(facts: dict[str, Any], whose: str) -> str:
     """What comes after a challenger that the gate did not take."""
     version, decision = facts["challenger"]["version"], facts["decision"]
-    take = f"`aufruf promote --version {version}` takes it"
+    take = f"`aufruf promote --version {version}{whose}` takes it"
     if decision["verdict"] == "waiting":
         return f"Version {version} waits for a person: look at its evaluation, then {take}."
     why = "; ".join(decision["reasons"]).rstrip(".")

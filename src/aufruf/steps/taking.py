@@ -170,6 +170,8 @@ def _told(file: File, now: datetime) -> dict[str, Any]:
         return known | {"status": "refused", "reasons": [file.refusal]}
     told = _counts(row, "new") | {"annotations": file.votes, "posts": file.texts}
     told |= {name: n for name in _TOLD if (n := getattr(file, name))}
+    if file.votes and file.found and len(names := sorted(file.found.classifiers)) > 1:
+        told["counts_for"] = names
     reasons = [(why, n) for why, n, _ in file.found.verdict.common_reasons()] if file.found else []
     return told | ({"why": [f"{n} refused: {why[:200]}" for why, n in reasons]} if reasons else {})
 

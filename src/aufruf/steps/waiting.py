@@ -109,6 +109,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def in_words(settings: Settings, classifier: Classifier, version: str) -> bool:
+    """Whether figures of a version may be told as so many of 100: not of a test set that would be a small slice.
+
+    As its evaluation tells; where that is gone, or of before it told the positives, nothing speaks against it.
+    """
+    told = read_json(settings.reports / classifier.name / f"evaluation/{version}/evaluation.json")
+    texts, positives = classifier.evaluation.slice_texts, classifier.evaluation.slice_positives
+    return bool(told.get("n", texts) >= texts and told.get("positives", positives) >= positives)
+
+
 def _moved(folder: Path, version: str | None) -> list[Waiting]:
     found = moved(folder, version)
     told = "Posts, or what the model says of them, are no longer like the labelled texts or the weeks before: "

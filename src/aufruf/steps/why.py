@@ -48,16 +48,17 @@ def why(settings: Settings, classifier: Classifier, text: str) -> dict[str, Any]
     if speaker.why:
         told["champion_refused"] = {"version": speaker.refused, "why": speaker.why}
         if version is None:
-            sound = "Promote a sound version: `aufruf promote --version N`."
+            sound = f"Promote a sound version: `aufruf promote --version N{settings.choosing(classifier.name)}`."
             return told | _because("no champion", "no version that could speak has spoken before", sound)
-    return told | _state(store, classifier, version, row, said)
+    whose = settings.choosing(classifier.name)
+    return told | _state(store, classifier, version, row, said, whose)
 
 
 def _state(
-    store: Store, classifier: Classifier, version: str | None, row: "pd.Series[Any]", said: pd.DataFrame
+    store: Store, classifier: Classifier, version: str | None, row: "pd.Series[Any]", said: pd.DataFrame, whose: str
 ) -> dict[str, Any]:
     if version is None:
-        return _because("no champion", "no version is in use yet", "`aufruf status` says what is missing.")
+        return _because("no champion", "no version is in use yet", f"`aufruf status{whose}` says what is missing.")
     mine = said[said["model_version"] == version]
     now = mine[mine["digest"] == row["digest"]]
     if len(now):
@@ -77,12 +78,14 @@ def _state(
             return _because(
                 "outside the window",
                 f"the text is older than {day}, where the window of [scoring] begins, and version {by} has scored it",
-                f"`aufruf score --model {version}` scores it all the same.",
+                f"`aufruf score --model {version}{whose}` scores it all the same.",
             )
     if len(mine):
         at = _day(mine.iloc[-1]["scored_at"])
-        return _because("edited since", f"version {version} scored another wording on {at}", "`aufruf score` does it.")
-    return _because("waiting", f"version {version} has not come to it yet", "`aufruf score` does it.")
+        return _because(
+            "edited since", f"version {version} scored another wording on {at}", f"`aufruf score{whose}` does it."
+        )
+    return _because("waiting", f"version {version} has not come to it yet", f"`aufruf score{whose}` does it.")
 
 
 def _absent(store: Store, text: str) -> dict[str, Any]:
