@@ -225,7 +225,8 @@ def _explain(result: dict[str, Any]) -> list[str]:
     doubtful = f", {result['unreliable']} of them not reliable" if result.get("unreliable") else ""
     done = f"{result['explained']} explained in {result['seconds']} s{doubtful}"
     pages = [f"words: {result['page']}"] if "page" in result else []
-    return [f"version {result['model_version']}: {done}{_unchanged(result)}", *pages]
+    why = f" - {result['why']}" if "why" in result else _unchanged(result)
+    return [f"version {result['model_version']}: {done}{why}", *pages]
 
 
 def _night(result: dict[str, Any]) -> list[str]:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from aufruf.arrow import plain
 from aufruf.classifier import Classifier
-from aufruf.errors import UsageError
 from aufruf.release.registry import Version
 from aufruf.steps import corpus, findings
 from aufruf.steps.where import COLUMNS, select
@@ -24,15 +23,10 @@ def unexplained(store: Store, classifier: Classifier, version: Version, where: s
 
     With ``where`` every scored text that it selects, annotated ones too; else, by the policy, some of the day last
     scored (or all calls), and of the test set. Columns: text_id, digest, text, party, label, probability, chosen.
-    Raises UsageError for a filter that cannot be read, or that selects no scored text.
+    Raises UsageError for a filter that cannot be read.
     """
     if where is not None:
         wanted = _selected(store, classifier, version.version, where)
-        if wanted.empty:
-            raise UsageError(
-                f"no text that version {version.version} has scored is selected by --where",
-                next="Look at the spelling of its values: `aufruf export` shows them.",
-            )
     else:
         new = choose(store, classifier, version.version, float(version.tags["aufruf.threshold"]))
         wanted = pd.concat([new, mismatches(store, classifier, version.version)], ignore_index=True)
@@ -93,6 +87,11 @@ def _control(store: Store, classifier: Classifier, new: str, taken: Mapping[str,
 def _number(value: float) -> str:
     """A number as SQL writes it, to its last bit."""
     return f"cast('{value!r}' as double)"
+
+
+def selects(store: Store, classifier: Classifier, version: str, where: str) -> bool:
+    """Whether a filter selects any scored text, explained or not."""
+    return not _selected(store, classifier, version, where).empty
 
 
 def _selected(store: Store, classifier: Classifier, version: str, where: str) -> pd.DataFrame:

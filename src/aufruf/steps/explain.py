@@ -25,7 +25,7 @@ from aufruf.sections import Explain as Policy
 from aufruf.settings import Settings
 from aufruf.steps.buried import Buried
 from aufruf.steps.champion import Speaker, speaking
-from aufruf.steps.chosen import unexplained
+from aufruf.steps.chosen import selects, unexplained
 from aufruf.steps.estimate import estimate
 from aufruf.steps.loaded import predictor_of
 from aufruf.steps.words import words_due, write_words
@@ -71,6 +71,8 @@ def explain(
     chosen = unexplained(store, classifier, version, where)
     if chosen.empty:
         told = {**result, "status": "nothing to do"}
+        if where is not None and not selects(store, classifier, version.version, where):
+            told["why"] = "--where selects no text that was scored: look at the spelling of its values"
         if model or where is not None or dry_run or not words_due(settings, store, classifier, version):
             return told
         predictor = predictor_of(registry, classifier, version)

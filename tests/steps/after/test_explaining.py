@@ -90,8 +90,9 @@ def test_a_filter_chooses(after):
     assert explain(after.settings, after.classifier, where=f"text_id={labelled}")["explained"] == 1
     with pytest.raises(UsageError, match="Did you mean 'party'"):
         explain(after.settings, after.classifier, where="partei=SPD")
-    with pytest.raises(UsageError, match="no text that version 1 has scored is selected"):
-        explain(after.settings, after.classifier, where="author=Adda")
+    nobody = explain(after.settings, after.classifier, where="author=Adda")
+    assert (nobody["status"], nobody["explained"]) == ("nothing to do", 0)
+    assert "--where selects no text that was scored" in told("explain", nobody)[0]
 
 
 @pytest.mark.parametrize(("asked", "option"), [({"where": ""}, "--where"), ({"dry_run": True}, "--dry-run")])
