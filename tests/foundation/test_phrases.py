@@ -24,33 +24,33 @@ def test_without_a_champion_nothing_is_kept():
     assert phrases.told("promote", beside) == ["kept: kept version 1"]
 
 
-def test_an_account_that_is_not_here_may_be_misspelt():
-    """Where no table, page or file has anything of an account, forget says to check the spelling."""
+def forgotten(status: str, **changed: object) -> list[str]:
+    """What is told of an account of which there is nothing, but for what is ``changed``."""
     remains = {"ledger_rows": 0, "models": {}, "trainings": {}, "copies": 0}
     remains |= {key: [] for key in ("originals", "unopened", "artifacts", "unread", "file_names")}
-    counts = dict.fromkeys(("texts", "annotations", "labels", "predictions", "explanations", "signatures"), 0)
+    counts = ("texts", "annotations", "labels", "predictions", "explanations", "signatures", "quarantine")
     pages = {key: [] for key in ("files_renamed", "pages_rewritten", "pages_deleted", "originals_deleted")}
-    result = {"status": "nothing to do", "remains": remains, "quarantine": 0, **counts, **pages}
-    [line] = phrases.told("forget", result)
+    return phrases.told(
+        "forget", {"status": status, "remains": remains, **dict.fromkeys(counts, 0), **pages, **changed}
+    )
+
+
+def test_an_account_that_is_not_here_may_be_misspelt():
+    """Where no table, page or file has anything of an account, forget says to check the spelling."""
+    [line] = forgotten("nothing to do")
     assert "nothing of this account is here; check the spelling" in line
 
 
 def test_what_would_go_has_not_gone():
     """A dry run of forget says of pages and originals that they would be changed, and afterwards that they are."""
-    remains = {"ledger_rows": 0, "models": {}, "trainings": {}, "copies": 0}
-    remains |= {key: [] for key in ("originals", "unopened", "artifacts", "unread", "file_names")}
-    counts = dict.fromkeys(("annotations", "labels", "predictions", "explanations", "signatures"), 0)
-    pages = {"files_renamed": ["a"], "pages_rewritten": ["b"], "pages_deleted": ["c"], "originals_deleted": ["d"]}
-    result = {"remains": remains, "quarantine": 0, "texts": 3, **counts, **pages}
-    said = phrases.told("forget", result | {"status": "would be done"})
-    assert said[1:5] == [
+    some = {"files_renamed": ["a"], "pages_rewritten": ["b"], "pages_deleted": ["c"], "originals_deleted": ["d"]}
+    assert forgotten("would be done", texts=3, **some)[1:5] == [
         "1 names of files would be changed",
         "1 pages would be written without them",
         "1 pages would be deleted",
         "original would be deleted: d",
     ]
-    said = phrases.told("forget", result | {"status": "done"})
-    assert said[1:5] == [
+    assert forgotten("done", texts=3, **some)[1:5] == [
         "1 names of files changed",
         "1 pages written without them",
         "1 pages deleted",

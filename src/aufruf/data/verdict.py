@@ -15,9 +15,7 @@ MOST_REFUSED = 1_000_000  # rows of a file with a fault of their own; each is he
 class Verdict:
     """What is known of one file: its refused items with their reasons, and the counts of every expectation."""
 
-    reasons: dict[int, list[str]] = field(
-        default_factory=dict
-    )  # a list may be that of several items: not to be changed
+    reasons: dict[int, list[str]] = field(default_factory=dict)  # items may share a list: not to be changed
     harmless: set[int] = field(default_factory=set)  # refused, though nothing is wrong with the file
     empty: int = 0  # rows without a text
     counts: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)  # by expectation and column
