@@ -23,16 +23,21 @@ AT = datetime(2024, 10, 30, 15, 42, 29, tzinfo=UTC)
         ("1730302949000", AT),
         ("2024-10-30", datetime(2024, 10, 30, tzinfo=UTC)),
         ("20241030", datetime(2024, 10, 30, tzinfo=UTC)),
+        ("30.10.2024 15:42:29", AT),
+        ("30.10.2024, 15:42", AT.replace(second=0)),
+        ("1.2.2024", datetime(2024, 2, 1, tzinfo=UTC)),
         (" ", None),
         (None, None),
     ],
 )
 def test_a_date_is_read_in_utc(written: str | None, expected: datetime | None) -> None:
-    """ISO 8601, a plain date and time, and unix seconds or milliseconds are one moment in UTC."""
+    """ISO 8601, a plain date and time (day first where dots are), and unix (milli)seconds are one moment in UTC."""
     assert fields.moment(written) == expected
 
 
-@pytest.mark.parametrize("written", ["gestern", "30.10.2024", "99999999999999999", "nan", "1e9"])
+@pytest.mark.parametrize(
+    "written", ["gestern", "10.30.2024", "30.10.24", "10/30/2024", "99999999999999999", "nan", "1e9"]
+)
 def test_what_is_no_date_is_said_to_be_none(written: str) -> None:
     """A value that is no date is named in the sentence."""
     with pytest.raises(ValueError, match="is not a date") as error:

@@ -9,6 +9,7 @@ from aufruf.schemas import UNTYPED
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?\d{1,17}(\.\d+)?")
 _DAY = re.compile(r"(19|20)\d{6}")  # 20241030; as seconds all of these lie in 1970
+_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:,? (\d{1,2}):(\d\d)(?::(\d\d))?)?")  # 24.09.2021 18:05
 _MILLISECONDS = 1e11  # as seconds this is the year 5138; unix times from here on are milliseconds
 
 _CLOCK = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?) ?([A-Za-z]{1,5}|[+-]\d\d:?\d\d)")
@@ -60,7 +61,7 @@ _POST_TYPES = {
 
 
 def moment(written: str | None) -> datetime | None:
-    """A date in UTC: ISO 8601, ``YYYY-MM-DD HH:MM:SS`` (taken as UTC), or unix seconds or milliseconds.
+    """A date in UTC: ISO 8601, ``YYYY-MM-DD HH:MM:SS`` or ``DD.MM.YYYY HH:MM`` (taken as UTC), or unix (milli)seconds.
 
     Raises ValueError with a sentence when it is none of these.
     """
@@ -71,6 +72,9 @@ def moment(written: str | None) -> datetime | None:
         if _NUMBER.fullmatch(word) and not _DAY.fullmatch(word):
             seconds = float(word) / (1000 if abs(float(word)) >= _MILLISECONDS else 1)
             return _EPOCH + timedelta(seconds=seconds)
+        if dotted := _DOTTED.fullmatch(word):  # with dots the day comes first, wherever dots are written
+            day, month, year, *clock = (int(part or 0) for part in dotted.groups())
+            return datetime(year, month, day, *clock, tzinfo=UTC)
         found = datetime.fromisoformat(word)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
