@@ -121,6 +121,9 @@ class Desk:
     inbox: str = ""  # the folder that takes annotations in
     confidence: float = 0.95  # of the intervals of metrics
     files: bool = True  # the page tells of files and of what waits in them
+    unscored: int = 0  # texts that the champion has yet to score, or could not
+    outside_window: int = 0  # ... and those that it leaves to the versions before it
+    since: str | None = None  # the day on which that window begins
 
 
 def render(desk: Desk) -> str:

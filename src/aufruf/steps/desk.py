@@ -20,7 +20,8 @@ from aufruf.reports.inert import web_address
 from aufruf.reports.intervals import Interval
 from aufruf.reports.page import short_date
 from aufruf.settings import Settings
-from aufruf.steps import findings, history, nights, waiting
+from aufruf.steps import backlog, findings, history, nights, waiting
+from aufruf.steps.missing import Asked
 from aufruf.steps.prevalence import prevalence
 from aufruf.steps.pseudonyms import named
 from aufruf.steps.waiting import read_json
@@ -43,6 +44,8 @@ def desk(
     version = champion.version if champion else None
     verdict = _verdict(decisions, zone)
     counted = prevalence(store, classifier, version) if version else None
+    since = backlog.window(classifier, datetime.now(UTC))
+    unscored, outside = backlog.left(store, Asked(name, version, since)) if version else (0, 0)
     day, scored, of, calls = _calls(settings, store, classifier, version) if version else (None, 0, 0, [])
     folder = settings.reports / name
     texts_at, text_pages = _text_pages(folder)
@@ -73,6 +76,9 @@ def desk(
         numbered=classifier.report.accounts == "numbers",
         inbox=str(settings.inbox_annotations),
         confidence=classifier.gate.confidence,
+        unscored=unscored,
+        outside_window=outside,
+        since=since,
     )
     return pages.render(page)
 

@@ -55,6 +55,14 @@ def test_the_page_says_who_scores_what_called_and_why(after):
     assert "Prevalence of call" in seen
 
 
+def test_texts_that_are_not_counted_are(after):
+    """Beside the shares, in the words of the day's report."""
+    assert "Not all texts are counted" not in words(desk.desk(after.settings, "call_to_action"))
+    after.posts("Kommt alle zum Infostand!", "Danke für den Abend.")
+    seen = words(desk.desk(after.settings, "call_to_action"))
+    assert "2 texts of the lake, annotated ones among them, are not yet scored by version 1 ." in seen
+
+
 def test_a_challenger_that_was_kept_back_stands_beside_the_champion(after):
     """With both figures, the reasons, the difference - and as a row of what was learnt, not promoted."""
     judged(after, "kept", ["version 2 is not better than version 1", "F1 70.0 against 71.0"])
