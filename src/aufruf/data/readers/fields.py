@@ -73,8 +73,8 @@ def moment(written: str | None) -> datetime | None:
             seconds = float(word) / (1000 if abs(float(word)) >= _MILLISECONDS else 1)
             return _EPOCH + timedelta(seconds=seconds)
         if dotted := _DOTTED.fullmatch(word):  # with dots the day comes first, wherever dots are written
-            day, month, year, *clock = (int(part or 0) for part in dotted.groups())
-            return datetime(year, month, day, *clock, tzinfo=UTC)
+            day, month, year, hour, minute, second = (int(part or 0) for part in dotted.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         found = datetime.fromisoformat(word)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
