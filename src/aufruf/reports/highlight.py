@@ -31,12 +31,14 @@ def spans(text: str, words: Sequence[tuple[str, float]], fold_case: bool = False
 
     A word is matched exactly, case included but with ``fold_case``, and only as whole tokens: never inside a longer
     word, a hashtag, a mention, a link or an emoji sequence. Where two words start at one place, the longer wins; of a
-    word listed twice, the first weight.
+    word listed twice, the first weight. A spelling that is listed itself, as before case was folded, has its own.
     """
+    own: dict[str, float] = {}
     weights: dict[str, float] = {}
     same = folding(fold_case)
     for word, weight in words:
         if word.strip():
+            own.setdefault(word, weight)
             weights.setdefault(same(word), weight)
     edges = sorted(_edges(text)) if weights else []
     firsts, longest = {word[0] for word in weights}, max(map(len, weights), default=0)
@@ -51,7 +53,8 @@ def spans(text: str, words: Sequence[tuple[str, float]], fold_case: bool = False
             continue
         if done < start:
             pieces.append((text[done:start], None))
-        pieces.append((text[start:end], weights[same(text[start:end])]))
+        piece = text[start:end]
+        pieces.append((piece, own.get(piece, weights[same(piece)])))
         done = end
     if done < len(text):
         pieces.append((text[done:], None))
