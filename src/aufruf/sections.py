@@ -1,6 +1,7 @@
 """Sections of a classifier file on what happens once a model speaks: what is explained, watched, annotated, told."""
 
 import re
+import unicodedata
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -30,13 +31,14 @@ class Explain(Section):
     stability_floor: Share = 0.5  # overlap of two halves below which another draw would name other words
     faithfulness_floor: Share = 0.5  # below it random words matter more than those named
     faithfulness: Whole = 10  # texts of a job on which that is measured
-    parties: tuple[str, ...] = ("CDU", "SPD", "CSU", "Grüne", "Grünen", "FDP", "Linke", "AfD", "BSW")  # no reasons
+    # no reasons
+    parties: tuple[str, ...] = ("CDU", "SPD", "CSU", "Grüne", "Grünen", "FDP", "Linke", "Linken", "AfD", "BSW")
     seed: int = 5460
 
     @model_validator(mode="after")
     def _parties_are_words(self) -> "Explain":
         for name in self.parties:
-            if not re.fullmatch(r"[^\W_]\w*", name):
+            if not re.fullmatch(r"[^\W_]\w*", unicodedata.normalize("NFC", name)):
                 raise ValueError(
                     f"parties: {name!r} is not one word, and an explanation names single words; "
                     'write the one that tells the party, "Wähler" for "Freie Wähler"'

@@ -69,4 +69,5 @@ def test_texts_become_figures():
     assert found[drift.NEW_WORDS][:2].tolist() == [1.0, pytest.approx(1 / 3)]
     assert np.isnan(found[drift.NEW_WORDS][2])
     assert drift.words("Mehr auf www.spd.de, WWW.Example.org und ＃Wahl") == ["mehr", "auf", "und", "wahl"]
+    assert drift.words("Wäh\u00adlen") == ["wählen"], "a soft hyphen makes no other word"
     assert drift.binned(drift.NEW_WORDS, found[drift.NEW_WORDS], np.arange(3)).sum() == 2

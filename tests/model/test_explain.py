@@ -231,6 +231,23 @@ def test_neighbours_change_weights_by_what_batches_round(predictor):
         assert (found.way, found.drawn, found.stability) == (alone.way, alone.drawn, alone.stability)
 
 
+@pytest.mark.parametrize("certainty", [None, 0.8])
+def test_of_a_long_text_few_variants_are_made_at_a_time(monkeypatch, certainty):
+    """What waits for the model stays below a bound, and the answer is to the bit what it is from all at once."""
+    effort, sizes = Effort(perturbations=600, certainty=certainty), []
+
+    def positives(texts):
+        sizes.append(sum(map(len, texts)))
+        return toy(texts)
+
+    whole = explain(GERMAN[2], positives, effort, 1)
+    before = max(sizes)
+    sizes.clear()
+    monkeypatch.setattr("aufruf.model.explain._LETTERS", 2000)
+    assert explain(GERMAN[2], positives, effort, 1) == whole
+    assert max(sizes) <= 2000 < before
+
+
 def test_case_is_a_setting():
     """As in LIME words that differ in case are two features; folded they are one, left out together."""
     as_lime, folded = (Cut("Ja zu JA, ja!", fold_case=fold) for fold in (False, True))

@@ -5,6 +5,7 @@ import pytest
 
 from aufruf.model.explain import Effort, Explained, explain
 from aufruf.model.explain_trust import faithfulness, kind_of, swapped
+from aufruf.sections import Explain
 
 TEXT = "Kommt heute alle zum großen Infostand auf den Marktplatz, wir freuen uns sehr auf euch"
 PARTIES = ("CDU", "CSU", "Grüne", "Grünen", "SPD")
@@ -68,6 +69,7 @@ def test_texts_of_which_the_model_makes_no_number_prove_nothing():
         ("CDU", "party"),
         ("#cdu", "party"),
         ("grüne", "party"),
+        ("#Gru\u0308ne", "party"),
         ("🗳️", "emoji"),
         ("🇩🇪", "emoji"),
         ("1️⃣", "emoji"),
@@ -93,6 +95,8 @@ def test_what_should_not_matter(word, kind):
     [
         ("Wählt #CDU, wählt #CDU!", "#CDU", "Wählt #CSU, wählt #CSU!"),
         ("Grünen wählen", "Grünen", "SPD wählen"),
+        ("Die Grünen: Grüne wählen! #Grüne #Grünen", "Grünen", "Die SPD: SPD wählen! #SPD #SPD"),
+        ("Gru\u0308ne und Grüne", "Gru\u0308ne", "SPD und SPD"),
         ("Wählt ＃CDU", "CDU", "Wählt ＃CSU"),
         ("Mehr™ bei Infoℹ️", "ℹ️", "Mehr™ bei Info"),
         ("Wählt CDU! #CDU, @cdu, cdu", "CDU", "Wählt CSU! #CSU, @CSU, CSU"),
@@ -103,8 +107,21 @@ def test_what_should_not_matter(word, kind):
     ],
 )
 def test_a_suspect_is_swapped_everywhere(text, word, other):
-    """A party becomes another one (no other form of itself) in each spelling, a handle nobody's, an emoji nothing."""
+    """A party becomes another one in each spelling and form of its name, a handle nobody's, an emoji nothing."""
     assert swapped(text, word, PARTIES) == other
+
+
+def test_a_party_is_known_however_the_list_spells_it():
+    """An umlaut of two signs is the same umlaut, in the list as in a text."""
+    parties = ("Gru\u0308ne", "Gru\u0308nen", "SPD")
+    assert kind_of("#Grüne", parties) == "party"
+    assert swapped("Grüne und Grünen", "Grüne", parties) == "SPD und SPD"
+
+
+def test_both_forms_of_a_german_name_are_listed():
+    """Die Linke, der Linken: without a list of its own a classifier suspects either."""
+    assert {kind_of(word, Explain().parties) for word in ("Grüne", "Grünen", "Linke", "Linken")} == {"party"}
+    assert Explain(parties=("Gru\u0308ne",)).parties == ("Gru\u0308ne",)
 
 
 def test_an_only_party_is_left_out():

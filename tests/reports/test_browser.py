@@ -111,10 +111,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def opened(browser: Any) -> Iterator[Callable[..., Any]]:
-    """``opened(url, javascript=..., scheme=...)``: the page, in a context of its own; ``bare``: without its policy."""
+    """``opened(url, javascript=..., scheme=...)``: the page, in a context of its own; ``bare``: without its policy.
+
+    ``first``: a script that runs before the page's own.
+    """
     contexts = []
 
-    def visit(url: str, javascript: bool = True, scheme: str = "light", width: int = 1200, bare: bool = False) -> Any:
+    def visit(
+        url: str, javascript: bool = True, scheme: str = "light", width: int = 1200, bare: bool = False, first: str = ""
+    ) -> Any:
         context = browser.new_context(
             java_script_enabled=javascript,
             color_scheme=scheme,
@@ -123,6 +128,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
         )
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(first)
         page.set_default_timeout(10_000)
         page.told = []
         page.on("console", lambda message: page.told.append(message.text))
@@ -262,6 +268,8 @@ def test_what_is_left_is_said(day: DayReport, tmp_path: Path, opened: Any) -> No
     page.locator("#search").fill("nachbarn")
     assert status.inner_text() == "1 of 9 texts shown"
     assert page.told == []
+    old = opened(path.as_uri(), first="delete Element.prototype.checkVisibility")
+    assert (old.get_by_role("status").inner_text(), old.told) == ("9 of 9 texts shown", []), "a browser of before 2024"
     bare = opened(path.as_uri(), javascript=False)
     assert bare.locator(".tally").inner_text().strip() == "of 9 texts shown", "the style sheet counts"
 
@@ -368,6 +376,31 @@ def test_captions_are_read_without_scrolling(beside: dict[str, Path], opened: An
     ends = captions.evaluate_all("all => all.map((one) => one.getBoundingClientRect().right)")
     assert len(ends) > 1
     assert max(ends) <= 400
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_a_long_word_hides_no_figures(tmp_path: Path, opened: Any, media: str) -> None:
+    """A hashtag of sixty letters breaks; what it adds, weighs and counts stands beside it on a telephone."""
+    trust, when = Trust(9, 0.7, 0.8, 1, 0.9, 1, 0.1), datetime(2025, 2, 17, tzinfo=UTC)
+    drivers = [Driver(f"#{'Wahlkampf' * 7}", 140, 0.214, 0.031, []), Driver("wählen", 140, 0.2, 0.03, [])]
+    report = WordsReport("calls", "call", "3", when, 300, 200, 40, trust, trust, drivers, [], [])
+    (tmp_path / "words.html").write_text(render_words(report), "utf-8")
+    page = opened((tmp_path / "words.html").as_uri(), width=400)
+    page.emulate_media(media=media)
+    ends = "all => all.map((one) => one.getBoundingClientRect().right)"
+    assert max(page.locator("#overall td.figure").evaluate_all(ends)) <= 400
+    assert page.get_by_text("wählen").evaluate("one => one.getClientRects().length") == 1
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_a_long_word_of_a_text_is_read_whole(day: DayReport, tmp_path: Path, opened: Any, width: int) -> None:
+    """Beside its bar it breaks; a short one does not, and nothing ends in dots."""
+    words = [(f"#{'Wahlkampf' * 7}", 0.5), ("wählen", 0.2)]
+    call = replace(day.calls[0], explained=Explained(words, 0.9, 0.9))
+    page = write(tmp_path, replace(day, calls=[call])).parent / "texts" / f"{key_of(call.text_id)}.html"
+    long, short = opened(page.as_uri(), width=width).locator(".bars tbody th").all()
+    assert long.evaluate("one => one.scrollWidth <= one.clientWidth && getComputedStyle(one).overflow !== 'hidden'")
+    assert long.bounding_box()["height"] > 1.5 * short.bounding_box()["height"]
 
 
 def test_the_trust_in_words_is_seen_whole_on_a_telephone(beside: dict[str, Path], opened: Any) -> None:

@@ -414,6 +414,13 @@ def test_a_text_just_below_the_threshold_does_not_seem_to_be_on_it(
     assert "Threshold0.703" in _loose(Page(render(day)).text)
 
 
+def test_each_way_to_a_text_has_a_name_of_its_own(day: DayReport) -> None:
+    """In a list of links "More" alone leads anywhere; they are counted as on the classifier's page."""
+    named = re.findall(r'aria-label="More on ([^"]+)"', render(day))
+    assert [named[0], len(named), len(set(named))] == ["call 1", 9, 9]
+    assert {name.rstrip("0123456789 ") for name in named} == {"call", "text", "label in doubt"}
+
+
 def test_what_was_last_scored_has_its_own_day(day: DayReport) -> None:
     """A report without a new scoring says when that was, and calls nothing of it today's."""
     text = Page(render(replace(day, calls=[], others=[], mismatches=[], calls_shown_of=0))).text

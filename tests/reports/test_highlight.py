@@ -62,6 +62,12 @@ def test_exactly_the_tokens_among_the_words_are_marked(tokens: list[str], words:
         ("❤️ ❤", ["❤"], ["❤"]),
         ("1️⃣Stimme", ["1", "Stimme"], ["Stimme"]),
         ("u\u0308ber u", ["u"], ["u"]),
+        ("wäh\u00adlen len", ["len"], ["len"]),
+        ("wäh\u00adlen wäh\u00ad", ["wäh"], ["wäh"]),
+        ("می\u200cروم روم", ["روم"], ["روم"]),
+        ("@amt\u200b ja", ["@amt"], ["@amt"]),
+        ("दिन दि", ["द", "दि"], ["दि"]),
+        ("❤︎ ❤", ["❤", "❤︎"], ["❤︎", "❤"]),
         ("B&B", ["B&B", "B"], ["B&B"]),
         ("a<b>c", ["b", "<"], ["<", "b"]),
         ("Nach-Barn", ["Nach"], ["Nach"]),
@@ -93,3 +99,9 @@ def test_with_folded_case_a_word_is_marked_in_each_spelling() -> None:
     """A sharp s, too, which grows when it is folded; still as whole tokens only."""
     pieces = spans("Straße, STRASSE! Straßen strasse", [("Straße", 0.3)], fold_case=True)
     assert [piece for piece, weight in pieces if weight] == ["Straße", "STRASSE", "strasse"]
+
+
+def test_each_listed_spelling_keeps_its_own_weight() -> None:
+    """Of an explanation from before case was folded; spellings that are not listed have the first one's."""
+    runs = spans("Wählen, wählen! WÄHLEN", [("Wählen", 0.3), ("wählen", -0.2)], fold_case=True)
+    assert [run for run in runs if run[1]] == [("Wählen", 0.3), ("wählen", -0.2), ("WÄHLEN", 0.3)]

@@ -223,6 +223,19 @@ def test_what_has_moved_waits_for_a_person(settings, classifier, champion):
     assert "Figures that have moved" not in desk.desk(settings, classifier.name)
 
 
+def test_more_on_a_call_is_told_by_the_version_that_speaks(settings, classifier, champion):
+    """By the newest day whose page is that version's: a newer page of another one gives other reasons."""
+    folder = settings.reports / classifier.name
+    assert desk._text_pages(folder, "1") == (None, frozenset())
+    for day, version in (("2026-08-30", "1"), ("2026-08-31", "1"), ("2026-09-01", "2")):
+        facts = {"day": day, "version": version, "scored": 1, "calls": 1}
+        head = [f'<meta name="aufruf:{name}" content="{value}">' for name, value in facts.items()]
+        champion(f"{day}/index.html", "\n".join(head))
+        champion(f"{day}/texts/a.html", "")
+    assert desk._text_pages(folder, "1") == ("reports/2026-08-31/texts", frozenset({"a.html"}))
+    assert desk._text_pages(folder, "3") == (None, frozenset())
+
+
 def test_a_champion_on_a_stand_in_is_said_to_be_one(settings, classifier, champion):
     """Where the evaluation of the version that scores names another encoder than was asked for, the page says so."""
     assert "Stand-in encoder" not in desk.desk(settings, classifier.name)

@@ -4,13 +4,14 @@ import json
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aufruf.data.identity import digest, group_id
 from aufruf.model.words import tokens
 from aufruf.release.registry import Version
 from aufruf.schemas import Explanation, Prediction, Text
-from aufruf.steps.words import write_words
+from aufruf.steps.words import words_due, write_words
 from aufruf.store import Store
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
@@ -106,3 +107,16 @@ def test_a_word_is_shown_where_it_stands_openly(settings, classifier, explained)
     listed = json.loads((page.parent / "words.json").read_text("utf-8"))
     words = {one["word"].casefold(): one["texts"] for one in listed["overall"]}
     assert words == {"schreibt": 1, "an": 1, "‹e-mail›": 1, "maria": 2, "kommt": 1}
+
+
+@pytest.mark.parametrize("gone", ["texts", "explanations"])
+def test_a_page_that_counts_what_is_gone_is_written_again(settings, classifier, explained, gone):
+    """Also where what was forgotten, or reads otherwise by now, is no example on it."""
+    store = explained("Geht wählen", "Geht hin", "Geht heute", "Geht bald", "Geht")
+    write_words(settings, store, classifier, VERSION, Saying())
+    assert not words_due(settings, store, classifier, VERSION)
+    store.delete(gone, pd.DataFrame({"text_id": ["t4"]}))
+    assert words_due(settings, store, classifier, VERSION)
+    page = write_words(settings, store, classifier, VERSION, Saying())
+    assert not words_due(settings, store, classifier, VERSION)
+    assert json.loads((page.parent / "words.json").read_text("utf-8"))["explained"] == 4

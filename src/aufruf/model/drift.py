@@ -105,8 +105,9 @@ def of_texts(texts: Sequence[str], tokenizer: Tokens, vocabulary: Collection[str
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in lower case; mentions and links, which are nearly always new, are none."""
-    return [one.lower().lstrip(HASH) for one in tokens(text) if not is_mention(one) and not is_link(one)]
+    """The words of a text in lower case, without soft hyphens; mentions and links, nearly always new, are none."""
+    plain = text.replace("\u00ad", "")
+    return [one.lower().lstrip(HASH) for one in tokens(plain) if not is_mention(one) and not is_link(one)]
 
 
 def _share(found: Sequence[str], is_so: Callable[[str], bool]) -> float:

@@ -20,6 +20,7 @@ Positives = Callable[[Sequence[str]], Floats]  # texts -> probability of the pos
 _TOP = 6  # words compared for stability
 _FIRST, _PER_WORD, _GROWTH = 200, 4, 1.5  # draws of the first chunk, at least; then half as many again each time
 _TOGETHER = 16  # texts whose variants are scored side by side
+_LETTERS = 2_000_000  # in all the variants of a text that are made at a time: of a long text's some, in turn
 _AT_ONCE = 8192  # variants handed to the model in one call: bounds memory
 
 
@@ -163,9 +164,10 @@ def _adaptive(cut: Cut, effort: Effort, certainty: float, seed: int) -> _Work:
 
 def _scored(cut: Cut, masks: Masks, scores: Scores) -> Generator[list[str], Floats, None]:
     """Ask for what is not known yet."""
-    new = scores.unknown(masks)
-    if len(new):
-        scores.learn(new, (yield [cut.without(row) for row in new]))
+    new, most = scores.unknown(masks), max(1, _LETTERS // len(cut.text))
+    for at in range(0, len(new), most):
+        some = new[at : at + most]
+        scores.learn(some, (yield [cut.without(row) for row in some]))
 
 
 def _explained(

@@ -1,5 +1,6 @@
 """Whether an explanation can be believed: do the words that it names move the model more than any other words do?"""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -39,38 +40,43 @@ def kind_of(word: str, parties: Iterable[str]) -> str | None:
     """Why a word should not matter to a call: a ``party`` name, an ``emoji``, a ``handle``; None for any other."""
     if is_mention(word):
         return "handle"
-    if bare(word) in map(str.casefold, parties):
+    if bare(word) in map(bare, parties):
         return "party"
     return "emoji" if is_emoji(word) else None
 
 
 def bare(word: str) -> str:
-    """A word without the signs of hashtags and handles, and without case: by this spellings of a party are one name."""
-    return word.lstrip(_MARKS).casefold()
+    """A word without the signs of hashtags and handles, in NFC, without case: so spellings of a party are one name."""
+    return unicodedata.normalize("NFC", word.lstrip(_MARKS)).casefold()
 
 
 def swapped(text: str, word: str, parties: Sequence[str]) -> str:
     """The text with a suspected word replaced everywhere: a party by the next, a handle by nobody's, an emoji by "".
 
-    Of a party in each spelling, also as a hashtag or a handle, which it stays; of a handle whatever its case.
+    Of a party in each spelling and in the other forms that are listed (Grüne, Grünen), also as a hashtag or a handle,
+    which it stays; of a handle whatever its case.
     """
     if kind_of(word, parties) != "party":
         instead = "@konto" if is_mention(word) else ""
         return "".join(instead if piece.casefold() == word.casefold() else piece for piece, _ in Cut(text).pieces)
-    name, other = bare(word), _next_party(word, parties)
-    return "".join(_as_marked(piece, other) if bare(piece) == name else piece for piece, _ in Cut(text).pieces)
+    forms, other = _forms(word, parties), _next_party(word, parties)
+    return "".join(_as_marked(piece, other) if bare(piece) in forms else piece for piece, _ in Cut(text).pieces)
 
 
 def _as_marked(piece: str, name: str) -> str:
     return name and piece[: len(piece) - len(piece.lstrip(_MARKS))] + name
 
 
+def _forms(word: str, parties: Sequence[str]) -> set[str]:
+    """Which names of the list are the same party's: those that begin with the same four letters."""
+    return {name for name in map(bare, parties) if name[:4] == bare(word)[:4]}
+
+
 def _next_party(word: str, parties: Sequence[str]) -> str:
     """The party that follows in the list, leaving out other forms of the same name; "" where there is none."""
-    name, folded = bare(word), [name.casefold() for name in parties]
-    start = folded.index(name)
+    start, forms = [bare(name) for name in parties].index(bare(word)), _forms(word, parties)
     order = [*parties[start + 1 :], *parties[:start]]
-    return next((other for other in order if other.casefold()[:4] != name[:4]), "")
+    return next((other for other in order if bare(other) not in forms), "")
 
 
 def _kept(count: int, gone: Iterable[int]) -> list[bool]:

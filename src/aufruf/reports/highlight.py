@@ -6,20 +6,19 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from aufruf.letters import MARKS, NO_SIGN, WITHIN
 from aufruf.reports.inert import UNSEEN
 
-# combining marks of Latin text, and the invisible signs people slip into handles: both are inside a token
-_MARKS = r"\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\ufe20-\ufe2f"
-_NO_SIGN = r"(?!\u2139\ufe0f|[0-9]\ufe0f?\u20e3)"  # ℹ️ and 1️⃣ begin with a letter and a digit
-IN_WORD = rf"[\w{_MARKS}{UNSEEN}]"
+IN_WORD = rf"[\w{MARKS}{UNSEEN}]"
 LINK = r"(?:https?://|www\.)[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…]"
-HANDLE = rf"[@＠﹫][{UNSEEN}]*{_NO_SIGN}\w(?:(?:{_NO_SIGN}{IN_WORD}|[.@-])*{_NO_SIGN}{IN_WORD})?"
+HANDLE = rf"[@＠﹫][{UNSEEN}]*{NO_SIGN}\w(?:(?:{NO_SIGN}{IN_WORD}|[.@-])*{NO_SIGN}[\w{MARKS}])?"
 
 _ZWJ, _KEYCAP, _INFO = "\u200d", "\u20e3", "\u2139\ufe0f"
-_WORD = rf"[#＃]?{_NO_SIGN}[^\W_](?:{_NO_SIGN}[\w{_MARKS}])*"
+_WORD = rf"[#＃]?{NO_SIGN}[^\W_](?:{NO_SIGN}[\w{MARKS}]|{WITHIN})*"
 _WHOLE = re.compile(rf"(?P<whole>{LINK}|{HANDLE})|{_WORD}", re.IGNORECASE)  # no link begins within a word
 _PREFIXES = {"#", "@", "＃", "＠"}
-_EXTENDS = {_ZWJ, "\u200c", *map(chr, range(0x1F3FB, 0x1F400)), *map(chr, range(0xE0020, 0xE0080))}
+_WITHIN = re.compile(WITHIN)
+_EXTENDS = {*map(chr, range(0x1F3FB, 0x1F400)), *map(chr, range(0xE0020, 0xE0080))}
 
 
 def folding(fold_case: bool) -> Callable[[str], str]:
@@ -32,12 +31,14 @@ def spans(text: str, words: Sequence[tuple[str, float]], fold_case: bool = False
 
     A word is matched exactly, case included but with ``fold_case``, and only as whole tokens: never inside a longer
     word, a hashtag, a mention, a link or an emoji sequence. Where two words start at one place, the longer wins; of a
-    word listed twice, the first weight.
+    word listed twice, the first weight. A spelling that is listed itself, as before case was folded, has its own.
     """
+    own: dict[str, float] = {}
     weights: dict[str, float] = {}
     same = folding(fold_case)
     for word, weight in words:
         if word.strip():
+            own.setdefault(word, weight)
             weights.setdefault(same(word), weight)
     edges = sorted(_edges(text)) if weights else []
     firsts, longest = {word[0] for word in weights}, max(map(len, weights), default=0)
@@ -52,7 +53,8 @@ def spans(text: str, words: Sequence[tuple[str, float]], fold_case: bool = False
             continue
         if done < start:
             pieces.append((text[done:start], None))
-        pieces.append((text[start:end], weights[same(text[start:end])]))
+        piece = text[start:end]
+        pieces.append((piece, own.get(piece, weights[same(piece)])))
         done = end
     if done < len(text):
         pieces.append((text[done:], None))
@@ -88,17 +90,23 @@ def _in_words(clusters: Sequence[str]) -> list[bool]:
 def _starts(text: str) -> list[int]:
     """Where each character begins that a reader sees as one: a simplified Unicode Annex 29, section 3."""
     starts: list[int] = []
+    within = {at for found in _WITHIN.finditer(text) for at in range(*found.span())}
     for at, char in enumerate(text):
         before = text[at - 1] if at else ""
         paired = _regional(char) and _regional(before) and starts[-1] == at - 1  # two letters make a flag
-        if not (starts and (paired or _joins(before, char))):
+        if not (starts and (paired or at in within or _joins(before, char, text[at + 1 : at + 2]))):
             starts.append(at)
     return starts
 
 
-def _joins(before: str, char: str) -> bool:
-    kind = unicodedata.category(char)
-    return char in _EXTENDS or kind.startswith("M") or (before == _ZWJ and kind.startswith("S"))
+def _joins(before: str, char: str, after: str) -> bool:
+    if char == _ZWJ:
+        return _symbol(after)
+    return char in _EXTENDS or unicodedata.category(char).startswith("M") or (before == _ZWJ and _symbol(char))
+
+
+def _symbol(char: str) -> bool:
+    return char != "" and unicodedata.category(char).startswith("S")
 
 
 def _regional(char: str) -> bool:

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from aufruf.reports.highlight import HANDLE, IN_WORD, LINK, folding, spans
 from aufruf.reports.inert import UNSEEN
 
-_MAIL = rf"(?<![.+%-])(?<!{IN_WORD})(?:{IN_WORD}|[.+%-])++[@＠](?:{IN_WORD}|-)+(?:\.(?:{IN_WORD}|-)+)+"
+_JOINT = "['’&]"  # of a name, O'Brien or Max&Moritz, between letters only
+_NAME = rf"(?:{IN_WORD}|[.+%-]|(?<={IN_WORD}){_JOINT}(?={IN_WORD}))++"
+_MAIL = rf"(?<![.+%-])(?<!{IN_WORD})(?<!{IN_WORD}{_JOINT}){_NAME}[@＠﹫](?:{IN_WORD}|-)+(?:\.(?:{IN_WORD}|-)+)+"
 _END = r"[^\s<>]*[^\s<>.,;:!?)\]\"'»“”’…/]"
 _GENDER = r"(?:innen|(?-i:in(?=/[A-ZÄÖÜ])))\b"  # Bürger.innen/Bürger, Bürger.in/Bürgerin
 _BARE = (  # t.me/name, no scheme; 2.Advent/Weihnachten is none
@@ -34,7 +36,9 @@ _FIND = re.compile(
     f"(?P<mail>{_MAIL})|(?P<link>{LINK})|(?P<scheme>{_SCHEME})|(?P<bare>{_BARE})|(?P<handle>{HANDLE})|(?P<phone>{_PHONE})",
     re.IGNORECASE,
 )
-_UNSEEN = re.compile(f"[{UNSEEN}]")
+_UNSEEN = re.compile(f"[{UNSEEN}\u20e3]")  # and the frame of a keycap
+_FRAMED = re.compile(".\ufe0f?\u20e3")
+_DIGIT = re.compile(r"(?![0-9])\d")
 _SIGN = {"mail": "‹e-mail›", "handle": "@•••", "phone": "‹phone›"}
 
 
@@ -57,17 +61,21 @@ class Piece:
 
 
 def regions(text: str) -> list[Region]:
-    """What to hide in a text, in order, without overlaps; looked for as if nothing invisible stood in the text."""
-    seen = _UNSEEN.sub("", text)
+    """What to hide in a text, in order, without overlaps; looked for as if nothing invisible stood in the text.
+
+    Digits are read as such in whatever script, in a keycap too.
+    """
+    seen = _DIGIT.sub(lambda digit: str(int(digit.group())), _UNSEEN.sub("", text))
     places = (
         range(len(text)) if len(seen) == len(text) else [at for at, one in enumerate(text) if not _UNSEEN.match(one)]
     )
-    return [
-        Region(
-            places[match.start()], places[match.end() - 1] + 1, _SIGN.get(str(match.lastgroup)) or _host(match.group())
-        )
-        for match in _FIND.finditer(seen)
-    ]
+    found = []
+    for match in _FIND.finditer(seen):
+        start, last = places[match.start()], places[match.end() - 1]
+        framed = _FRAMED.match(text, last)
+        shown = _SIGN.get(str(match.lastgroup)) or _host(match.group())
+        found.append(Region(start, framed.end() if framed else last + 1, shown))
+    return found
 
 
 def masked(text: str, *, numbers: bool = True) -> str:

@@ -10,7 +10,7 @@
   told.setAttribute("role", "status");
   told.parentNode.prepend(told);
   const tell = () => {
-    told.textContent = cards.filter((card) => card.checkVisibility()).length.toLocaleString("en") + of;
+    told.textContent = cards.filter((card) => card.offsetParent !== null).length.toLocaleString("en") + of;
   };
   const find = () => {
     const words = fold(box.value).split(/\s+/).filter(Boolean);

@@ -111,11 +111,14 @@ def write(folder: Path, report: WordsReport, mask: bool = True) -> Path:
     return path
 
 
-def about(folder: Path) -> tuple[str, datetime] | None:
-    """Of which version the page tells, and when it was written; None where page or JSON is not there, or not ours."""
+def about(folder: Path) -> tuple[str, datetime, int] | None:
+    """Of which version the page tells, when it was written, and of how many explanations.
+
+    None where page or JSON is not there, or not ours.
+    """
     try:
         told = json.loads((folder / "words.json").read_text("utf-8"))
-        found = str(told["version"]), datetime.fromisoformat(told["written_at"])
+        found = str(told["version"]), datetime.fromisoformat(told["written_at"]), int(told["explained"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     return found if (folder / "index.html").is_file() else None

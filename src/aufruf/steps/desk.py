@@ -15,7 +15,7 @@ from aufruf.conditions import quoted
 from aufruf.errors import AufrufError
 from aufruf.reports import desk as pages
 from aufruf.reports.facts import DecisionNote, Finding
-from aufruf.reports.index import STANDING
+from aufruf.reports.index import STANDING, entries
 from aufruf.reports.inert import web_address
 from aufruf.reports.intervals import Interval
 from aufruf.reports.page import short_date
@@ -48,7 +48,7 @@ def desk(
     unscored, outside = backlog.left(store, Asked(name, version, since)) if version else (0, 0)
     day, scored, of, calls = _calls(settings, store, classifier, version) if version else (None, 0, 0, [])
     folder = settings.reports / name
-    texts_at, text_pages = _text_pages(folder)
+    texts_at, text_pages = _text_pages(folder, version)
     taken = nights.taken(store, settings.reports / "checks") if files else ()
     happened = [*nights.events(store, classifier, decisions, folder), *taken, *map(_run, runs)]
     page = pages.Desk(
@@ -219,11 +219,12 @@ def _run(run: Run) -> pages.Event:
     return pages.Event(run["at"].astimezone(UTC), "failed" if failed else "running", f"{said.rstrip('.')}.", links)
 
 
-def _text_pages(folder: Path) -> tuple[str | None, frozenset[str]]:
-    """Where the newest day has its pages of single texts, and their names."""
-    texts = max(folder.glob("????-??-??/texts"), default=None)
-    if texts is None:
+def _text_pages(folder: Path, version: str | None) -> tuple[str | None, frozenset[str]]:
+    """Where the newest day that tells of this version has its pages of single texts, and their names."""
+    day = max((one.path for one in entries(folder) if one.version == version), default=None)
+    if day is None:
         return None, frozenset()
+    texts = (folder / day).parent / "texts"
     return f"reports/{texts.parent.name}/texts", frozenset(page.name for page in texts.glob("*.html"))
 
 

@@ -33,6 +33,7 @@ from aufruf.store import Store
 
 log = logging.getLogger(__name__)
 STOPPED = "stopped: the champion is another one"
+_STILL = 1e-6  # of probability: weights below are what batches round
 _PUBLISHED = 16  # explanations stored at a time: what a killed job loses
 
 
@@ -114,6 +115,8 @@ def doubts(policy: Policy, found: Explained, faithful: float | None) -> list[str
     """Why an explanation is not to be relied on, in words; empty where nothing speaks against it."""
     if found.way == "none":
         return []
+    if all(abs(weight) < _STILL for _, weight in found.words):
+        return ["no word moves the model"]
     said = []
     if not found.fit >= policy.fit_floor:
         said.append(f"fit below {policy.fit_floor}")

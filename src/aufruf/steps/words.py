@@ -51,11 +51,8 @@ def write_words(
 
     Of each suspect up to 20 texts are scored again with the word swapped.
     """
-    mine = {"classifier": classifier.name, "model_version": version.version}
     now = datetime.now(ZoneInfo(classifier.schedule.timezone))  # what is explained from now on may not be on it
-    rows = store.read("explanations", mine)
-    texts = findings.of(store, classifier, version.version, rows["text_id"].tolist())[[*_KEY, "text", "party"]]
-    frame = rows.merge(texts, on=_KEY)
+    frame = _explained(store, classifier, version)
     named = [one for row in frame.to_dict("records") for one in _words_of(row, classifier)]
     calls = frame[frame["label"].map(classifier.is_call).astype(bool)]
     report = page.WordsReport(
@@ -78,15 +75,22 @@ def write_words(
 def words_due(settings: Settings, store: Store, classifier: Classifier, version: Version) -> bool:
     """Whether the page on words has to be written though nothing was explained.
 
-    That is where it is gone, tells of another version, or is older than an explanation: a job that died left it behind.
-    A version without explanations needs no page, but takes the place of another one's.
+    That is where it is gone, tells of another version, is older than an explanation (a job that died left it behind),
+    or counts others than there are: texts were forgotten, or read otherwise by now. A version without explanations
+    needs no page, but takes the place of another one's.
     """
-    mine = {"classifier": classifier.name, "model_version": version.version}
-    explained, told = store.read("explanations", mine, ["explained_at"]), page.about(_folder(settings, classifier))
+    frame, told = _explained(store, classifier, version), page.about(_folder(settings, classifier))
     if told is None:
-        return len(explained) > 0
-    of, written_at = told
-    return of != version.version or bool((explained["explained_at"] > written_at).any())
+        return len(frame) > 0
+    of, written_at, explained = told
+    return of != version.version or len(frame) != explained or bool((frame["explained_at"] > written_at).any())
+
+
+def _explained(store: Store, classifier: Classifier, version: Version) -> pd.DataFrame:
+    """The rows of ``explanations`` of a version whose texts still read as they did, with ``text`` and ``party``."""
+    rows = store.read("explanations", {"classifier": classifier.name, "model_version": version.version})
+    texts = findings.of(store, classifier, version.version, rows["text_id"].tolist())[[*_KEY, "text", "party"]]
+    return rows.merge(texts, on=_KEY)
 
 
 def _folder(settings: Settings, classifier: Classifier) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -200,8 +201,9 @@ def test_what_is_not_reliable_is_marked_and_shown(after):
 
 
 def test_the_reasons_for_doubt(classifier):
-    """Fit, stability, words that had not settled, and words no better than others: each has its sentence."""
-    from aufruf.model.explain import Explained
+    """Fit, stability, words not settled, no better than others, or without effect: each has its sentence."""
+    from aufruf.model.explain import Effort, Explained
+    from aufruf.model.explain import explain as explain_one
 
     def found(**changed):
         return Explained(
@@ -219,6 +221,9 @@ def test_the_reasons_for_doubt(classifier):
         "words not settled after 5000 perturbations",
         "other words matter as much as those named",
     ]
+    still = explain_one("Geht jetzt wählen", lambda texts: np.full(len(texts), 0.7), Effort(), 1)
+    assert (still.fit, still.stability) == (1.0, 1.0)
+    assert doubts(section, still, 0.5) == ["no word moves the model"]
 
 
 def test_the_page_on_words(after):
