@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from aufruf.classifier import Checks
+from aufruf.classifier import Checks, Classifier
 from aufruf.data import checks, expectations, readers, rows
+from aufruf.data.label_shift import divergence
 from aufruf.data.readers import Item
 from aufruf.data.verdict import Verdict
 from aufruf.errors import AufrufError
@@ -184,6 +185,43 @@ def test_labels_far_from_those_known_hold_the_file_back(
     found = taken(path, asked, {"calls": {"call": 50, "no_call": 50}})
     assert bool(found.refusal) is refused
     assert not refused or "more than checks.label_shift of calls allows" in found.refusal
+
+
+def of_several(*labels: str) -> Classifier:
+    return Classifier(name="c", labels=labels, positive=labels[0], question="Q", spellings={}, multi_label=True)
+
+
+def votes_on(counts: dict[str, int]) -> pd.DataFrame:
+    said = [label for label, n in counts.items() for _ in range(n)]
+    return pd.DataFrame({"question": "Q", "why": None, "label": said}, columns=["question", "why", "label"])
+
+
+def test_many_sets_of_labels_are_no_shift() -> None:
+    """Of several labels each is compared by itself, so a file is not refused because sets of labels are many: here
+    each of six labels has a half of both, in other sets. One label that always applies is as far as ever."""
+    labels = ("a", "b", "c", "d", "e", "f")
+    one, other = {"a|b|c": 25, "d|e|f": 25}, {"a|d|e": 50, "b|c|f": 50, "none": 20, "a|b|c|d|e|f": 20}
+    assert divergence(votes_on(one), of_several(*labels), other, 50) == 0
+    assert divergence(votes_on({"a|b": 25, "a|c": 25}), of_several("a", "b", "c"), {"a|b": 25, "c": 25}, 50) > 0.25
+
+
+def test_a_shift_is_judged_from_enough_votes_on() -> None:
+    """Votes are counted, not what is added to them: of 30 labels 49 votes are too few where 50 are enough, and of two
+    no sign of votes at all is none either."""
+    many = Classifier(name="c", labels=tuple(f"l{n}" for n in range(30)), positive="l0", question="Q", spellings={})
+    known = {f"l{n}": 10 for n in range(30)}
+    assert divergence(votes_on({"l0": 49}), many, known, 50) is None
+    assert divergence(votes_on({"l0": 50}), many, known, 50) > 0.25
+    assert divergence(votes_on({}), many, known, 50) is None
+    assert divergence(votes_on({"l0": 50}), many, {}, 50) is None
+
+
+def test_what_chance_makes_of_a_sample_is_no_shift() -> None:
+    """50 votes over 30 equally frequent labels, twice of twenty and once of ten, are as even as such a sample is: their
+    divergence of .03 is below the .29 that samples have by chance, so nothing is left of it."""
+    many = Classifier(name="c", labels=tuple(f"l{n}" for n in range(30)), positive="l0", question="Q", spellings={})
+    even = {f"l{n}": 2 if n < 20 else 1 for n in range(30)}
+    assert divergence(votes_on(even), many, {f"l{n}": 100 for n in range(30)}, 50) == 0
 
 
 @pytest.mark.parametrize(("why", "kept"), [("tie", True), ("teach", True), (None, False)])

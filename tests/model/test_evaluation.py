@@ -41,6 +41,7 @@ from aufruf.model.evaluation import (
     reliability,
     trainer_metrics,
 )
+from aufruf.model.evaluation_slices import slices
 
 
 def table(seed: int, rows: int = 60, classes: int = 2) -> Judged:
@@ -146,6 +147,39 @@ def test_an_interval_is_that_of_its_resamples():
     labels = intervals_by_label(judged, groups, 0.9, 200, seed=1)
     assert [one.value for one in labels] == f1_by_label(judged)
     assert labels[judged.positive] == found["f1"]
+
+
+def test_draws_without_a_positive_say_nothing_of_recall():
+    """Of 3 positives among 100 texts, all found, one resample in twenty has none: it is left out, so that the table
+    says of recall what a slice of the same texts does; as 0 it made an interval of 0 to 1. So with ROC-AUC."""
+    truth = np.array([1] * 3 + [0] * 97)
+    judged, groups = Judged(one_hot(truth, 2), one_hot(truth, 2), truth * 0.8 + 0.1, 1), [str(n) for n in range(100)]
+    found = intervals(judged, groups, 0.95, 500, seed=1)
+    (part,) = slices(judged, groups, {"party": ["X"] * 100}, 0.95, 500, 1, (30, 10))
+    for name in ("f1", "precision", "recall", "average_precision", "roc_auc"):
+        assert (found[name].low, found[name].high) == (1.0, 1.0)
+    assert (part.recall, part.precision) == (found["recall"], found["precision"])
+    assert intervals_by_label(judged, groups, 0.95, 500, seed=1)[1] == part.f1
+
+
+def test_a_figure_without_a_single_draw_is_its_value():
+    """Where no text is positive and none is said to be, recall is 0 and ROC-AUC a half, and so are both ends; the
+    difference of two such models is 0. Nothing is NaN, which no gate could judge."""
+    silent = Judged(one_hot(np.zeros(9, dtype=int), 2), one_hot(np.zeros(9, dtype=int), 2), np.full(9, 0.1), 1)
+    groups = [str(n) for n in range(9)]
+    found = intervals(silent, groups, 0.95, 100, seed=1)
+    assert (found["recall"].value, found["recall"].low, found["recall"].high) == (0, 0, 0)
+    assert (found["roc_auc"].low, found["roc_auc"].high) == (0.5, 0.5)
+    for metric in METRICS:
+        one = difference(silent, silent, groups, metric, 0.95, 100, 1)
+        assert (one.value, one.low, one.high) == (0, 0, 0)
+
+
+def test_a_label_that_no_text_has_counts_as_nothing_in_the_mean():
+    """Two of three labels right on every text and the third on none: macro-F1 is two thirds, in every resample."""
+    truth = one_hot(np.array([0, 1] * 30), 3)
+    found = intervals(Judged(truth, truth, truth[:, 1] * 0.9, 1), [str(n) for n in range(60)], 0.95, 100, 1)["macro_f1"]
+    assert (found.value, found.low, found.high) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
 
 
 def test_intervals_hold_their_value():

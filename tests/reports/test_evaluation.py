@@ -118,6 +118,13 @@ def test_an_interval_of_no_width_is_explained(at, place):
     assert said not in render(report)
 
 
+def test_a_label_that_no_test_text_has_is_named():
+    """It counts as 0 in macro-F1, so that even a version without a fault has less than 1: the page says of which."""
+    said = "No test text has the label"
+    assert f"{said} <bdi>selten</bdi>" in render(replace(made(), labels=[LabelRow("selten", 0, HALF)]))
+    assert said not in render(made())
+
+
 def test_the_page_says_from_where_on_the_baseline_labels():
     """A threshold that was tuned for it, or the one that the classifier file names."""
     assert "calibrated on validation, and with its threshold tuned there." in render(made())

@@ -14,6 +14,7 @@ from aufruf.model.metrics import Flags, Floats
 _HALF = 0.5  # from which on a label that is not the positive applies
 _AT_ONCE = 2_000_000  # weights of draws that are held at a time: 16 MB, a few times over
 TRAINED = ("f1", "precision", "recall", "macro_f1", "average_precision")  # told after each epoch
+_NOTHING = {"roc_auc": 0.5}  # what a ratio of nothing is; of every other metric it is 0
 METRICS = (*TRAINED, "roc_auc", "brier", "calibration_error")
 
 
@@ -50,12 +51,13 @@ def measure(judged: Judged, weights: Floats | None = None) -> dict[str, float]:
     ``weights`` (one per row) count a row several times or not at all, as a bootstrap does.
     """
     w = np.ones(len(judged.truth)) if weights is None else weights
-    return {name: float(value[0]) for name, value in _measured(judged, w[None, :]).items()}
+    found = {name: float(value[0]) for name, value in _measured(judged, w[None, :]).items()}
+    return {name: _NOTHING.get(name, 0.0) if np.isnan(value) else value for name, value in found.items()}
 
 
 def f1_by_label(judged: Judged) -> list[float]:
     """F1 of each label, in the order of the columns."""
-    return [float(one) for one in metrics.by_label(judged.truth, judged.predicted, _once(judged))[0][0]]
+    return [float(one) for one in np.nan_to_num(metrics.by_label(judged.truth, judged.predicted, _once(judged))[0][0])]
 
 
 def intervals(
@@ -63,7 +65,8 @@ def intervals(
 ) -> dict[str, Interval]:
     """Each metric with its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13), groups drawn whole.
 
-    An interval holds its value: noise only ever adds to the calibration error, so that resamples may all lie above it.
+    Resamples in which a metric is a ratio of nothing are left out of its interval; with none left it has no width. An
+    interval holds its value: noise only ever adds to the calibration error, so that resamples may all lie above it.
     """
     values = measure(judged)
     drawn = [_measured(judged, weights) for weights in draws(groups, resamples, seed)]
@@ -89,10 +92,13 @@ def difference(
     resamples: int,
     seed: int,
 ) -> Interval:
-    """Challenger minus champion on the same rows: a paired bootstrap, the same draw for both."""
+    """Challenger minus champion on the same rows: a paired bootstrap, the same draw for both.
+
+    Draws in which the metric of either is a ratio of nothing are left out; with none left the interval has no width.
+    """
     value = measure(challenger)[metric] - measure(champion)[metric]
     drawn = [_measured(challenger, w)[metric] - _measured(champion, w)[metric] for w in draws(groups, resamples, seed)]
-    low, high = _ends(np.concatenate(drawn), confidence)
+    low, high = _ends(float(value), np.concatenate(drawn), confidence)
     return Interval(float(value), low, high)
 
 
@@ -125,8 +131,8 @@ def _looked_at(judged: Judged, metric: str) -> Flags | Floats:
 
 
 def around(value: float, drawn: Floats, confidence: float) -> Interval:
-    """A value with the percentile interval of its resamples, which is made to hold it."""
-    low, high = _ends(drawn, confidence)
+    """A value with the percentile interval of its resamples, NaN left out, which is made to hold it."""
+    low, high = _ends(float(value), drawn, confidence)
     return Interval(float(value), min(low, float(value)), max(high, float(value)))
 
 
@@ -228,7 +234,7 @@ def _likeliest_other(probabilities: Floats, positive: int) -> Flags:
 
 
 def _measured(judged: Judged, weights: Floats) -> dict[str, Floats]:
-    """Each metric for each draw, (draws,)."""
+    """Each metric for each draw, (draws,); NaN of nothing, but in the mean of all labels, where it counts as 0."""
     at, hits, scores = judged.positive, judged.hits, judged.scores
     f1, precision, recall = metrics.by_label(judged.truth, judged.predicted, weights)
     positives, rows = metrics.at_each_score(hits, scores, weights)
@@ -236,7 +242,7 @@ def _measured(judged: Judged, weights: Floats) -> dict[str, Floats]:
         "f1": f1[:, at],
         "precision": precision[:, at],
         "recall": recall[:, at],
-        "macro_f1": f1.mean(axis=1),
+        "macro_f1": np.nan_to_num(f1).mean(axis=1),
         "average_precision": metrics.average_precision(positives, rows),
         "roc_auc": metrics.roc_auc(positives, rows),
         "brier": metrics.brier(hits, scores, weights),
@@ -248,7 +254,10 @@ def _once(judged: Judged) -> Floats:
     return np.ones((1, len(judged.truth)))
 
 
-def _ends(drawn: Floats, confidence: float) -> tuple[float, float]:
+def _ends(value: float, drawn: Floats, confidence: float) -> tuple[float, float]:
+    drawn = drawn[~np.isnan(drawn)]
+    if not len(drawn):
+        return value, value
     tail = (1 - confidence) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return float(low), float(high)

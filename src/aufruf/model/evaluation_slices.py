@@ -63,16 +63,11 @@ def _figures(judged: Judged, masks: Floats, weights: Floats) -> dict[str, Floats
     """F1, precision and recall of the positive for each draw and slice, (draws, slices); NaN of nothing."""
     said: Flags = judged.predicted[:, judged.positive]
     hits, claims, there = (weights @ (masks * part[:, None]) for part in (judged.hits & said, said, judged.hits))
-    nan = float("nan")
-    return {
-        "f1": ratio(2 * hits, claims + there, nan),
-        "precision": ratio(hits, claims, nan),
-        "recall": ratio(hits, there, nan),
-    }
+    return {"f1": ratio(2 * hits, claims + there), "precision": ratio(hits, claims), "recall": ratio(hits, there)}
 
 
 def _interval(value: float, drawn: Floats, confidence: float) -> Interval | None:
-    return None if np.isnan(value) else around(float(value), drawn[~np.isnan(drawn)], confidence)
+    return None if np.isnan(value) else around(float(value), drawn, confidence)
 
 
 def _by_size(values: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """The arithmetic of figures, for many weightings of the rows at once, as a bootstrap needs them.
 
-``weights`` has the shape (draws, rows): how often each draw counts each row. A figure has the shape (draws,).
+``weights`` has the shape (draws, rows): how often each draw counts each row. A figure has the shape (draws,), and is
+NaN in a draw in which it is a ratio of nothing.
 """
 
 import numpy as np
@@ -11,13 +12,13 @@ Flags = npt.NDArray[np.bool_]
 BINS = 10  # of the calibration error
 
 
-def ratio(part: Floats, of: Floats, otherwise: float = 0.0) -> Floats:
+def ratio(part: Floats, of: Floats, otherwise: float = np.nan) -> Floats:
     """``part / of``; ``otherwise`` where there is nothing to divide by."""
     return np.divide(part, of, out=np.full(np.shape(of), otherwise), where=of > 0)
 
 
 def by_label(truth: Flags, predicted: Flags, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """F1, precision and recall of each label, each (draws, labels); 0 of nothing."""
+    """F1, precision and recall of each label, each (draws, labels)."""
     hits, claims, there = (weights @ part.astype(np.float64) for part in (truth & predicted, predicted, truth))
     return ratio(2 * hits, claims + there), ratio(hits, claims), ratio(hits, there)
 
@@ -31,24 +32,24 @@ def at_each_score(hits: Flags, scores: Floats, weights: Floats) -> tuple[Floats,
 
 
 def average_precision(positives: Floats, rows: Floats) -> Floats:
-    """Area under the precision-recall steps, sum of (R_n - R_n-1) P_n, of ``at_each_score``; 0 without positives."""
+    """Area under the precision-recall steps, sum of (R_n - R_n-1) P_n, of ``at_each_score``; NaN without positives."""
     if positives.shape[1] == 0:
-        return np.zeros(len(positives))
+        return np.full(len(positives), np.nan)
     found = np.diff(positives, prepend=0.0, axis=1)
-    return ratio(np.sum(found * ratio(positives, rows), axis=1), positives[:, -1])
+    return ratio(np.sum(found * ratio(positives, rows, 0.0), axis=1), positives[:, -1])
 
 
 def roc_auc(positives: Floats, rows: Floats) -> Floats:
-    """The chance that a positive scores higher than another row, ties half, of ``at_each_score``; 0.5 without both.
+    """The chance that a positive scores higher than another row, ties half, of ``at_each_score``; NaN without both.
 
     Trapezoids under the ROC curve: the Mann-Whitney statistic (Hanley and McNeil 1982, Radiology 143).
     """
     if positives.shape[1] == 0:
-        return np.full(len(positives), 0.5)
+        return np.full(len(positives), np.nan)
     others = rows - positives
     before = np.concatenate([np.zeros((len(positives), 1)), positives[:, :-1]], axis=1)
     area = np.sum(np.diff(others, prepend=0.0, axis=1) * (positives + before) / 2, axis=1)
-    return ratio(area, positives[:, -1] * others[:, -1], otherwise=0.5)
+    return ratio(area, positives[:, -1] * others[:, -1])
 
 
 def brier(hits: Flags, scores: Floats, weights: Floats) -> Floats:
@@ -65,7 +66,7 @@ def bins(scores: Floats) -> npt.NDArray[np.int64]:
 
 
 def calibration_error(hits: Flags, scores: Floats, weights: Floats) -> Floats:
-    """Mean distance, over bins of equally many rows, of mean probability and share of positives; 0 of nothing.
+    """Mean distance, over bins of equally many rows, of mean probability and share of positives.
 
     Expected calibration error (Naeini, Cooper and Hauskrecht 2015) with bins of equal mass, which overstate it less
     than bins of equal width (Roelofs et al. 2022). The bins are those of the unweighted rows.

@@ -22,7 +22,7 @@ from aufruf.steps.loaded import predictor_of
 from aufruf.steps.score import store_predictions, unscored
 from aufruf.store import Store
 
-_MEASURED = 3  # raised when a figure is added: a version measured before is measured again
+_MEASURED = 4  # raised when a figure is added or mended: a version measured before is measured again
 _TAGS = {
     "by_label": "{}",
     "slices": "{}",
