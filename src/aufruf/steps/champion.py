@@ -155,14 +155,27 @@ def verify(registry: Registry, version: Version) -> None:
     sound(registry, version, lambda folder: bundle.verify(folder, version.manifest))
 
 
-def crown(settings: Settings, classifier: Classifier, registry: Registry, version: Version, how: str) -> None:
+def crown(
+    settings: Settings,
+    classifier: Classifier,
+    registry: Registry,
+    version: Version,
+    how: str,
+    instead_of: tuple[str | None, ...] = (),
+) -> bool:
     """Make a version the champion, once it is verified, and what speaks now ``previous``.
 
-    The row comes first: a scoring that the alias starts at once finds it. Raises BundleRefused; nothing is moved then.
+    ``instead_of``: the numbers, None for nobody, of which one must speak still; empty: whoever does. False, and nothing
+    is moved, where another speaks by now: what was decided was about another champion. Raises BundleRefused; nothing is
+    moved then.
     """
     verify(registry, version)
     store = Store(settings.lake)
     with _alone(settings, classifier):
+        if instead_of:
+            speaks = _noticed(settings, classifier, registry).version
+            if (speaks.version if speaks else None) not in instead_of:
+                return False
         before = history.spoke(history.rows(store, classifier), version.version)
         history.enter(store, classifier, version.version, how)
         if before:
@@ -170,6 +183,7 @@ def crown(settings: Settings, classifier: Classifier, registry: Registry, versio
         registry.point(CHAMPION, version.version)
         _mark(registry, version, None)
     history.write(settings, classifier)
+    return True
 
 
 def _alone(settings: Settings, classifier: Classifier) -> AbstractContextManager[Held]:
