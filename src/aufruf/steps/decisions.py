@@ -33,12 +33,6 @@ def looks(store: Store, classifier: Classifier, challenger: str, rows: int) -> i
     return promotion.looks(zip(known["challenger"], known["test_rows"], strict=True), challenger, rows)
 
 
-def promoted(store: Store, classifier: Classifier, version: str) -> bool:
-    """True when the last word on a version was that it becomes champion."""
-    row = last(store, classifier, version)
-    return row is not None and row["verdict"] in PROMOTED
-
-
 def how(row: Row) -> str:
     """How a version that the decision promoted comes into use, as the table ``champions`` calls it."""
     by = row["decided_by"]
