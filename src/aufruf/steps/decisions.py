@@ -10,7 +10,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.release import promotion
 from aufruf.release.registry import Version
-from aufruf.schemas import PROMOTED, Decision
+from aufruf.schemas import Decision
 from aufruf.store import Store
 
 PERSON, NOBODY = "person", "nobody"  # who decided, where it was not the gate
