@@ -47,8 +47,12 @@ def settled(
         row, status = decisions.close(store, row, verdict, who, [reason]), "new"
     holds = row["verdict"] in PROMOTED and before in {row["champion"], challenger}
     if holds and wanted and (status == "new" or CROWNED not in wanted.tags):  # after a kill, never after a roll-back
-        crown(settings, classifier, registry, wanted, "approval")
-        before = challenger
+        if crown(settings, classifier, registry, wanted, "approval", (before, challenger)):
+            before = challenger
+        else:
+            speaks = noticed(settings, classifier, registry).version
+            before = speaks.version if speaks else None
+            row = decisions.close(store, row, "kept", row["decided_by"], [_replaced(before, challenger)])
     return {**decisions.result(row, before), "status": status}
 
 
@@ -72,10 +76,14 @@ def _verdict(
     if wanted is None:
         return "kept", f"a person approved version {number}, but it was deleted while it waited"
     if champion not in {row["champion"], number}:
-        return "kept", f"version {champion or 'none'} was put in place while version {number} waited"
+        return "kept", _replaced(champion, number)
     if why := refusal(registry, wanted):
         return "kept", f"a person approved version {number}, but it may not speak: {why}"
     return "promoted", f"a person approved version {number}"
+
+
+def _replaced(champion: str | None, number: str) -> str:
+    return f"version {champion or 'none'} was put in place while version {number} waited"
 
 
 def _body(settings: Settings, classifier: Classifier, row: decisions.Row, version: Version, registry: Registry) -> str:

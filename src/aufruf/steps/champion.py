@@ -16,6 +16,7 @@ from aufruf.model import bundle
 from aufruf.model.leases import Held, held
 from aufruf.model.studies import Studies
 from aufruf.release.registry import CHAMPION, PREVIOUS, Registry, Version
+from aufruf.schemas import PROMOTED
 from aufruf.settings import Settings
 from aufruf.steps import decisions, history, numbers
 from aufruf.steps.sound import sound
@@ -116,7 +117,7 @@ def _noticed(settings: Settings, classifier: Classifier, registry: Registry) -> 
     before = history.spoke(past, number)
     if before and (not past or number != past[0]["version"]):
         _point_previous(registry, before[0])
-    history.enter(store, classifier, number, _how(store, classifier, number, past), why)
+    history.enter(store, classifier, number, _how(store, classifier, chosen, past), why)
     if chosen:
         _mark(registry, chosen, why)
     if chosen and not why:
@@ -155,25 +156,39 @@ def verify(registry: Registry, version: Version) -> None:
     sound(registry, version, lambda folder: bundle.verify(folder, version.manifest))
 
 
-def crown(settings: Settings, classifier: Classifier, registry: Registry, version: Version, how: str) -> None:
+def crown(
+    settings: Settings,
+    classifier: Classifier,
+    registry: Registry,
+    version: Version,
+    how: str,
+    instead_of: tuple[str | None, ...] = (),
+) -> bool:
     """Make a version the champion, once it is verified, and what speaks now ``previous``.
 
-    The row comes first: a scoring that the alias starts at once finds it. Raises BundleRefused; nothing is moved then.
+    ``instead_of``: the numbers, None for nobody, of which one must speak still; empty: whoever does. False, and nothing
+    is moved, where another speaks by now: what was decided was about another champion. Raises BundleRefused; nothing is
+    moved then. Where the alias does not move, nothing is written; what breaks off later is made good by the next look.
     """
     verify(registry, version)
     store = Store(settings.lake)
     with _alone(settings, classifier):
+        if instead_of:
+            speaks = _noticed(settings, classifier, registry).version
+            if (speaks.version if speaks else None) not in instead_of:
+                return False
         before = history.spoke(history.rows(store, classifier), version.version)
-        history.enter(store, classifier, version.version, how)
+        registry.point(CHAMPION, version.version)  # first: where it does not move, nothing says that it did
         if before:
             _point_previous(registry, before[0])
-        registry.point(CHAMPION, version.version)
+        history.enter(store, classifier, version.version, how)
         _mark(registry, version, None)
     history.write(settings, classifier)
+    return True
 
 
 def _alone(settings: Settings, classifier: Classifier) -> AbstractContextManager[Held]:
-    """Between the row of a new champion and its alias nobody looks: it would seem that a person moved it back."""
+    """Between the alias of a new champion and its row nobody looks: it would seem that a person moved it."""
     leases, name = Studies(settings.studies, settings.studies_url).leases, classifier.name
     return held(leases, f"champion-{name}", f"the champion of {name} is looked at or moved elsewhere: waiting")
 
@@ -187,9 +202,15 @@ def _instead(classifier: Classifier, registry: Registry, refused: str, why: str,
     return Noticed(None, refused, why)
 
 
-def _how(store: Store, classifier: Classifier, version: str, past: list[history.Row]) -> str:
-    """By hand, since no step wrote it down; but in a lake older than the table it may have been the gate."""
-    return "gate" if not past and decisions.promoted(store, classifier, version) else "hand"
+def _how(store: Store, classifier: Classifier, chosen: Version | None, past: list[history.Row]) -> str:
+    """By hand, since no step wrote it down; but a crowning may have been cut off, or the lake older than the table.
+
+    Then the decision on a version that was never champion, or on the first one known, is that it becomes champion.
+    """
+    if chosen is None or (past and CROWNED in chosen.tags):
+        return "hand"
+    row = decisions.last(store, classifier, chosen.version)
+    return decisions.how(row) if row is not None and row["verdict"] in PROMOTED else "hand"
 
 
 def _point_previous(registry: Registry, version: str) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.release import promotion
 from aufruf.release.registry import Version
-from aufruf.schemas import PROMOTED, Decision
+from aufruf.schemas import Decision
 from aufruf.store import Store
 
 PERSON, NOBODY = "person", "nobody"  # who decided, where it was not the gate
@@ -31,12 +31,6 @@ def looks(store: Store, classifier: Classifier, challenger: str, rows: int) -> i
     """How many challengers were judged on today's ``rows`` test rows, this one included: ``promotion.looks``."""
     known = store.read("decisions", {"classifier": classifier.name}, ["challenger", "test_rows"])
     return promotion.looks(zip(known["challenger"], known["test_rows"], strict=True), challenger, rows)
-
-
-def promoted(store: Store, classifier: Classifier, version: str) -> bool:
-    """True when the last word on a version was that it becomes champion."""
-    row = last(store, classifier, version)
-    return row is not None and row["verdict"] in PROMOTED
 
 
 def how(row: Row) -> str:

@@ -77,8 +77,12 @@ def _judged(
         store.add("decisions", [decision])  # before the alias moves: a kill in between is made good by the next call
         row, status = vars(decision), "new"
     if row["verdict"] in PROMOTED:
-        if CROWNED not in challenger.tags:
-            crown(settings, classifier, registry, challenger, decisions.how(row))
+        judged_against = (_number(champion), challenger.version)
+        if CROWNED not in challenger.tags and not crown(
+            settings, classifier, registry, challenger, decisions.how(row), judged_against
+        ):
+            speaks = noticed(settings, classifier, registry).version
+            return _judged(settings, classifier, registry, registry.get(challenger.version), speaks)
         champion = challenger
     return {**decisions.result(row, _number(champion)), "status": status}
 

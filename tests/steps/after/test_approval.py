@@ -10,7 +10,7 @@ from aufruf.release.registry import CHAMPION, PREVIOUS
 from aufruf.schemas import Decision
 from aufruf.steps import decisions
 from aufruf.steps.approval import asked, settled
-from aufruf.steps.champion import CROWNED
+from aufruf.steps.champion import CROWNED, crown
 from aufruf.steps.promote import promote
 from aufruf.steps.rollback import rollback
 
@@ -132,6 +132,25 @@ def test_whoever_moves_the_alias_while_it_waits_is_not_overruled(waiting):
     found = settled(waiting.settings, waiting.classifier, "3", approved=True, by="ada")
     assert (found["verdict"], found["champion"]) == ("kept", "1")
     assert "version 1 was put in place while version 3 waited" in found["reasons"][0]
+
+
+def test_an_alias_moved_right_before_approval_crowns_holds(waiting, monkeypatch):
+    """Moved after the last look of the step that crowns: that champion stays, and the last word is `kept`."""
+    from aufruf.steps import approval
+
+    def a_moment_late(*given):
+        waiting.registry.point(CHAMPION, "1")
+        return crown(*given)
+
+    monkeypatch.setattr(approval, "crown", a_moment_late)
+    found = settled(waiting.settings, waiting.classifier, "3", approved=True, by="ada")
+    assert (found["verdict"], found["champion"], alias(waiting, CHAMPION)) == ("kept", "1", "1")
+    assert found["reasons"][:2] == [
+        "version 1 was put in place while version 3 waited",
+        "a person approved version 3",
+    ]
+    assert verdicts(waiting) == [("waiting", None), ("promoted", "person:ada"), ("kept", "person:ada")]
+    assert settled(waiting.settings, waiting.classifier, "3", approved=True, by="ada")["champion"] == "1"
 
 
 def test_an_approved_version_that_is_gone_is_kept_back(waiting):

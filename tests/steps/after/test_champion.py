@@ -11,7 +11,8 @@ import pytest
 
 from aufruf.errors import BundleRefused, NothingYet, UsageError
 from aufruf.release.registry import CHAMPION, PREVIOUS, Registry, Version
-from aufruf.steps import backlog
+from aufruf.schemas import Decision
+from aufruf.steps import backlog, decisions
 from aufruf.steps.champion import CROWNED, REFUSED, champion, crown, noticed
 from aufruf.steps.evaluate import evaluate
 from aufruf.steps.explain import explain
@@ -80,6 +81,35 @@ def test_a_look_while_a_version_is_crowned_waits(after, turned, monkeypatch):
         crowned.result()
         assert looked.result().version.version == "2"
     assert reigns(after) == [("1", "gate", None, False), ("2", "gate", "1", False)]
+
+
+@pytest.mark.parametrize("cut", [CHAMPION, PREVIOUS])
+def test_a_crowning_that_breaks_off_says_nothing_wrong(after, turned, monkeypatch, cut):
+    """Before the alias moved nothing has happened; after it, the next look finds what was meant, and no hand."""
+    after.register_again(turned)
+    version = after.register_again()
+    crown(after.settings, after.classifier, after.registry, after.registry.get("2"), "hand")
+    decisions.by_hand(after.store, after.classifier, version, "2", "meant")
+    after.store.put(
+        "decisions", [Decision(**decisions.last(after.store, after.classifier, "3") | {"decided_by": None})]
+    )
+    point = Registry.point
+
+    def breaks(registry, name, number):
+        if name == cut:
+            raise KeyboardInterrupt
+        point(registry, name, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "point", breaks)
+        with pytest.raises(KeyboardInterrupt):
+            crown(after.settings, after.classifier, after.registry, version, "gate")
+    speaks, before = ("2", "1") if cut == CHAMPION else ("3", "2")
+    assert noticed(after.settings, after.classifier, after.registry).version.version == speaks
+    assert (alias(after, CHAMPION), alias(after, PREVIOUS)) == (speaks, before)
+    made = [("1", "gate", None, False), ("2", "hand", "1", False), ("3", "gate", "2", False)]
+    assert reigns(after) == made[: int(speaks)]
+    assert rollback(after.settings, after.classifier)["champion"] == before
 
 
 def test_an_alias_moved_in_mlflow_is_noticed_once(after, turned):

@@ -7,6 +7,7 @@ import pytest
 from aufruf.errors import NothingYet
 from aufruf.model.evaluation import difference
 from aufruf.release.registry import CHALLENGER, CHAMPION, PREVIOUS
+from aufruf.steps.champion import crown
 from aufruf.steps.promote import promote
 from aufruf.steps.rollback import rollback
 from aufruf.steps.score import score
@@ -102,6 +103,25 @@ def test_a_roll_back_while_the_gate_measures_holds(bad_champion, monkeypatch):
     assert (aliases(after)[CHAMPION], len(measured)) == ("1", 2)
     [row] = after.store.read("decisions", {"challenger": "3"}).to_dict("records")
     assert (row["verdict"], row["champion"]) == ("kept", "1")
+
+
+def test_an_alias_moved_right_before_the_gate_crowns_holds(bad_champion, monkeypatch):
+    """Moved after the gate's last look: it is on record, and the challenger is judged anew, against that champion."""
+    after, moved = bad_champion, []
+
+    def a_moment_late(*given):
+        if not moved:
+            moved.append(after.registry.point(CHAMPION, "1"))
+        return crown(*given)
+
+    monkeypatch.setattr("aufruf.steps.promote.crown", a_moment_late)
+    found = promote(after.settings, after.classifier)
+    assert (found["verdict"], found["champion"], found["challenger"]) == ("kept", "1", "3")
+    assert aliases(after) == {CHAMPION: "1", CHALLENGER: "3", PREVIOUS: "2"}
+    rows = after.store.read("decisions", {"challenger": "3"}).sort_values("at")
+    assert rows[["verdict", "champion"]].values.tolist() == [["promoted", "2"], ["kept", "1"]]
+    last = after.store.read("champions").sort_values("since").iloc[-1]
+    assert (last["version"], last["how"], last["replaced"]) == ("1", "hand", "2")
 
 
 def test_a_champion_that_was_taken_away_is_not_replaced_by_itself(after):
