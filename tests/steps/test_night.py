@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from aufruf.classifier import choose
+from aufruf.errors import NothingYet
 from aufruf.release.registry import Registry
+from aufruf.steps.night import night
 from aufruf.steps.status import status
 from aufruf.store import Store
 
@@ -121,3 +126,21 @@ def test_the_command_prints_one_json_object(nights):
     assert asked.returncode == 0, asked.stderr
     assert {"label", "probabilities", "words", "fit", "stability"} <= set(found)
     assert {word for word, _ in found["words"]} == {"Geht", "am", "Sonntag", "wählen"}
+
+
+def test_the_inbox_is_everybodys(settings, write_classifier, fill_inbox):
+    """The night of one classifier stores the votes for another too; with a broken file they also stay for it."""
+    two = write_classifier("zwei") / "zwei.toml"
+    two.write_text(two.read_text("utf-8").replace("Call to Action", "Andere Frage"), "utf-8")
+    write_classifier("drei", "unknown = 1\n")
+    fill_inbox(settings.home, 20)
+    waiting = sorted(path.name for path in settings.inbox_annotations.iterdir())
+    with pytest.raises(NothingYet) as failure:
+        night(settings, choose(settings, "zwei"))
+    assert failure.value.done["ingest"]["annotations"] > 0
+    assert set(Store(settings.lake).read("annotations")["classifier"]) == {"call_to_action"}
+    assert sorted(path.name for path in settings.inbox_annotations.iterdir()) == waiting
+    (settings.classifiers / "drei.toml").unlink()
+    with pytest.raises(NothingYet):
+        night(settings, choose(settings, "zwei"))
+    assert not [path for path in settings.inbox_annotations.iterdir() if path.is_file()]

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aufruf.classifier import Classifier
-from aufruf.errors import DataRefused, NothingYet
+from aufruf.classifier import Classifier, choose, names
+from aufruf.errors import DataRefused, NothingYet, UsageError
 from aufruf.settings import Settings
 from aufruf.steps.evaluate import evaluate
 from aufruf.steps.explain import explain
@@ -28,13 +28,15 @@ _LEARN: tuple[Callable[[Settings, Classifier], dict[str, Any]], ...] = (label, s
 def night(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """Ingest the inbox, learn, judge, score, explain, report; returns each step's object in the order run.
 
+    The inbox is everybody's: other classifiers' votes are stored too; the other steps are this one's.
     Without a champion (the gate kept the first challenger back) the speaking half has nothing to do and says why.
     A refused file or a batch of votes that is held out stops nothing: see ``refused``. Raises what a step raises, with
     the objects of the steps before it as ``done``.
     """
     done: dict[str, Any] = {}
     try:
-        done["ingest"] = _timed(ingest, settings, [classifier])
+        others, broken = _others(settings, classifier.name)
+        done["ingest"] = _timed(ingest, settings, [classifier, *others], broken=broken)
         for step in _LEARN:
             done[step.__name__] = _timed(step, settings, classifier)
         done["score"] = _spoken(score, settings, classifier)
@@ -55,6 +57,17 @@ def refused(result: Mapping[str, Any]) -> DataRefused | None:
     if len(failures) < 2:
         return failures[0] if failures else None
     return DataRefused("; ".join(failure.sentence().rstrip(".") for failure in failures))
+
+
+def _others(settings: Settings, name: str) -> tuple[list[Classifier], list[str]]:
+    """The other classifiers of this installation, and what is wrong with files of theirs that cannot be read."""
+    found, broken = [], []
+    for other in names(settings):
+        try:
+            found += [choose(settings, other)] if other != name else []
+        except UsageError as error:
+            broken.append(error.sentence())
+    return found, broken
 
 
 def _spoken(step: Callable[..., dict[str, Any]], *arguments: Any, **named: Any) -> dict[str, Any]:
