@@ -31,7 +31,7 @@ class Explain(Section):
     stability_floor: Share = 0.5  # overlap of two halves below which another draw would name other words
     faithfulness_floor: Share = 0.5  # below it random words matter more than those named
     faithfulness: Whole = 10  # texts of a job on which that is measured
-    # no reasons
+    # names that are no reason for a label
     parties: tuple[str, ...] = ("CDU", "SPD", "CSU", "Grüne", "Grünen", "FDP", "Linke", "Linken", "AfD", "BSW")
     seed: int = 5460
 

@@ -99,6 +99,10 @@ class System:
             "dag_runs"
         ]
 
+    def new(self, dag: str, known: set[str]) -> str | None:
+        """The newest run that was not there before."""
+        return next((run["dag_run_id"] for run in self.runs(dag) if run["dag_run_id"] not in known), None)
+
     def tasks(self, dag: str, run: str) -> dict[str, str]:
         found = self.airflow.get(f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100) or {"task_instances": []}
         return {one["task_id"]: one["state"] for one in found["task_instances"]}

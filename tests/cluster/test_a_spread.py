@@ -41,10 +41,7 @@ def test_shards_spread_over_the_workers(two: System) -> None:
     """Each worker scored some of the shards, by its own log; together they scored each of them, and each text once."""
     known = {run["dag_run_id"] for run in two.runs(f"{NAME}.score")}
     two.deliver(900, posts=2 * SHARD + SHARD // 2)
-    run = until(
-        "the scoring",
-        lambda: next((r["dag_run_id"] for r in two.runs(f"{NAME}.score") if r["dag_run_id"] not in known), 0),
-    )
+    run = until("the scoring", lambda: two.new(f"{NAME}.score", known))
     assert set(two.ended(f"{NAME}.score", run).values()) <= {"success", "skipped"}
     until("each text to be read", lambda: not two.unscored())
     shards = mapped(two, f"{NAME}.score", run, "score.shard")

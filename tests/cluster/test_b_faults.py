@@ -163,7 +163,7 @@ def test_a_night_goes_on(system: System, table: list[Seen], number: int) -> None
             system.calm()
             at[dag] = {run["dag_run_id"] for run in system.runs(dag)}
             system.deliver(500 + number, votes=0)
-        run = until(f"a run of {dag}", lambda dag=dag: _new(system, dag, at[dag]))
+        run = until(f"a run of {dag}", lambda dag=dag: system.new(dag, at[dag]))
         until(f"{task} to run", lambda dag=dag, run=run, task=task: _running(system, dag, run, task))
         if stage == "training":
             until(
@@ -181,11 +181,6 @@ def test_a_night_goes_on(system: System, table: list[Seen], number: int) -> None
         assert set(states.values()) <= {"success", "skipped"}, (stage, fault, states)
     system.calm()
     _as_it_should_be(system, before)
-
-
-def _new(system: System, dag: str, known: set[str]) -> str | None:
-    """The newest run that was not there before."""
-    return next((run["dag_run_id"] for run in system.runs(dag) if run["dag_run_id"] not in known), None)
 
 
 def _running(system: System, dag: str, run: str, task: str) -> bool:

@@ -63,8 +63,10 @@ def _others(settings: Settings, name: str) -> tuple[list[Classifier], list[str]]
     """The other classifiers of this installation, and what is wrong with files of theirs that cannot be read."""
     found, broken = [], []
     for other in names(settings):
+        if other == name:
+            continue
         try:
-            found += [choose(settings, other)] if other != name else []
+            found.append(choose(settings, other))
         except UsageError as error:
             broken.append(error.sentence())
     return found, broken
