@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from aufruf.errors import UsageError, nearest
 from aufruf.presets import preset_text
 from aufruf.question import Question
-from aufruf.sections import Count, Explain, Monitor, Notify, Retention, Section, Share, Teach
+from aufruf.sections import Count, Explain, Hours, Monitor, Notify, Retention, Section, Share, Teach, Zone
 from aufruf.settings import Settings, whole_path
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
@@ -81,7 +81,7 @@ class Training(Section):
 
 class Sweep(Section):
     trials: Count = 20
-    minutes: Annotated[float, Field(gt=0)] = 240.0  # no trial starts after them
+    minutes: Annotated[float, Field(gt=0, le=10_080)] = 240.0  # no trial starts after them; a week at most
     seeds: Count = 1  # trainings of each configuration, the mean counts: on few texts they differ by up to 5 points
     pruner: Literal["median", "halving", "none"] = "median"
     seed: int = 5460  # of the search itself
@@ -107,7 +107,7 @@ class Gate(Section):
     floors: dict[str, Share] = Field(default={})  # lowest F1 of a slice: "text_type=ocr", or "party=*" for each party
     behaviour: dict[str, Share] = Field(default={})  # lowest share of a capability's behaviour tests that must hold
     mode: Literal["auto", "approve", "manual"] = "auto"
-    answer_hours: Annotated[float, Field(gt=0)] = 16.0  # a person's time to approve; over before the next night
+    answer_hours: Hours = 16.0  # a person's time to approve; over before the next night
 
     @model_validator(mode="after")
     def _floors_name_slices(self) -> "Gate":
@@ -124,7 +124,7 @@ class Scoring(Section):
     abstain_band: Share = 0.1  # half width around the threshold in which a prediction is not "confident"
     tokens_per_batch: Count | None = None  # padded tokens of a batch: bounds memory, not texts; None: by the device
     shard_size: Count = 20_000  # texts read, scored and published at a time
-    window_days: Count | None = None  # of what others have scored, a new champion scores the newest days; None: all
+    window_days: Annotated[int, Field(ge=1, le=36_500)] | None = None  # of what others have scored, a new champion scores the newest days; None: all
 
     @property
     def fixed(self) -> float | None:
@@ -143,7 +143,7 @@ class Schedule(Section):
     train: str = "0 2 * * *"  # cron
     score: str = "0 5 * * *"
     monitor: str = "0 7 * * *"
-    timezone: str = "Europe/Berlin"
+    timezone: Zone = "Europe/Berlin"
     train_on_labels: bool = False  # train as soon as new labels are decided, not only at night
 
 
@@ -250,7 +250,7 @@ def _text(path: Path) -> str:
 def _toml(where: str, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UsageError(f"not valid TOML: {error}", where=where, next="Mend the line it names.") from None
 
 

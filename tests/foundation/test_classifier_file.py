@@ -93,6 +93,18 @@ def test_a_key_like_no_other_lists_the_known(read):
         ("[explain]\nparties = ['#CDU']\n", "explain: parties: '#CDU' is not one word"),
         ("[votes]\nalpha_floor = 40\n", "votes.alpha_floor: .*less than or equal to 1"),
         ("votes = 3\n", "votes: "),
+        ("[sweep]\nminutes = inf\n", "sweep.minutes: .*finite"),
+        ("[sweep]\nminutes = 1e9\n", "sweep.minutes: .*less than or equal to 10080"),
+        ("[gate]\nanswer_hours = inf\n", "gate.answer_hours: .*finite"),
+        ("[gate]\nanswer_hours = 1e300\n", "gate.answer_hours: .*less than or equal to 720"),
+        ("[notify]\nlate_hours = 1e12\n", "notify.late_hours: .*less than or equal to 720"),
+        ("[retention]\ntexts = inf\n", "retention.texts: .*finite"),
+        ("[retention]\nruns = 1e7\n", "retention.runs: .*less than or equal to 36500"),
+        ("[scoring]\nwindow_days = 1_000_000\n", "scoring.window_days: .*less than or equal to 36500"),
+        ("[monitor]\nweeks = 1_000_000\n", "monitor.weeks: .*less than or equal to 520"),
+        ("[energy]\nwatts = nan\n", "energy.watts: .*"),
+        ("[schedule]\ntimezone = 'Europe'\n", "schedule.timezone: there is no time zone 'Europe'"),
+        ("[schedule]\ntimezone = ''\n", "schedule.timezone: there is no time zone ''"),
     ],
 )
 def test_a_wrong_value_is_named(read, added, told):
