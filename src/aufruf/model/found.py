@@ -10,6 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from aufruf.model.studies import Studies
 
+TRIED = "tries"  # attribute of a trial: workers that have begun to train it
+FAULT = "fault"  # the same: which of them was the last that ended with an exception, its machine's or a program's
 _ENOUGH = 4  # finished trials from which on importances are more than chance
 
 
@@ -18,7 +20,7 @@ class Found:
     """What a sweep found."""
 
     study: str
-    trials: int  # ended: finished, pruned or failed
+    trials: int  # ended: finished, pruned or failed by themselves
     pruned: int
     best: dict[str, Any]
     best_value: float
@@ -26,7 +28,7 @@ class Found:
 
 def summary(study: optuna.Study) -> Found:
     """What a study with at least one finished trial has found."""
-    done = ended(study)
+    done = counted(study)
     pruned = sum(trial.state == TrialState.PRUNED for trial in done)
     best = study.best_trial
     return Found(study.study_name, len(done), pruned, dict(best.params), float(best.value or 0))
@@ -48,6 +50,17 @@ def ended(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that are told, however they ended."""
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     return study.get_trials(states=states, deepcopy=False)
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that use up what was asked for: those that are told, but the ones that a fault has ended."""
+    return [trial for trial in ended(study) if not is_fault(trial)]
+
+
+def is_fault(trial: FrozenTrial) -> bool:
+    """Whether a trial failed by an exception of its last worker: that says nothing about its configuration."""
+    told = trial.user_attrs
+    return trial.state == TrialState.FAIL and FAULT in told and told[FAULT] == told.get(TRIED)
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
