@@ -124,7 +124,9 @@ class Scoring(Section):
     abstain_band: Share = 0.1  # half width around the threshold in which a prediction is not "confident"
     tokens_per_batch: Count | None = None  # padded tokens of a batch: bounds memory, not texts; None: by the device
     shard_size: Count = 20_000  # texts read, scored and published at a time
-    window_days: Annotated[int, Field(ge=1, le=36_500)] | None = None  # of what others have scored, a new champion scores the newest days; None: all
+    window_days: Annotated[int, Field(ge=1, le=36_500)] | None = (
+        None  # of what others have scored, a new champion scores the newest days; None: all
+    )
 
     @property
     def fixed(self) -> float | None:

@@ -14,7 +14,9 @@ from aufruf.presets import preset_names
 from aufruf.settings import Settings
 from aufruf_airflow import assets
 
-_NAME = re.compile(r"[\w-]{1,200}", re.ASCII)  # what may stand before the dot of a DAG id, which has 250 letters at most
+_NAME = re.compile(
+    r"[\w-]{1,200}", re.ASCII
+)  # what may stand before the dot of a DAG id, which has 250 letters at most
 
 
 def working() -> list[Classifier]:
