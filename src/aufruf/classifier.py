@@ -1,5 +1,6 @@
 """A ``classifiers/*.toml`` as a frozen, validated object. Every default is written once, here and in ``sections``."""
 
+import json
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from aufruf.errors import UsageError, nearest
 from aufruf.presets import preset_text
 from aufruf.question import Question
-from aufruf.sections import Count, Explain, Hours, Monitor, Notify, Retention, Section, Share, Teach, Zone
+from aufruf.sections import Count, Explain, Hours, Monitor, Notify, Retention, Section, Seed, Share, Teach, Zone
 from aufruf.settings import Settings, whole_path
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
@@ -57,7 +58,7 @@ class SplitShares(Section):
     train: Rate = 0.6
     validation: Rate = 0.2
     test: Rate = 0.2
-    seed: int = 5460  # the source study's
+    seed: Seed = 5460  # the source study's
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8  # Jaccard of character 5-grams
 
     @model_validator(mode="after")
@@ -71,23 +72,25 @@ class Training(Section):
     epochs: Count = 6
     batch_size: Count = 16
     learning_rate: Rate = 4e-5
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    weight_decay: Share = 0.05
     warmup: Warmup = 0.1  # share of all steps: a fixed number can exceed a small run
     patience: Count = 3  # evaluations without a better value before stopping: see resume.impatient
     class_weights: Literal["balanced", "none"] = "balanced"
     frozen_layers: Annotated[int, Field(ge=0)] = 0  # above 0 the embeddings and so many lowest layers stay as they are
-    seed: int = 5460
+    seed: Seed = 5460
 
 
 class Sweep(Section):
     trials: Count = 20
     minutes: Annotated[float, Field(gt=0, le=10_080)] = 240.0  # no trial starts after them; a week at most
-    seeds: Count = 1  # trainings of each configuration, the mean counts: on few texts they differ by up to 5 points
+    seeds: Annotated[int, Field(ge=1, le=100)] = (
+        1  # trainings of each configuration, the mean counts: on few texts they differ by up to 5 points
+    )
     pruner: Literal["median", "halving", "none"] = "median"
-    seed: int = 5460  # of the search itself
+    seed: Seed = 5460  # of the search itself
     epochs: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 6, 8)
     learning_rate: Annotated[tuple[Rate, ...], Field(min_length=1)] = (2e-5, 3e-5, 4e-5)
-    weight_decay: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = (0.01, 0.03, 0.05)
+    weight_decay: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.01, 0.03, 0.05)
     warmup: Annotated[tuple[Warmup, ...], Field(min_length=1)] = (0.0, 0.1, 0.2)
     batch_size: Annotated[tuple[Count, ...], Field(min_length=1)] = (8, 16, 32)
 
@@ -202,7 +205,8 @@ def load(path: Path, preset: str | None = None) -> Classifier:
     if preset:
         table = _overlay(table, _toml(f"preset {preset}", preset_text(preset)))
     try:
-        found = Classifier.model_validate({**table, "name": path.stem})
+        whole = json.dumps({**table, "name": path.stem}, default=str)  # strict, yet dates and tuples are read
+        found = Classifier.model_validate_json(whole, strict=True)
     except ValidationError as error:
         raise _explain(path, error) from None
     return _encoded_by(found, whole_path(found.encoder.name, path.parent.parent), found.encoder.revision)

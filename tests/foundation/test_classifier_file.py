@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import replace
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 
@@ -93,6 +94,22 @@ def test_a_key_like_no_other_lists_the_known(read):
         ("[explain]\nparties = ['#CDU']\n", "explain: parties: '#CDU' is not one word"),
         ("[votes]\nalpha_floor = 40\n", "votes.alpha_floor: .*less than or equal to 1"),
         ("votes = 3\n", "votes: "),
+        ("[training]\nepochs = '3'\n", "training.epochs: .*valid integer"),
+        ("[training]\nepochs = 3.0\n", "training.epochs: .*valid integer"),
+        ("[sweep]\ntrials = true\n", "sweep.trials: .*valid integer"),
+        ("[sweep]\nminutes = true\n", "sweep.minutes: .*valid number"),
+        ("[sweep]\nbatch_size = [8, 16.0]\n", "sweep.batch_size.1: .*valid integer"),
+        ("[sweep]\nweight_decay = ['0.1']\n", "sweep.weight_decay.0: .*valid number"),
+        ("[gate]\nbeat_baseline = 'no'\n", "gate.beat_baseline: .*valid boolean"),
+        ("[training]\nseed = -1\n", "training.seed: .*greater than or equal to 0"),
+        ("[training]\nseed = 4_294_967_296\n", "training.seed: .*less than"),
+        ("[sweep]\nseed = -5\n", "sweep.seed: .*greater than or equal to 0"),
+        ("[split]\nseed = -5\n", "split.seed: .*greater than or equal to 0"),
+        ("[explain]\nseed = 1.5\n", "explain.seed: .*valid integer"),
+        ("[sweep]\nseeds = 1_000_000\n", "sweep.seeds: .*less than or equal to 100"),
+        ("[training]\nweight_decay = 2.0\n", "training.weight_decay: .*less than or equal to 1"),
+        ("[sweep]\nweight_decay = [0.1, inf]\n", "sweep.weight_decay.1: .*"),
+        ("[training]\nfrozen_layers = -1\n", "training.frozen_layers: .*greater than or equal to 0"),
         ("[sweep]\nminutes = inf\n", "sweep.minutes: .*finite"),
         ("[sweep]\nminutes = 1e9\n", "sweep.minutes: .*less than or equal to 10080"),
         ("[gate]\nanswer_hours = inf\n", "gate.answer_hours: .*finite"),
@@ -112,6 +129,19 @@ def test_a_wrong_value_is_named(read, added, told):
     text = added + PLAIN if added.startswith("votes") else PLAIN + added
     with pytest.raises(UsageError, match=told):
         read(text)
+
+
+def test_what_a_study_is_named_after_stays(read):
+    """A whole number where a fraction may stand, a date, a list: read as ever, so that no study gets another name."""
+    found = read(
+        PLAIN + "[training]\nweight_decay = 0\n[sweep]\nminutes = 3\nweight_decay = [0, 1]\n"
+        '[checks]\nearliest = 2010-01-01\n[scoring]\nthreshold = 1\n[explain]\ncalls = "all"\ncertainty = 1\n'
+    )
+    said = (found.training.model_dump_json(), found.sweep.model_dump()["weight_decay"], found.sweep.minutes)
+    assert '"weight_decay":0.0' in said[0]
+    assert repr(said[1:]) == "((0.0, 1.0), 3.0)"
+    assert (found.checks.earliest, found.scoring.threshold, found.explain.calls) == (date(2010, 1, 1), 1.0, "all")
+    assert read(PLAIN + "[checks]\nearliest = '2010-01-01'\n").checks == found.checks
 
 
 @pytest.mark.parametrize(
