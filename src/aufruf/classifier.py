@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from aufruf.errors import UsageError, nearest
+from aufruf.measured import check_capabilities, check_slices
 from aufruf.presets import preset_text
 from aufruf.question import Question
 from aufruf.sections import Count, Explain, Hours, Monitor, Notify, Retention, Section, Seed, Share, Teach, Zone
@@ -114,11 +115,7 @@ class Gate(Section):
 
     @model_validator(mode="after")
     def _floors_name_slices(self) -> "Gate":
-        for name in self.floors:
-            if not all(name.partition("=")):
-                raise ValueError(
-                    f'floors: {name!r} is no slice; write "DIMENSION=VALUE", as in "text_type=ocr", "party=*"'
-                )
+        check_slices(self.floors)
         return self
 
 
@@ -180,6 +177,11 @@ class Classifier(Question):
     teach: Teach = Teach()
     energy: Energy = Energy()
     notify: Notify = Notify()
+
+    @model_validator(mode="after")
+    def _behaviour_is_measured(self) -> "Classifier":
+        check_capabilities(self.gate.behaviour, self.evaluation.behaviour)
+        return self
 
 
 _TAKEN = {  # names that would meet something else, whatever their case; DAG ids and assets have a dot and meet nothing

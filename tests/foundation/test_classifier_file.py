@@ -83,6 +83,21 @@ def test_a_key_like_no_other_lists_the_known(read):
         ("[sweep]\nwarmup = [0.1, 1.0]\n", "sweep.warmup.1: .*less than 1"),
         ("[gate]\nmode = 'perhaps'\n", "gate.mode: .*'auto', 'approve' or 'manual'"),
         ("[gate.floors]\nocr = 0.3\n", "gate: floors: 'ocr' is no slice; write .DIMENSION=VALUE."),
+        (
+            "[gate.floors]\n'partei=X' = 0.3\n",
+            "'partei=X' is no slice; there are slices by party, text_type, post_type, le",
+        ),
+        (
+            "[gate.floors]\n'text_type=ocrs' = 0.3\n",
+            "'text_type=ocrs' is no slice; of text_type there are caption, ocr, tr",
+        ),
+        ("[gate.floors]\n'length=short' = 0.3\n", "of length there are 1-10 words, .*over 100 words"),
+        ("[gate.floors]\n'month=September' = 0.3\n", "write a month like"),
+        ("[gate.behaviour]\nnegation = 0.3\n", "gate.behaviour: 'negation' is not measured while .* is 'none'"),
+        (
+            "[evaluation]\nbehaviour = 'call_to_action'\n[gate.behaviour]\nnegaton = 0.3\n",
+            "gate.behaviour: the suite 'call_to_action' has no 'negaton'; it has 'imperative, informal', .*'negation'",
+        ),
         ("[gate.floors]\n'party=X' = 30\n", "gate.floors.party=X: .*less than or equal to 1"),
         ("[scoring]\nthreshold = 2\n", "scoring.threshold"),
         ("[sweep]\nepochs = []\n", "sweep.epochs: .*at least 1 item"),

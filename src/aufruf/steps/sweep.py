@@ -104,8 +104,8 @@ def sweep(settings: Settings, classifier: Classifier, trials: int | None = None)
     """Search the classifier's space; returns the study, its best hyperparameters and their value on validation.
 
     A study whose data, encoder and space did not change is not run again, only continued up to the ``trials`` asked
-    for. Where others train its first trials their value is waited for. Raises NothingYet without labelled texts, TrainingFailed when a class is missing or no trial reports a finite
-    objective.
+    for. Where others train its first trials their value is waited for. Raises NothingYet without labelled
+    texts, TrainingFailed when a class is missing or no trial reports a finite objective.
     """
     sought, again = Sought(settings, classifier), True
     while again:
