@@ -278,6 +278,22 @@ def test_a_night_of_faults_leaves_the_next_night_its_trials(night, fault):
     assert night(broken, sweep=small) == found, "nothing is left to do"
 
 
+def test_faults_end_a_night_after_as_many_trials_as_were_asked_for(night):
+    """Whoever tries on and on, as tasks do that are tried again, burns no more than a night's configurations."""
+
+    def broken(params, folder, on_epoch):
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    search = night.search()
+    for _ in range(2):
+        begun = len(night.told.trials)
+        assert search.begin(3) == 3
+        while taken := search.take(night.told):
+            with pytest.raises(RuntimeError):
+                search.run(taken, broken, night.told)
+        assert night.told.states[begun:] == ["FAILED"] * 3
+
+
 def test_a_study_that_is_away_at_the_end_of_a_trial_leaves_it(night, monkeypatch):
     """What its training was worth cannot be told then; whoever comes next goes on with it."""
 

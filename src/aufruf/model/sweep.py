@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from aufruf.classifier import Sweep
 from aufruf.errors import MemoryFull, TrainingFailed, UsageError
-from aufruf.model.found import FAULT, TRIED, counted, ended, finished
+from aufruf.model.found import FAULT, TRIED, best_before, counted, ended, faults, finished
 from aufruf.model.leases import Release, still
 from aufruf.model.pruning import OTHERS, pruner
 from aufruf.model.studies import Studies
@@ -91,9 +91,10 @@ class Search:
         with self.studies.alone(self.name):
             asked = min(trials, math.prod(map(len, self.space.values())))
             if "asked" not in self.study.user_attrs:
-                for params in self._best_before(max(1, int(asked * _CARRIED))):
+                for params in best_before(self.studies, self.name, max(1, int(asked * _CARRIED))):
                     self.study.enqueue_trial(params, skip_if_exists=True)
             self.study.set_user_attr("asked", asked)
+            self.study.set_user_attr("faults", faults(self.study))
             self.study.set_user_attr("deadline", time.time() + self.minutes * 60)
             return max(0, asked - len(counted(self.study)) - self._alive())
 
@@ -172,18 +173,12 @@ class Search:
                 shutil.rmtree(folder, ignore_errors=True)
                 release()
 
-    def _best_before(self, count: int) -> list[dict[str, Any]]:
-        for study in self.studies.earlier(self.name):
-            if done := finished(study):
-                best = sorted(done, key=lambda trial: trial.value or 0.0, reverse=True)
-                log.info("%s begins with the best of %s", self.name, study.study_name)
-                return [dict(trial.params) for trial in best[:count]]
-        return []
-
     def _over(self) -> str:
         known = self.study.user_attrs
         if len(self._trials(TrialState.RUNNING)) + len(counted(self.study)) >= known["asked"]:
             return f"all {known['asked']} trials are taken"
+        if faults(self.study) - known.get("faults", 0) >= known["asked"]:
+            return f"faults have ended {known['asked']} trials since the sweep began"
         if time.time() > known["deadline"] and ended(self.study):
             return "the minutes are over"
         return ""

@@ -147,11 +147,16 @@ def closed(settings: Settings, classifier: Classifier, study: str) -> dict[str, 
                 where=study,
                 next="Run the command again when they are done.",
             )
+        tried = len(counted(search.study))
         raise TrainingFailed(
             "no trial of the sweep reported a finite objective",
             where=study,
-            next="Read the trials' log in MLflow. To try other configurations: "
-            f"`aufruf sweep --trials {len(counted(search.study)) + 1}`, or more.",
+            next="Read the trials' log in MLflow. "
+            + (
+                f"To try others: `aufruf sweep --trials {tried + 1}`, or more."
+                if tried
+                else "The next sweep tries anew."
+            ),
         )
     found = summary(search.study)
     if run:
