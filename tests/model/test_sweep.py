@@ -294,6 +294,20 @@ def test_faults_end_a_night_after_as_many_trials_as_were_asked_for(night):
         assert night.told.states[begun:] == ["FAILED"] * 3
 
 
+def test_a_study_that_is_away_while_a_trial_is_drawn_leaves_it_free(night, monkeypatch):
+    """Else it would count as being trained for as long as this process lives."""
+
+    def away(*_, **__):
+        raise StorageInternalError("the database does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Trial, "suggest_categorical", away)
+        with pytest.raises(StorageInternalError):
+            night(objective)
+    assert not night.search().alive()
+    assert night(objective).trials == 3
+
+
 def test_a_study_that_is_away_at_the_end_of_a_trial_leaves_it(night, monkeypatch):
     """What its training was worth cannot be told then; whoever comes next goes on with it."""
 

@@ -203,7 +203,10 @@ class Search:
 
     def _taken(self, trial: optuna.Trial, release: Release | None = None) -> Taken:
         held = release or self.studies.leases.take(_key(self.name, trial.number), wait=True)
-        params = {name: trial.suggest_categorical(name, found) for name, found in self.space.items()}
+        with ExitStack() as kept:  # nobody would go on with it until this process is over
+            kept.callback(held or (lambda: None))
+            params = {name: trial.suggest_categorical(name, found) for name, found in self.space.items()}
+            kept.pop_all()
         return Taken(trial, params, held or Release(lambda: None))
 
     def _values(self, taken: Taken, train: Train, folder: Path, line: Line) -> list[float]:
