@@ -1,5 +1,6 @@
 """A ``classifiers/*.toml`` as a frozen, validated object. Every default is written once, here and in ``sections``."""
 
+import json
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from aufruf.errors import UsageError, nearest
+from aufruf.measured import check_capabilities, check_slices
 from aufruf.presets import preset_text
 from aufruf.question import Question
-from aufruf.sections import Count, Explain, Monitor, Notify, Retention, Section, Share, Teach
+from aufruf.sections import Count, Explain, Hours, Monitor, Notify, Retention, Section, Seed, Share, Teach, Zone
 from aufruf.settings import Settings, whole_path
 
 Rate = Annotated[float, Field(gt=0, lt=1)]
@@ -57,7 +59,7 @@ class SplitShares(Section):
     train: Rate = 0.6
     validation: Rate = 0.2
     test: Rate = 0.2
-    seed: int = 5460  # the source study's
+    seed: Seed = 5460  # the source study's
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.8  # Jaccard of character 5-grams
 
     @model_validator(mode="after")
@@ -71,23 +73,25 @@ class Training(Section):
     epochs: Count = 6
     batch_size: Count = 16
     learning_rate: Rate = 4e-5
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    weight_decay: Share = 0.05
     warmup: Warmup = 0.1  # share of all steps: a fixed number can exceed a small run
     patience: Count = 3  # evaluations without a better value before stopping: see resume.impatient
     class_weights: Literal["balanced", "none"] = "balanced"
     frozen_layers: Annotated[int, Field(ge=0)] = 0  # above 0 the embeddings and so many lowest layers stay as they are
-    seed: int = 5460
+    seed: Seed = 5460
 
 
 class Sweep(Section):
     trials: Count = 20
-    minutes: Annotated[float, Field(gt=0)] = 240.0  # no trial starts after them
-    seeds: Count = 1  # trainings of each configuration, the mean counts: on few texts they differ by up to 5 points
+    minutes: Annotated[float, Field(gt=0, le=10_080)] = 240.0  # no trial starts after them; a week at most
+    seeds: Annotated[int, Field(ge=1, le=100)] = (
+        1  # trainings of each configuration, the mean counts: on few texts they differ by up to 5 points
+    )
     pruner: Literal["median", "halving", "none"] = "median"
-    seed: int = 5460  # of the search itself
+    seed: Seed = 5460  # of the search itself
     epochs: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 6, 8)
     learning_rate: Annotated[tuple[Rate, ...], Field(min_length=1)] = (2e-5, 3e-5, 4e-5)
-    weight_decay: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)] = (0.01, 0.03, 0.05)
+    weight_decay: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.01, 0.03, 0.05)
     warmup: Annotated[tuple[Warmup, ...], Field(min_length=1)] = (0.0, 0.1, 0.2)
     batch_size: Annotated[tuple[Count, ...], Field(min_length=1)] = (8, 16, 32)
 
@@ -107,15 +111,11 @@ class Gate(Section):
     floors: dict[str, Share] = Field(default={})  # lowest F1 of a slice: "text_type=ocr", or "party=*" for each party
     behaviour: dict[str, Share] = Field(default={})  # lowest share of a capability's behaviour tests that must hold
     mode: Literal["auto", "approve", "manual"] = "auto"
-    answer_hours: Annotated[float, Field(gt=0)] = 16.0  # a person's time to approve; over before the next night
+    answer_hours: Hours = 16.0  # a person's time to approve; over before the next night
 
     @model_validator(mode="after")
     def _floors_name_slices(self) -> "Gate":
-        for name in self.floors:
-            if not all(name.partition("=")):
-                raise ValueError(
-                    f'floors: {name!r} is no slice; write "DIMENSION=VALUE", as in "text_type=ocr", "party=*"'
-                )
+        check_slices(self.floors)
         return self
 
 
@@ -124,7 +124,9 @@ class Scoring(Section):
     abstain_band: Share = 0.1  # half width around the threshold in which a prediction is not "confident"
     tokens_per_batch: Count | None = None  # padded tokens of a batch: bounds memory, not texts; None: by the device
     shard_size: Count = 20_000  # texts read, scored and published at a time
-    window_days: Count | None = None  # of what others have scored, a new champion scores the newest days; None: all
+    window_days: Annotated[int, Field(ge=1, le=36_500)] | None = (
+        None  # of what others have scored, a new champion scores the newest days; None: all
+    )
 
     @property
     def fixed(self) -> float | None:
@@ -143,7 +145,7 @@ class Schedule(Section):
     train: str = "0 2 * * *"  # cron
     score: str = "0 5 * * *"
     monitor: str = "0 7 * * *"
-    timezone: str = "Europe/Berlin"
+    timezone: Zone = "Europe/Berlin"
     train_on_labels: bool = False  # train as soon as new labels are decided, not only at night
 
 
@@ -176,6 +178,11 @@ class Classifier(Question):
     energy: Energy = Energy()
     notify: Notify = Notify()
 
+    @model_validator(mode="after")
+    def _behaviour_is_measured(self) -> "Classifier":
+        check_capabilities(self.gate.behaviour, self.evaluation.behaviour)
+        return self
+
 
 _TAKEN = {  # names that would meet something else, whatever their case; DAG ids and assets have a dot and meet nothing
     "checks": "reports/checks holds what was found in files",
@@ -200,7 +207,8 @@ def load(path: Path, preset: str | None = None) -> Classifier:
     if preset:
         table = _overlay(table, _toml(f"preset {preset}", preset_text(preset)))
     try:
-        found = Classifier.model_validate({**table, "name": path.stem})
+        whole = json.dumps({**table, "name": path.stem}, default=str)  # strict, yet dates and tuples are read
+        found = Classifier.model_validate_json(whole, strict=True)
     except ValidationError as error:
         raise _explain(path, error) from None
     return _encoded_by(found, whole_path(found.encoder.name, path.parent.parent), found.encoder.revision)
@@ -250,7 +258,7 @@ def _text(path: Path) -> str:
 def _toml(where: str, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UsageError(f"not valid TOML: {error}", where=where, next="Mend the line it names.") from None
 
 

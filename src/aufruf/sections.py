@@ -3,18 +3,32 @@
 import re
 import unicodedata
 from typing import Annotated, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Whole = Annotated[int, Field(ge=0)]
-Days = Annotated[float, Field(ge=0)]
+Days = Annotated[float, Field(ge=0, le=36_500)]  # what is longer, dates cannot hold
+Hours = Annotated[float, Field(gt=0, le=720)]  # a month: Airflow reckons with them while it reads the DAG files
+Seed = Annotated[int, Field(ge=0, lt=2**32 - 10_000)]  # NumPy's have 32 bits, and a sweep counts on from its own
 Occasion = Literal["failure", "held_back", "promoted", "waiting", "drift", "late"]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # "Europe" is a folder
+        raise ValueError(f"there is no time zone {name!r}; write one like Europe/Berlin") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class Explain(Section):
@@ -33,7 +47,7 @@ class Explain(Section):
     faithfulness: Whole = 10  # texts of a job on which that is measured
     # names that are no reason for a label
     parties: tuple[str, ...] = ("CDU", "SPD", "CSU", "Grüne", "Grünen", "FDP", "Linke", "Linken", "AfD", "BSW")
-    seed: int = 5460
+    seed: Seed = 5460
 
     @model_validator(mode="after")
     def _parties_are_words(self) -> "Explain":
@@ -60,8 +74,10 @@ class Monitor(Section):
     limits: Limits = Limits()
     drift: Share | None = None  # one limit for all figures, instead
     minimum: Count = 100  # texts below which nothing is said
-    days: Count = 7  # up to the last arrival: the texts that are looked at
-    weeks: Count = 4  # before these days: what they are compared with, beside the labelled texts
+    days: Annotated[int, Field(ge=1, le=3650)] = 7  # up to the last arrival: the texts that are looked at
+    weeks: Annotated[int, Field(ge=1, le=520)] = (
+        4  # before these days: what they are compared with, beside the labelled texts
+    )
     against: tuple[Literal["training", "weeks"], ...] = ("training", "weeks")  # what a check may fail for
 
     def limit(self, figure: str) -> float:
@@ -97,7 +113,7 @@ class Notify(Section):
     email: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = ()
     connection: str = "smtp_default"  # Airflow's connection to the mail server
     on: tuple[Occasion, ...] = get_args(Occasion)
-    late_hours: Annotated[float, Field(gt=0)] = 10.0  # from a night's start until it counts as late
+    late_hours: Hours = 10.0  # from a night's start until it counts as late
 
     def wants(self, occasion: Occasion) -> bool:
         """Whether somebody is told of it."""

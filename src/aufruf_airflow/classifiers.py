@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, get_parsing_context
 from airflow.sdk.exceptions import AirflowTimetableInvalid
@@ -15,7 +14,9 @@ from aufruf.presets import preset_names
 from aufruf.settings import Settings
 from aufruf_airflow import assets
 
-_NAME = re.compile(r"[\w-]+", re.ASCII)  # what may stand before the dot of a DAG id
+_NAME = re.compile(
+    r"[\w-]{1,200}", re.ASCII
+)  # what may stand before the dot of a DAG id, which has 250 letters at most
 
 
 def working() -> list[Classifier]:
@@ -97,20 +98,12 @@ def _read(settings: Settings, wanted: list[str]) -> Iterator[Classifier | UsageE
 
 
 def _checked(classifier: Classifier) -> Classifier:
-    """Raises UsageError for what only a scheduler minds: the name, the time zone, the cron expressions."""
+    """Raises UsageError for what only a scheduler minds: the name, the cron expressions."""
     where = f"{classifier.name}.toml"
     if not _NAME.fullmatch(classifier.name):
         raise UsageError(
-            "the file's name cannot begin a DAG id", where=where, next="Use letters, digits, _ and - only."
+            "the file's name cannot begin a DAG id", where=where, next="Use at most 200 letters, digits, _ and -."
         )
-    try:
-        ZoneInfo(classifier.schedule.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise UsageError(
-            f"schedule.timezone: there is no time zone {classifier.schedule.timezone!r}",
-            where=where,
-            next="Write one like Europe/Berlin.",
-        ) from None
     for verb in ("train", "score", "monitor"):
         try:
             cron(classifier, verb).validate()

@@ -216,9 +216,12 @@ def test_a_dag_file_is_a_table_of_contents(file: Path) -> None:
         ("[training]\nepoch = 3\n", "unknown key 'training.epoch'. Did you mean 'epochs'?"),
         ("labels = [\n", "not valid TOML"),
         ('[schedule]\ntimezone = "Europe/Nowhere"\n', "there is no time zone 'Europe/Nowhere'"),
+        ('[schedule]\ntimezone = "Europe"\n', "there is no time zone 'Europe'"),
         ('[schedule]\ntrain = "61 * * * *"\n', "schedule.train:"),
+        ("[notify]\nlate_hours = inf\n", "notify.late_hours: Input should be a finite number"),
+        ("[notify]\nlate_hours = 1e300\n", "notify.late_hours: "),
     ],
-    ids=["key", "toml", "timezone", "cron"],
+    ids=["key", "toml", "timezone", "folder", "cron", "infinite", "huge"],
 )
 def test_a_broken_classifier_file_takes_no_other_dag_down(
     tmp_path: Path, recipe: str, make: Any, airflow: Any, broken: str, said: str

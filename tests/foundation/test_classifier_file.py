@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import replace
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 
@@ -82,6 +83,21 @@ def test_a_key_like_no_other_lists_the_known(read):
         ("[sweep]\nwarmup = [0.1, 1.0]\n", "sweep.warmup.1: .*less than 1"),
         ("[gate]\nmode = 'perhaps'\n", "gate.mode: .*'auto', 'approve' or 'manual'"),
         ("[gate.floors]\nocr = 0.3\n", "gate: floors: 'ocr' is no slice; write .DIMENSION=VALUE."),
+        (
+            "[gate.floors]\n'partei=X' = 0.3\n",
+            "'partei=X' is no slice; there are slices by party, text_type, post_type, le",
+        ),
+        (
+            "[gate.floors]\n'text_type=ocrs' = 0.3\n",
+            "'text_type=ocrs' is no slice; of text_type there are caption, ocr, tr",
+        ),
+        ("[gate.floors]\n'length=short' = 0.3\n", "of length there are 1-10 words, .*over 100 words"),
+        ("[gate.floors]\n'month=September' = 0.3\n", "write a month like"),
+        ("[gate.behaviour]\nnegation = 0.3\n", "gate.behaviour: 'negation' is not measured while .* is 'none'"),
+        (
+            "[evaluation]\nbehaviour = 'call_to_action'\n[gate.behaviour]\nnegaton = 0.3\n",
+            "gate.behaviour: the suite 'call_to_action' has no 'negaton'; it has 'imperative, informal', .*'negation'",
+        ),
         ("[gate.floors]\n'party=X' = 30\n", "gate.floors.party=X: .*less than or equal to 1"),
         ("[scoring]\nthreshold = 2\n", "scoring.threshold"),
         ("[sweep]\nepochs = []\n", "sweep.epochs: .*at least 1 item"),
@@ -93,6 +109,34 @@ def test_a_key_like_no_other_lists_the_known(read):
         ("[explain]\nparties = ['#CDU']\n", "explain: parties: '#CDU' is not one word"),
         ("[votes]\nalpha_floor = 40\n", "votes.alpha_floor: .*less than or equal to 1"),
         ("votes = 3\n", "votes: "),
+        ("[training]\nepochs = '3'\n", "training.epochs: .*valid integer"),
+        ("[training]\nepochs = 3.0\n", "training.epochs: .*valid integer"),
+        ("[sweep]\ntrials = true\n", "sweep.trials: .*valid integer"),
+        ("[sweep]\nminutes = true\n", "sweep.minutes: .*valid number"),
+        ("[sweep]\nbatch_size = [8, 16.0]\n", "sweep.batch_size.1: .*valid integer"),
+        ("[sweep]\nweight_decay = ['0.1']\n", "sweep.weight_decay.0: .*valid number"),
+        ("[gate]\nbeat_baseline = 'no'\n", "gate.beat_baseline: .*valid boolean"),
+        ("[training]\nseed = -1\n", "training.seed: .*greater than or equal to 0"),
+        ("[training]\nseed = 4_294_967_296\n", "training.seed: .*less than"),
+        ("[sweep]\nseed = -5\n", "sweep.seed: .*greater than or equal to 0"),
+        ("[split]\nseed = -5\n", "split.seed: .*greater than or equal to 0"),
+        ("[explain]\nseed = 1.5\n", "explain.seed: .*valid integer"),
+        ("[sweep]\nseeds = 1_000_000\n", "sweep.seeds: .*less than or equal to 100"),
+        ("[training]\nweight_decay = 2.0\n", "training.weight_decay: .*less than or equal to 1"),
+        ("[sweep]\nweight_decay = [0.1, inf]\n", "sweep.weight_decay.1: .*"),
+        ("[training]\nfrozen_layers = -1\n", "training.frozen_layers: .*greater than or equal to 0"),
+        ("[sweep]\nminutes = inf\n", "sweep.minutes: .*finite"),
+        ("[sweep]\nminutes = 1e9\n", "sweep.minutes: .*less than or equal to 10080"),
+        ("[gate]\nanswer_hours = inf\n", "gate.answer_hours: .*finite"),
+        ("[gate]\nanswer_hours = 1e300\n", "gate.answer_hours: .*less than or equal to 720"),
+        ("[notify]\nlate_hours = 1e12\n", "notify.late_hours: .*less than or equal to 720"),
+        ("[retention]\ntexts = inf\n", "retention.texts: .*finite"),
+        ("[retention]\nruns = 1e7\n", "retention.runs: .*less than or equal to 36500"),
+        ("[scoring]\nwindow_days = 1_000_000\n", "scoring.window_days: .*less than or equal to 36500"),
+        ("[monitor]\nweeks = 1_000_000\n", "monitor.weeks: .*less than or equal to 520"),
+        ("[energy]\nwatts = nan\n", "energy.watts: .*"),
+        ("[schedule]\ntimezone = 'Europe'\n", "schedule.timezone: there is no time zone 'Europe'"),
+        ("[schedule]\ntimezone = ''\n", "schedule.timezone: there is no time zone ''"),
     ],
 )
 def test_a_wrong_value_is_named(read, added, told):
@@ -100,6 +144,19 @@ def test_a_wrong_value_is_named(read, added, told):
     text = added + PLAIN if added.startswith("votes") else PLAIN + added
     with pytest.raises(UsageError, match=told):
         read(text)
+
+
+def test_what_a_study_is_named_after_stays(read):
+    """A whole number where a fraction may stand, a date, a list: read as ever, so that no study gets another name."""
+    found = read(
+        PLAIN + "[training]\nweight_decay = 0\n[sweep]\nminutes = 3\nweight_decay = [0, 1]\n"
+        '[checks]\nearliest = 2010-01-01\n[scoring]\nthreshold = 1\n[explain]\ncalls = "all"\ncertainty = 1\n'
+    )
+    said = (found.training.model_dump_json(), found.sweep.model_dump()["weight_decay"], found.sweep.minutes)
+    assert '"weight_decay":0.0' in said[0]
+    assert repr(said[1:]) == "((0.0, 1.0), 3.0)"
+    assert (found.checks.earliest, found.scoring.threshold, found.explain.calls) == (date(2010, 1, 1), 1.0, "all")
+    assert read(PLAIN + "[checks]\nearliest = '2010-01-01'\n").checks == found.checks
 
 
 @pytest.mark.parametrize(

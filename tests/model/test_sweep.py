@@ -10,6 +10,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from sqlalchemy import create_engine, text
 
@@ -244,7 +245,10 @@ def test_a_failed_trial_does_not_end_the_search(night):
 
 
 def test_what_breaks_a_trial_is_not_tried_again(night):
-    """An error nobody foresaw comes out, its trial is told as failed, and the next call tries something else."""
+    """An error nobody foresaw comes out, its trial is told as failed, and the next call tries something else.
+
+    It may be the machine's: it says nothing of the configuration, and uses up none of the trials asked for.
+    """
 
     def broken(params, folder, on_epoch):
         raise RuntimeError("out of memory")
@@ -253,7 +257,80 @@ def test_what_breaks_a_trial_is_not_tried_again(night):
         night(broken)
     found = night(objective)
     assert (found.trials, night.told.states[0]) == (3, "FAILED")
-    assert len(set(night.told.tried)) == 3
+    assert len(set(night.told.tried)) == 4
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("CUDA error: unspecified launch failure"), OSError(errno.EIO, "away")])
+def test_a_night_of_faults_leaves_the_next_night_its_trials(night, fault):
+    """Where all trials of a night ended by faults, the next one has as many, though no configuration is left."""
+    small = Sweep(trials=2, epochs=(1,), learning_rate=(2e-5, 3e-5), weight_decay=(0,), warmup=(0.1,), batch_size=(8,))
+
+    def broken(params, folder, on_epoch):
+        raise fault
+
+    for _ in range(6):
+        with pytest.raises(type(fault)):
+            night(broken, sweep=small)
+    night.told = Told()
+    found = night(objective, sweep=small)
+    assert (found.trials, night.told.states) == (2, ["FINISHED"] * 2)
+    assert len(set(night.told.tried)) == 2
+    assert night(broken, sweep=small) == found, "nothing is left to do"
+
+
+def test_faults_end_a_night_after_as_many_trials_as_were_asked_for(night):
+    """Whoever tries on and on, as tasks do that are tried again, burns no more than a night's configurations."""
+
+    def broken(params, folder, on_epoch):
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    search = night.search()
+    for _ in range(2):
+        begun = len(night.told.trials)
+        assert search.begin(3) == 3
+        while taken := search.take(night.told):
+            with pytest.raises(RuntimeError):
+                search.run(taken, broken, night.told)
+        assert night.told.states[begun:] == ["FAILED"] * 3
+
+
+def test_a_study_that_is_away_while_a_trial_is_drawn_leaves_it_free(night, monkeypatch):
+    """Else it would count as being trained for as long as this process lives."""
+
+    def away(*_, **__):
+        raise StorageInternalError("the database does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Trial, "suggest_categorical", away)
+        with pytest.raises(StorageInternalError):
+            night(objective)
+    assert not night.search().alive()
+    assert night(objective).trials == 3
+
+
+def test_a_study_that_is_away_at_the_end_of_a_trial_leaves_it(night, monkeypatch):
+    """What its training was worth cannot be told then; whoever comes next goes on with it."""
+
+    def away(*_, **__):
+        raise StorageInternalError("the database does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Trial, "report", away)
+        with pytest.raises(StorageInternalError):
+            night(objective)
+    assert [trial.state for trial in night.search().study.trials] == [TrialState.RUNNING]
+    assert (night(objective).trials, night.told.states) == (3, ["KILLED", *["FINISHED"] * 3])
+
+
+def test_a_trial_that_lost_its_worker_before_it_had_a_point_gets_one_of_its_own(night):
+    """It is drawn as any other: among the configurations that were not tried."""
+    sweep = Sweep(epochs=(1, 2, 3), learning_rate=(2e-5, 3e-5, 4e-5), weight_decay=(0,), warmup=(0,), batch_size=(8,))
+    night(objective, trials=8, sweep=sweep)
+    search = night.search(sweep)
+    search.begin(9)
+    search.study.ask()
+    night(objective, trials=9, sweep=sweep)
+    assert len(set(night.told.tried)) == 9
 
 
 def test_hopeless_trials_are_pruned_and_told(night):
@@ -288,6 +365,20 @@ def test_halving_stops_the_worse_half(night):
     """With pruner = "halving" a trial that is not among the better half of those before it stops at epoch 2."""
     night(constant(0.9, 0.8, 0.7, 0.95), trials=4, sweep=Sweep(pruner="halving"))
     assert night.told.states == ["FINISHED", "PRUNED", "PRUNED", "FINISHED"]
+
+
+def test_halving_ends_no_trial_at_its_last_epoch(night):
+    """Nothing is saved then, and its value is known."""
+    values = iter([0.9, 0.8, 0.7])
+
+    def train(params, folder, on_epoch):
+        value = next(values)
+        for epoch in (1, 2):
+            on_epoch(epoch, {"f1": value})
+        return value
+
+    night(train, sweep=Sweep(pruner="halving", epochs=(2,)))
+    assert night.told.states == ["FINISHED"] * 3
 
 
 def test_pruning_can_be_switched_off(night):
@@ -410,8 +501,8 @@ def test_a_machine_that_stays_full_costs_no_trial_either(night, fault):
     assert (night(objective).trials, night.told.lost_ones) == (3, [])
 
 
-def test_what_the_system_refuses_otherwise_costs_a_trial_after_three_workers(night):
-    """It may be the trial's fault after all, and does not hold up the search for good."""
+def test_what_the_system_refuses_otherwise_is_given_up_after_three_workers(night):
+    """It may be the trial's fault after all, and does not hold up the search for good: another is tried instead."""
 
     def refused(params, folder, on_epoch):
         raise OSError(errno.EIO, "input/output error")
@@ -420,6 +511,7 @@ def test_what_the_system_refuses_otherwise_costs_a_trial_after_three_workers(nig
         with pytest.raises(OSError, match="input/output"):
             night(refused)
     assert (night(objective).trials, night.told.lost_ones) == (3, [0])
+    assert night.told.states == ["KILLED"] * 3 + ["FINISHED"] * 3
 
 
 def test_a_journal_that_cannot_be_reached_costs_no_worker(night):

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from tests.model.conftest import hot
 
-from aufruf.errors import TrainingFailed
+from aufruf.errors import TrainingFailed, UsageError
 from aufruf.model.device import Device
 from aufruf.model.evaluation import Judged, measure
 from aufruf.model.loss import weighted
@@ -217,6 +217,12 @@ def test_a_recipe_is_the_classifier_with_the_best_laid_over(classifier):
     plain, best = Recipe.of(classifier), Recipe.of(classifier, {"epochs": 9, "batch_size": 4})
     assert best == replace(plain, epochs=9, batch_size=4)
     assert (plain.max_tokens, plain.metric, plain.seed) == (48, "f1", 5460)
+
+
+def test_more_frozen_layers_than_there_are_are_refused(tune):
+    """Else the whole encoder would stay as it is, and nobody would be told."""
+    with pytest.raises(UsageError, match=r"frozen_layers: 3 layers cannot be frozen: the encoder has 2\."):
+        tune(epochs=1, frozen_layers=3)
 
 
 def test_frozen_layers_stay_as_they_were(tune, encoder):

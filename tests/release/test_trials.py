@@ -89,6 +89,16 @@ def test_a_trial_taken_over_elsewhere_ends_its_old_run(runs, tracker, tmp_path):
     assert tracker.client.get_run(new.run.id).info.status == "FINISHED"
 
 
+def test_a_ticket_that_a_full_disk_left_empty_leaves_no_run_open(runs, tracker, tmp_path):
+    """It names no run: the trial has a new one, and the old one is KILLED."""
+    old = runs.trial(0, PARAMS, tmp_path)
+    old.run.close()
+    (tmp_path / "run").write_text("")
+    new = runs.trial(0, PARAMS, tmp_path)
+    new.end("FINISHED", 0.2)
+    assert tracker.client.get_run(old.run.id).info.status == "KILLED"
+
+
 def test_a_sweep_goes_on_in_its_run(tracker):
     """A sweep that was cut off opens its own run again; one that somebody has deleted is made anew."""
     first = SweepRuns(tracker, "study").begin(None, {})

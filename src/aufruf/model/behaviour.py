@@ -4,14 +4,14 @@ After CheckList (Ribeiro, Wu, Guestrin and Singh 2020, ACL): minimum functionali
 the same answer after a change that means nothing, direction for a probability that rises or falls with the meaning.
 """
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from aufruf import measured
 
 Kind = Literal["minimum", "invariance", "direction"]
 _RULES: dict[str, Callable[[str], str]] = {"upper case": str.upper}
@@ -52,8 +52,7 @@ class Outcome:
 
 def suite(name: str) -> list[Capability]:
     """The tests of the suite ``name``, which ships with the package."""
-    table = tomllib.loads((files("aufruf.model") / f"behaviour_{name}.toml").read_text("utf-8"))
-    return [Capability(one["name"], one["kind"], one["about"], tuple(_cases(one))) for one in table["capability"]]
+    return [Capability(one["name"], one["kind"], one["about"], tuple(_cases(one))) for one in measured.suite(name)]
 
 
 def run(

@@ -1,5 +1,6 @@
 """What a study has found so far."""
 
+import logging
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -10,6 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from aufruf.model.studies import Studies
 
+log = logging.getLogger(__name__)
+TRIED = "tries"  # attribute of a trial: workers that have begun to train it
+FAULT = "fault"  # the same: which of them was the last that ended with an exception, its machine's or a program's
 _ENOUGH = 4  # finished trials from which on importances are more than chance
 
 
@@ -18,7 +22,7 @@ class Found:
     """What a sweep found."""
 
     study: str
-    trials: int  # ended: finished, pruned or failed
+    trials: int  # ended: finished, pruned or failed by themselves
     pruned: int
     best: dict[str, Any]
     best_value: float
@@ -26,7 +30,7 @@ class Found:
 
 def summary(study: optuna.Study) -> Found:
     """What a study with at least one finished trial has found."""
-    done = ended(study)
+    done = counted(study)
     pruned = sum(trial.state == TrialState.PRUNED for trial in done)
     best = study.best_trial
     return Found(study.study_name, len(done), pruned, dict(best.params), float(best.value or 0))
@@ -44,10 +48,36 @@ def best_of(studies: Studies, name: str) -> tuple[dict[str, Any], str] | None:
     return None
 
 
+def best_before(studies: Studies, name: str, count: int) -> list[dict[str, Any]]:
+    """The best hyperparameters of the study that was used last before that one, the best first."""
+    for study in studies.earlier(name):
+        if done := finished(study):
+            best = sorted(done, key=lambda trial: trial.value or 0.0, reverse=True)
+            log.info("%s begins with the best of %s", name, study.study_name)
+            return [dict(trial.params) for trial in best[:count]]
+    return []
+
+
 def ended(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that are told, however they ended."""
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     return study.get_trials(states=states, deepcopy=False)
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that use up what was asked for: those that are told, but the ones that a fault has ended."""
+    return [trial for trial in ended(study) if not is_fault(trial)]
+
+
+def faults(study: optuna.Study) -> int:
+    """How many trials a fault has ended."""
+    return sum(map(is_fault, ended(study)))
+
+
+def is_fault(trial: FrozenTrial) -> bool:
+    """Whether a trial failed by an exception of its last worker: that says nothing about its configuration."""
+    told = trial.user_attrs
+    return trial.state == TrialState.FAIL and FAULT in told and told[FAULT] == told.get(TRIED)
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 
 from aufruf.classifier import Sweep
 from aufruf.errors import MemoryFull, TrainingFailed, UsageError
-from aufruf.model.found import ended, finished
+from aufruf.model.found import FAULT, TRIED, best_before, counted, ended, faults, finished
 from aufruf.model.leases import Release, still
 from aufruf.model.pruning import OTHERS, pruner
 from aufruf.model.studies import Studies
@@ -31,8 +32,7 @@ log = logging.getLogger(__name__)
 SPACE = ("epochs", "learning_rate", "weight_decay", "warmup", "batch_size")
 _CARRIED = 0.25  # share of the budget that begins with what was good before; TPE starts after as many trials
 _TRIES = 3  # workers that may die over one trial before it counts as failed: it may be what kills them
-_TRIED = "tries"  # attribute of a trial: workers that have begun to train it
-_ELSEWHERE = (MemoryFull, OSError)  # faults of the machine, not of a trial
+_ELSEWHERE = (MemoryFull, OSError, StorageInternalError)  # faults of the machine, not of a trial
 OnEpoch = Callable[[int, dict[str, float]], None]
 Train = Callable[[Mapping[str, Any], Path, OnEpoch], float]
 
@@ -91,42 +91,45 @@ class Search:
         with self.studies.alone(self.name):
             asked = min(trials, math.prod(map(len, self.space.values())))
             if "asked" not in self.study.user_attrs:
-                for params in self._best_before(max(1, int(asked * _CARRIED))):
+                for params in best_before(self.studies, self.name, max(1, int(asked * _CARRIED))):
                     self.study.enqueue_trial(params, skip_if_exists=True)
             self.study.set_user_attr("asked", asked)
+            self.study.set_user_attr("faults", faults(self.study))
             self.study.set_user_attr("deadline", time.time() + self.minutes * 60)
-            return max(0, asked - len(ended(self.study)) - self._alive())
+            return max(0, asked - len(counted(self.study)) - self._alive())
 
     def take(self, journal: Journal) -> Taken | None:
         """The next trial to train, one that lost its worker first; None when the trials or the minutes are over."""
         with self.studies.alone(self.name):
+            asked = self.study.user_attrs["asked"]
+            # before a lost one is gone on with, which may have lost its worker before it had a point
+            self.study.sampler = Untried(self.space, self.seed, startup=max(1, int(asked * _CARRIED)))
             for lost in self._trials(TrialState.RUNNING):
                 if taken := self._take_up(lost, journal):
                     return taken
             if why := self._over():
                 log.info("%s: %s", self.name, why)
                 return None
-            asked = self.study.user_attrs["asked"]
-            self.study.sampler = Untried(self.space, self.seed, startup=max(1, int(asked * _CARRIED)))
             return self._taken(self.study.ask())
 
     def run(self, taken: Taken, train: Train, journal: Journal) -> str:
         """Train a trial to its end: FINISHED, PRUNED or FAILED.
 
         ``train(params, folder, on_epoch)`` returns the objective on validation; TrainingFailed makes a failed trial,
-        any other exception as well, but comes out of here. What is not the trial's own fault leaves it to be gone on
-        with: an interruption; and, without counting as a lost worker, a full device or disk, or a journal out of reach.
+        any other exception as well, but that comes out of here, and the trial does not count among those asked for.
+        What is not the trial's own fault leaves it to be gone on with: an interruption; and, without counting as a lost
+        worker, a full device or disk, or a journal out of reach.
         """
         number = taken.trial.number
-        folder = self.folder / f"trial-{number}"
+        folder = self._folder(number)
         try:
             line = journal.trial(number, taken.params, folder)
         except BaseException:
             taken.release()
             raise
-        state, value, tried = TrialState.FAIL, None, taken.trial.user_attrs.get(_TRIED, 0)
+        state, value, tried = TrialState.FAIL, None, taken.trial.user_attrs.get(TRIED, 0)
         try:
-            taken.trial.set_user_attr(_TRIED, tried + 1)
+            taken.trial.set_user_attr(TRIED, tried + 1)
             value = statistics.fmean(self._values(taken, train, folder, line))
             state = TrialState.COMPLETE
         except optuna.TrialPruned:
@@ -135,15 +138,17 @@ class Search:
             log.warning("trial %d: %s", number, failure)
         except (Lost, optuna.exceptions.UpdateFinishedTrialError):  # this worker was thought dead
             log.warning("trial %d is another worker's by now", number)
-            _leave(taken, line, said="LOST")
+            _leave(taken, line, {}, "LOST")
             return "KILLED"
         except BaseException as failure:
             if isinstance(failure, Exception) and not isinstance(failure, _ELSEWHERE):
-                self._end(taken, state, None, folder, line)
+                self._end(taken, state, None, line, fault=tried + 1)
+            elif _is_full(failure):
+                _leave(taken, line, {TRIED: tried})
             else:
-                _leave(taken, line, tried if _is_full(failure) else None)
+                _leave(taken, line, {FAULT: tried + 1} if isinstance(failure, Exception) else {})
             raise
-        return self._end(taken, state, value, folder, line)
+        return self._end(taken, state, value, line)
 
     def alive(self) -> bool:
         """Whether any process is at work on a trial of this study."""
@@ -168,18 +173,12 @@ class Search:
                 shutil.rmtree(folder, ignore_errors=True)
                 release()
 
-    def _best_before(self, count: int) -> list[dict[str, Any]]:
-        for study in self.studies.earlier(self.name):
-            if done := finished(study):
-                best = sorted(done, key=lambda trial: trial.value or 0.0, reverse=True)
-                log.info("%s begins with the best of %s", self.name, study.study_name)
-                return [dict(trial.params) for trial in best[:count]]
-        return []
-
     def _over(self) -> str:
         known = self.study.user_attrs
-        if len(self._trials(TrialState.RUNNING)) + len(ended(self.study)) >= known["asked"]:
+        if len(self._trials(TrialState.RUNNING)) + len(counted(self.study)) >= known["asked"]:
             return f"all {known['asked']} trials are taken"
+        if faults(self.study) - known.get("faults", 0) >= known["asked"]:
+            return f"faults have ended {known['asked']} trials since the sweep began"
         if time.time() > known["deadline"] and ended(self.study):
             return "the minutes are over"
         return ""
@@ -189,7 +188,7 @@ class Search:
         if release is None:
             return None  # its worker is alive
         trial = next(one for one in self._trials() if one.number == lost.number)
-        if trial.state == TrialState.RUNNING and trial.user_attrs.get(_TRIED, 0) < _TRIES:
+        if trial.state == TrialState.RUNNING and trial.user_attrs.get(TRIED, 0) < _TRIES:
             log.warning("trial %d lost its worker and is gone on with", lost.number)
             return self._taken(optuna.Trial(self.study, lost._trial_id), release)
         try:
@@ -197,14 +196,17 @@ class Search:
                 log.warning("trial %d has cost %d workers and is given up", lost.number, _TRIES)
                 journal.lost(lost.number)  # first, as in ``_end``
                 self.study.tell(lost.number, state=TrialState.FAIL, skip_if_finished=True)
-                shutil.rmtree(self.folder / f"trial-{lost.number}", ignore_errors=True)
+                shutil.rmtree(self._folder(lost.number), ignore_errors=True)
         finally:
             release()
         return None
 
     def _taken(self, trial: optuna.Trial, release: Release | None = None) -> Taken:
         held = release or self.studies.leases.take(_key(self.name, trial.number), wait=True)
-        params = {name: trial.suggest_categorical(name, found) for name, found in self.space.items()}
+        with ExitStack() as kept:  # nobody would go on with it until this process is over
+            kept.callback(held or (lambda: None))
+            params = {name: trial.suggest_categorical(name, found) for name, found in self.space.items()}
+            kept.pop_all()
         return Taken(trial, params, held or Release(lambda: None))
 
     def _values(self, taken: Taken, train: Train, folder: Path, line: Line) -> list[float]:
@@ -239,8 +241,8 @@ class Search:
             line.epoch(at + 1, epoch, row)
             value = self._finite(row[self.metric], trial.number)
             if at == 0:
-                trial.report(value, epoch)
-                if trial.should_prune():
+                trial.report(value, epoch)  # what halving is told of the last one, other trials are compared with
+                if trial.should_prune() and epoch < taken.params["epochs"]:
                     raise optuna.TrialPruned
 
         return on_epoch
@@ -250,16 +252,21 @@ class Search:
         means = [statistics.fmean(found[: len(done)]) for found in others if len(found) >= len(done)]
         return self.pruned and len(means) >= OTHERS and statistics.fmean(done) < statistics.median(means)
 
-    def _end(self, taken: Taken, state: TrialState, value: float | None, folder: Path, line: Line) -> str:
+    def _end(self, taken: Taken, state: TrialState, value: float | None, line: Line, fault: int = 0) -> str:
         said = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "PRUNED"}.get(state, "FAILED")
         try:
             line.end(said, value)  # first: a process that dies here is made up for, as the trial is not told yet
+            if fault:
+                taken.trial.set_user_attr(FAULT, fault)
             self.study.tell(taken.trial, value, state, skip_if_finished=True)
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(self._folder(taken.trial.number), ignore_errors=True)
         finally:  # where the disk has no room for the end, whoever comes next makes up for it
             taken.release()
         log.info("trial %d %s: %s", taken.trial.number, said.lower(), taken.params)
         return said
+
+    def _folder(self, number: int) -> Path:
+        return self.folder / f"trial-{number}"
 
     def _finite(self, value: float, trial: int) -> float:
         if not math.isfinite(value):
@@ -278,13 +285,13 @@ def _is_full(failure: BaseException) -> bool:
     return isinstance(failure, MemoryFull) or getattr(failure, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
 
 
-def _leave(taken: Taken, line: Line, tried: int | None = None, said: str = "KILLED") -> None:
-    """Let the next worker go on with the trial; ``tried``: how many count as lost, where this one does not."""
+def _leave(taken: Taken, line: Line, known: Mapping[str, int], said: str = "KILLED") -> None:
+    """Let the next worker go on with the trial, which has these attributes then."""
     with ExitStack() as steps:  # last first, and each whatever becomes of the others: a disk may be full
         steps.callback(taken.release)
         steps.callback(line.end, said, None)
-        if tried is not None:
-            steps.callback(taken.trial.set_user_attr, _TRIED, tried)
+        for name, what in known.items():
+            steps.callback(taken.trial.set_user_attr, name, what)
 
 
 def _key(study: str, number: int) -> str:

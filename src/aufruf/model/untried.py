@@ -1,4 +1,4 @@
-"""What a sweep tries next: Optuna's TPE, but never a configuration that the study has tried before."""
+"""What a sweep tries next: Optuna's TPE, but no configuration that the study has tried before."""
 
 import itertools
 import random
@@ -10,6 +10,8 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from aufruf.model.found import is_fault
+
 _DRAWS = 10  # of TPE for one trial, before chance decides among what is left
 
 
@@ -18,6 +20,7 @@ class Untried(BaseSampler):
 
     In a grid of some hundred points TPE repeats itself, and a training that is repeated learns nothing. Each trial
     is drawn with a seed of its own, so that workers side by side do not draw the same, and a repeated search does.
+    Where all have been tried, those come again that a fault has ended.
     """
 
     def __init__(self, space: Mapping[str, Sequence[Any]], seed: int, startup: int) -> None:
@@ -29,8 +32,8 @@ class Untried(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        others = (other for other in study.get_trials(deepcopy=False) if other.number != trial.number)
-        tried = {self._point(other.params) for other in others if len(other.params) == len(self.space)}
+        others = [other for other in study.get_trials(deepcopy=False) if len(other.params) == len(self.space)]
+        tried = {self._point(other.params) for other in others if other.number != trial.number}
         tpe = TPESampler(
             seed=self.seed + trial.number, n_startup_trials=self.startup, multivariate=True, constant_liar=True
         )
@@ -43,8 +46,9 @@ class Untried(BaseSampler):
             if self._point(drawn | single) not in tried:
                 return drawn | single
         points = list(itertools.product(*self.space.values()))
-        left = [point for point in points if point not in tried]
-        return dict(zip(self.space, random.Random(self.seed + trial.number).choice(left or points), strict=True))
+        known = {self._point(other.params) for other in others if other.number != trial.number and not is_fault(other)}
+        left = next(filter(None, ([p for p in points if p not in seen] for seen in (tried, known, ()))))
+        return dict(zip(self.space, random.Random(self.seed + trial.number).choice(left), strict=True))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

@@ -46,10 +46,11 @@ class SweepRuns:
 
         It has all that its training is told, and until it ends the load of the machine that it trains on.
         """
-        if not (folder / _TICKET).exists():
+        ticket = folder / _TICKET
+        if not (ticket.is_file() and ticket.read_text("utf-8", "replace").strip()):  # empty: the disk was full
             self.lost(number)
         tags = {**self.setting.tags, **self._tags("trial"), "aufruf.trial": number, "aufruf.pruned": "false"}
-        whole, ticket = {**self.setting.recipe, **params}, folder / _TICKET
+        whole = {**self.setting.recipe, **params}
         run = self.tracker.start(f"trial {number}", tags, whole, parent=self.parent, ticket=ticket)
         self._common(run)
         self.latest = TrialRun(run)

@@ -1,5 +1,6 @@
 """The step ``prune``: what a classifier's ``[retention]`` says is old goes; first it only says what would."""
 
+import contextlib
 import re
 import shutil
 import time
@@ -10,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aufruf.classifier import Classifier, choose, names
+from aufruf.model.leases import Leases
 from aufruf.model.studies import Studies
 from aufruf.release import retention
 from aufruf.release.registry import Registry
@@ -90,17 +92,32 @@ def prune(settings: Settings, classifier: Classifier, *, yes: bool = False) -> d
 
 
 def _still(settings: Settings, classifier: Classifier, now: float, yes: bool) -> dict[str, int]:
-    """Bytes of the work folders that lie still, by name; none while a training may be about to go on in one."""
-    due = list(_checkpoints(settings, classifier, now))
-    leases = Studies(settings.studies, settings.studies_url).leases
-    key = f"train-{classifier.name}"
+    """Bytes of the work folders that lie still, by name, but for what a living training or trial may go on in."""
+    leases, found = Studies(settings.studies, settings.studies_url).leases, dict[str, int]()
+    for folder in _checkpoints(settings, classifier, now):
+        if folder.name.startswith(f"{classifier.name}-train-"):
+            parts = [(f"train-{classifier.name}", folder)]
+        else:  # of a study, whose trials have a lease each
+            parts = [(f"{folder.name}.{part.name}", part) for part in sorted(folder.iterdir())]
+        sizes = [size for key, part in parts if (size := _let_go(leases, key, part, yes)) is not None]
+        if parts and not sizes:
+            continue
+        found[folder.name] = sum(sizes)
+        if yes:
+            with contextlib.suppress(OSError):  # gone, or not empty: somebody is at work on another trial
+                folder.rmdir()
+    return found
+
+
+def _let_go(leases: Leases, key: str, part: Path, yes: bool) -> int | None:
+    """Bytes of a folder, which is deleted if ``yes``; None while another holds ``key``."""
     if not yes:  # who only asks keeps no training waiting
-        return {} if due and leases.busy(key) else {folder.name: _cleared([folder], False) for folder in due}
-    release = leases.take(key) if due else None
+        return None if leases.busy(key) else _cleared([part], False)
+    release = leases.take(key)
     if release is None:
-        return {}
+        return None
     try:
-        return {folder.name: _cleared([folder], True) for folder in due}
+        return _cleared([part], True)
     finally:
         release()
 

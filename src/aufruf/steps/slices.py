@@ -8,13 +8,12 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from aufruf.classifier import Classifier
+from aufruf.measured import DIMENSIONS, LENGTHS, LONGER
 from aufruf.model.evaluation_slices import Slice
 from aufruf.store import Store
 
 UNKNOWN = "unknown"
 _TAG = 4900  # characters of a tag; the registry takes 5,000
-_WORDS = ((10, "1-10 words"), (25, "11-25 words"), (50, "26-50 words"), (100, "51-100 words"))
-_LONGER = "over 100 words"
 
 
 def values(store: Store, classifier: Classifier, test: pd.DataFrame) -> dict[str, list[str]]:
@@ -24,12 +23,8 @@ def values(store: Store, classifier: Classifier, test: pd.DataFrame) -> dict[str
     )
     rows = about.drop_duplicates("text_id", keep="last").set_index("text_id").reindex(test["text_id"])
     month = pd.to_datetime(rows["posted_at"], utc=True).dt.tz_convert(ZoneInfo(classifier.schedule.timezone))
-    found = {name: _named(rows[name]) for name in ("party", "text_type", "post_type")}
-    return {
-        **found,
-        "length": [_length(text) for text in test["text"]],
-        "month": _named(month.dt.strftime("%Y-%m")),
-    }
+    made = {"length": [_length(text) for text in test["text"]], "month": _named(month.dt.strftime("%Y-%m"))}
+    return {name: made[name] if name in made else _named(rows[name]) for name in DIMENSIONS}
 
 
 def known(of: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -39,7 +34,7 @@ def known(of: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def ordered(found: Sequence[Slice]) -> list[Slice]:
     """One dimension after another: lengths from the shortest, months from the first, others from the largest."""
-    lengths = [*(name for _, name in _WORDS), _LONGER]
+    lengths = [*(name for _, name in LENGTHS), LONGER]
     dimensions = list(dict.fromkeys(one.dimension for one in found))
 
     def place(one: Slice) -> tuple[int, Any, str]:
@@ -72,4 +67,4 @@ def _named(column: pd.Series) -> list[str]:
 
 def _length(text: str) -> str:
     words = len(text.split())
-    return next((name for most, name in _WORDS if words <= most), _LONGER)
+    return next((name for most, name in LENGTHS if words <= most), LONGER)

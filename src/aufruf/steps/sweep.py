@@ -6,6 +6,7 @@ for, ``closed`` - may as well be taken by as many workers as there are.
 
 import contextlib
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ from typing import Any
 import pandas as pd
 
 from aufruf.classifier import Classifier
-from aufruf.errors import TrainingFailed
+from aufruf.errors import AufrufError, TrainingFailed
 from aufruf.model import device
 from aufruf.model.encoders import FOLDER, ResolvedEncoder, resolve
-from aufruf.model.found import Found, finished, shares, summary, table
+from aufruf.model.found import Found, counted, finished, shares, summary, table
 from aufruf.model.recipe import Examples, Recipe, check_sides
 from aufruf.model.studies import Studies
 from aufruf.model.sweep import SPACE, OnEpoch, Search
@@ -28,6 +29,8 @@ from aufruf.settings import Settings
 from aufruf.steps import corpus, provenance
 
 log = logging.getLogger(__name__)
+_LOOK = 5.0  # seconds between two looks at what others are at work on
+_LONGEST = 12 * 3600.0  # seconds: no trial lasts so long, so who is at work on it is frozen
 _RUN = "run"  # attribute of a study: the MLflow run of the sweep that is on its way
 
 
@@ -69,6 +72,18 @@ class Sought:
         log.info("trial %d begins%s", number, f", {number + 1} of {asked}" if number < asked else "")
         return {"trial": number, "state": self.search.run(taken, self._train, self.runs)}
 
+    def waited(self) -> bool:
+        """Wait while others train the first trials; whether they have ended without a value: there may be some left."""
+        study, until = self.search.study, time.monotonic() + _LONGEST
+        if finished(study) or not self.search.alive():
+            return False
+        log.warning(
+            "%s has no value yet, and others are at work on its trials: waiting for the first one", study.study_name
+        )
+        while self.search.alive() and not finished(study) and time.monotonic() < until:
+            time.sleep(_LOOK)
+        return not finished(study) and not self.search.alive()
+
     def _train(self, params: Mapping[str, Any], folder: Path, on_epoch: OnEpoch) -> float:
         (train, validation), recipe = self.rows, Recipe.of(self.classifier, params)
         of = (self.encoder, self.classifier.labels, self.classifier.positive_index)
@@ -89,19 +104,25 @@ def sweep(settings: Settings, classifier: Classifier, trials: int | None = None)
     """Search the classifier's space; returns the study, its best hyperparameters and their value on validation.
 
     A study whose data, encoder and space did not change is not run again, only continued up to the ``trials`` asked
-    for. Raises NothingYet without labelled texts, TrainingFailed when a class is missing or no trial reports a finite
-    objective.
+    for. Where others train its first trials their value is waited for. Raises NothingYet without labelled
+    texts, TrainingFailed when a class is missing or no trial reports a finite objective.
     """
-    sought = Sought(settings, classifier)
-    if sought.open(trials):
-        try:
-            while sought.trial():
-                pass
-        except BaseException as failure:  # the next sweep goes on with the run
-            if run := sought.runs.tracker.attach_if_there(sought.runs.parent):
-                run.end("FAILED" if isinstance(failure, Exception) else "KILLED")
-            raise
+    sought, again = Sought(settings, classifier), True
+    while again:
+        if sought.open(trials):
+            _try_all(sought)
+        again = sought.waited()
     return closed(settings, classifier, sought.search.name)
+
+
+def _try_all(sought: Sought) -> None:
+    try:
+        while sought.trial():
+            pass
+    except BaseException as failure:  # the next sweep goes on with the run
+        if run := sought.runs.tracker.attach_if_there(sought.runs.parent):
+            run.end("FAILED" if isinstance(failure, Exception) else "KILLED")
+        raise
 
 
 def opened(settings: Settings, classifier: Classifier, trials: int | None = None) -> dict[str, Any]:
@@ -114,13 +135,28 @@ def closed(settings: Settings, classifier: Classifier, study: str) -> dict[str, 
     """End a sweep, unless somebody is still at work on it; returns and raises what ``sweep`` does."""
     search = searched(settings, classifier, study)
     run_id = search.study.user_attrs.get(_RUN)
-    over = bool(run_id) and not search.alive()
+    busy = search.alive()
+    over = bool(run_id) and not busy
     run = Tracker(settings, classifier.name).attach_if_there(run_id) if over else None
     if not finished(search.study):
         if run:
             run.end("FAILED")
+        if busy:
+            raise AufrufError(
+                "no trial of the sweep has a value yet, and others are still at work on some",
+                where=study,
+                next="Run the command again when they are done.",
+            )
+        tried = len(counted(search.study))
         raise TrainingFailed(
-            "no trial of the sweep reported a finite objective", where=study, next="Read the trials' log in MLflow."
+            "no trial of the sweep reported a finite objective",
+            where=study,
+            next="Read the trials' log in MLflow. "
+            + (
+                f"To try others: `aufruf sweep --trials {tried + 1}`, or more."
+                if tried
+                else "The next sweep tries anew."
+            ),
         )
     found = summary(search.study)
     if run:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from aufruf.classifier import Sweep
 from aufruf.cli import main
 from aufruf.errors import DataRefused
 from aufruf.model.leases import FileLeases
 from aufruf.model.studies import Studies
+from aufruf.model.sweep import Search
 from aufruf.phrases import installation
 from aufruf.release import artifacts, retention
 from aufruf.release.registry import CHAMPION, Registry
@@ -165,6 +167,30 @@ def test_work_folders_stay_while_a_training_may_go_on_in_one(after):
         patch.setattr(FileLeases, "take", None)  # who only asks takes no lease
         assert prune(after.settings, rules)["checkpoints"] == [folder.name]
     assert prune(after.settings, rules, yes=True)["checkpoints"] == [folder.name]
+    assert not folder.exists()
+
+
+def test_the_checkpoints_of_a_trial_that_is_being_trained_stay(after):
+    """Each trial has a lease of its own: another worker's folder stays, beside it goes what nobody is at work on."""
+    study, then = "call_to_action-search-data", time.time() - 8 * 86_400
+    folder = after.settings.runs / study
+    search = Search(Studies(after.settings.studies), study, Sweep(trials=2), "f1", (1,), folder)
+    search.begin(2)
+    taken = search.take(None)
+    for trial in (folder / "trial-0", folder / "trial-1"):
+        trial.mkdir(parents=True)
+        (trial / "checkpoint").write_bytes(b"0" * 1000)
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (then, then))
+    rules = asking(after, runs=None, versions=None, tables=None)
+    for yes in (False, True):
+        done = prune(after.settings, rules, yes=yes)
+        assert (done["checkpoints"], done["bytes"]) == ([study], 1000)
+    assert [one.name for one in folder.rglob("*")] == ["trial-0", "checkpoint"]
+    os.utime(folder, (then, then))
+    assert prune(after.settings, rules, yes=True)["checkpoints"] == []
+    taken.release()
+    assert prune(after.settings, rules, yes=True)["checkpoints"] == [study]
     assert not folder.exists()
 
 

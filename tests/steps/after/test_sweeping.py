@@ -1,11 +1,12 @@
 """The sweep on a home where two nights have passed: in one process, in parts, killed, and with other data."""
 
 import logging
+import threading
 from dataclasses import replace
 
 import pytest
 
-from aufruf.errors import MemoryFull, TrainingFailed, UsageError
+from aufruf.errors import AufrufError, MemoryFull, TrainingFailed, UsageError
 from aufruf.model import resume
 from aufruf.model.found import best_of, shares
 from aufruf.model.studies import Studies
@@ -96,6 +97,39 @@ def test_two_sweeps_begun_together_have_one_run(after):
     assert [one.open(4) for one in both] == [2, 2]
     assert both[0].runs.parent == both[1].runs.parent
     assert states(after)["sweep"] == sorted([*before, "RUNNING"])
+
+
+def test_a_second_sweep_waits_for_the_first_value(after, monkeypatch):
+    """While another one trains the first trial there is nothing to return yet, and nothing has failed."""
+    monkeypatch.setattr("aufruf.steps.sweep._LOOK", 0.1)
+    classifier = searching(after.classifier, learning_rate=(2e-3,))
+    first = Sought(after.settings, classifier)
+    assert first.open(1) == 1
+    taken = first.search.take(first.runs)
+    with pytest.raises(AufrufError, match="others are still at work") as told:
+        closed(after.settings, classifier, first.search.name)
+    assert not isinstance(told.value, TrainingFailed)
+    waits = threading.Event()
+    monkeypatch.setattr("aufruf.steps.sweep.log.warning", lambda *_: waits.set())
+    train = threading.Thread(
+        target=first.search.run, args=(taken, lambda *_: 0.5 if waits.wait(60) else 0.0, first.runs), daemon=True
+    )
+    train.start()
+    found = sweep(after.settings, classifier, trials=1)
+    train.join()
+    assert (found["trials"], found["best_value"]) == (1, 0.5)
+
+
+def test_a_second_sweep_goes_on_where_the_first_one_dies(after, monkeypatch):
+    """It has waited for a value that does not come, and trains the trial itself, in the run of the first sweep."""
+    classifier = searching(after.classifier, learning_rate=(2e-3,))
+    first = Sought(after.settings, classifier)
+    first.open(1)
+    taken = first.search.take(first.runs)
+    monkeypatch.setattr("aufruf.steps.sweep._LOOK", 0.1)
+    monkeypatch.setattr("aufruf.steps.sweep.log.warning", lambda *_: taken.release())
+    assert sweep(after.settings, classifier, trials=1)["trials"] == 1
+    assert set(states(after)["sweep"]) == set(states(after)["trial"]) == {"FINISHED"}
 
 
 def test_the_sweep_s_run_says_what_was_found(after):
@@ -223,6 +257,23 @@ def test_a_sweep_without_any_value_fails_loudly(after, monkeypatch):
             sweep(after.settings, classifier)
     assert states(after)["sweep"].count("FAILED") == 1
     assert states(after)["trial"].count("FAILED") == 2
+
+
+def test_the_night_after_a_fault_tries_anew(after, monkeypatch):
+    """A driver that fails ends trials, and the sweep; the next one tries as many as were asked for."""
+    whole = fine_tune
+
+    def broken(*_args, **_more):
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    classifier = searching(after.classifier, epochs=(1,))
+    monkeypatch.setattr("aufruf.steps.sweep.fine_tune", broken)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="CUDA"):
+            sweep(after.settings, classifier)
+    monkeypatch.setattr("aufruf.steps.sweep.fine_tune", whole)
+    assert sweep(after.settings, classifier)["trials"] == classifier.sweep.trials
+    assert set(states(after)["sweep"]) == {"FINISHED"}
 
 
 def test_a_study_in_postgresql_serves_the_training(after, studies_url):
