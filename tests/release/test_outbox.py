@@ -16,6 +16,8 @@ from threading import Thread, Timer, current_thread
 
 import boto3
 import pytest
+import requests
+from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from moto.server import ThreadedMotoServer
 
 from aufruf.errors import AufrufError
@@ -111,16 +113,17 @@ def served(settings, mlflow_server, tmp_path):
 
 @pytest.fixture
 def shut_out():
-    """``shut_out(status)``: the port of a server that answers everything with this status."""
+    """``shut_out(status)``: the port of a server that answers everything with this status, and this text."""
     servers = []
 
-    def start(status):
+    def start(status, text="You are not authenticated.", kind="text/html"):
         class Guarded(BaseHTTPRequestHandler):
             def do_POST(self):
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self.send_response(status)
+                self.send_header("Content-Type", kind)
                 self.end_headers()
-                self.wfile.write(b"You are not authenticated.")
+                self.wfile.write(text.encode())
 
             def do_GET(self):
                 self.do_POST()
@@ -279,6 +282,41 @@ def test_a_login_that_was_changed_loses_nothing(settings, name, shut_out, monkey
     assert [one.rpartition(".")[2] for one in lying(settings) if one.startswith(run.id)] == ["ndjson"]
     assert history(Tracker(settings, name), run.id) == [(1, 0.5)]
     assert [one for one in lying(settings) if one.startswith(run.id)] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "left"),
+    [
+        (404, "<html>no such backend</html>", ["ndjson"]),
+        (200, "<html>we are back in a minute</html>", ["ndjson"]),
+        (521, "<html>the web server is down</html>", ["ndjson"]),
+        (413, "<html>request entity too large</html>", ["refused"]),
+        (404, '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run"}', ["refused"]),
+    ],
+)
+def test_what_a_proxy_says_is_no_answer(settings, name, shut_out, monkeypatch, status, said, left):
+    """While MLflow restarts, a page of the proxy before it refuses no record; MLflow's own 404, which is JSON, does."""
+    monkeypatch.setattr(tracking, "END_SECONDS", 1.0)
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {})
+    run.close()
+    run._outbox._client = server.client(replace(settings, tracking_uri=f"http://127.0.0.1:{shut_out(status, said)}")).inner
+    run.epoch(1, {"epoch": 1, "f1": 0.5})
+    run.end("FINISHED")
+    assert [one.rpartition(".")[2] for one in lying(settings) if one.startswith(run.id)] == left
+    again = Tracker(settings, name)
+    delivered = ([(1, 0.5)], "FINISHED") if left == ["ndjson"] else ([], "RUNNING")
+    assert (history(again, run.id), again.client.get_run(run.id).info.status) == delivered
+
+
+@pytest.mark.parametrize(("kind", "away"), [("text/html", True), ("application/json", False)])
+def test_a_proxy_that_knows_no_store_is_no_answer_of_it(shut_out, tmp_path, kind, away):
+    """A file that goes to the store through the tracking server waits, too, unless MLflow itself says 404."""
+    (tmp_path / "a.png").write_bytes(b"drawn")
+    store = HttpArtifactRepository(f"http://127.0.0.1:{shut_out(404, '{}', kind)}/api/2.0/mlflow-artifacts/artifacts/1")
+    with pytest.raises(requests.HTTPError) as failure:
+        store.log_artifact(str(tmp_path / "a.png"))
+    assert server.is_away(failure.value) is away
 
 
 def test_without_an_answer_it_gives_up_in_words(behind_door, name, door, monkeypatch, caplog):
