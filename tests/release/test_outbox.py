@@ -300,7 +300,8 @@ def test_what_a_proxy_says_is_no_answer(settings, name, shut_out, monkeypatch, s
     tracker = Tracker(settings, name)
     run = tracker.start("train", {}, {})
     run.close()
-    run._outbox._client = server.client(replace(settings, tracking_uri=f"http://127.0.0.1:{shut_out(status, said)}")).inner
+    proxied = replace(settings, tracking_uri=f"http://127.0.0.1:{shut_out(status, said)}")
+    run._outbox._client = server.client(proxied).inner
     run.epoch(1, {"epoch": 1, "f1": 0.5})
     run.end("FINISHED")
     assert [one.rpartition(".")[2] for one in lying(settings) if one.startswith(run.id)] == left
@@ -616,6 +617,31 @@ def test_a_silent_server_is_asked_once(settings, name, tmp_path, monkeypatch):
     monkeypatch.setattr(tracker.client.inner, "log_batch", silent)
     outbox.deliver_left(tracker.client.inner, tmp_path, tracker.server)
     assert (len(asked), len(list(tmp_path.glob("*.ndjson")))) == (1, 3)
+
+
+@pytest.mark.parametrize(("status", "second"), [(401, "b"), (403, "b"), (500, "b"), (503, None)])
+def test_a_run_that_is_refused_holds_up_no_other(
+    settings, name, shut_out, tmp_path, monkeypatch, caplog, status, second
+):
+    """What is said of one run is not said of the next, and is told in one line; a server that is away ends it all."""
+    tracker = Tracker(settings, name)
+    closed = server.client(replace(settings, tracking_uri=f"http://127.0.0.1:{shut_out(status)}")).inner
+    inner, runs = tracker.client.inner, [tracker.start("train", {}, {}) for _ in range(2)]
+    for minutes, run in zip((9, 5), runs, strict=True):  # the oldest goes first
+        run.end("FINISHED")
+        left = tmp_path / f"{run.id}.left.ndjson"
+        left.write_text('{"tags": [["later", "b"]]}\n')
+        os.utime(left, (time.time() - 60 * minutes,) * 2)
+    taken = inner.log_batch
+
+    def of_another_team(run_id, **rows):
+        return (closed.log_batch if run_id == runs[0].id else taken)(run_id, **rows)
+
+    monkeypatch.setattr(inner, "log_batch", of_another_team)
+    outbox.deliver_left(inner, tmp_path, tracker.server)
+    assert [tracker.client.get_run(run.id).data.tags.get("later") for run in runs] == [None, second]
+    assert (tmp_path / f"{runs[0].id}.left.ndjson").exists()
+    assert (f"MLflow refuses what waits of runs {runs[0].id}: " in caplog.text) is (second is not None)
 
 
 def test_a_store_that_takes_no_file_holds_up_no_other_run(settings, name, tmp_path, monkeypatch):

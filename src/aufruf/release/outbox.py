@@ -10,7 +10,7 @@ import logging
 import secrets
 import shutil
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from contextvars import copy_context
 from functools import partial
@@ -24,7 +24,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from aufruf.hosts import age
 from aufruf.release.journal import GIVEN_UP, Journal, Record, fresh, sweep
-from aufruf.release.server import FAILURES, is_away, is_stranger, stored, why
+from aufruf.release.server import FAILURES, is_away, is_refusal, is_stranger, stored, why
 
 log = logging.getLogger(__name__)
 LIMITS = {"metrics": 1000, "params": 100, "tags": 100}  # MLflow's, of one request
@@ -123,7 +123,9 @@ class Outbox:
 
 
 def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None = None) -> None:
-    """Deliver what writers that are gone have left in ``folder``, oldest first, until the server does not take one.
+    """Deliver what writers that are gone have left in ``folder``, oldest first, until the server does not answer.
+
+    What it refuses of one run, it may take of the next; it is told at the end, and tried again by the next command.
 
     ``of``: what was left of this run only, on other machines too; whoever asks knows that it has no writer.
 
@@ -137,34 +139,42 @@ def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None
     if foreign:
         told = "records of %d runs wait in %s for another tracking server: name it in MLFLOW_TRACKING_URI once more"
         log.warning(told, len({journal.run_id for journal in foreign}), folder)
+    refused: defaultdict[str, list[str]] = defaultdict(list)
     for journal in left:
         path = journal.path
         if journal in foreign or not journal.take_over(anywhere=of is not None):
             continue
-        waiting = _deliver_file(client, journal)
+        waiting, failure = _deliver_file(client, journal)
         if waiting and age(path) > LEFT_DAYS * 86400:
             log.error("%s could not be delivered to MLflow for %g days and is given up", path.name, LEFT_DAYS)
             path.rename(path.with_suffix(GIVEN_UP))
         journal.close(empty=not waiting)
-        if waiting and "file" not in waiting[0]:  # a store that takes no file holds up no records of other runs
-            break
+        if failure and is_refusal(failure):
+            refused[why(failure)].append(journal.run_id)
+        elif failure:
+            log.warning("%s waits for the MLflow server (%s)", path.name, why(failure))
+            if "file" not in waiting[0]:  # a store that takes no file holds up no records of other runs
+                break
+    for reason, runs in refused.items():
+        log.warning("MLflow refuses what waits of runs %s: %s", ", ".join(dict.fromkeys(runs)), reason)
 
 
-def _deliver_file(client: MlflowClient, journal: Journal) -> "deque[Record]":
-    """The records that were not taken: none, or from the first one on that was not."""
+def _deliver_file(client: MlflowClient, journal: Journal) -> "tuple[deque[Record], Exception | None]":
+    """The records that were not taken, from the first one on that was not, and why; none and None if all were."""
     records = journal.read()
     queue = deque(sorted(records, key=lambda record: "file" in record))
+    failed: Exception | None = None
     while batch := together(queue):
         try:
             send(client, journal.run_id, batch, journal)
         except FAILURES as failure:
-            log.warning("%s waits for the MLflow server (%s)", journal.path.name, why(failure))
+            failed = failure
             break
         for _ in batch:
             queue.popleft()
     if 0 < len(queue) < len(records):
         journal.leave(queue)
-    return queue
+    return queue, failed
 
 
 def together(queue: "deque[Record]") -> list[Record]:

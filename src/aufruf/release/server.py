@@ -146,6 +146,16 @@ def is_stranger(failure: Exception) -> bool:
     return isinstance(failure, MlflowException) and failure.get_http_status_code() in _STRANGER
 
 
+def is_refusal(failure: Exception) -> bool:
+    """True when the server has answered, and what it said is about this request: another one may well be taken."""
+    cause = _cause(failure)
+    if isinstance(
+        cause, requests.exceptions.RetryError
+    ):  # all that is left of an answer which MLflow's client would ask again
+        return "too many 500 error responses" in str(cause)
+    return is_stranger(failure)
+
+
 def _cause(failure: Exception) -> BaseException | None:
     return failure.__cause__ or failure.__context__ if isinstance(failure, MlflowException) else failure
 
