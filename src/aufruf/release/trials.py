@@ -46,8 +46,7 @@ class SweepRuns:
 
         It has all that its training is told, and until it ends the load of the machine that it trains on.
         """
-        if not (folder / _TICKET).exists():
-            self.lost(number)
+        self.lost(number)  # its runs on other machines, too; the one that goes on is opened again
         tags = {**self.setting.tags, **self._tags("trial"), "aufruf.trial": number, "aufruf.pruned": "false"}
         whole, ticket = {**self.setting.recipe, **params}, folder / _TICKET
         run = self.tracker.start(f"trial {number}", tags, whole, parent=self.parent, ticket=ticket)
