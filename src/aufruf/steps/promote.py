@@ -58,7 +58,8 @@ def _judged(
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
     rule = classifier.gate.model_dump(mode="json")
-    mark = corpus.fingerprint(test, rule, challenger.version, _number(champion))
+    turned = [classifier.positive] if classifier.positive != classifier.labels[-1] else []  # so older marks still hold
+    mark = corpus.fingerprint(test, rule, challenger.version, _number(champion), *turned)
     known = decisions.last(store, classifier, challenger.version)
     same = champion is not None and champion.version == challenger.version
     if (same and known is None) or (CROWNED in challenger.tags and not same):
