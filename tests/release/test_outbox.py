@@ -513,6 +513,58 @@ def test_what_is_refused_is_told_once_and_holds_up_nothing(settings, name, caplo
     assert caplog.text.count("MLflow refused") == 1
 
 
+def test_what_is_refused_is_told_once_when_the_server_goes_away_next(settings, name, tmp_path, monkeypatch):
+    """A record put aside is done with: what follows it in the same request waits, and it is not put aside again."""
+    tracker = Tracker(settings, name)
+    with tracker.run("train", {}, {}) as run:
+        pass
+    lines = [{"metrics": [[key, 1.0, 5, 1]]} for key in ("good", "bad\nname", "better")]
+    (tmp_path / f"{run.id}.left.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    inner, taken = tracker.client.inner, tracker.client.inner.log_batch
+
+    def away(run_id, metrics, **rows):
+        if [metric.key for metric in metrics] == ["better"]:
+            raise ConnectionError
+        taken(run_id, metrics=metrics, **rows)
+
+    with monkeypatch.context() as gone:
+        gone.setattr(inner, "log_batch", away)
+        outbox.deliver_left(inner, tmp_path, tracker.server)
+    outbox.deliver_left(inner, tmp_path, tracker.server)
+    assert tracker.client.get_run(run.id).data.metrics == {"good": 1.0, "better": 1.0}
+    assert len((tmp_path / f"{run.id}.left.refused").read_text().splitlines()) == 1
+
+
+def test_what_comes_while_an_outbox_closes_loses_nothing(settings, name, tmp_path, monkeypatch):
+    """Of two threads that tell, one closes: what the other tells meanwhile arrives, and after it nothing is spoilt."""
+    tracker = Tracker(settings, name)
+    with tracker.run("train", {}, {}) as run:
+        pass
+    inner, taken = tracker.client.inner, tracker.client.inner.log_batch
+
+    def slowly(*given, **rows):
+        time.sleep(0.5)
+        taken(*given, **rows)
+
+    monkeypatch.setattr(inner, "log_batch", slowly)
+    box = outbox.Outbox(inner, run.id, tmp_path, tracker.server)
+    box.post({"metrics": [["a", 1.0, 5, 1]]})
+    time.sleep(0.2)
+    late = Timer(0.1, lambda: [box.post({"metrics": [[key, 1.0, 5, 1]]}) for key in "bc"])
+    late.start()
+    box.close(30)
+    late.join()
+    assert tracker.client.get_run(run.id).data.metrics == dict.fromkeys("abc", 1.0)
+    monkeypatch.setattr(inner, "log_batch", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+    box = outbox.Outbox(inner, run.id, tmp_path, tracker.server)
+    box.post({"metrics": [["d", 1.0, 5, 1]]})
+    box.close(0.1)
+    box.post({"metrics": [["e", 1.0, 5, 1]]})
+    monkeypatch.setattr(inner, "log_batch", taken)
+    outbox.deliver_left(inner, tmp_path, tracker.server)
+    assert "d" in tracker.client.get_run(run.id).data.metrics
+
+
 def test_a_line_of_the_delivery_is_of_the_task(settings, name, monkeypatch):
     """The thread that delivers has the context of whoever opened the run: by it Airflow names the task in each line."""
     task, seen = ContextVar("task", default=""), []

@@ -43,10 +43,13 @@ class Outbox:
         self._files: deque[Record] = deque()  # they go last: a store that takes no file does not hold up the records
         self._changed = Condition()
         self._thread: Thread | None = None
+        self._closing = self._closed = False
 
     def post(self, record: Record) -> None:
-        """Put a record in the queue."""
+        """Put a record in the queue; one that comes when all is over, a late look at the machine's load, is dropped."""
         with self._changed:
+            if self._closed:  # its file is another's by now
+                return
             self._journal.write(record)
             (self._files if "file" in record else self._records).append(record)
             if self._thread is None:
@@ -74,13 +77,14 @@ class Outbox:
     def close(self, seconds: float) -> None:
         """Wait at most ``seconds`` for what is not delivered; the rest stays in its file for whoever comes next."""
         with self._changed:
-            thread, self._thread = self._thread, None  # which ends the thread when it looks next
-            if thread is not None:
+            self._closing = True  # which ends the thread when it looks next
+            if (thread := self._thread) is not None:
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: not self._waiting() or not thread.is_alive(), seconds)
             left = self._waiting()
             self._records.clear()
             self._files.clear()
+            self._closed = True
             self._journal.close(empty=not left)
         if left:
             log.warning(
@@ -96,7 +100,7 @@ class Outbox:
         pause = _FIRST_PAUSE
         while batch := self._next():
             try:
-                send(self._client, self._run_id, batch, self._journal)
+                count = send(self._client, self._run_id, batch, self._journal)
             except FAILURES as failure:
                 if pause == _FIRST_PAUSE:
                     log.warning("the MLflow server does not answer; what the run logs is kept (%s)", why(failure))
@@ -104,12 +108,12 @@ class Outbox:
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             pause = _FIRST_PAUSE
-            self._done(batch)
+            self._done(batch[:count])
 
     def _next(self) -> list[Record]:
         """The next request's worth of records; none when the outbox is closed and empty."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting() or self._thread is None)
+            self._changed.wait_for(lambda: self._waiting() or self._closing)
             return together(self._records or self._files)
 
     def _done(self, batch: Sequence[Record]) -> None:
@@ -117,7 +121,7 @@ class Outbox:
             queue = self._files if "file" in batch[0] else self._records
             for _ in islice(batch, len(queue)):  # a closed outbox has none
                 queue.popleft()
-            if not self._waiting() and self._thread is not None:
+            if not self._waiting() and not self._closing:
                 self._journal.clear()
             self._changed.notify_all()
 
@@ -166,11 +170,11 @@ def _deliver_file(client: MlflowClient, journal: Journal) -> "tuple[deque[Record
     failed: Exception | None = None
     while batch := together(queue):
         try:
-            send(client, journal.run_id, batch, journal)
+            count = send(client, journal.run_id, batch, journal)
         except FAILURES as failure:
             failed = failure
             break
-        for _ in batch:
+        for _ in range(count):
             queue.popleft()
     if 0 < len(queue) < len(records):
         journal.leave(queue)
@@ -191,10 +195,10 @@ def together(queue: "deque[Record]") -> list[Record]:
     return batch
 
 
-def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: Journal) -> None:
-    """Deliver a batch; what MLflow refuses is put aside, told once, and never tried again.
+def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: Journal) -> int:
+    """Deliver the first records of a batch, at least one; how many. All, unless MLflow refuses one of them.
 
-    Raises one of FAILURES while the server is away.
+    That one is put aside, told once, and never tried again. Raises one of FAILURES while the server is away.
     """
     try:
         _request(client, run_id, batch, journal.files)
@@ -202,10 +206,9 @@ def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: Jo
         if is_away(failure) or is_stranger(failure):  # a password that was changed is no fault of the records
             raise
         if len(batch) > 1:  # one of them spoils the others
-            for record in batch:
-                send(client, run_id, [record], journal)
-        else:
-            journal.refuse(batch[0], why(failure))
+            return send(client, run_id, batch[: len(batch) // 2], journal)
+        journal.refuse(batch[0], why(failure))
+    return len(batch)
 
 
 def _request(client: MlflowClient, run_id: str, batch: Sequence[Record], files: Path) -> None:
