@@ -456,6 +456,28 @@ def test_who_goes_on_with_a_run_is_told_its_end_by_no_other_machine_later(settin
     other.end("FINISHED")
 
 
+def test_a_run_that_goes_on_is_not_ended_by_what_could_not_be_told(settings, name, tmp_path, monkeypatch):
+    """The server stumbles just when the run is taken up: its figures are told later, that it had failed is not."""
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {}, ticket=tmp_path / "run")
+    run.close()
+    first = elsewhere(settings, run, {"metrics": [["f1", 0.5, 5, 1]]}, *END)
+    first.rename(first.with_name(first.name.replace("token", "other")))
+    elsewhere(settings, run, {"metrics": [["recall", 0.6, 6, 1]]}, *END)
+    with monkeypatch.context() as stumbles:
+        for call in ("log_batch", "set_terminated"):
+            stumbles.setattr(tracker.client.inner, call, lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+        again = tracker.reopen(run.id)
+    again.end("FINISHED")
+    for path in (settings.mlflow / "outbox").glob(f"{run.id}.*"):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    Tracker(settings, name)
+    found = tracker.client.get_run(run.id)
+    assert (found.info.status, "failure" in found.data.tags) == ("FINISHED", False)
+    assert found.data.metrics == {"f1": 0.5, "recall": 0.6}
+    assert [one for one in lying(settings) if one.startswith(run.id)] == []
+
+
 def test_a_run_that_goes_on_is_not_ended_by_what_waits_for_a_store(settings, name, tmp_path, monkeypatch):
     """Its end was delivered, a file of it was not: only that is left, as old as it was."""
     tracker = Tracker(settings, name)
@@ -654,6 +676,20 @@ def test_after_a_week_a_file_is_given_up(settings, name, tmp_path, monkeypatch):
     monkeypatch.setattr(tracker.client.inner, "log_batch", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
     outbox.deliver_left(tracker.client.inner, folder, tracker.server)
     assert sorted(path.name for path in folder.iterdir()) == ["old.left.given-up", "young.left.ndjson"]
+
+
+def test_a_file_that_is_given_up_leaves_no_run_open(settings, name, tmp_path, monkeypatch):
+    """A record that the server answers with an error for a week is given up; the end that waited behind it is told."""
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {})
+    run.close()
+    path = tmp_path / f"{run.id}.left.ndjson"
+    path.write_text('{"tags": [["a", "b"]]}\n{"end": "FAILED", "at": 77}\n')
+    os.utime(path, (time.time() - 8 * 86400,) * 2)
+    monkeypatch.setattr(tracker.client.inner, "log_batch", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+    outbox.deliver_left(tracker.client.inner, tmp_path, tracker.server)
+    info = tracker.client.get_run(run.id).info
+    assert (info.status, info.end_time, path.with_suffix(".given-up").exists()) == ("FAILED", 77, True)
 
 
 def test_a_silent_server_is_asked_once(settings, name, tmp_path, monkeypatch):

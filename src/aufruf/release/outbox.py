@@ -11,7 +11,8 @@ import secrets
 import shutil
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from itertools import islice
@@ -29,6 +30,7 @@ from aufruf.release.server import FAILURES, is_away, is_refusal, is_stranger, st
 log = logging.getLogger(__name__)
 LIMITS = {"metrics": 1000, "params": 100, "tags": 100}  # MLflow's, of one request
 END_SECONDS = 60.0  # how long the end of a run waits for its delivery
+FAILURE = "failure"  # tag of a run: why it has failed
 LEFT_DAYS = 7.0  # a file that cannot be delivered for so long, though the server answers, is given up
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
@@ -131,7 +133,8 @@ def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None
 
     What it refuses of one run, it may take of the next; it is told at the end, and tried again by the next command.
 
-    ``of``: what was left of this run only, on other machines too; whoever asks knows that it has no writer.
+    ``of``: what was left of this run only, on other machines too; whoever asks knows that it has no writer, and goes on
+    with it: its end and its failure are told now or never.
 
     A silent server costs each try half a minute, and the command that is about to begin would wait for all of them.
     What was left for another server stays: this one would refuse it all, and it would be lost. What nobody can deliver
@@ -148,23 +151,27 @@ def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None
         path = journal.path
         if journal in foreign or not journal.take_over(anywhere=of is not None):
             continue
-        waiting, failure = _deliver_file(client, journal)
+        waiting, failure = _deliver_file(client, journal, goes_on=of is not None)
         if waiting and age(path) > LEFT_DAYS * 86400:
             log.error("%s could not be delivered to MLflow for %g days and is given up", path.name, LEFT_DAYS)
+            _end_at_least(client, journal, waiting)
             path.rename(path.with_suffix(GIVEN_UP))
         journal.close(empty=not waiting)
         if failure and is_refusal(failure):
             refused[why(failure)].append(journal.run_id)
         elif failure:
             log.warning("%s waits for the MLflow server (%s)", path.name, why(failure))
-            if "file" not in waiting[0]:  # a store that takes no file holds up no records of other runs
+            if of is None and "file" not in waiting[0]:  # a store that takes no file holds up no records of other runs
                 break
     for reason, runs in refused.items():
         log.warning("MLflow refuses what waits of runs %s: %s", ", ".join(dict.fromkeys(runs)), reason)
 
 
-def _deliver_file(client: MlflowClient, journal: Journal) -> "tuple[deque[Record], Exception | None]":
-    """The records that were not taken, from the first one on that was not, and why; none and None if all were."""
+def _deliver_file(client: MlflowClient, journal: Journal, *, goes_on: bool) -> "tuple[deque[Record], Exception | None]":
+    """The records that were not taken, from the first one on that was not, and why; none and None if all were.
+
+    Of a run that goes on, they do not say that it has ended or failed.
+    """
     records = journal.read()
     queue = deque(sorted(records, key=lambda record: "file" in record))
     failed: Exception | None = None
@@ -176,9 +183,23 @@ def _deliver_file(client: MlflowClient, journal: Journal) -> "tuple[deque[Record
             break
         for _ in range(count):
             queue.popleft()
+    if goes_on:
+        queue = deque(record for record in queue if not _is_end(record))
     if 0 < len(queue) < len(records):
         journal.leave(queue)
     return queue, failed
+
+
+def _is_end(record: Record) -> bool:
+    return "end" in record or any(key == FAILURE for key, _ in record.get("tags", ()))
+
+
+def _end_at_least(client: MlflowClient, journal: Journal, records: Iterable[Record]) -> None:
+    """Let a run not be open for ever because of a record before its end that the server does not take."""
+    for record in records:
+        if "end" in record:
+            with suppress(*FAILURES):
+                send(client, journal.run_id, [record], journal)
 
 
 def together(queue: "deque[Record]") -> list[Record]:

@@ -15,7 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from aufruf.errors import AufrufError, LeaseLost
 from aufruf.release import journal, tickets
-from aufruf.release.outbox import END_SECONDS, LIMITS, Outbox, deliver_left
+from aufruf.release.outbox import END_SECONDS, FAILURE, LIMITS, Outbox, deliver_left
 from aufruf.release.server import Patient, client
 from aufruf.settings import Settings
 
@@ -122,8 +122,8 @@ class Tracker:
             if failure.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 raise
             return None
-        if "failure" in found.data.tags:
-            self.client.delete_tag(run_id, "failure")
+        if FAILURE in found.data.tags:
+            self.client.delete_tag(run_id, FAILURE)
         run = Run(self, found)
         for key in run.known:
             if key.rpartition(".")[2] in _COUNTED:
@@ -251,7 +251,7 @@ class Run:
 
     def fail(self, failure: BaseException) -> None:
         """End the run FAILED, with a tag that says why."""
-        self.tag({"failure": f"{type(failure).__name__}: {failure}"[:500]})
+        self.tag({FAILURE: f"{type(failure).__name__}: {failure}"[:500]})
         self.end("FAILED")
 
     def _opened(self) -> Outbox:
