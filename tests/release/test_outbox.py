@@ -16,6 +16,8 @@ from threading import Thread, Timer, current_thread
 
 import boto3
 import pytest
+import requests
+from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from moto.server import ThreadedMotoServer
 
 from aufruf.errors import AufrufError
@@ -111,16 +113,17 @@ def served(settings, mlflow_server, tmp_path):
 
 @pytest.fixture
 def shut_out():
-    """``shut_out(status)``: the port of a server that answers everything with this status."""
+    """``shut_out(status)``: the port of a server that answers everything with this status, and this text."""
     servers = []
 
-    def start(status):
+    def start(status, text="You are not authenticated.", kind="text/html"):
         class Guarded(BaseHTTPRequestHandler):
             def do_POST(self):
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self.send_response(status)
+                self.send_header("Content-Type", kind)
                 self.end_headers()
-                self.wfile.write(b"You are not authenticated.")
+                self.wfile.write(text.encode())
 
             def do_GET(self):
                 self.do_POST()
@@ -281,6 +284,42 @@ def test_a_login_that_was_changed_loses_nothing(settings, name, shut_out, monkey
     assert [one for one in lying(settings) if one.startswith(run.id)] == []
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "left"),
+    [
+        (404, "<html>no such backend</html>", ["ndjson"]),
+        (200, "<html>we are back in a minute</html>", ["ndjson"]),
+        (521, "<html>the web server is down</html>", ["ndjson"]),
+        (413, "<html>request entity too large</html>", ["refused"]),
+        (404, '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no run"}', ["refused"]),
+    ],
+)
+def test_what_a_proxy_says_is_no_answer(settings, name, shut_out, monkeypatch, status, said, left):
+    """While MLflow restarts, a page of the proxy before it refuses no record; MLflow's own 404, which is JSON, does."""
+    monkeypatch.setattr(tracking, "END_SECONDS", 1.0)
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {})
+    run.close()
+    proxied = replace(settings, tracking_uri=f"http://127.0.0.1:{shut_out(status, said)}")
+    run._outbox._client = server.client(proxied).inner
+    run.epoch(1, {"epoch": 1, "f1": 0.5})
+    run.end("FINISHED")
+    assert [one.rpartition(".")[2] for one in lying(settings) if one.startswith(run.id)] == left
+    again = Tracker(settings, name)
+    delivered = ([(1, 0.5)], "FINISHED") if left == ["ndjson"] else ([], "RUNNING")
+    assert (history(again, run.id), again.client.get_run(run.id).info.status) == delivered
+
+
+@pytest.mark.parametrize(("kind", "away"), [("text/html", True), ("application/json", False)])
+def test_a_proxy_that_knows_no_store_is_no_answer_of_it(shut_out, tmp_path, kind, away):
+    """A file that goes to the store through the tracking server waits, too, unless MLflow itself says 404."""
+    (tmp_path / "a.png").write_bytes(b"drawn")
+    store = HttpArtifactRepository(f"http://127.0.0.1:{shut_out(404, '{}', kind)}/api/2.0/mlflow-artifacts/artifacts/1")
+    with pytest.raises(requests.HTTPError) as failure:
+        store.log_artifact(str(tmp_path / "a.png"))
+    assert server.is_away(failure.value) is away
+
+
 def test_without_an_answer_it_gives_up_in_words(behind_door, name, door, monkeypatch, caplog):
     """What needs an answer waits with growing pauses, says so, and ends with what to do next; no password is told."""
     monkeypatch.setattr(server, "PATIENCE", 4.0)
@@ -417,6 +456,28 @@ def test_who_goes_on_with_a_run_is_told_its_end_by_no_other_machine_later(settin
     other.end("FINISHED")
 
 
+def test_a_run_that_goes_on_is_not_ended_by_what_could_not_be_told(settings, name, tmp_path, monkeypatch):
+    """The server stumbles just when the run is taken up: its figures are told later, that it had failed is not."""
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {}, ticket=tmp_path / "run")
+    run.close()
+    first = elsewhere(settings, run, {"metrics": [["f1", 0.5, 5, 1]]}, *END)
+    first.rename(first.with_name(first.name.replace("token", "other")))
+    elsewhere(settings, run, {"metrics": [["recall", 0.6, 6, 1]]}, *END)
+    with monkeypatch.context() as stumbles:
+        for call in ("log_batch", "set_terminated"):
+            stumbles.setattr(tracker.client.inner, call, lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+        again = tracker.reopen(run.id)
+    again.end("FINISHED")
+    for path in (settings.mlflow / "outbox").glob(f"{run.id}.*"):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    Tracker(settings, name)
+    found = tracker.client.get_run(run.id)
+    assert (found.info.status, "failure" in found.data.tags) == ("FINISHED", False)
+    assert found.data.metrics == {"f1": 0.5, "recall": 0.6}
+    assert [one for one in lying(settings) if one.startswith(run.id)] == []
+
+
 def test_a_run_that_goes_on_is_not_ended_by_what_waits_for_a_store(settings, name, tmp_path, monkeypatch):
     """Its end was delivered, a file of it was not: only that is left, as old as it was."""
     tracker = Tracker(settings, name)
@@ -472,6 +533,58 @@ def test_what_is_refused_is_told_once_and_holds_up_nothing(settings, name, caplo
     assert [one["metrics"][0][0] for one in put] == ["bad\nname"]
     assert "Invalid" in put[0]["refused"]
     assert caplog.text.count("MLflow refused") == 1
+
+
+def test_what_is_refused_is_told_once_when_the_server_goes_away_next(settings, name, tmp_path, monkeypatch):
+    """A record put aside is done with: what follows it in the same request waits, and it is not put aside again."""
+    tracker = Tracker(settings, name)
+    with tracker.run("train", {}, {}) as run:
+        pass
+    lines = [{"metrics": [[key, 1.0, 5, 1]]} for key in ("good", "bad\nname", "better")]
+    (tmp_path / f"{run.id}.left.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    inner, taken = tracker.client.inner, tracker.client.inner.log_batch
+
+    def away(run_id, metrics, **rows):
+        if [metric.key for metric in metrics] == ["better"]:
+            raise ConnectionError
+        taken(run_id, metrics=metrics, **rows)
+
+    with monkeypatch.context() as gone:
+        gone.setattr(inner, "log_batch", away)
+        outbox.deliver_left(inner, tmp_path, tracker.server)
+    outbox.deliver_left(inner, tmp_path, tracker.server)
+    assert tracker.client.get_run(run.id).data.metrics == {"good": 1.0, "better": 1.0}
+    assert len((tmp_path / f"{run.id}.left.refused").read_text().splitlines()) == 1
+
+
+def test_what_comes_while_an_outbox_closes_loses_nothing(settings, name, tmp_path, monkeypatch):
+    """Of two threads that tell, one closes: what the other tells meanwhile arrives, and after it nothing is spoilt."""
+    tracker = Tracker(settings, name)
+    with tracker.run("train", {}, {}) as run:
+        pass
+    inner, taken = tracker.client.inner, tracker.client.inner.log_batch
+
+    def slowly(*given, **rows):
+        time.sleep(0.5)
+        taken(*given, **rows)
+
+    monkeypatch.setattr(inner, "log_batch", slowly)
+    box = outbox.Outbox(inner, run.id, tmp_path, tracker.server)
+    box.post({"metrics": [["a", 1.0, 5, 1]]})
+    time.sleep(0.2)
+    late = Timer(0.1, lambda: [box.post({"metrics": [[key, 1.0, 5, 1]]}) for key in "bc"])
+    late.start()
+    box.close(30)
+    late.join()
+    assert tracker.client.get_run(run.id).data.metrics == dict.fromkeys("abc", 1.0)
+    monkeypatch.setattr(inner, "log_batch", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+    box = outbox.Outbox(inner, run.id, tmp_path, tracker.server)
+    box.post({"metrics": [["d", 1.0, 5, 1]]})
+    box.close(0.1)
+    box.post({"metrics": [["e", 1.0, 5, 1]]})
+    monkeypatch.setattr(inner, "log_batch", taken)
+    outbox.deliver_left(inner, tmp_path, tracker.server)
+    assert "d" in tracker.client.get_run(run.id).data.metrics
 
 
 def test_a_line_of_the_delivery_is_of_the_task(settings, name, monkeypatch):
@@ -565,6 +678,20 @@ def test_after_a_week_a_file_is_given_up(settings, name, tmp_path, monkeypatch):
     assert sorted(path.name for path in folder.iterdir()) == ["old.left.given-up", "young.left.ndjson"]
 
 
+def test_a_file_that_is_given_up_leaves_no_run_open(settings, name, tmp_path, monkeypatch):
+    """A record that the server answers with an error for a week is given up; the end that waited behind it is told."""
+    tracker = Tracker(settings, name)
+    run = tracker.start("train", {}, {})
+    run.close()
+    path = tmp_path / f"{run.id}.left.ndjson"
+    path.write_text('{"tags": [["a", "b"]]}\n{"end": "FAILED", "at": 77}\n')
+    os.utime(path, (time.time() - 8 * 86400,) * 2)
+    monkeypatch.setattr(tracker.client.inner, "log_batch", lambda *_, **__: (_ for _ in ()).throw(ConnectionError()))
+    outbox.deliver_left(tracker.client.inner, tmp_path, tracker.server)
+    info = tracker.client.get_run(run.id).info
+    assert (info.status, info.end_time, path.with_suffix(".given-up").exists()) == ("FAILED", 77, True)
+
+
 def test_a_silent_server_is_asked_once(settings, name, tmp_path, monkeypatch):
     """With three files left, the first that is not taken ends the delivery: the command that begins does not wait."""
     tracker, asked = Tracker(settings, name), []
@@ -578,6 +705,31 @@ def test_a_silent_server_is_asked_once(settings, name, tmp_path, monkeypatch):
     monkeypatch.setattr(tracker.client.inner, "log_batch", silent)
     outbox.deliver_left(tracker.client.inner, tmp_path, tracker.server)
     assert (len(asked), len(list(tmp_path.glob("*.ndjson")))) == (1, 3)
+
+
+@pytest.mark.parametrize(("status", "second"), [(401, "b"), (403, "b"), (500, "b"), (503, None)])
+def test_a_run_that_is_refused_holds_up_no_other(
+    settings, name, shut_out, tmp_path, monkeypatch, caplog, status, second
+):
+    """What is said of one run is not said of the next, and is told in one line; a server that is away ends it all."""
+    tracker = Tracker(settings, name)
+    closed = server.client(replace(settings, tracking_uri=f"http://127.0.0.1:{shut_out(status)}")).inner
+    inner, runs = tracker.client.inner, [tracker.start("train", {}, {}) for _ in range(2)]
+    for minutes, run in zip((9, 5), runs, strict=True):  # the oldest goes first
+        run.end("FINISHED")
+        left = tmp_path / f"{run.id}.left.ndjson"
+        left.write_text('{"tags": [["later", "b"]]}\n')
+        os.utime(left, (time.time() - 60 * minutes,) * 2)
+    taken = inner.log_batch
+
+    def of_another_team(run_id, **rows):
+        return (closed.log_batch if run_id == runs[0].id else taken)(run_id, **rows)
+
+    monkeypatch.setattr(inner, "log_batch", of_another_team)
+    outbox.deliver_left(inner, tmp_path, tracker.server)
+    assert [tracker.client.get_run(run.id).data.tags.get("later") for run in runs] == [None, second]
+    assert (tmp_path / f"{runs[0].id}.left.ndjson").exists()
+    assert (f"MLflow refuses what waits of runs {runs[0].id}: " in caplog.text) is (second is not None)
 
 
 def test_a_store_that_takes_no_file_holds_up_no_other_run(settings, name, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Every run is ended, whatever happens in it, and long values and many metrics pass."""
 
+import errno
+import os
 import threading
 import time
 from pathlib import Path
@@ -152,6 +154,19 @@ def test_a_ticket_of_a_run_that_was_deleted_opens_another(tracker, tmp_path):
         run = tracker.start("train", {}, {}, ticket=tmp_path / "run")
         assert (tmp_path / "run").read_text() == run.id
         run.end("FINISHED")
+
+
+def test_a_ticket_that_has_no_room_ends_the_run(tracker, tmp_path, monkeypatch):
+    """On a full disk no part of a ticket is kept, and the run that nobody could go on with is not left open."""
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        tracker.start("train", {}, {}, ticket=tmp_path / "work" / "run")
+    assert (the_run(tracker).info.status, (tmp_path / "work" / "run").exists()) == ("FAILED", False)
+    assert "no space left" in the_run(tracker).data.tags["failure"]
 
 
 def test_a_run_can_be_attached_to(tracker):

@@ -79,24 +79,28 @@ def test_a_trial_that_goes_on_has_one_run(runs, tracker, tmp_path):
     assert ended(tracker)["trial 0"] == "FINISHED"
 
 
-def test_a_trial_taken_over_elsewhere_ends_its_old_run(runs, tracker, tmp_path):
-    """On another machine, without the work folder, the trial has a new run; the old one is KILLED, not left open."""
+@pytest.mark.parametrize("spoilt", [None, b"", b"0a1b", b"\0\xff" * 16])
+def test_a_trial_taken_over_elsewhere_ends_its_old_run(runs, tracker, tmp_path, spoilt):
+    """Without the work folder, or with a ticket that a full disk has spoilt: a new run, and the old one is KILLED."""
     old = runs.trial(0, PARAMS, tmp_path / "here")
     old.run.close()
-    new = runs.trial(0, PARAMS, tmp_path / "there")
+    if spoilt is not None:
+        (tmp_path / "here" / "run").write_bytes(spoilt)
+    new = runs.trial(0, PARAMS, tmp_path / ("there" if spoilt is None else "here"))
     new.end("FINISHED", 0.2)
     assert tracker.client.get_run(old.run.id).info.status == "KILLED"
     assert tracker.client.get_run(new.run.id).info.status == "FINISHED"
 
 
-def test_a_ticket_that_a_full_disk_left_empty_leaves_no_run_open(runs, tracker, tmp_path):
-    """It names no run: the trial has a new one, and the old one is KILLED."""
-    old = runs.trial(0, PARAMS, tmp_path)
-    old.run.close()
-    (tmp_path / "run").write_text("")
-    new = runs.trial(0, PARAMS, tmp_path)
-    new.end("FINISHED", 0.2)
-    assert tracker.client.get_run(old.run.id).info.status == "KILLED"
+def test_a_trial_that_comes_back_ends_the_run_it_had_meanwhile(runs, tracker, tmp_path):
+    """Begun here, taken over there, killed there too: here its first run goes on, and the other is not left open."""
+    first, second, again = (runs.trial(0, PARAMS, tmp_path / place) for place in ("here", "there", "here"))
+    for one in (first, second):
+        one.run.close()
+    again.end("FINISHED", 0.2)
+    assert again.run.id == first.run.id
+    status = {one.run.id: tracker.client.get_run(one.run.id).info.status for one in (first, second)}
+    assert status == {first.run.id: "FINISHED", second.run.id: "KILLED"}
 
 
 def test_a_sweep_goes_on_in_its_run(tracker):

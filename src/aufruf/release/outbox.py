@@ -10,8 +10,9 @@ import logging
 import secrets
 import shutil
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from itertools import islice
@@ -24,11 +25,12 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from aufruf.hosts import age
 from aufruf.release.journal import GIVEN_UP, Journal, Record, fresh, sweep
-from aufruf.release.server import FAILURES, is_away, is_stranger, stored, why
+from aufruf.release.server import FAILURES, is_away, is_refusal, is_stranger, stored, why
 
 log = logging.getLogger(__name__)
 LIMITS = {"metrics": 1000, "params": 100, "tags": 100}  # MLflow's, of one request
 END_SECONDS = 60.0  # how long the end of a run waits for its delivery
+FAILURE = "failure"  # tag of a run: why it has failed
 LEFT_DAYS = 7.0  # a file that cannot be delivered for so long, though the server answers, is given up
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 
@@ -43,10 +45,13 @@ class Outbox:
         self._files: deque[Record] = deque()  # they go last: a store that takes no file does not hold up the records
         self._changed = Condition()
         self._thread: Thread | None = None
+        self._closing = self._closed = False
 
     def post(self, record: Record) -> None:
-        """Put a record in the queue."""
+        """Put a record in the queue; one that comes when all is over, a late look at the machine's load, is dropped."""
         with self._changed:
+            if self._closed:  # its file is another's by now
+                return
             self._journal.write(record)
             (self._files if "file" in record else self._records).append(record)
             if self._thread is None:
@@ -74,13 +79,14 @@ class Outbox:
     def close(self, seconds: float) -> None:
         """Wait at most ``seconds`` for what is not delivered; the rest stays in its file for whoever comes next."""
         with self._changed:
-            thread, self._thread = self._thread, None  # which ends the thread when it looks next
-            if thread is not None:
+            self._closing = True  # which ends the thread when it looks next
+            if (thread := self._thread) is not None:
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: not self._waiting() or not thread.is_alive(), seconds)
             left = self._waiting()
             self._records.clear()
             self._files.clear()
+            self._closed = True
             self._journal.close(empty=not left)
         if left:
             log.warning(
@@ -96,7 +102,7 @@ class Outbox:
         pause = _FIRST_PAUSE
         while batch := self._next():
             try:
-                send(self._client, self._run_id, batch, self._journal)
+                count = send(self._client, self._run_id, batch, self._journal)
             except FAILURES as failure:
                 if pause == _FIRST_PAUSE:
                     log.warning("the MLflow server does not answer; what the run logs is kept (%s)", why(failure))
@@ -104,12 +110,12 @@ class Outbox:
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             pause = _FIRST_PAUSE
-            self._done(batch)
+            self._done(batch[:count])
 
     def _next(self) -> list[Record]:
         """The next request's worth of records; none when the outbox is closed and empty."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting() or self._thread is None)
+            self._changed.wait_for(lambda: self._waiting() or self._closing)
             return together(self._records or self._files)
 
     def _done(self, batch: Sequence[Record]) -> None:
@@ -117,15 +123,18 @@ class Outbox:
             queue = self._files if "file" in batch[0] else self._records
             for _ in islice(batch, len(queue)):  # a closed outbox has none
                 queue.popleft()
-            if not self._waiting() and self._thread is not None:
+            if not self._waiting() and not self._closing:
                 self._journal.clear()
             self._changed.notify_all()
 
 
 def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None = None) -> None:
-    """Deliver what writers that are gone have left in ``folder``, oldest first, until the server does not take one.
+    """Deliver what writers that are gone have left in ``folder``, oldest first, until the server does not answer.
 
-    ``of``: what was left of this run only, on other machines too; whoever asks knows that it has no writer.
+    What it refuses of one run, it may take of the next; it is told at the end, and tried again by the next command.
+
+    ``of``: what was left of this run only, on other machines too; whoever asks knows that it has no writer, and goes on
+    with it: its end and its failure are told now or never.
 
     A silent server costs each try half a minute, and the command that is about to begin would wait for all of them.
     What was left for another server stays: this one would refuse it all, and it would be lost. What nobody can deliver
@@ -137,34 +146,60 @@ def deliver_left(client: MlflowClient, folder: Path, server: str, of: str | None
     if foreign:
         told = "records of %d runs wait in %s for another tracking server: name it in MLFLOW_TRACKING_URI once more"
         log.warning(told, len({journal.run_id for journal in foreign}), folder)
+    refused: defaultdict[str, list[str]] = defaultdict(list)
     for journal in left:
         path = journal.path
         if journal in foreign or not journal.take_over(anywhere=of is not None):
             continue
-        waiting = _deliver_file(client, journal)
+        waiting, failure = _deliver_file(client, journal, goes_on=of is not None)
         if waiting and age(path) > LEFT_DAYS * 86400:
             log.error("%s could not be delivered to MLflow for %g days and is given up", path.name, LEFT_DAYS)
+            _end_at_least(client, journal, waiting)
             path.rename(path.with_suffix(GIVEN_UP))
         journal.close(empty=not waiting)
-        if waiting and "file" not in waiting[0]:  # a store that takes no file holds up no records of other runs
-            break
+        if failure and is_refusal(failure):
+            refused[why(failure)].append(journal.run_id)
+        elif failure:
+            log.warning("%s waits for the MLflow server (%s)", path.name, why(failure))
+            if of is None and "file" not in waiting[0]:  # a store that takes no file holds up no records of other runs
+                break
+    for reason, runs in refused.items():
+        log.warning("MLflow refuses what waits of runs %s: %s", ", ".join(dict.fromkeys(runs)), reason)
 
 
-def _deliver_file(client: MlflowClient, journal: Journal) -> "deque[Record]":
-    """The records that were not taken: none, or from the first one on that was not."""
+def _deliver_file(client: MlflowClient, journal: Journal, *, goes_on: bool) -> "tuple[deque[Record], Exception | None]":
+    """The records that were not taken, from the first one on that was not, and why; none and None if all were.
+
+    Of a run that goes on, they do not say that it has ended or failed.
+    """
     records = journal.read()
     queue = deque(sorted(records, key=lambda record: "file" in record))
+    failed: Exception | None = None
     while batch := together(queue):
         try:
-            send(client, journal.run_id, batch, journal)
+            count = send(client, journal.run_id, batch, journal)
         except FAILURES as failure:
-            log.warning("%s waits for the MLflow server (%s)", journal.path.name, why(failure))
+            failed = failure
             break
-        for _ in batch:
+        for _ in range(count):
             queue.popleft()
+    if goes_on:
+        queue = deque(record for record in queue if not _is_end(record))
     if 0 < len(queue) < len(records):
         journal.leave(queue)
-    return queue
+    return queue, failed
+
+
+def _is_end(record: Record) -> bool:
+    return "end" in record or any(key == FAILURE for key, _ in record.get("tags", ()))
+
+
+def _end_at_least(client: MlflowClient, journal: Journal, records: Iterable[Record]) -> None:
+    """Let a run not be open for ever because of a record before its end that the server does not take."""
+    for record in records:
+        if "end" in record:
+            with suppress(*FAILURES):
+                send(client, journal.run_id, [record], journal)
 
 
 def together(queue: "deque[Record]") -> list[Record]:
@@ -181,10 +216,10 @@ def together(queue: "deque[Record]") -> list[Record]:
     return batch
 
 
-def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: Journal) -> None:
-    """Deliver a batch; what MLflow refuses is put aside, told once, and never tried again.
+def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: Journal) -> int:
+    """Deliver the first records of a batch, at least one; how many. All, unless MLflow refuses one of them.
 
-    Raises one of FAILURES while the server is away.
+    That one is put aside, told once, and never tried again. Raises one of FAILURES while the server is away.
     """
     try:
         _request(client, run_id, batch, journal.files)
@@ -192,10 +227,9 @@ def send(client: MlflowClient, run_id: str, batch: Sequence[Record], journal: Jo
         if is_away(failure) or is_stranger(failure):  # a password that was changed is no fault of the records
             raise
         if len(batch) > 1:  # one of them spoils the others
-            for record in batch:
-                send(client, run_id, [record], journal)
-        else:
-            journal.refuse(batch[0], why(failure))
+            return send(client, run_id, batch[: len(batch) // 2], journal)
+        journal.refuse(batch[0], why(failure))
+    return len(batch)
 
 
 def _request(client: MlflowClient, run_id: str, batch: Sequence[Record], files: Path) -> None:

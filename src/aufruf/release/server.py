@@ -25,6 +25,9 @@ REQUEST_SECONDS = 30  # a request without an answer for so long is tried again
 FAILURES = (MlflowException, OSError, OperationalError)  # what a call raises; failures of requests are an OSError
 _AWAY = {408, 429}
 _STRANGER = {401, 403}
+# How MLflow's client says that the answer was none of a tracking server's, each of which is JSON: of a proxy before one
+# that is just starting, say. 413 is not among them: that would be said of the same record again.
+_PROXY = re.compile(r"API request to endpoint (was successful but|\S+ failed with error code (404|5\d\d)\b)")
 
 
 def client(settings: Settings, patience: float | None = None) -> "Patient":
@@ -115,16 +118,22 @@ def stored() -> Iterator[None]:
 
 
 def is_away(failure: Exception) -> bool:
-    """True when trying again can help: nobody answers, the server has trouble, or its database is locked."""
+    """True when trying again can help: nobody answers, or a proxy does, the server has trouble, its database is locked.
+
+    That a run or a version is not there is said in JSON; a 404 without it is said by somebody else.
+    """
     cause = _cause(failure)
     if isinstance(cause, StoreFailure):
         return cause.passing
     if isinstance(cause, requests.HTTPError) and cause.response is not None:
-        return _passing(cause.response.status_code)
+        status, kind = cause.response.status_code, cause.response.headers.get("Content-Type", "")
+        return _passing(status) or (status == 404 and "json" not in kind)
     if isinstance(cause, requests.RequestException | OperationalError | ConnectionError | TimeoutError):
         return True
     if not isinstance(failure, MlflowException):
         return False
+    if not isinstance(failure, RestException) and _PROXY.match(failure.message):
+        return True
     told = isinstance(failure, RestException) or failure.error_code != "INTERNAL_ERROR"  # else it arose in this process
     return told and _passing(failure.get_http_status_code())
 
@@ -135,6 +144,16 @@ def is_stranger(failure: Exception) -> bool:
     if isinstance(cause, requests.HTTPError) and cause.response is not None:
         return cause.response.status_code in _STRANGER
     return isinstance(failure, MlflowException) and failure.get_http_status_code() in _STRANGER
+
+
+def is_refusal(failure: Exception) -> bool:
+    """True when the server has answered, and what it said is about this request: another one may well be taken."""
+    cause = _cause(failure)
+    if isinstance(
+        cause, requests.exceptions.RetryError
+    ):  # all that is left of an answer which MLflow's client would ask again
+        return "too many 500 error responses" in str(cause)
+    return is_stranger(failure)
 
 
 def _cause(failure: Exception) -> BaseException | None:

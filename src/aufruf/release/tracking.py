@@ -14,8 +14,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from aufruf.errors import AufrufError, LeaseLost
-from aufruf.release import journal
-from aufruf.release.outbox import END_SECONDS, LIMITS, Outbox, deliver_left
+from aufruf.release import journal, tickets
+from aufruf.release.outbox import END_SECONDS, FAILURE, LIMITS, Outbox, deliver_left
 from aufruf.release.server import Patient, client
 from aufruf.settings import Settings
 
@@ -59,8 +59,7 @@ class Tracker:
             run.close()
             raise
         except BaseException as failure:
-            run.tag({"failure": f"{type(failure).__name__}: {failure}"[:500]})
-            run.end("FAILED")
+            run.fail(failure)
             raise
         run.end("FINISHED")
 
@@ -72,16 +71,22 @@ class Tracker:
         parent: str | None = None,
         ticket: Path | None = None,
     ) -> "Run":
-        """Open a run, or the one that ``ticket`` names; the caller ends it. Waits for a server that is away."""
-        known = ticket.read_text("utf-8", "replace").strip() if ticket is not None and ticket.exists() else None
+        """Open a run, or the one that ``ticket`` names; the caller ends it. Waits for a server that is away.
+
+        Raises OSError where the ticket cannot be written; the run has ended then: nobody could go on with it.
+        """
+        known = tickets.read(ticket) if ticket is not None else None
         run = self.reopen(known) if known else None
         if run is not None:
             run.tag(tags)
         else:
             run = self._opened(name, {MLFLOW_RUN_NAME: name, MLFLOW_PARENT_RUN_ID: parent, **tags})
-        if ticket is not None:
-            ticket.parent.mkdir(parents=True, exist_ok=True)
-            ticket.write_text(run.id)
+        if ticket is not None and run.id != known:
+            try:
+                tickets.write(ticket, run.id)
+            except OSError as failure:
+                run.fail(failure)
+                raise
         run.params(params)
         return run
 
@@ -117,8 +122,8 @@ class Tracker:
             if failure.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 raise
             return None
-        if "failure" in found.data.tags:
-            self.client.delete_tag(run_id, "failure")
+        if FAILURE in found.data.tags:
+            self.client.delete_tag(run_id, FAILURE)
         run = Run(self, found)
         for key in run.known:
             if key.rpartition(".")[2] in _COUNTED:
@@ -243,6 +248,11 @@ class Run:
         """End the run: FINISHED, FAILED or KILLED."""
         self._outbox.post({"end": status, "at": int(time.time() * 1000)})
         self.close(_KILLED_SECONDS if status == "KILLED" else END_SECONDS)
+
+    def fail(self, failure: BaseException) -> None:
+        """End the run FAILED, with a tag that says why."""
+        self.tag({FAILURE: f"{type(failure).__name__}: {failure}"[:500]})
+        self.end("FAILED")
 
     def _opened(self) -> Outbox:
         return Outbox(self.client.inner, self.id, self._folder, self._server)

@@ -46,11 +46,9 @@ class SweepRuns:
 
         It has all that its training is told, and until it ends the load of the machine that it trains on.
         """
-        ticket = folder / _TICKET
-        if not (ticket.is_file() and ticket.read_text("utf-8", "replace").strip()):  # empty: the disk was full
-            self.lost(number)
+        self.lost(number)  # its runs on other machines, too; the one that goes on is opened again
         tags = {**self.setting.tags, **self._tags("trial"), "aufruf.trial": number, "aufruf.pruned": "false"}
-        whole = {**self.setting.recipe, **params}
+        whole, ticket = {**self.setting.recipe, **params}, folder / _TICKET
         run = self.tracker.start(f"trial {number}", tags, whole, parent=self.parent, ticket=ticket)
         self._common(run)
         self.latest = TrialRun(run)

@@ -25,6 +25,7 @@ from aufruf.store import Store
 log = logging.getLogger(__name__)
 CROWNED = "aufruf.crowned"  # a version crowned once is not crowned again by the gate: whoever took it back meant it
 REFUSED = "aufruf.refused"  # why the version may not speak
+MOVING = "aufruf.moving"  # while the alias is on its way to the version: how, and after which row of the table
 _LONGEST = 1000  # characters of a reason
 
 
@@ -177,12 +178,14 @@ def crown(
             speaks = _noticed(settings, classifier, registry).version
             if (speaks.version if speaks else None) not in instead_of:
                 return False
-        before = history.spoke(history.rows(store, classifier), version.version)
+        past = history.rows(store, classifier)
+        before = history.spoke(past, version.version)
+        registry.tag(version.version, {MOVING: _moving(how, past)})
         registry.point(CHAMPION, version.version)  # first: where it does not move, nothing says that it did
         if before:
             _point_previous(registry, before[0])
         history.enter(store, classifier, version.version, how)
-        _mark(registry, version, None)
+        _mark(registry, registry.get(version.version), None)
     history.write(settings, classifier)
     return True
 
@@ -205,12 +208,21 @@ def _instead(classifier: Classifier, registry: Registry, refused: str, why: str,
 def _how(store: Store, classifier: Classifier, chosen: Version | None, past: list[history.Row]) -> str:
     """By hand, since no step wrote it down; but a crowning may have been cut off, or the lake older than the table.
 
-    Then the decision on a version that was never champion, or on the first one known, is that it becomes champion.
+    The first says how on the version; of an older lake the decision on its champion does.
     """
-    if chosen is None or (past and CROWNED in chosen.tags):
+    if chosen is None:
+        return "hand"
+    how = chosen.tags.get(MOVING, "").partition(" ")[0]
+    if how and chosen.tags[MOVING] == _moving(how, past):
+        return how
+    if past and CROWNED in chosen.tags:
         return "hand"
     row = decisions.last(store, classifier, chosen.version)
     return decisions.how(row) if row is not None and row["verdict"] in PROMOTED else "hand"
+
+
+def _moving(how: str, past: list[history.Row]) -> str:
+    return f"{how} {past[0]['since'].isoformat() if past else 'first'}"
 
 
 def _point_previous(registry: Registry, version: str) -> None:
@@ -225,8 +237,8 @@ def _mark(registry: Registry, version: Version, why: str | None) -> None:
         if version.tags.get(REFUSED) != why:
             registry.tag(version.version, {REFUSED: why})
         return
-    if REFUSED in version.tags:
-        registry.client.delete_model_version_tag(registry.name, version.version, REFUSED)
+    for said in {REFUSED, MOVING} & version.tags.keys():
+        registry.client.delete_model_version_tag(registry.name, version.version, said)
     if CROWNED not in version.tags:
         registry.tag(version.version, {CROWNED: datetime.now(UTC).isoformat(timespec="seconds")})
 

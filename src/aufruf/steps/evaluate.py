@@ -59,7 +59,8 @@ def evaluate(
         raise NothingYet("the test split is empty", where=classifier.name, next="Ingest more annotations.")
     parts = slices.values(store, classifier, test)
     fixed = () if classifier.scoring.fixed is None else (classifier.scoring.fixed,)  # then the baseline's too
-    asked = (classifier.gate.model_dump(mode="json"), classifier.evaluation.model_dump(mode="json"), _MEASURED, *fixed)
+    rules = (classifier.gate.model_dump(mode="json"), classifier.evaluation.model_dump(mode="json"))
+    asked = (*rules, classifier.positive, _MEASURED, *fixed)
     mark = corpus.fingerprint(test, *asked, parts, version.tags.get("aufruf.fingerprint"))
     page, status = pages.place(settings.reports, classifier.name, version.version), "unchanged"
     if version.tags.get("aufruf.evaluated") != mark or not page.is_file():

@@ -58,7 +58,8 @@ def _judged(
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
     rule = classifier.gate.model_dump(mode="json")
-    mark = corpus.fingerprint(test, rule, challenger.version, _number(champion))
+    turned = [classifier.positive] if classifier.positive != classifier.labels[-1] else []  # so older marks still hold
+    mark = corpus.fingerprint(test, rule, challenger.version, _number(champion), *turned)
     known = decisions.last(store, classifier, challenger.version)
     same = champion is not None and champion.version == challenger.version
     if (same and known is None) or (CROWNED in challenger.tags and not same):
@@ -100,8 +101,12 @@ def _by_order(
     if alias is not None and alias.version == wanted.version:
         return _said(wanted.version, wanted.version, f"version {wanted.version} is champion already")
     how = f"version {wanted.version} was made champion by hand, with aufruf promote --version"
-    row = decisions.by_hand(Store(settings.lake), classifier, wanted, _number(champion), how)
-    crown(settings, classifier, registry, wanted, "hand")
+    store = Store(settings.lake)
+    before = decisions.last(store, classifier, wanted.version)
+    crown(settings, classifier, registry, wanted, "hand")  # first: nobody would make good what did not happen
+    row = decisions.last(store, classifier, wanted.version)
+    if row is None or row == before or row["verdict"] not in PROMOTED:  # else whoever looked meanwhile wrote it down
+        row = decisions.by_hand(store, classifier, wanted, _number(champion), how)
     return {**decisions.result(row, wanted.version), "status": "new"}
 
 

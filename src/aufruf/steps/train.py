@@ -20,7 +20,7 @@ from aufruf.model.predictor import Predictor
 from aufruf.model.recipe import Examples, Recipe
 from aufruf.model.studies import Studies
 from aufruf.model.training import Trained, fine_tune
-from aufruf.release import flavour, system
+from aufruf.release import flavour, system, tickets
 from aufruf.release.registry import CHALLENGER, Registry, Version
 from aufruf.release.tracking import Run, Tracker
 from aufruf.reports import figures
@@ -98,8 +98,7 @@ def _unusual(classifier: Classifier) -> list[Any]:
 
 def _cut_off(folder: Path, known: Version) -> bool:
     """True when the run that registered ``known`` was killed before it was done with it."""
-    ticket = folder / _TICKET
-    return ticket.exists() and ticket.read_text().strip() == known.run_id
+    return tickets.read(folder / _TICKET) == known.run_id
 
 
 def _train(

@@ -13,7 +13,7 @@ from aufruf.errors import BundleRefused, NothingYet, UsageError
 from aufruf.release.registry import CHAMPION, PREVIOUS, Registry, Version
 from aufruf.schemas import Decision
 from aufruf.steps import backlog, decisions
-from aufruf.steps.champion import CROWNED, REFUSED, champion, crown, noticed
+from aufruf.steps.champion import CROWNED, MOVING, REFUSED, champion, crown, noticed
 from aufruf.steps.evaluate import evaluate
 from aufruf.steps.explain import explain
 from aufruf.steps.promote import promote
@@ -93,15 +93,8 @@ def test_a_crowning_that_breaks_off_says_nothing_wrong(after, turned, monkeypatc
     after.store.put(
         "decisions", [Decision(**decisions.last(after.store, after.classifier, "3") | {"decided_by": None})]
     )
-    point = Registry.point
-
-    def breaks(registry, name, number):
-        if name == cut:
-            raise KeyboardInterrupt
-        point(registry, name, number)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Registry, "point", breaks)
+        breaking(patch, cut)
         with pytest.raises(KeyboardInterrupt):
             crown(after.settings, after.classifier, after.registry, version, "gate")
     speaks, before = ("2", "1") if cut == CHAMPION else ("3", "2")
@@ -250,6 +243,56 @@ def test_a_person_promotes_a_version(after, turned):
     assert (after.settings.reports / after.classifier.name / "champions" / "index.html").is_file()
 
 
+def breaking(patch, cut: str) -> None:
+    """Let whoever points this alias be killed right before."""
+    point = Registry.point
+
+    def breaks(registry, name, number):
+        if name == cut:
+            raise KeyboardInterrupt
+        point(registry, name, number)
+
+    patch.setattr(Registry, "point", breaks)
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["judged by nobody", "it waits"])
+@pytest.mark.parametrize("cut", [CHAMPION, PREVIOUS])
+def test_an_order_that_breaks_off_says_nothing_wrong(after, turned, monkeypatch, cut, waits):
+    """Killed before the alias moves, no table tells of it; killed after it, the person's word on what waited holds."""
+    version = after.register_again(turned)
+    if waits:
+        row = decisions.by_hand(after.store, after.classifier, version, "1", "asked")
+        after.store.put("decisions", [Decision(**row | {"verdict": "waiting", "decided_by": None})])
+    known = after.store.count("decisions")
+    with monkeypatch.context() as patch:
+        breaking(patch, cut)
+        with pytest.raises(KeyboardInterrupt):
+            promote(after.settings, after.classifier, "2")
+    noticed(after.settings, after.classifier, after.registry)
+    made = [("1", "gate", None, False), ("2", "hand", "1", False)]
+    assert reigns(after) == (made[:1] if cut == CHAMPION else made)
+    accepted = waits and cut == PREVIOUS
+    assert after.store.count("decisions") == known + accepted
+    last = decisions.last(after.store, after.classifier, "2")
+    assert (last and last["verdict"]) == (("promoted" if accepted else "waiting") if waits else None)
+
+
+def test_an_order_on_what_waits_is_one_row(after, turned, monkeypatch):
+    """Whoever looks between the move and the person's row accepts what waited: that is the row, with its evidence."""
+    row = decisions.by_hand(after.store, after.classifier, after.register_again(turned), "1", "asked")
+    after.store.put("decisions", [Decision(**row | {"verdict": "waiting", "decided_by": None})])
+
+    def looked_at(*given):
+        crown(*given)
+        noticed(after.settings, after.classifier, after.registry)
+
+    monkeypatch.setattr("aufruf.steps.promote.crown", looked_at)
+    found = promote(after.settings, after.classifier, "2")
+    assert (found["verdict"], found["reasons"]) == ("promoted", ["version 2 was made champion by hand", "asked"])
+    rows = after.store.read("decisions", {"challenger": "2"}).sort_values("at")
+    assert rows["verdict"].tolist() == ["waiting", "promoted"]
+
+
 @pytest.mark.parametrize("spoil", [tamper, lose, no_digest], ids=["tampered", "lost", "no-digest"])
 def test_a_spoilt_version_is_not_promoted(after, turned, spoil):
     """It is refused with the reason before anything moves or is written."""
@@ -274,6 +317,27 @@ def test_a_rollback_brings_the_version_before_back(after, turned):
     assert reigns(after)[-1] == ("1", "rollback", "2", False)
     assert promote(after.settings, after.classifier)["champion"] == "1"
     assert score(after.settings, after.classifier)["model_version"] == "1"
+
+
+def test_a_rollback_that_breaks_off_is_no_hand(after, turned, monkeypatch):
+    """Killed after the alias moved, the next look knows what it was; a later move by hand is one again."""
+    after.register_again(turned)
+    promote(after.settings, after.classifier, "2")
+    with monkeypatch.context() as patch:
+        breaking(patch, PREVIOUS)
+        with pytest.raises(KeyboardInterrupt):
+            rollback(after.settings, after.classifier)
+    noticed(after.settings, after.classifier, after.registry)
+    assert (reigns(after)[-1], alias(after, PREVIOUS)) == (("1", "rollback", "2", False), "2")
+    with monkeypatch.context() as patch:
+        breaking(patch, CHAMPION)
+        with pytest.raises(KeyboardInterrupt):
+            rollback(after.settings, after.classifier)
+    for made, version in enumerate([after.register_again(turned), after.registry.get("2")]):
+        after.registry.point(CHAMPION, version.version)
+        noticed(after.settings, after.classifier, after.registry)
+        assert reigns(after)[-1][:2] == (("3", "hand"), ("2", "hand"))[made]
+    assert not [one.version for one in after.registry.versions() if MOVING in one.tags]
 
 
 def test_a_rollback_from_a_refused_champion_keeps_who_goes_on(after, turned):

@@ -248,6 +248,16 @@ def test_with_a_fixed_threshold_the_baseline_labels_at_it_too(after):
     assert evaluate(after.settings, asked)["status"] == "unchanged"
 
 
+def test_another_positive_label_is_another_question(after):
+    """A version is measured again when the file says of another label that it is the positive one."""
+    before, turned = evaluate(after.settings, after.classifier), after.classifier.labels[0]
+    asked = after.classifier.model_copy(update={"positive": turned})
+    found = evaluate(after.settings, asked)
+    assert (found["status"], found["positives"]) == ("new", before["n"] - before["positives"])
+    assert found["metrics"]["f1"] != before["metrics"]["f1"]
+    assert [evaluate(after.settings, one)["status"] for one in (asked, after.classifier)] == ["unchanged", "new"]
+
+
 def test_behaviour_is_asked_where_the_file_names_a_suite(after):
     """The tag has passed and asked of each capability, and adds up with the result; without a suite it is empty."""
     assert evaluate(after.settings, after.classifier)["behaviour"] == {}

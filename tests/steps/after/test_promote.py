@@ -55,11 +55,12 @@ def test_asking_twice_adds_no_row(after):
 
 
 def test_another_rule_is_another_question(after):
-    """With another margin the same pair is judged again and gets a row of its own."""
+    """With another margin, or another positive label, the same pair is judged again and gets a row of its own."""
     after.register_again()
     promote(after.settings, after.classifier)
-    assert promote(after.settings, after.gate(margin=0.1))["status"] == "new"
-    assert after.store.count("decisions", {"challenger": "2"}) == 2
+    turned = after.classifier.model_copy(update={"positive": after.classifier.labels[0]})
+    assert [promote(after.settings, one)["status"] for one in (after.gate(margin=0.1), turned)] == ["new", "new"]
+    assert after.store.count("decisions", {"challenger": "2"}) == 3
 
 
 def test_a_better_challenger_is_promoted(bad_champion):
