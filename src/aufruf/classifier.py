@@ -231,6 +231,17 @@ def choose(settings: Settings, name: str | None, preset: str | None = None) -> C
     return found if settings.encoder is None else _encoded_by(found, settings.encoder, None)
 
 
+def others(settings: Settings, name: str) -> tuple[list[Classifier], list[str]]:
+    """All classifiers but one, and what is wrong with files of theirs that cannot be read."""
+    found, broken = [], []
+    for other in names(settings):
+        try:
+            found += [choose(settings, other)] if other != name else []
+        except UsageError as error:
+            broken.append(error.sentence())
+    return found, broken
+
+
 def _encoded_by(classifier: Classifier, name: str, revision: str | None) -> Classifier:
     if (name, revision) == (classifier.encoder.name, classifier.encoder.revision):
         return classifier

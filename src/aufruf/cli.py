@@ -161,13 +161,18 @@ def _ran(options: argparse.Namespace, command: str, settings: Settings) -> tuple
 
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> tuple[dict[str, Any], AufrufError | None]:
+    chosen, broken = _all_or_one(settings, options.classifier), []
+    if options.classifier is not None and not (options.files or options.columns):  # the inbox is everybody's
+        beside, broken = classifiers.others(settings, options.classifier)
+        chosen += beside
     result = _step("ingest")(
         settings,
-        _all_or_one(settings, options.classifier),
+        chosen,
         options.files or None,
         format=options.format,
         columns=_roles(options.columns),
         authors=options.authors,
+        broken=broken,
     )
     return result, _refusals(result, "ingest")
 

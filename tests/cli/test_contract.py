@@ -171,6 +171,27 @@ def test_a_stack_elsewhere_is_not_down(aufruf, monkeypatch):
     )
 
 
+def test_the_inbox_is_everybodys_for_ingest_too(aufruf, tmp_path, write_classifier, fill_inbox):
+    """``ingest --classifier A`` stores the inbox's votes for all; a file that is named counts for A alone."""
+    zwei = write_classifier("zwei") / "zwei.toml"
+    zwei.write_text(zwei.read_text("utf-8").replace("Call to Action", "Andere Frage"), "utf-8")
+    inbox = tmp_path / "home" / "inbox" / "annotations"
+    fill_inbox(tmp_path / "home", 20)
+    drei = write_classifier("drei", "unknown = 1\n") / "drei.toml"
+    told = aufruf("ingest", "--classifier", "zwei", "--json")
+    assert (told.code, told.json["annotations"] > 0, "drei.toml" in told.json["error"]["what"]) == (3, True, True)
+    assert [*inbox.iterdir()]
+    drei.unlink()
+    assert aufruf("ingest", "--classifier", "zwei").code == 0
+    assert not [path for path in inbox.iterdir() if path.is_file()]
+    (tmp_path / "votes.csv").write_text(GOOD)
+    told = aufruf("ingest", "--classifier", "zwei", "votes.csv", "--columns", COLUMNS, "--json")
+    assert told.json["files"][0]["annotations"] == 2
+    votes = Store(str(tmp_path / "home" / "lake")).read("annotations")
+    assert votes["classifier"].value_counts()["zwei"] == 2
+    assert votes["classifier"].value_counts()["call_to_action"] > 2
+
+
 @pytest.mark.parametrize("command", ["label", "train", "status"])
 def test_a_misspelt_key_is_wrong_usage(aufruf, write_classifier, command):
     """A misspelt key in the classifier file ends every command with exit code 2 and names file, key and nearest key."""
