@@ -128,6 +128,8 @@ _OPTIONS = (  # passed on to the step, where given
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:
     """The step's object, and the failure it reports beside it."""
     settings = Settings.load(options.home)
+    if options.classifier is not None:
+        classifiers.called(settings, options.classifier)
     with _private(settings.home):
         return _ran(options, options.command, settings)
 

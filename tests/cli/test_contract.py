@@ -17,7 +17,6 @@ from aufruf.schemas import TABLES
 from aufruf.store import Store
 
 CONTRACT = "ingest label split sweep train evaluate promote score explain report status night up down sample"
-WITH_CLASSIFIER = [one for one in CONTRACT.split() if one not in {"up", "down", "sample"}]
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
@@ -65,11 +64,18 @@ def test_the_version_is_printed(aufruf):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--nonsense"], ["label", "--nonsense"], ["dance"], [], ["sample"], ["sweep", "--trials", "many"]],
+    [
+        *(["--nonsense"], ["label", "--nonsense"], ["dance"], [], ["sample"], ["sweep", "--trials", "many"]),
+        *(["label", "--js"], ["label", "--home="], ["label", "--classifier", " "], ["explain", ""], ["ingest", ""]),
+        *(["quarantine", "show", ""], ["sample", ""]),
+    ],
     ids=" ".join,
 )
 def test_an_unknown_option_is_wrong_usage(aufruf, arguments):
-    """What the command line cannot read is answered with the usage, on standard error, and exit code 2."""
+    """What the command line cannot read is answered with the usage, on standard error, and exit code 2.
+
+    Nor does it read an option cut short, or something empty, where it asks for a name, a file or a text.
+    """
     told = aufruf(*arguments)
     assert (told.code, told.out) == (2, "")
     assert "usage: aufruf" in told.err
@@ -126,10 +132,11 @@ def test_half_a_character_is_no_text(aufruf):
     assert told.code == 2
 
 
-@pytest.mark.parametrize("command", WITH_CLASSIFIER)
+@pytest.mark.parametrize("command", subcommands())
 def test_an_unknown_classifier_is_wrong_usage(aufruf, command):
-    """Every command answers an unknown classifier with the nearest one, exit code 2, and one object."""
-    told = aufruf(command, "--classifier", "call_to_acton", "--json")
+    """Every command, one that knows none included, answers an unknown classifier with the nearest one and an object."""
+    needed = ["x"] if command in {"why", "forget", "backup", "restore", "sample"} else []
+    told = aufruf(command, *needed, "--classifier", "call_to_acton", "--json")
     assert (told.code, told.json["error"]["type"]) == (2, "UsageError")
     assert told.json["error"]["next"] == "Did you mean 'call_to_action'?"
     assert told.err == "aufruf: there is no classifier 'call_to_acton'. Did you mean 'call_to_action'?\n"
@@ -212,6 +219,10 @@ def test_a_misspelt_key_is_wrong_usage(aufruf, write_classifier, command):
         ["ingest", "."],
         ["ingest", "--columns", "text"],
         ["ingest", "x.csv", "--columns", "text=a,label"],
+        ["quarantine", "--mended", "rows.ndjson"],
+        ["quarantine", "ingest", "a.csv", "--mended", "rows.ndjson"],
+        ["quarantine", "--out", "rows.ndjson"],
+        ["backup", "nowhere/a.tar"],
     ],
     ids=" ".join,
 )

@@ -76,6 +76,30 @@ def test_what_is_no_port_is_wrong_usage(tmp_path, port):
             Settings.load(tmp_path, {"MLFLOW_TRACKING_URI": f"http://mlflow.example:{port}"})
 
 
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"AUFRUF_LAKE": "gopher://x/lake"}, r"AUFRUF_LAKE names no storage.*gopher://.*s3://"),
+        ({"MLFLOW_TRACKING_URI": "foo"}, r"MLFLOW_TRACKING_URI is no address of a tracking server.*http://HOST:PORT"),
+        ({"MLFLOW_TRACKING_URI": "file:///mlruns"}, r"MLFLOW_TRACKING_URI is no address of a tracking server"),
+    ],
+)
+def test_an_address_of_an_unknown_kind_is_wrong_usage(tmp_path, env, said):
+    """A lake there would look empty, and MLflow would end in a trace; the sentence names what can be meant."""
+    with pytest.raises(UsageError, match=said):
+        Settings.load(tmp_path, env)
+
+
+def test_a_home_is_a_folder(tmp_path):
+    """A file of that name is wrong usage; what is not there yet may become one."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="the home is no folder"):
+        Settings.load(tmp_path / "file", {})
+    assert (
+        Settings.load(tmp_path / "new", {"MLFLOW_TRACKING_URI": "postgresql+psycopg://me@host/db"}).home.name == "new"
+    )
+
+
 def test_a_relative_path_is_meant_from_the_working_folder(tmp_path, monkeypatch):
     """It is whole from then on: tasks work in another folder. Names of the hub and addresses stay as they are."""
     monkeypatch.chdir(tmp_path)
