@@ -81,7 +81,7 @@ def _answer(result: dict[str, Any], failure: AufrufError | None, out: Any, comma
         told = _json({**result, "error": failure.as_json()} if failure else result)
     elif command and (failure is None or result):
         colour = out.isatty() and not os.environ.get("NO_COLOR")
-        told = "\n".join(phrases.told(command, result, colour=colour))
+        told = "\n".join(phrases.told(command, result, colour=colour, failed=failure is not None))
     try:
         if told or failure is None:
             _say(told, out)
@@ -156,7 +156,7 @@ def _ran(options: argparse.Namespace, command: str, settings: Settings) -> tuple
     lines.chosen(chosen.name)
     extra = {name: value for name in _OPTIONS if (value := getattr(options, name, None)) is not None}
     if extra.get("trials", 1) < 1:
-        raise UsageError("--trials must be at least 1")
+        raise UsageError("--trials must be at least 1", next="Without it, the classifier file says how many.")
     result = _step(command)(settings, chosen, **extra)
     checked = command in {"label", "night"} or getattr(options, "check", False)
     return result, _refusals(result, command) if checked else None

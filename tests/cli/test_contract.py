@@ -223,6 +223,7 @@ def test_a_misspelt_key_is_wrong_usage(aufruf, write_classifier, command):
         ["quarantine", "ingest", "a.csv", "--mended", "rows.ndjson"],
         ["quarantine", "--out", "rows.ndjson"],
         ["backup", "nowhere/a.tar"],
+        ["split", "--folds", "1"],
     ],
     ids=" ".join,
 )

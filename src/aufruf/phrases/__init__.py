@@ -18,10 +18,15 @@ _EMPTY = "nothing is in quarantine; of a file that is refused whole no row is ke
 _MANY = 30  # files that are told of one by one
 
 
-def told(command: str, result: dict[str, Any], *, colour: bool = False) -> list[str]:
-    """Lines that say what a command did; ``colour``: for a terminal that shows colours."""
+def told(command: str, result: dict[str, Any], *, colour: bool = False, failed: bool = False) -> list[str]:
+    """Lines that say what a command did; ``colour``: for a terminal that shows colours.
+
+    ``failed``: a failure has been told before, whose findings are not told twice.
+    """
     if command == "explain" and "words" in result:
         return explained.told(result, colour)
+    if command == "monitor":
+        return watching.monitor(result, failed)
     teller = _TELLERS.get(command)
     return teller(result) if teller else [f"{key}: {value}" for key, value in result.items()]
 
@@ -262,7 +267,6 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "ingest": _ingest,
     "why": _why,
     "export": _export,
-    "monitor": watching.monitor,
     "queue": watching.queue,
     "quarantine": _quarantine,
     "label": _label,

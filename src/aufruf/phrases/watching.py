@@ -5,14 +5,15 @@ from typing import Any
 _SAMPLES = {"training": "labelled texts", "weeks": "texts of the weeks before"}
 
 
-def monitor(result: dict[str, Any]) -> list[str]:
-    """What has moved, and where the page is."""
+def monitor(result: dict[str, Any], failed: bool = False) -> list[str]:
+    """What has moved, and where the page is; with ``failed`` the failed check has said what."""
     if "page" not in result:
         return [f"version {result['model_version']}: {result['texts']} new texts are too few to say anything"]
     against = " and ".join(f"{count} {_SAMPLES[name]}" for name, count in result["compared"].items())
     lines = [f"version {result['model_version']}: {result['texts']} new texts up to {result['day']} against {against}"]
     nothing = "nothing has moved" if result["shifts"] else "too few texts to compare them with"
-    lines += [f"MOVED: {one}" for one in result["told"]] or [nothing]
+    if not failed:
+        lines += [f"MOVED: {one}" for one in result["told"]] or [nothing]
     return [*lines, f"page: {result['page']}"]
 
 

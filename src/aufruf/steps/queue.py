@@ -49,7 +49,7 @@ def queue(
     """
     most = classifier.teach.texts if texts is None else texts
     if most < 1:
-        raise UsageError("--texts must be at least 1")
+        raise UsageError("--texts must be at least 1", next="Without it, the classifier file says how many.")
     if out is not None:
         queues.check(out)
     registry, store = Registry(settings, classifier.name), Store(settings.lake)

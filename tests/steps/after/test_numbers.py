@@ -90,7 +90,8 @@ def test_a_champion_with_a_number_of_another_is_refused(collided):
     collided.registry.point(CHAMPION, "1")
     collided.posts("Kommt alle zum Infostand!")
     before = collided.store.version("predictions")
-    with pytest.raises(BundleRefused, match="answers of another model"):
+    (collided.settings.classifiers / "zweite.toml").touch()  # of several the advice names the one that is meant
+    with pytest.raises(BundleRefused, match="answers of another model.*`aufruf train --classifier call_to_action`"):
         champion(collided.settings, collided.classifier)
     with pytest.raises(BundleRefused, match="answers of another model"):
         score(collided.settings, collided.classifier)
