@@ -163,7 +163,7 @@ def _ran(options: argparse.Namespace, command: str, settings: Settings) -> tuple
 
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> tuple[dict[str, Any], AufrufError | None]:
-    chosen, broken = _all_or_one(settings, options.classifier), []
+    chosen, broken = _all_or_one(settings, options.classifier), list[str]()
     if options.classifier is not None and not (options.files or options.columns):  # the inbox is everybody's
         beside, broken = classifiers.others(settings, options.classifier)
         chosen += beside

@@ -81,6 +81,13 @@ def test_an_unknown_option_is_wrong_usage(aufruf, arguments):
     assert "usage: aufruf" in told.err
 
 
+def test_an_unknown_option_is_told_with_the_usage_of_its_command(aufruf):
+    """Not with that of ``aufruf``, which names no option."""
+    told = aufruf("label", "--trials", "1")
+    assert told.err.startswith("usage: aufruf label ")
+    assert told.err.endswith("aufruf: unrecognized arguments: --trials 1. `aufruf label --help` says what there is.\n")
+
+
 def test_wrong_usage_is_an_object_too(aufruf):
     """With --json the failure is one object on standard output, whatever the command line was."""
     told = aufruf("dance", "--json")
@@ -224,6 +231,7 @@ def test_a_misspelt_key_is_wrong_usage(aufruf, write_classifier, command):
         ["quarantine", "--out", "rows.ndjson"],
         ["backup", "nowhere/a.tar"],
         ["split", "--folds", "1"],
+        ["split", "--folds", "5", "--out", "folds.xlsx"],
     ],
     ids=" ".join,
 )

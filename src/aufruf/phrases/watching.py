@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from aufruf.reports.inert import counted
+
 _SAMPLES = {"training": "labelled texts", "weeks": "texts of the weeks before"}
 
 
@@ -20,4 +22,6 @@ def monitor(result: dict[str, Any], failed: bool = False) -> list[str]:
 def queue(result: dict[str, Any]) -> list[str]:
     """How many texts were chosen, and why."""
     why = ", ".join(f"{count} {name}" for name, count in result["why"].items())
-    return [f"{result['queued']} tasks written to {result['queue']}" + (f": {why}" if why else " - nothing new")]
+    return [
+        f"{counted(result['queued'], 'task')} written to {result['queue']}" + (f": {why}" if why else " - nothing new")
+    ]

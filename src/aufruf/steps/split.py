@@ -41,6 +41,8 @@ def split(
         raise UsageError("--out needs --folds or --as-of", next="Say which of them to write.")
     if folds is not None and folds < 2:
         raise UsageError(f"--folds {folds}: that is no split", next="Ask for 2 or more; papers often report 5.")
+    if folds is not None and out is not None and out.suffix != ".csv":
+        raise UsageError(f"--out ends in {out.suffix!r}", where=str(out), next="Folds are written as .csv.")
     if as_of is not None:
         if audit or folds is not None:
             raise UsageError("--as-of stands alone", next="Run --audit and --folds by themselves.")
