@@ -225,7 +225,7 @@ def _export(result: dict[str, Any]) -> list[str]:
         written,
         *([f"not all of them: without {missing}"] if missing else []),
         *(
-            [f"{result['undated']} rows have no time of posting: their timestamp is empty"]
+            [f"without a time of posting, so that the timestamp is empty: {counted(result['undated'], 'row')}"]
             if result.get("undated")
             else []
         ),
