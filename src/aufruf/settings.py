@@ -160,7 +160,12 @@ def _lake(written: str) -> str:
             f"AUFRUF_LAKE names no storage that can hold tables: {kind}://",
             next=f"Name a folder, or begin with {', '.join(f'{one}://' for one in _LAKES)}.",
         )
-    return written if mark else str(Path(written).expanduser().resolve())
+    if mark:
+        return written
+    folder = Path(written).expanduser().resolve()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError("AUFRUF_LAKE is no folder", where=str(folder), next="Name a folder; it may be a new one.")
+    return str(folder)
 
 
 def _tracking(written: str) -> str:

@@ -80,11 +80,12 @@ def test_what_is_no_port_is_wrong_usage(tmp_path, port):
     ("env", "said"),
     [
         ({"AUFRUF_LAKE": "gopher://x/lake"}, r"AUFRUF_LAKE names no storage.*gopher://.*s3://"),
+        ({"AUFRUF_LAKE": __file__}, r"AUFRUF_LAKE is no folder"),
         ({"MLFLOW_TRACKING_URI": "foo"}, r"MLFLOW_TRACKING_URI is no address of a tracking server.*http://HOST:PORT"),
         ({"MLFLOW_TRACKING_URI": "file:///mlruns"}, r"MLFLOW_TRACKING_URI is no address of a tracking server"),
     ],
 )
-def test_an_address_of_an_unknown_kind_is_wrong_usage(tmp_path, env, said):
+def test_an_address_of_what_is_none_is_wrong_usage(tmp_path, env, said):
     """A lake there would look empty, and MLflow would end in a trace; the sentence names what can be meant."""
     with pytest.raises(UsageError, match=said):
         Settings.load(tmp_path, env)

@@ -16,8 +16,8 @@ def status(result: dict[str, Any]) -> list[str]:
         f"stack     {_stack(result['stack'])}",
         f"home      {result['home']}",
         f"inbox     {counted(result['inbox'], 'file')}",
-        f"texts     {result['texts']} ({counted(result['quarantined'], 'row')} in quarantine)",
-        f"labels    {result['labels']} of {counted(result['votes'], 'vote')}, "
+        f"texts     {result['texts']:,} ({counted(result['quarantined'], 'row')} in quarantine)",
+        f"labels    {result['labels']:,} of {counted(result['votes'], 'vote')}, "
         f"{counted(result['undecided'], 'text')} undecided",
         f"splits    {splits}",
         f"champion  {_version(result['champion'])}",
