@@ -219,8 +219,8 @@ def names(settings: Settings) -> list[str]:
     return sorted(p.stem for p in settings.classifiers.glob("*.toml"))
 
 
-def choose(settings: Settings, name: str | None, preset: str | None = None) -> Classifier:
-    """The classifier called ``name``, or the only one there is."""
+def called(settings: Settings, name: str | None) -> str:
+    """``name``, or that of the only classifier. Raises UsageError for one that there is not."""
     known = names(settings)
     if not known:
         raise UsageError(
@@ -232,11 +232,26 @@ def choose(settings: Settings, name: str | None, preset: str | None = None) -> C
         raise UsageError(
             f"there are several classifiers: {', '.join(known)}", next="Choose one with --classifier NAME."
         )
-    chosen = name or known[0]
-    if chosen not in known:
-        raise UsageError(f"there is no classifier {chosen!r}", next=nearest(chosen, known))
-    found = load(settings.classifiers / f"{chosen}.toml", preset or settings.preset)
+    if name is not None and name not in known:
+        raise UsageError(f"there is no classifier {name!r}", next=nearest(name, known))
+    return known[0] if name is None else name
+
+
+def choose(settings: Settings, name: str | None, preset: str | None = None) -> Classifier:
+    """The classifier called ``name``, or the only one there is."""
+    found = load(settings.classifiers / f"{called(settings, name)}.toml", preset or settings.preset)
     return found if settings.encoder is None else _encoded_by(found, settings.encoder, None)
+
+
+def others(settings: Settings, name: str) -> tuple[list[Classifier], list[str]]:
+    """All classifiers but one, and what is wrong with files of theirs that cannot be read."""
+    found, broken = [], []
+    for other in names(settings):
+        try:
+            found += [choose(settings, other)] if other != name else []
+        except UsageError as error:
+            broken.append(error.sentence())
+    return found, broken
 
 
 def _encoded_by(classifier: Classifier, name: str, revision: str | None) -> Classifier:

@@ -81,7 +81,7 @@ def _answer(result: dict[str, Any], failure: AufrufError | None, out: Any, comma
         told = _json({**result, "error": failure.as_json()} if failure else result)
     elif command and (failure is None or result):
         colour = out.isatty() and not os.environ.get("NO_COLOR")
-        told = "\n".join(phrases.told(command, result, colour=colour))
+        told = "\n".join(phrases.told(command, result, colour=colour, failed=failure is not None))
     try:
         if told or failure is None:
             _say(told, out)
@@ -128,6 +128,8 @@ _OPTIONS = (  # passed on to the step, where given
 def _run(options: argparse.Namespace) -> tuple[dict[str, Any], AufrufError | None]:
     """The step's object, and the failure it reports beside it."""
     settings = Settings.load(options.home)
+    if options.classifier is not None:
+        classifiers.called(settings, options.classifier)
     with _private(settings.home):
         return _ran(options, options.command, settings)
 
@@ -154,20 +156,25 @@ def _ran(options: argparse.Namespace, command: str, settings: Settings) -> tuple
     lines.chosen(chosen.name)
     extra = {name: value for name in _OPTIONS if (value := getattr(options, name, None)) is not None}
     if extra.get("trials", 1) < 1:
-        raise UsageError("--trials must be at least 1")
+        raise UsageError("--trials must be at least 1", next="Without it, the classifier file says how many.")
     result = _step(command)(settings, chosen, **extra)
     checked = command in {"label", "night"} or getattr(options, "check", False)
     return result, _refusals(result, command) if checked else None
 
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> tuple[dict[str, Any], AufrufError | None]:
+    chosen, broken = _all_or_one(settings, options.classifier), list[str]()
+    if options.classifier is not None and not (options.files or options.columns):  # the inbox is everybody's
+        beside, broken = classifiers.others(settings, options.classifier)
+        chosen += beside
     result = _step("ingest")(
         settings,
-        _all_or_one(settings, options.classifier),
+        chosen,
         options.files or None,
         format=options.format,
         columns=_roles(options.columns),
         authors=options.authors,
+        broken=broken,
     )
     return result, _refusals(result, "ingest")
 

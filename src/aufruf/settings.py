@@ -10,6 +10,8 @@ from urllib.parse import quote, urlparse, urlsplit
 from aufruf.errors import UsageError
 
 _SQLITE = "sqlite:///"
+_LAKES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "hdfs", "file")  # deltalake reads others as empty
+_SERVERS = ("http", "https", "postgresql", "mysql", "mssql", "sqlite")  # MLflow reads a bare word as a folder
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Settings:
         A relative path is meant from the working folder; settings hold whole ones, because tasks run elsewhere.
         """
         root = Path(home or env.get("AUFRUF_HOME") or "var").expanduser().resolve()
+        if root.exists() and not root.is_dir():
+            raise UsageError("the home is no folder", where=str(root), next="Name one with --home or AUFRUF_HOME.")
         return cls(
             home=root,
             lake=_lake(env.get("AUFRUF_LAKE") or str(root / "lake")),
@@ -150,14 +154,29 @@ def without_login(url: str) -> str:
 
 
 def _lake(written: str) -> str:
-    return written if "://" in written else str(Path(written).expanduser().resolve())
+    kind, mark, _ = written.partition("://")
+    if mark and kind.lower() not in _LAKES:
+        raise UsageError(
+            f"AUFRUF_LAKE names no storage that can hold tables: {kind}://",
+            next=f"Name a folder, or begin with {', '.join(f'{one}://' for one in _LAKES)}.",
+        )
+    if mark:
+        return written
+    folder = Path(written).expanduser().resolve()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError("AUFRUF_LAKE is no folder", where=str(folder), next="Name a folder; it may be a new one.")
+    return str(folder)
 
 
 def _tracking(written: str) -> str:
+    cure = "Write http://HOST:PORT, or sqlite:////PATH/mlflow.db for a file."
     try:
         _ = urlsplit(written).port
     except ValueError as error:
-        raise UsageError(f"MLFLOW_TRACKING_URI is no address: {error}", next="Write http://HOST:PORT.") from None
+        raise UsageError(f"MLFLOW_TRACKING_URI is no address: {error}", next=cure) from None
+    kind, mark, _ = written.partition("://")
+    if not mark or kind.lower().partition("+")[0] not in _SERVERS:
+        raise UsageError("MLFLOW_TRACKING_URI is no address of a tracking server", next=cure)
     if not written.startswith(_SQLITE):
         return written
     file, mark, options = written.removeprefix(_SQLITE).partition("?")

@@ -17,7 +17,6 @@ from aufruf.schemas import TABLES
 from aufruf.store import Store
 
 CONTRACT = "ingest label split sweep train evaluate promote score explain report status night up down sample"
-WITH_CLASSIFIER = [one for one in CONTRACT.split() if one not in {"up", "down", "sample"}]
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
@@ -65,14 +64,28 @@ def test_the_version_is_printed(aufruf):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--nonsense"], ["label", "--nonsense"], ["dance"], [], ["sample"], ["sweep", "--trials", "many"]],
+    [
+        *(["--nonsense"], ["label", "--nonsense"], ["dance"], [], ["sample"], ["sweep", "--trials", "many"]),
+        *(["label", "--js"], ["label", "--home="], ["label", "--classifier", " "], ["explain", ""], ["ingest", ""]),
+        *(["quarantine", "show", ""], ["sample", ""]),
+    ],
     ids=" ".join,
 )
 def test_an_unknown_option_is_wrong_usage(aufruf, arguments):
-    """What the command line cannot read is answered with the usage, on standard error, and exit code 2."""
+    """What the command line cannot read is answered with the usage, on standard error, and exit code 2.
+
+    Nor does it read an option cut short, or something empty, where it asks for a name, a file or a text.
+    """
     told = aufruf(*arguments)
     assert (told.code, told.out) == (2, "")
     assert "usage: aufruf" in told.err
+
+
+def test_an_unknown_option_is_told_with_the_usage_of_its_command(aufruf):
+    """Not with that of ``aufruf``, which names no option."""
+    told = aufruf("label", "--trials", "1")
+    assert told.err.startswith("usage: aufruf label ")
+    assert told.err.endswith("aufruf: unrecognized arguments: --trials 1. `aufruf label --help` says what there is.\n")
 
 
 def test_wrong_usage_is_an_object_too(aufruf):
@@ -126,10 +139,11 @@ def test_half_a_character_is_no_text(aufruf):
     assert told.code == 2
 
 
-@pytest.mark.parametrize("command", WITH_CLASSIFIER)
+@pytest.mark.parametrize("command", subcommands())
 def test_an_unknown_classifier_is_wrong_usage(aufruf, command):
-    """Every command answers an unknown classifier with the nearest one, exit code 2, and one object."""
-    told = aufruf(command, "--classifier", "call_to_acton", "--json")
+    """Every command, one that knows none included, answers an unknown classifier with the nearest one and an object."""
+    needed = ["x"] if command in {"why", "forget", "backup", "restore", "sample"} else []
+    told = aufruf(command, *needed, "--classifier", "call_to_acton", "--json")
     assert (told.code, told.json["error"]["type"]) == (2, "UsageError")
     assert told.json["error"]["next"] == "Did you mean 'call_to_action'?"
     assert told.err == "aufruf: there is no classifier 'call_to_acton'. Did you mean 'call_to_action'?\n"
@@ -171,6 +185,27 @@ def test_a_stack_elsewhere_is_not_down(aufruf, monkeypatch):
     )
 
 
+def test_the_inbox_is_everybodys_for_ingest_too(aufruf, tmp_path, write_classifier, fill_inbox):
+    """``ingest --classifier A`` stores the inbox's votes for all; a file that is named counts for A alone."""
+    zwei = write_classifier("zwei") / "zwei.toml"
+    zwei.write_text(zwei.read_text("utf-8").replace("Call to Action", "Andere Frage"), "utf-8")
+    inbox = tmp_path / "home" / "inbox" / "annotations"
+    fill_inbox(tmp_path / "home", 20)
+    drei = write_classifier("drei", "unknown = 1\n") / "drei.toml"
+    told = aufruf("ingest", "--classifier", "zwei", "--json")
+    assert (told.code, told.json["annotations"] > 0, "drei.toml" in told.json["error"]["what"]) == (3, True, True)
+    assert [*inbox.iterdir()]
+    drei.unlink()
+    assert aufruf("ingest", "--classifier", "zwei").code == 0
+    assert not [path for path in inbox.iterdir() if path.is_file()]
+    (tmp_path / "votes.csv").write_text(GOOD)
+    told = aufruf("ingest", "--classifier", "zwei", "votes.csv", "--columns", COLUMNS, "--json")
+    assert told.json["files"][0]["annotations"] == 2
+    votes = Store(str(tmp_path / "home" / "lake")).read("annotations")
+    assert votes["classifier"].value_counts()["zwei"] == 2
+    assert votes["classifier"].value_counts()["call_to_action"] > 2
+
+
 @pytest.mark.parametrize("command", ["label", "train", "status"])
 def test_a_misspelt_key_is_wrong_usage(aufruf, write_classifier, command):
     """A misspelt key in the classifier file ends every command with exit code 2 and names file, key and nearest key."""
@@ -191,6 +226,12 @@ def test_a_misspelt_key_is_wrong_usage(aufruf, write_classifier, command):
         ["ingest", "."],
         ["ingest", "--columns", "text"],
         ["ingest", "x.csv", "--columns", "text=a,label"],
+        ["quarantine", "--mended", "rows.ndjson"],
+        ["quarantine", "ingest", "a.csv", "--mended", "rows.ndjson"],
+        ["quarantine", "--out", "rows.ndjson"],
+        ["backup", "nowhere/a.tar"],
+        ["split", "--folds", "1"],
+        ["split", "--folds", "5", "--out", "folds.xlsx"],
     ],
     ids=" ".join,
 )

@@ -35,6 +35,24 @@ def test_every_command_is_documented(docs, command):
     assert re.search(rf"\baufruf {command}\b", docs), f"write about `aufruf {command}` in README.md or docs/"
 
 
+def test_every_option_is_documented():
+    """Each option of each command stands on the page about the commands."""
+    [choices] = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    every = {option for one in (parser(), *choices.choices.values()) for option in one._option_string_actions}
+    page = (CHECKOUT / "docs" / "commands.md").read_text("utf-8")
+    assert [one for one in sorted(every - {"-h", "--help"}) if not re.search(rf"{one}\b", page)] == []
+
+
+def test_every_setting_is_documented(docs):
+    """Each AUFRUF_ variable that anything reads or sets stands in the README or under docs/."""
+    folders = ("src", "plugins", "dags", "docker")
+    files = [path for name in folders for path in (CHECKOUT / name).rglob("*") if path.is_file()]
+    read = [path.read_text("utf-8") for path in (*files, CHECKOUT / "Makefile") if path.suffix != ".pyc"]
+    variables = {name for text in read for name in re.findall(r"\bAUFRUF_[A-Z_]*[A-Z]\b", text)}
+    assert len(variables) > 30
+    assert [name for name in sorted(variables) if not re.search(rf"\b{name}\b", docs)] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
 def test_every_relative_link_exists(page):
     """A link to a file of this project leads to a file of this project."""

@@ -72,6 +72,12 @@ def test_what_is_doubtful_is_said():
     assert "<b>Not reliable:</b> fit below 0.3; stability below 0.5" in Shown(doubtful)._repr_html_()
 
 
+def test_a_text_without_words_has_no_fit():
+    """Nothing was explained, so there is nothing to trust or not."""
+    lines = told({**RESULT, "words": [], "pieces": [], "unreliable": []})
+    assert lines[1:] == ["  no words: nothing to explain"]
+
+
 def test_a_notebook_shows_words_and_runs_nothing():
     """The cell has the words in their colours, numbers beside them, and every character of the text escaped."""
     html = Shown(RESULT)._repr_html_()

@@ -16,6 +16,16 @@ def test_an_empty_quarantine_points_to_files_refused_whole(result):
     assert line.startswith("nothing is in quarantine; of a file that is refused whole no row is kept")
 
 
+def test_one_is_not_many():
+    """One row is no "1 rows"; of many the thousands are told apart."""
+    entry = {"file": "0d20", "name": "a.csv", "format": "table", "why": []}
+    assert phrases.told("quarantine", {"files": [{**entry, "rows": 1}]}) == ["0d20  a.csv (table): 1 row"]
+    assert phrases.told("quarantine", {"rescued": 1, "rows": 2000}) == ["1 row taken in, 2000 still in quarantine"]
+    assert phrases.told("queue", {"queued": 1200, "queue": "q", "why": {}}) == [
+        "1,200 tasks written to q - nothing new"
+    ]
+
+
 def test_without_a_champion_nothing_is_kept():
     """A first version that the gate does not take is not promoted; beside a champion, which is kept, it says so."""
     result = {"verdict": "kept", "champion": None, "challenger": "1", "reasons": ["version 1 was not taken: F1 0.300"]}

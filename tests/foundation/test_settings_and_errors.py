@@ -76,6 +76,31 @@ def test_what_is_no_port_is_wrong_usage(tmp_path, port):
             Settings.load(tmp_path, {"MLFLOW_TRACKING_URI": f"http://mlflow.example:{port}"})
 
 
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"AUFRUF_LAKE": "gopher://x/lake"}, r"AUFRUF_LAKE names no storage.*gopher://.*s3://"),
+        ({"AUFRUF_LAKE": __file__}, r"AUFRUF_LAKE is no folder"),
+        ({"MLFLOW_TRACKING_URI": "foo"}, r"MLFLOW_TRACKING_URI is no address of a tracking server.*http://HOST:PORT"),
+        ({"MLFLOW_TRACKING_URI": "file:///mlruns"}, r"MLFLOW_TRACKING_URI is no address of a tracking server"),
+    ],
+)
+def test_an_address_of_what_is_none_is_wrong_usage(tmp_path, env, said):
+    """A lake there would look empty, and MLflow would end in a trace; the sentence names what can be meant."""
+    with pytest.raises(UsageError, match=said):
+        Settings.load(tmp_path, env)
+
+
+def test_a_home_is_a_folder(tmp_path):
+    """A file of that name is wrong usage; what is not there yet may become one."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="the home is no folder"):
+        Settings.load(tmp_path / "file", {})
+    assert (
+        Settings.load(tmp_path / "new", {"MLFLOW_TRACKING_URI": "postgresql+psycopg://me@host/db"}).home.name == "new"
+    )
+
+
 def test_a_relative_path_is_meant_from_the_working_folder(tmp_path, monkeypatch):
     """It is whole from then on: tasks work in another folder. Names of the hub and addresses stay as they are."""
     monkeypatch.chdir(tmp_path)
@@ -115,6 +140,20 @@ def test_what_to_do_next_is_a_sentence():
     told = [one.value for one in given if isinstance(one, ast.Constant) and one.value]
     assert len(told) > 100
     assert [one for one in told if not (one[0].isupper() or one[0] == "`") or one[-1] not in ".?"] == []
+
+
+def test_wrong_usage_says_what_to_do_next():
+    """So does a command that comes too early. What joins sentences of several files has theirs."""
+    source = Path(errors.__file__).parents[1]
+    made = [
+        (path.name, node)
+        for path in source.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"UsageError", "NothingYet"}
+    ]
+    named = [(file, node.lineno) for file, node in made if "next" not in {word.arg for word in node.keywords}]
+    assert len(made) > 60
+    assert [one for one in named if one[0] != "classifiers.py"] == []
 
 
 def test_exit_codes_follow_the_family():

@@ -55,7 +55,7 @@ def test_each_bad_row_says_why_in_words(judged: Callable[..., Any]) -> None:
         13: "the text is empty",
         14: f"the text has {LONGEST + 1} characters, more than {LONGEST}",
         15: "posted_at 2031-05-01 lies in the future",
-        16: "'bald' is not a date (ISO 8601 or unix seconds)",
+        16: "'bald' is not a date (ISO 8601, 24.09.2021 18:05 or unix seconds)",
         17: "the text is empty; label 'nie' is not listed under [spellings] of calls.toml",
     }
     assert found.kept == 10

@@ -361,7 +361,7 @@ import os, sys
 from aufruf.release import journal
 from aufruf.release.tracking import Tracker
 from aufruf.settings import Settings
-run = Tracker(Settings.load(sys.argv[1], env={}), sys.argv[2]).attach(sys.argv[3])
+run = Tracker(Settings.load(sys.argv[1], env={}), sys.argv[2]).attach_if_there(sys.argv[3])
 journal.Journal.write = lambda *_: os.kill(os.getpid(), 9)  # the drawing is there, its record is not
 run.figure("a.png", b"drawn")
 """

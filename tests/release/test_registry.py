@@ -49,14 +49,14 @@ def test_registering_again_takes_the_alias_from_no_newer_one(registry, register,
     """A registration that is taken up late leaves the challenger as it is when a newer version came meanwhile."""
     first = register()
     second = register()
-    made = registry.register(tracker.attach(first.run_id), first.source, {})
+    made = registry.register(tracker.attach_if_there(first.run_id), first.source, {})
     assert (made.version, registry.by_alias(CHALLENGER).version) == ("1", second.version)
 
 
 def test_registering_again_tells_of_the_files_that_lie_there(registry, register, tracker):
     """Files written anew by a registration that is taken up have another manifest: the version's tag follows."""
     first = register("weights", **{"aufruf.manifest": "before", "aufruf.encoder": "e"})
-    made = registry.register(tracker.attach(first.run_id), first.source, {"aufruf.manifest": "after"})
+    made = registry.register(tracker.attach_if_there(first.run_id), first.source, {"aufruf.manifest": "after"})
     assert (made.version, made.manifest, made.tags["aufruf.encoder"]) == (first.version, "after", "e")
 
 

@@ -173,7 +173,7 @@ def test_a_run_can_be_attached_to(tracker):
     """Another process adds to a run, also to one that has ended, and leaves its state as it is."""
     with tracker.run("train", {}, {}) as run:
         pass
-    other = tracker.attach(run.id)
+    other = tracker.attach_if_there(run.id)
     other.metrics({"test_f1": 0.7})
     other.close()
     found = the_run(tracker)

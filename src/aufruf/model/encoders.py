@@ -12,6 +12,7 @@ from aufruf.model import stand_in
 
 log = logging.getLogger(__name__)
 FOLDER = "sha256:"  # so begins the revision of a folder
+_MEND = "Mend [encoder] name in the classifier file, or AUFRUF_ENCODER where it is set"
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # never pickles, never code
 _BEHIND_PADDING = {  # RoBERTa's kin: fairseq numbered positions from the padding's id on, and weights stay as they were
     *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod", "camembert", "data2vec-text"),
@@ -52,7 +53,8 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
         if path.is_dir():
             return _checked(path, path.name, _digest(path), encoder.max_tokens)
         raise UsageError(
-            f"there is no encoder folder {encoder.name!r}", next="Mend [encoder] name in the classifier file."
+            f"there is no encoder folder {encoder.name!r}",
+            next=f"{_MEND}.",
         )
     found = _from_hub(encoder)
     if found is not None:
@@ -119,12 +121,12 @@ def _from_hub(encoder: Encoder) -> Path | None:
     except HFValidationError:
         raise UsageError(
             f"{encoder.name!r} is no name that the hub could have",
-            next=f"Mend [encoder] name in the classifier file; a folder is written ./{encoder.name}.",
+            next=f"{_MEND}; a folder is written ./{encoder.name}.",
         ) from None
     except RepositoryNotFoundError:
         raise UsageError(
             f"the hub has no encoder {encoder.name!r}",
-            next="Mend [encoder] name in the classifier file; a folder is written ./NAME or /PATH.",
+            next=f"{_MEND}; a folder is written ./NAME or /PATH.",
         ) from None
     except RevisionNotFoundError:
         raise UsageError(

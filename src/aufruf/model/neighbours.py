@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+_FLOOR = 0.1  # cosine
 _CHUNK = 500  # queries compared at a time: bounds memory at 500 x texts similarities
 
 
-def nearest(
-    texts: Sequence[str], queries: Sequence[str], most: int, floor: float = 0.1
-) -> list[list[tuple[int, float]]]:
+def nearest(texts: Sequence[str], queries: Sequence[str], most: int) -> list[list[tuple[int, float]]]:
     """For each query the texts most like it: at most ``most`` pairs (position, cosine 0..1), the most similar first.
 
     Compared are TF-IDF vectors of words. Parts of words would find compounds too, but take ten times as long. Texts
-    less alike than ``floor`` are left out: they share little but common words.
+    less alike than 0.1 are left out: they share little but common words.
     """
     if not (texts and queries and most):
         return [[] for _ in queries]
@@ -29,7 +28,7 @@ def nearest(
         alike = (features.transform(queries[start : start + _CHUNK]) @ known.T).toarray()
         order = np.argsort(-alike, axis=1, kind="stable")[:, :most]
         found += [
-            [(int(at), min(float(row[at]), 1.0)) for at in best if row[at] >= floor]
+            [(int(at), min(float(row[at]), 1.0)) for at in best if row[at] >= _FLOOR]
             for row, best in zip(alike, order, strict=True)
         ]
     return found

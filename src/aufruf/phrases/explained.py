@@ -20,7 +20,7 @@ def told(result: dict[str, Any], colour: bool = False) -> list[str]:
         f"{result['label']} ({odds(result['probabilities'], result['positive'], result['threshold'])})",
         *([text] if colour and words else []),
         *(words or ["  no words: nothing to explain"]),
-        ", ".join(_trust(result)),
+        *([", ".join(_trust(result))] if words else []),
         *([f"not reliable: {'; '.join(result['unreliable'])}"] if result["unreliable"] else []),
     ]
 

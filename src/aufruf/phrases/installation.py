@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from aufruf.reports.inert import counted
+
 _NOBODY = "nothing to do: nothing of this account is here; check the spelling if something should be"
 
 
@@ -13,13 +15,14 @@ def status(result: dict[str, Any]) -> list[str]:
     return [
         f"stack     {_stack(result['stack'])}",
         f"home      {result['home']}",
-        f"inbox     {result['inbox']} files",
-        f"texts     {result['texts']} ({result['quarantined']} rows in quarantine)",
-        f"labels    {result['labels']} of {result['votes']} votes, {result['undecided']} texts undecided",
+        f"inbox     {counted(result['inbox'], 'file')}",
+        f"texts     {result['texts']:,} ({counted(result['quarantined'], 'row')} in quarantine)",
+        f"labels    {result['labels']:,} of {counted(result['votes'], 'vote')}, "
+        f"{counted(result['undecided'], 'text')} undecided",
         f"splits    {splits}",
         f"champion  {_version(result['champion'])}",
         f"challenger {_version(result['challenger'])}",
-        f"scored    {result['scored']} texts, {result['calls']} calls",
+        f"scored    {counted(result['scored'], 'text')}, {counted(result['calls'], 'call')}",
         f"report    {result['report'] or 'none yet'}",
         f"next      {result['next']}",
     ]
@@ -53,7 +56,8 @@ def backup(result: dict[str, Any]) -> list[str]:
     """How much is in the archive, and what is not."""
     tables = ", ".join(f"{name} at version {version}" for name, version in result["tables"].items())
     return [
-        f"{result['archive']}: {result['files']} files, {result['bytes'] / 1e6:.1f} MB; it holds posts and secrets",
+        f"{result['archive']}: {counted(result['files'], 'file')}, "
+        f"{result['bytes'] / 1e6:.1f} MB; it holds posts and secrets",
         f"tables: {tables or 'none'}",
         *(f"not in it: {one}" for one in result["outside"]),
     ]
@@ -63,7 +67,7 @@ def restore(result: dict[str, Any]) -> list[str]:
     """What is there again, and what has to come from elsewhere."""
     tables = ", ".join(f"{name} at version {version}" for name, version in result["tables"].items())
     return [
-        f"{result['home']}: {result['files']} files, as of {result['made_at']}",
+        f"{result['home']}: {counted(result['files'], 'file')}, as of {result['made_at']}",
         f"tables: {tables or 'none'}",
         *(f"was not in it: {one}" for one in result["outside"]),
     ]
@@ -118,7 +122,7 @@ def forget(result: dict[str, Any]) -> list[str]:
     kinds = ("texts", "annotations", "labels", "predictions", "explanations", "signatures")
     counts = ", ".join(
         [f"{result[kind]} {kind}" for kind in kinds if result[kind]]
-        + ([f"{result['quarantine']} rows in quarantine"] if result["quarantine"] else [])
+        + ([f"{counted(result['quarantine'], 'row')} in quarantine"] if result["quarantine"] else [])
     )
     lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else [_NOBODY]
     would = "would be " if result["status"] == "would be done" else ""

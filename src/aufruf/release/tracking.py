@@ -90,12 +90,11 @@ class Tracker:
         run.params(params)
         return run
 
-    def attach(self, run_id: str) -> "Run":
-        """A run that another process has opened. Whoever attaches closes it, or ends it."""
-        return Run(self, self.client.get_run(run_id))
-
     def attach_if_there(self, run_id: str) -> "Run | None":
-        """Like ``attach``; None, with a warning, where somebody has deleted the run."""
+        """A run that another process has opened; None, with a warning, where somebody has deleted it.
+
+        Whoever attaches closes it, or ends it.
+        """
         try:
             found = self.client.get_run(run_id)
         except MlflowException as failure:

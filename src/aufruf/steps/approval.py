@@ -22,7 +22,12 @@ def asked(settings: Settings, classifier: Classifier, challenger: str) -> dict[s
     registry = Registry(settings, classifier.name)
     row = _waiting(settings, classifier, challenger)
     if row["verdict"] != "waiting":
-        raise NothingYet(f"version {challenger} waits for nobody: it was {row['verdict']}", where=classifier.name)
+        raise NothingYet(
+            f"version {challenger} waits for nobody: it was {row['verdict']}",
+            where=classifier.name,
+            next="To make it champion all the same: `aufruf promote"
+            f"{settings.choosing(classifier.name)} --version {challenger}`.",
+        )
     against = f" instead of version {row['champion']}" if row["champion"] else ", the first one"
     subject = f"{classifier.name}: shall version {challenger} become champion{against}?"
     return {"subject": subject, "body": _body(settings, classifier, row, registry.get(challenger), registry)}

@@ -35,14 +35,16 @@ def backup(settings: Settings, archive: Path) -> dict[str, Any]:
     """Write ``archive``, a tar file that only its owner may read, and say what is in it, and what is not.
 
     The inbox comes first, then tables (``lake_copy``), then databases, each as of one moment, then the other files:
-    what one of them names, or has taken, is in what is read after it. Raises UsageError where the archive exists, or
-    lies under the home, AufrufError where the tables never stay as they are for long enough.
+    what one of them names, or has taken, is in what is read after it. Raises UsageError where the archive exists,
+    lies under the home or in no folder, AufrufError where the tables never stay as they are for long enough.
     """
     archive = archive.expanduser().resolve()
     if archive.exists():
         raise UsageError("there is a file already", where=str(archive), next="Choose another name.")
     if archive.is_relative_to(settings.home):
         raise UsageError("an archive does not lie in what it holds", where=str(archive), next="Write it elsewhere.")
+    if not archive.parent.is_dir():
+        raise UsageError("there is no such folder", where=str(archive.parent), next="Make it first.")
     if not settings.home.is_dir():
         raise UsageError("there is nothing to keep", where=str(settings.home), next="Name another --home.")
     part = archive.with_name(f".{archive.name}.part")

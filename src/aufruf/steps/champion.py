@@ -74,7 +74,7 @@ def speaking(
     """
     if model is not None:
         asked = registry.get(model)
-        numbers.check(Store(settings.lake), classifier.name, asked)
+        numbers.check(settings, classifier.name, asked)
         return Speaker(asked)
     found = (noticed if write else looked)(settings, classifier, registry)
     if found.version is not None:
@@ -153,7 +153,7 @@ def verify(registry: Registry, version: Version) -> None:
 
     So it does when the lake holds answers of another model under the version's number.
     """
-    numbers.check(Store(registry.settings.lake), registry.name, version)
+    numbers.check(registry.settings, registry.name, version)
     sound(registry, version, lambda folder: bundle.verify(folder, version.manifest))
 
 

@@ -52,7 +52,7 @@ def evaluate(
             where=classifier.name,
             next=f"Run `aufruf train{settings.choosing(classifier.name)}`.",
         )
-    numbers.check(store, classifier.name, version)
+    numbers.check(settings, classifier.name, version)
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
     if test.empty:

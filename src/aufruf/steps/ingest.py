@@ -72,7 +72,7 @@ def refused(result: Mapping[str, Any]) -> DataRefused | None:
         return DataRefused(
             f"{len(result['waiting'])} files of votes wait in the inbox for classifiers whose files cannot be read: "
             + " ".join(result["broken"]),
-            next="Mend these files, then trigger `ingest`.",
+            next="Mend these files, then run `aufruf ingest`, or trigger `ingest` in Airflow.",
         )
     if not entries:
         return None

@@ -84,7 +84,6 @@ def _shown(
         result["page"] = str(path)
     if queue is not None:
         queues.write(queue, waiting)
-        log.info("%d tasks written to %s", len(waiting), queue)
         result |= {"queued": len(waiting), "queue": str(queue)}
     return result
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aufruf.classifier import Classifier, choose, names
-from aufruf.errors import DataRefused, NothingYet, UsageError
+from aufruf.classifier import Classifier, others
+from aufruf.errors import DataRefused, NothingYet
 from aufruf.settings import Settings
 from aufruf.steps.evaluate import evaluate
 from aufruf.steps.explain import explain
@@ -35,8 +35,8 @@ def night(settings: Settings, classifier: Classifier) -> dict[str, Any]:
     """
     done: dict[str, Any] = {}
     try:
-        others, broken = _others(settings, classifier.name)
-        done["ingest"] = _timed(ingest, settings, [classifier, *others], broken=broken)
+        beside, broken = others(settings, classifier.name)
+        done["ingest"] = _timed(ingest, settings, [classifier, *beside], broken=broken)
         for step in _LEARN:
             done[step.__name__] = _timed(step, settings, classifier)
         done["score"] = _spoken(score, settings, classifier)
@@ -57,19 +57,6 @@ def refused(result: Mapping[str, Any]) -> DataRefused | None:
     if len(failures) < 2:
         return failures[0] if failures else None
     return DataRefused("; ".join(failure.sentence().rstrip(".") for failure in failures))
-
-
-def _others(settings: Settings, name: str) -> tuple[list[Classifier], list[str]]:
-    """The other classifiers of this installation, and what is wrong with files of theirs that cannot be read."""
-    found, broken = [], []
-    for other in names(settings):
-        if other == name:
-            continue
-        try:
-            found.append(choose(settings, other))
-        except UsageError as error:
-            broken.append(error.sentence())
-    return found, broken
 
 
 def _spoken(step: Callable[..., dict[str, Any]], *arguments: Any, **named: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ one all the same does not speak.
 from aufruf.conditions import quoted
 from aufruf.errors import BundleRefused
 from aufruf.release.registry import Version
+from aufruf.settings import Settings
 from aufruf.store import Store
 
 
@@ -22,17 +23,18 @@ def taken(store: Store, classifier: str, run: str) -> set[str]:
     return known - _values(store, f"{said} and run = {quoted(run)}", "predictions")
 
 
-def check(store: Store, classifier: str, version: Version) -> None:
+def check(settings: Settings, classifier: str, version: Version) -> None:
     """Raises BundleRefused when the lake holds answers of another model under the version's number."""
     sql = (
         f"select run from predictions where classifier = {quoted(classifier)} "  # noqa: S608 - quoted
         f"and model_version = {quoted(version.version)} and run <> {quoted(version.run_id)} limit 1"
     )
-    if other := _values(store, sql, "predictions"):
+    if other := _values(Store(settings.lake), sql, "predictions"):
         raise BundleRefused(
             f"the lake holds answers of another model, of run {min(other)[:8]}, under number {version.version}",
             where=classifier,
-            next=f"Delete version {version.version} in MLflow and run `aufruf train`: it takes a number that is free.",
+            next=f"Delete version {version.version} in MLflow and run `aufruf train{settings.choosing(classifier)}`: "
+            "it takes a number that is free.",
         )
 
 

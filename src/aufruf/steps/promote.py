@@ -54,7 +54,7 @@ def _judged(
     A champion that was changed while the two were measured is the one to measure against, so all begins anew.
     """
     store = Store(settings.lake)
-    numbers.check(store, classifier.name, challenger)
+    numbers.check(settings, classifier.name, challenger)
     frame = corpus.labelled(settings, classifier)
     test = frame[frame["split"] == "test"]
     rule = classifier.gate.model_dump(mode="json")

@@ -37,10 +37,17 @@ def quarantine(
 
     ``file``: the first digits of its digest, or its name. ``out``: where ``show`` writes the rows, one JSON object
     a line, to be mended. ``mended``: such lines to ingest; without them the originals are read again, with the
-    classifier files as they are now. Raises UsageError, NothingYet when nothing is in quarantine.
+    classifier files as they are now. Raises UsageError, NothingYet when nothing is
+    in quarantine.
     """
     if action not in ACTIONS:
         raise UsageError(f"there is no action {action!r}", next=f"Actions: {', '.join(ACTIONS)}.")
+    if mended is not None and (action != "ingest" or file is not None):
+        raise UsageError(
+            "--mended goes with the action ingest alone", next="Run `aufruf quarantine ingest --mended ROWS`."
+        )
+    if out is not None and action != "show":
+        raise UsageError("--out goes with the action show", next="Run `aufruf quarantine show --out ROWS`.")
     call = Call(settings, Store(settings.lake), classifiers, "")
     if action == "ingest" and mended is not None:
         return _ingest_mended(call, given([mended])[0])

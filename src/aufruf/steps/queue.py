@@ -1,6 +1,5 @@
 """The step ``queue``: the unlabelled texts that would teach the model most, as Label Studio tasks for annotators."""
 
-import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from aufruf.steps.missing import Asked
 from aufruf.steps.wordings import alike
 from aufruf.store import Store
 
-log = logging.getLogger(__name__)
 _TIMES = 20  # as many candidates by each reason as texts are asked for
 _MOST = 2000  # ... and no more: each is compared with all labelled texts
 
@@ -49,7 +47,7 @@ def queue(
     """
     most = classifier.teach.texts if texts is None else texts
     if most < 1:
-        raise UsageError("--texts must be at least 1")
+        raise UsageError("--texts must be at least 1", next="Without it, the classifier file says how many.")
     if out is not None:
         queues.check(out)
     registry, store = Registry(settings, classifier.name), Store(settings.lake)
@@ -61,7 +59,6 @@ def queue(
     queues.write(path, queues.teaching(picks))
     if out is None:
         write_index(settings.reports / classifier.name, classifier.name, settings.front(classifier.name))
-    log.info("%d texts written to %s", len(picks), path)
     return {
         "model_version": version.version,
         "queued": len(picks),

@@ -38,7 +38,11 @@ def split(
     label was ever derived, LeakFound when two sides share something, UsageError for options that do not go together.
     """
     if out is not None and folds is None and as_of is None:
-        raise UsageError("--out needs --folds or --as-of")
+        raise UsageError("--out needs --folds or --as-of", next="Say which of them to write.")
+    if folds is not None and folds < 2:
+        raise UsageError(f"--folds {folds}: that is no split", next="Ask for 2 or more; papers often report 5.")
+    if folds is not None and out is not None and out.suffix != ".csv":
+        raise UsageError(f"--out ends in {out.suffix!r}", where=str(out), next="Folds are written as .csv.")
     if as_of is not None:
         if audit or folds is not None:
             raise UsageError("--as-of stands alone", next="Run --audit and --folds by themselves.")

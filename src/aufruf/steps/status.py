@@ -100,9 +100,8 @@ def _next(facts: dict[str, Any], whose: str) -> str:
     """The next command. ``whose``: the option that names the classifier, where there are several."""
     due = facts["due"]
     if facts["inbox"]:
-        return (
-            f"{facts['inbox']} files wait in the inbox: run `aufruf night{whose}`, or `aufruf ingest` without a file."
-        )
+        files = counted(facts["inbox"], "file")
+        return f"{files} to take in from the inbox: run `aufruf night{whose}`, or `aufruf ingest` without a file."
     if not facts["texts"]:
         return "Ingest annotations: `aufruf ingest FILE`, or try `aufruf sample DIR` first."
     if due["label"]:

@@ -65,7 +65,11 @@ def tasks(settings: Settings, classifier: Classifier, which: str, version: str |
     if which != DOUBTS:
         raise UsageError(f"there is no queue {which!r}", next=nearest(which, [UNDECIDED, DOUBTS]))
     if version is None:
-        raise NothingYet("no version scores yet, so none doubts a label", where=classifier.name)
+        raise NothingYet(
+            "no version scores yet, so none doubts a label",
+            where=classifier.name,
+            next=f"Run `aufruf night{settings.choosing(classifier.name)}`, or trigger the train DAG.",
+        )
     from aufruf.steps.mismatches import tasks as doubted
 
     store = Store(settings.lake)

@@ -116,7 +116,7 @@ def test_rows_without_a_time_are_counted_for_4cat(scored, tmp_path):
     empty = [row["id"] for row in read(tmp_path / "4cat.csv") if not row["timestamp"]]
     assert "new:1:caption" in empty
     assert told["undated"] == len(empty)
-    assert f"{len(empty)} rows have no time of posting" in "\n".join(phrases.told("export", told))
+    assert f"the timestamp is empty: {len(empty)} row" in "\n".join(phrases.told("export", told))
 
 
 def test_parquet_has_types(scored, tmp_path):

@@ -95,3 +95,6 @@ def test_a_champion_with_a_number_of_another_is_refused(collided):
     with pytest.raises(BundleRefused, match="answers of another model"):
         score(collided.settings, collided.classifier)
     assert collided.store.version("predictions") == before
+    (collided.settings.classifiers / "zweite.toml").touch()  # of several the advice names the one that is meant
+    with pytest.raises(BundleRefused, match="`aufruf train --classifier call_to_action`"):
+        numbers.check(collided.settings, collided.classifier.name, collided.registry.get("1"))

@@ -60,7 +60,7 @@ def test_every_command_of_the_runbook_works(after, tmp_path, monkeypatch, capfd)
         if "show" in command:
             mend(Path(command[-1]))
         if "--mended" in command:
-            assert said.out.startswith("1 rows taken in")
+            assert said.out.startswith("1 row taken in")
 
 
 def words(line: str) -> list[str]:

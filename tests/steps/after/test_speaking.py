@@ -224,7 +224,7 @@ def test_status_follows_what_is_there(after):
     """What comes next depends on what is missing: files in the inbox first, then a champion, a challenger."""
     after.settings.inbox_posts.mkdir(parents=True, exist_ok=True)
     (after.settings.inbox_posts / "posts.csv").write_text("x")
-    assert status(after.settings, after.classifier)["next"].startswith("1 files wait in the inbox")
+    assert status(after.settings, after.classifier)["next"].startswith("1 file to take in from the inbox")
     (after.settings.inbox_posts / "posts.csv").unlink()
     after.registry.client.delete_registered_model_alias("call_to_action", CHAMPION)
     assert "`aufruf promote --version 1`" in status(after.settings, after.classifier)["next"]

@@ -83,6 +83,8 @@ def test_what_moved_is_named(after):
     today = now.date().isoformat()
     assert "length moved from the weeks before:" in failure.what
     assert f"since {today}" in failure.what
+    assert [line[:5] for line in told("monitor", found)][1:-1] == ["MOVED"] * len(found["told"])
+    assert len(told("monitor", found, failed=True)) == 2  # the failure says what has moved
     assert failure.exit_code == 1
     page = Path(found["page"]).read_text("utf-8")
     assert "length moved from the labelled texts" in page

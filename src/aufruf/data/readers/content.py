@@ -87,25 +87,24 @@ def _first(records: Iterator[Record]) -> Iterator[Record]:
 def open_content(
     path: Path,
     questions: frozenset[str] = frozenset(),
-    progress: Progress | None = None,
     several: frozenset[str] = frozenset(),
 ) -> Content:
     """Judge the bytes and find the shape. Raises DataRefused: empty, an archive, not UTF-8, not a table.
 
-    ``questions``, ``progress`` and ``several``: see Content.
+    ``questions`` and ``several``: see Content.
     """
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
         raise DataRefused("the file is empty", next="Export it again.")
     if head.startswith(b"PAR1"):
-        return Content(path, "parquet", questions=questions, several=several, progress=progress)
+        return Content(path, "parquet", questions=questions, several=several)
     if refusal := no_table(head):
         raise refusal
     encoding = _encoding(path, head)
     shape = _shape(path, encoding)
     delimiter = delimited.delimiter(path, encoding) if shape == "delimited" else ""
-    return Content(path, shape, encoding, delimiter, questions, several, progress)
+    return Content(path, shape, encoding, delimiter, questions, several)
 
 
 def given(

@@ -78,7 +78,9 @@ def moment(written: str | None) -> datetime | None:
         found = datetime.fromisoformat(word)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{shown(word, 'a value ')} is not a date (ISO 8601 or unix seconds)") from None
+        raise ValueError(
+            f"{shown(word, 'a value ')} is not a date (ISO 8601, 24.09.2021 18:05 or unix seconds)"
+        ) from None
 
 
 def zoned(written: str | None) -> str | None:
