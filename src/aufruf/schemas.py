@@ -199,7 +199,7 @@ class Decision:
     test_rows: int
     fingerprint: str  # digest of the test rows, labels and gate that were judged
     looks: int | None = None  # challengers judged on these test rows, this one included
-    step: float | None = None  # what the difference had to exceed
+    step: float | None = None  # what the difference had to exceed; without a champion, that to the baseline
     decided_by: str | None = None  # None: the gate; person, person:ACCOUNT as Airflow calls it, nobody (not in time)
 
 

@@ -25,6 +25,8 @@ class Evidence:
     behaviour: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # capability: tests passed, of so many
     looks: int = 1  # challengers that were judged on these test rows, this one included
     disagreements: int | None = None  # groups of test rows on which the two answer differently; None: not counted
+    over_baseline: tuple[float, float, float] | None = None  # value, low, high of challenger - baseline
+    unlike_baseline: int | None = None  # as ``disagreements``, of challenger and baseline
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ class Verdicts:
 def judge(evidence: Evidence, rule: Rule) -> Verdicts:
     """First, promoted, kept or waiting.
 
-    A challenger is good enough when it beats the baseline, falls below no floor and, with a champion in use, when the
-    interval of the difference does not reach below minus the margin, the difference itself is above the ``step`` and
-    the two disagree on ``enough`` texts. Good enough is promoted in mode ``auto``; in the other modes a person decides,
-    and the verdict is ``waiting``.
+    A challenger is good enough when it beats the baseline, falls below no floor and is better than the champion for
+    sure: the interval of the difference does not reach below minus the margin, the difference itself is above the
+    ``step`` and the two disagree on ``enough`` texts. Without a champion the same is asked against the baseline. Good
+    enough is promoted in mode ``auto``; in the other modes a person decides, and the verdict is ``waiting``.
     """
     against = [*_baseline(evidence, rule), *_champion(evidence, rule), *_floors(evidence, rule)]
     if against:
@@ -69,11 +71,13 @@ def step(evidence: Evidence, rule: Rule) -> float:
 
     The parameter-free Ladder (Blum and Hardt 2015, arXiv 1502.04585, section 3.1) moves only by more than one standard
     error of the paired difference. The best of k equal challengers seems better by up to sqrt(2 ln k) standard errors
-    by luck alone, so on the k-th look that is the step. Zero without a champion.
+    by luck alone, so on the k-th look that is the step. Without a champion it is that of the difference to the
+    baseline; zero where there is none of either.
     """
-    if evidence.difference is None:
+    lead = evidence.difference or _over_baseline(evidence, rule)
+    if lead is None:
         return 0.0
-    _, low, high = evidence.difference
+    _, low, high = lead
     error = (high - low) / (2 * NormalDist().inv_cdf(0.5 + rule.confidence / 2))
     return error * _errors(evidence.looks)
 
@@ -153,24 +157,37 @@ def _points(difference: tuple[float, float, float], name: str) -> str:
 def _baseline(evidence: Evidence, rule: Rule) -> list[str]:
     if not rule.beat_baseline or evidence.baseline_value is None:
         return []
-    if evidence.challenger_value > evidence.baseline_value:
-        return []
-    return [
-        f"the baseline is as good or better: {_name(evidence)} {evidence.baseline_value:.3f} "
-        f"against {evidence.challenger_value:.3f}"
-    ]
+    if evidence.challenger_value <= evidence.baseline_value:
+        return [
+            f"the baseline is as good or better: {_name(evidence)} {evidence.baseline_value:.3f} "
+            f"against {evidence.challenger_value:.3f}"
+        ]
+    lead = _over_baseline(evidence, rule)
+    return [] if lead is None else _unsure(evidence, rule, "the baseline", lead, evidence.unlike_baseline)
+
+
+def _over_baseline(evidence: Evidence, rule: Rule) -> tuple[float, float, float] | None:
+    """What a first champion must be sure of; a later one is compared with the champion, which was."""
+    return evidence.over_baseline if rule.beat_baseline and evidence.champion is None else None
 
 
 def _champion(evidence: Evidence, rule: Rule) -> list[str]:
     if evidence.difference is None:
         return []
-    value, low, _ = evidence.difference
+    return _unsure(evidence, rule, f"version {evidence.champion}", evidence.difference, evidence.disagreements)
+
+
+def _unsure(
+    evidence: Evidence, rule: Rule, other: str, lead: tuple[float, float, float], disagreements: int | None
+) -> list[str]:
+    """Why a lead over the other may be luck, or none; empty where it is sure enough."""
+    value, low, _ = lead
     found, needed, least = [], step(evidence, rule), enough(evidence.looks)
     if value <= 0:
-        found.append(f"not better than version {evidence.champion} ({100 * value:+.1f} points)")
-    elif evidence.disagreements is not None and evidence.disagreements < least:
+        found.append(f"not better than {other} ({100 * value:+.1f} points)")
+    elif disagreements is not None and disagreements < least:
         found.append(
-            f"too few disagreements to tell: the two differ on {evidence.disagreements} test texts (near-duplicates "
+            f"too few disagreements to tell: the two differ on {disagreements} test texts (near-duplicates "
             f"and texts of a post count once); look number {evidence.looks} needs {least}"
         )
     elif value <= needed:
@@ -179,10 +196,7 @@ def _champion(evidence: Evidence, rule: Rule) -> list[str]:
             f"{100 * needed:+.1f}; new test texts lower that"
         )
     if low < -rule.margin:
-        found.append(
-            f"could be worse than version {evidence.champion} by {-100 * low:.1f} points; "
-            f"the margin is {100 * rule.margin:.1f}"
-        )
+        found.append(f"could be worse than {other} by {-100 * low:.1f} points; the margin is {100 * rule.margin:.1f}")
     return found
 
 

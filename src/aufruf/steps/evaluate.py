@@ -22,8 +22,9 @@ from aufruf.steps.loaded import predictor_of
 from aufruf.steps.score import store_predictions, unscored
 from aufruf.store import Store
 
-_MEASURED = 4  # raised when a figure is added or mended: a version measured before is measured again
+_MEASURED = 5  # raised when a figure is added or mended: a version measured before is measured again
 _TAGS = {
+    "over_baseline": "{}",
     "by_label": "{}",
     "slices": "{}",
     "behaviour": "{}",
@@ -170,6 +171,7 @@ def _tags(classifier: Classifier, found: Evidence) -> dict[str, Any]:
     return {
         "aufruf.metrics": json.dumps(found.metrics),
         "aufruf.baseline": json.dumps(found.baseline),
+        "aufruf.over_baseline": json.dumps(found.over_baseline),
         **({"aufruf.f1_by_label": json.dumps(values)} if len(values) > 2 else {}),
         "aufruf.by_label": json.dumps(evidence.by_label(classifier, found.labels)),
         "aufruf.slices": slices.tag(found.slices),

@@ -25,6 +25,7 @@ class Evidence:
     rival: Judged  # the baseline on the same rows
     metrics: Values
     baseline: Values
+    over_baseline: dict[str, float]  # of the gate's metric: value, low, high, disagreements
     labels: list[Interval]  # F1 of each
     slices: list[Slice]
     unknown: list[str]  # dimensions of which no text has a value
@@ -37,6 +38,7 @@ class Evidence:
             "positives": int(self.model.hits.sum()),
             "metrics": self.metrics,
             "baseline": self.baseline,
+            "over_baseline": self.over_baseline,
             "f1_by_label": dict(zip(classifier.labels, (one.value for one in self.labels), strict=True)),
             "by_label": by_label(classifier, self.labels),
             "slices": [_slice(one) for one in self.slices],
@@ -79,6 +81,10 @@ def gather(
         rival=rival,
         metrics=_values(evaluation.intervals(model, groups, *how)),
         baseline=_values(evaluation.intervals(rival, groups, *how)),
+        over_baseline={
+            **evaluation.difference(model, rival, groups, gate.metric, *how).as_dict(),
+            "disagreements": evaluation.disagreements(model, rival, groups, gate.metric),
+        },
         labels=evaluation.intervals_by_label(model, groups, *how),
         slices=slices.ordered(evaluation_slices.slices(model, groups, known, *how, enough)),
         unknown=[name for name in parts if name not in known],
