@@ -109,6 +109,12 @@ def test_how_often_the_test_set_was_looked_at_stands_with_the_figures(card):
     assert "looked at on these" not in model_card.with_measured(card, **MEASURED, looks=0)
 
 
+def test_intervals_are_of_the_same_accounts(card):
+    """What an interval is about stands beside it, and how many accounts the texts come from where that is known."""
+    assert "new posts of the same accounts, and too narrow for other" in model_card.with_measured(card, **MEASURED)
+    assert "the same accounts, 17 here, and" in model_card.with_measured(card, **MEASURED, accounts=17)
+
+
 def test_it_leads_to_its_pages(card):
     """A web address becomes a link and nothing else, whatever stands in it; any other one is left out."""
     run = "http://127.0.0.1:8080/dags/a.train/runs/manual__2026-11-26T01:00:00+00:00"

@@ -1,9 +1,11 @@
 """What parts the test set has, and which of them travel with a version."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
+import pytest
 
 from aufruf.data.identity import digest, group_id
 from aufruf.model.evaluation import Interval
@@ -51,6 +53,17 @@ def test_nobody_says_anything_of_a_text(classifier, tmp_path):
     Store(str(tmp_path / "lake")).put("texts", [text(1, 3, None, None)])
     test = pd.DataFrame({"text_id": ["t1"], "text": ["wort wort wort"]})
     assert set(slices.known(slices.values(Store(str(tmp_path / "lake")), classifier, test))) == {"text_type", "length"}
+
+
+@pytest.mark.parametrize(
+    ("authors", "accounts"), [(["Ada", "@ada ", "Bo"], 2), (["Ada", None], None), (["Ada", ""], None)]
+)
+def test_accounts_are_counted_where_each_is_known(tmp_path, authors, accounts):
+    """An account is one however it is written; of texts without a known account no number is told."""
+    rows = [replace(text(at, 3, None, None), author=author) for at, author in enumerate(authors)]
+    store = Store(str(tmp_path / "lake"))
+    store.put("texts", rows)
+    assert slices.accounts(store, pd.DataFrame({"text_id": [row.text_id for row in rows]})) == accounts
 
 
 def test_slices_are_told_in_order():

@@ -94,6 +94,7 @@ def _measured(classifier: Classifier, version: Version) -> dict[str, Any]:
         "pages": {name: url for name, url in pages.items() if url},
         "positive": classifier.positive,
         "rows": int(tags["aufruf.test_rows"]),
+        "accounts": json.loads(tags.get("aufruf.test_accounts", "null")),
         "looks": int(tags.get("aufruf.looks", 0)),
         "confidence": classifier.gate.confidence,
         "metrics": json.loads(tags["aufruf.metrics"]),

@@ -58,13 +58,13 @@ def evaluate(
     test = frame[frame["split"] == "test"]
     if test.empty:
         raise NothingYet("the test split is empty", where=classifier.name, next="Ingest more annotations.")
-    parts = slices.values(store, classifier, test)
+    parts, accounts = slices.values(store, classifier, test), slices.accounts(store, test)
     fixed = () if classifier.scoring.fixed is None else (classifier.scoring.fixed,)  # then the baseline's too
     asked = (classifier.gate.model_dump(mode="json"), classifier.evaluation.model_dump(mode="json"), _MEASURED, *fixed)
-    mark = corpus.fingerprint(test, *asked, parts, version.tags.get("aufruf.fingerprint"))
+    mark = corpus.fingerprint(test, *asked, parts, accounts, version.tags.get("aufruf.fingerprint"))
     page, status = pages.place(settings.reports, classifier.name, version.version), "unchanged"
     if version.tags.get("aufruf.evaluated") != mark or not page.is_file():
-        version, status = _measure(settings, classifier, version, frame, parts, mark), "new"
+        version, status = _measure(settings, classifier, version, frame, parts, accounts, mark), "new"
     card.complete(settings, classifier, registry, version)
     positives = int(corpus.calls(test["label"], classifier).sum())
     result = {**_result(version), "n": len(test), "positives": positives, "page": str(page), "status": status}
@@ -114,6 +114,7 @@ def _measure(
     version: Version,
     frame: pd.DataFrame,
     parts: dict[str, list[str]],
+    accounts: int | None,
     mark: str,
 ) -> Version:
     registry = Registry(settings, classifier.name)
@@ -121,7 +122,7 @@ def _measure(
     looks = decisions.looks(Store(settings.lake), classifier, version.version, len(said))
     asks = classifier.evaluation.behaviour != "none"
     predictor = predictor_of(registry, classifier, version) if asks else None
-    found = evidence.gather(classifier, frame, said, parts, predictor)
+    found = evidence.gather(classifier, frame, said, parts, predictor, accounts)
     drawn = evaluation_page.pictures(classifier, found.model, found.rival)
     served = settings.served(classifier.name, f"{pages.FOLDER}/{version.version}/index.html")
     facts = {**found.as_dict(classifier), "looks": looks}
@@ -177,6 +178,7 @@ def _tags(classifier: Classifier, found: Evidence) -> dict[str, Any]:
         "aufruf.slices": slices.tag(found.slices),
         "aufruf.behaviour": json.dumps(behaviour.summary(found.outcomes), ensure_ascii=False),
         "aufruf.test_rows": len(found.said),
+        "aufruf.test_accounts": json.dumps(found.accounts),
     }
 
 

@@ -76,6 +76,7 @@ def report(
         evaluated_at=at,
         n=len(found.said),
         groups=found.said["group_id"].nunique(),
+        accounts=found.accounts,
         positives=int(found.model.hits.sum()),
         confidence=classifier.gate.confidence,
         resamples=classifier.gate.resamples,

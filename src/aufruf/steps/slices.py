@@ -9,6 +9,7 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.model.evaluation_slices import Slice
+from aufruf.steps.pseudonyms import folded
 from aufruf.store import Store
 
 UNKNOWN = "unknown"
@@ -30,6 +31,13 @@ def values(store: Store, classifier: Classifier, test: pd.DataFrame) -> dict[str
         "length": [_length(text) for text in test["text"]],
         "month": _named(month.dt.strftime("%Y-%m")),
     }
+
+
+def accounts(store: Store, test: pd.DataFrame) -> int | None:
+    """How many accounts the test texts come from; None where the account of one of them is not known."""
+    about = store.read("texts", {"text_id": test["text_id"].tolist()}, ["text_id", "author"])
+    names = about.drop_duplicates("text_id", keep="last")["author"].fillna("").astype(str).map(folded)
+    return None if (names == "").any() else int(names.nunique())
 
 
 def known(of: dict[str, list[str]]) -> dict[str, list[str]]:
