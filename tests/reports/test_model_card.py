@@ -23,7 +23,7 @@ FACTS = {
     "tables": {"splits": 3, "labels": 4},
     "votes": 2400,
     "annotators": 3,
-    "alpha": {"value": 0.71, "low": 0.66, "high": 0.76, "texts": 1150},
+    "alpha": {"value": 0.71, "low": 0.66, "high": 0.76, "texts": 1150, "note": ""},
     "decided": {"by unanimous votes": 1000, "by majority": 200},
     "metric": "f1",
     "best_value": 0.8123,
@@ -82,9 +82,12 @@ def test_a_card_says(card, said):
 
 
 def test_labels_that_arrived_decided_have_no_agreement():
-    """Without votes the card says so; with lone votes only, it says that agreement cannot be measured."""
+    """Without votes the card says so; with lone votes, or one answer only, why agreement cannot be measured."""
     assert "no votes are known" in model_card.trained(**{**FACTS, "votes": 0, "alpha": None})
-    assert "Too few texts have two votes" in model_card.trained(**{**FACTS, "alpha": None})
+    same = "all votes on the 7 texts with two votes or more say the same"
+    for texts, why in ((0, "no text has two votes"), (7, same)):
+        alpha = {"value": None, "low": None, "high": None, "texts": texts, "note": ""}
+        assert f"cannot be measured: {why}." in model_card.trained(**{**FACTS, "alpha": alpha})
 
 
 def test_what_is_measured_takes_the_place_of_not_yet(card):

@@ -124,8 +124,6 @@ def _votes(settings: Settings, classifier: Classifier, frame: pd.DataFrame) -> d
     return {
         "votes": len(votes),
         "annotators": int(votes["annotator"].nunique()),
-        "alpha": None
-        if found.alpha is None
-        else {"value": found.alpha, "low": found.low, "high": found.high, "texts": found.texts},
+        "alpha": {"value": found.alpha, "low": found.low, "high": found.high, "texts": found.texts, "note": found.note},
         "decided": {_HOW.get(str(key), str(key)): int(texts) for key, texts in decided.items()},
     }

@@ -73,8 +73,8 @@ def gather(
     """Measure a version and the baseline.
 
     ``frame``: all labelled texts; ``said``: the answers to those of the test set; ``parts``: dimension -> the value of
-    each row of ``said``; ``predictor``: the version itself, for the behaviour tests, or None where there are none; ``accounts``: see
-    ``slices.accounts``.
+    each row of ``said``; ``predictor``: the version itself, for the behaviour tests, or None where there are none;
+    ``accounts``: see ``slices.accounts``.
     """
     gate, enough = classifier.gate, (classifier.evaluation.slice_texts, classifier.evaluation.slice_positives)
     how = (gate.confidence, gate.resamples, classifier.split.seed)
