@@ -60,7 +60,8 @@ def evaluate(
         raise NothingYet("the test split is empty", where=classifier.name, next="Ingest more annotations.")
     parts, accounts = slices.values(store, classifier, test), slices.accounts(store, test)
     fixed = () if classifier.scoring.fixed is None else (classifier.scoring.fixed,)  # then the baseline's too
-    asked = (classifier.gate.model_dump(mode="json"), classifier.evaluation.model_dump(mode="json"), _MEASURED, *fixed)
+    rule = classifier.gate.model_dump(include={"metric", "confidence", "resamples"})  # the rest is not looked at here
+    asked = (rule, classifier.evaluation.model_dump(mode="json"), _MEASURED, *fixed)
     mark = corpus.fingerprint(test, *asked, parts, accounts, version.tags.get("aufruf.fingerprint"))
     page, status = pages.place(settings.reports, classifier.name, version.version), "unchanged"
     if version.tags.get("aufruf.evaluated") != mark or not page.is_file():

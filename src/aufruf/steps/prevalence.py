@@ -42,7 +42,7 @@ def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
 
     Texts of one post, wording or account err together: each side's totals are cut to its number of groups, or to what
     its texts are worth by account where that is less. It makes the intervals wider and leaves the rates as they are.
-    A side without an error, or with nothing else, shows no spread; its texts are taken to be as alike as all test texts.
+    A side without an error, or with nothing else, shows no spread; its texts count as alike as all test texts.
     """
     rows = corpus.answered(store, classifier, version, "platform", "post_id", "author")
     rows["post_id"] = rows["post_id"].fillna(rows["text_id"])
