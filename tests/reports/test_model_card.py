@@ -43,7 +43,7 @@ MEASURED = {
     "positive": "call",
     "rows": 400,
     "confidence": 0.95,
-    "metrics": {"f1": ONE, "recall": {"value": 0.9, "low": 0.8, "high": 0.95}},
+    "metrics": {"f1": ONE, "recall": {"value": 0.9, "low": 0.8, "high": 0.95}, "calibration_error": ONE},
     "baseline": {"f1": {"value": 0.6, "low": 0.5, "high": 0.7}},
     "behaviour": {"negation": {"passed": 7, "of": 10}},
 }
@@ -97,6 +97,7 @@ def test_what_is_measured_takes_the_place_of_not_yet(card):
     assert "Not yet." not in once
     assert "| f1 | 0.800 | 0.750 to 0.850 | 0.600 |" in once
     assert "| recall | 0.900 | 0.800 to 0.950 | – |" in once
+    assert "| calibration_error | 0.800 | none: chance makes it too high | – |" in once
     assert "| party=party 000 | 100 | 9 | 0.800 | 0.750 to 0.850 |" in once
     assert "negation 7 of 10" in once
     assert card.partition("## Use")[2] == once.partition("## Use")[2]

@@ -169,8 +169,8 @@ def write(reports: Path, report: EvaluationReport, found: Mapping[str, Any]) -> 
 
 def _intervals(report: EvaluationReport) -> Iterator[Interval | None]:
     """All that the page shows."""
-    yield from report.metrics.values()
-    yield from report.baseline.values()
+    for of in (report.metrics, report.baseline):
+        yield from (one for name, one in of.items() if name != chart.BIASED)
     yield from (row.f1 for row in report.labels)
     for row in report.slices:
         yield from (row.f1, row.precision, row.recall)
