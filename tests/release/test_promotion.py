@@ -49,6 +49,12 @@ CASES = {
     "a slice at its floor": (replace(BETTER, slices={"party=X": 0.4}), FLOORS, "promoted"),
     "a slice below the floor of each": (replace(BETTER, slices={"party=X": 0.5, "party=Y": 0.19}), EACH, "kept"),
     "a slice with a floor of its own": (replace(BETTER, slices={"party=X": 0.1, "party=Y": 0.2}), EACH, "promoted"),
+    "a slice of unknown party is no party": (replace(BETTER, slices={"party=unknown": 0.0}), EACH, "promoted"),
+    "a slice of unknown party with a floor of its own": (
+        replace(BETTER, slices={"party=unknown": 0.0}),
+        replace(EACH, floors={"party=unknown": 0.1}),
+        "kept",
+    ),
     "a slice of a dimension without floors": (replace(BETTER, slices={"month=2025-02": 0.0}), EACH, "promoted"),
     "a slice that has no floor": (replace(BETTER, slices={"party=Y": 0.0}), FLOORS, "promoted"),
     "first, with a slice below its floor": (replace(FIRST, slices={"party=X": 0.39}), FLOORS, "kept"),

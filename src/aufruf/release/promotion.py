@@ -7,6 +7,8 @@ from math import ceil, log, log2, sqrt
 from statistics import NormalDist
 from typing import Literal
 
+from aufruf.schemas import UNKNOWN
+
 Verdict = Literal["first", "promoted", "kept", "waiting"]
 _WHERE = {"approve": "answer it in Airflow, under Required Actions", "manual": "move the alias in MLflow"}
 
@@ -37,7 +39,7 @@ class Rule:
     beat_baseline: bool
     mode: Literal["auto", "approve", "manual"]
     confidence: float = 0.95  # of the interval of the difference
-    floors: Mapping[str, float] = field(default_factory=dict)  # lowest F1: of "party=X"; "party=*" of any other party
+    floors: Mapping[str, float] = field(default_factory=dict)  # lowest F1: of "party=X"; "party=*" of each other one
     behaviour: Mapping[str, float] = field(default_factory=dict)  # lowest share of a capability's tests that hold
 
 
@@ -215,8 +217,8 @@ def _in_favour(evidence: Evidence) -> str:
 def _floors(evidence: Evidence, rule: Rule) -> list[str]:
     found = []
     for name, f1 in evidence.slices.items():
-        floor = rule.floors.get(name, rule.floors.get(_any_like(name), 0.0))
-        if f1 < floor:
+        floor = floor_of(name, rule.floors)
+        if floor is not None and f1 < floor:
             found.append(f"{name} falls to F1 {f1:.3f}; its floor is {floor:.3f}")
     for name, least in rule.behaviour.items():
         passed, of = evidence.behaviour.get(name, (0, 0))
@@ -227,11 +229,17 @@ def _floors(evidence: Evidence, rule: Rule) -> list[str]:
 
 def _unchecked(evidence: Evidence, rule: Rule) -> list[str]:
     """What [gate] names but nothing was measured of: a floor that was misspelt must not look as if it held."""
-    measured = {*evidence.slices, *map(_any_like, evidence.slices)}
+    measured = {*evidence.slices, *filter(None, map(_any_like, evidence.slices))}
     floors = [f"not checked: {name} has no test texts, or too few" for name in rule.floors if name not in measured]
     return [*floors, *(f"not checked: no tests of {name}" for name in rule.behaviour if name not in evidence.behaviour)]
 
 
-def _any_like(name: str) -> str:
-    """ "party=X" -> "party=*"."""
-    return f"{name.partition('=')[0]}=*"
+def floor_of(name: str, floors: Mapping[str, float]) -> float | None:
+    """The lowest F1 of a slice, its own or that of each like it; None where it has none."""
+    return floors.get(name, floors.get(_any_like(name) or ""))
+
+
+def _any_like(name: str) -> str | None:
+    """ "party=X" -> "party=*"; None of texts whose party is unknown: they are of no party."""
+    dimension, _, value = name.partition("=")
+    return None if value == UNKNOWN else f"{dimension}=*"

@@ -60,7 +60,7 @@ def evaluate(
         raise NothingYet("the test split is empty", where=classifier.name, next="Ingest more annotations.")
     parts, accounts = slices.values(store, classifier, test), slices.accounts(store, test)
     fixed = () if classifier.scoring.fixed is None else (classifier.scoring.fixed,)  # then the baseline's too
-    rule = classifier.gate.model_dump(include={"metric", "confidence", "resamples"})  # the rest is not looked at here
+    rule = classifier.gate.model_dump(include={"metric", "confidence", "resamples", "floors"})  # what is looked at
     asked = (rule, classifier.evaluation.model_dump(mode="json"), _MEASURED, *fixed)
     mark = corpus.fingerprint(test, *asked, parts, accounts, version.tags.get("aufruf.fingerprint"))
     page, status = pages.place(settings.reports, classifier.name, version.version), "unchanged"
@@ -176,7 +176,7 @@ def _tags(classifier: Classifier, found: Evidence) -> dict[str, Any]:
         "aufruf.over_baseline": json.dumps(found.over_baseline),
         **({"aufruf.f1_by_label": json.dumps(values)} if len(values) > 2 else {}),
         "aufruf.by_label": json.dumps(evidence.by_label(classifier, found.labels)),
-        "aufruf.slices": slices.tag(found.slices),
+        "aufruf.slices": slices.tag(found.slices, classifier.gate.floors),
         "aufruf.behaviour": json.dumps(behaviour.summary(found.outcomes), ensure_ascii=False),
         "aufruf.test_rows": len(found.said),
         "aufruf.test_accounts": json.dumps(found.accounts),

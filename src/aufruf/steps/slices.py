@@ -1,7 +1,7 @@
 """What parts the test set has: the value of each dimension for each text."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,10 +9,11 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.model.evaluation_slices import Slice
+from aufruf.release.promotion import floor_of
+from aufruf.schemas import UNKNOWN
 from aufruf.steps.pseudonyms import folded
 from aufruf.store import Store
 
-UNKNOWN = "unknown"
 _TAG = 4900  # characters of a tag; the registry takes 5,000
 _WORDS = ((10, "1-10 words"), (25, "11-25 words"), (50, "26-50 words"), (100, "51-100 words"))
 _LONGER = "over 100 words"
@@ -57,9 +58,17 @@ def ordered(found: Sequence[Slice]) -> list[Slice]:
     return sorted(found, key=place)
 
 
-def tag(slices: Sequence[Slice]) -> str:
-    """Slices that are not small as JSON ``{dimension: {value: {n, positives, f1}}}``, the largest that a tag holds."""
-    kept = sorted((one for one in slices if not one.small and one.f1), key=lambda one: -one.positives)
+def tag(slices: Sequence[Slice], floors: Mapping[str, float]) -> str:
+    """Slices that are not small as JSON ``{dimension: {value: {n, positives, f1}}}``, as many as a tag holds.
+
+    Those that ``floors`` of the gate name come first, then others that have one, then the largest.
+    """
+
+    def place(one: Slice) -> tuple[bool, bool, int]:
+        name = f"{one.dimension}={one.value}"
+        return name not in floors, floor_of(name, floors) is None, -one.positives
+
+    kept = sorted((one for one in slices if not one.small and one.f1), key=place)
     while True:
         told: dict[str, dict[str, Any]] = {}
         for one in kept:
