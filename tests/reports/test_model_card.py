@@ -67,7 +67,7 @@ def card() -> str:
         "more than 256 tokens are cut in the middle",
         "| split | texts | no_call | call |\n| --- | --- | --- | --- |\n| train | 1,200 | 900 | 300 |\n",
         "splits at version 3, labels at version 4. Code: commit abc123.",
-        "2,400 votes by 3 annotators",
+        "2,400 votes by 3 annotators count as first codings",
         "alpha 0.71 (95 % interval 0.66 to 0.76, 1,150 texts with two votes or more)",
         "by unanimous votes 1,000, by majority 200",
         "17 of 1,200 training texts were cut",
@@ -107,10 +107,10 @@ def test_what_is_measured_takes_the_place_of_not_yet(card):
 def test_how_often_the_test_set_was_looked_at_stands_with_the_figures(card):
     """So many versions, and that a champion's figures are chosen; measured before that was counted, it says nothing."""
     once = model_card.with_measured(card, **MEASURED, looks=41)
-    assert "41 versions have been looked at on these texts" in once
+    assert "41 looks at these texts when" in once
     assert "too high on average, and the intervals are not corrected" in once
-    assert "1 version has been looked at" in model_card.with_measured(card, **MEASURED, looks=1)
-    assert "looked at on these" not in model_card.with_measured(card, **MEASURED, looks=0)
+    assert "1 look at these" in model_card.with_measured(card, **MEASURED, looks=1)
+    assert "at these texts when" not in model_card.with_measured(card, **MEASURED, looks=0)
 
 
 def test_intervals_are_of_the_same_accounts(card):

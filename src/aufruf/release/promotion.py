@@ -223,7 +223,7 @@ def _floors(evidence: Evidence, rule: Rule) -> list[str]:
     for name, least in rule.behaviour.items():
         passed, of = evidence.behaviour.get(name, (0, 0))
         if of and passed < least * of:
-            found.append(f"behaviour {name}: {passed} of {of} tests hold; at least {least:.0%} must")
+            found.append(f"behaviour {name}: {passed} of {of} tests hold; at least {100 * least:g}% must")
     return found
 
 

@@ -126,7 +126,7 @@ class EvaluationReport:
     doubts: Sequence[Doubt]
     doubts_of: int
     accounts: int | None = None  # that the texts come from; None: not known of each
-    looks: int = 1  # versions that the gate has looked at on these rows, this one included
+    looks: int = 1  # at these rows, this one included; at fewer rows counts in part
     fixed: float | None = None  # the threshold that the classifier file names, the baseline's too; None: tuned
     ways: Sequence[tuple[str, str]] = ()  # what the page leads to: name and address
 

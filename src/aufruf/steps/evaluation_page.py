@@ -59,7 +59,7 @@ def report(
 ) -> pages.EvaluationReport:
     """All facts of the page on a version; ``server``: the tracking server's address, if a browser can open it.
 
-    ``looks``: versions that the gate has looked at on these rows, this one included.
+    ``looks``: at these rows, this one included; see ``decisions.looks``.
     """
     tags, asked = version.tags, classifier.evaluation
     ways = {
