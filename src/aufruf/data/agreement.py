@@ -198,11 +198,11 @@ def _alphas(found: np.ndarray) -> np.ndarray:
     return 1 - np.divide(observed, expected, out=np.full(observed.shape, np.nan), where=expected > 0)
 
 
-def _readings(votes: pd.DataFrame) -> np.ndarray:
+def _readings(votes: pd.DataFrame) -> list[str]:
     """The group of each text, in ascending order of their ids; a text of which nobody noted it is its own."""
     first = votes.drop_duplicates("text_id").set_index("text_id").sort_index()
     own = first.index.to_series()
-    return (first["reading"].fillna(own) if "reading" in first else own).to_numpy(dtype=str)
+    return [str(one) for one in (first["reading"].fillna(own) if "reading" in first else own)]
 
 
 def _note(counts: np.ndarray, groups: Sequence[str], labels: Sequence[str], width: float, several: bool) -> str:
