@@ -22,7 +22,7 @@ def track_record(store: Store, classifier: Classifier, version: str) -> Callable
     The texts are those of the frozen test set with a label, as they were scored, at most 50 within 0.1 of the
     probability, and of one group (a post, near-duplicates) the nearest only. None with fewer than 20 of them.
     """
-    rows = corpus.answered(store, classifier, version)
+    rows = corpus.answered(store, classifier, version).sort_values("text_id")
     scores = np.array([one[classifier.positive] for one in rows["probabilities"]], dtype=float)
     truth, groups = corpus.calls(rows["label"], classifier), rows["group_id"].to_numpy(dtype=str)
 
