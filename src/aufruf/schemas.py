@@ -11,6 +11,7 @@ Split = Literal["train", "validation", "test", "none"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 UNTYPED = "unknown"  # the type of a text where nobody has told which of a post's texts it is
 TEXT_TYPES = ("caption", "ocr", "transcript", UNTYPED)
+UNKNOWN = "unknown"  # the value of a dimension, a party say, where nobody has told it
 ABSTAIN = "abstain"  # the label of a vote that declines to decide
 NONE = "none"  # the label of a text to which none of several labels applies
 JOINT = "|"  # between the labels of a text that has several; no label's name holds it
@@ -199,7 +200,7 @@ class Decision:
     test_rows: int
     fingerprint: str  # digest of the test rows, labels and gate that were judged
     looks: int | None = None  # challengers judged on these test rows, this one included
-    step: float | None = None  # what the difference had to exceed
+    step: float | None = None  # what the difference had to exceed; without a champion, that to the baseline
     decided_by: str | None = None  # None: the gate; person, person:ACCOUNT as Airflow calls it, nobody (not in time)
 
 

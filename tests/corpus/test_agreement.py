@@ -102,6 +102,28 @@ def test_the_interval_of_a_resample_uses_the_same_formula_as_alpha() -> None:
     assert interval(counts, seed=0) == pytest.approx((alpha(counts), alpha(counts)))
 
 
+def test_texts_that_read_alike_are_drawn_together() -> None:
+    """Each text there four times is no new evidence: alpha's interval is that of the texts once, not half as wide."""
+    once = published_votes().assign(reading=lambda rows: rows["text_id"])
+    copies = pd.concat([once.assign(text_id=once["text_id"] + f"-{at}") for at in range(4)], ignore_index=True)
+    few, many, alone = (measure(some, list("12345")) for some in (once, copies, copies.drop(columns="reading")))
+    assert (many.low, many.high) == pytest.approx((few.low, few.high), abs=0.03)
+    assert alone.high - alone.low < 0.6 * (few.high - few.low)
+    unknown = once.assign(reading=None)
+    assert measure(unknown, list("12345")) == measure(published_votes(), list("12345"))
+
+
+def test_an_interval_that_says_little_is_noted() -> None:
+    """No width, and a label on fewer than five readings: both are said; else nothing."""
+    agreed = table({"A": "0000011111", "B": "0000011111"})
+    assert measure(agreed, ["0", "1"]).note == "no draw gives another value, which does not make this one sure"
+    rare = table({"A": "0000000011", "B": "0000000001"})
+    assert measure(rare, ["0", "1"]).note == (
+        "fewer than 5 texts speak for or against 1 (2): the interval is too narrow"
+    )
+    assert measure(table({"A": "0000011111", "B": "0000111110"}), ["0", "1"]).note == ""
+
+
 def test_abstentions_and_labels_decided_elsewhere_are_no_votes() -> None:
     """Neither an abstention nor a label that arrived decided changes any figure of agreement."""
     votes = [vote("t1", "A", "x"), vote("t1", "B", "x"), vote("t2", "A", "y"), vote("t2", "B", "x")]

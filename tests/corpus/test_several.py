@@ -104,6 +104,16 @@ def test_a_label_that_nobody_names_has_no_alpha_and_weighs_nothing() -> None:
     assert (alpha(silent), interval(silent, 1)) == (None, (None, None))
 
 
+def test_a_draw_without_a_label_is_no_draw_of_its_mean() -> None:
+    """A label on one text is missing in a third of the draws; what is left of the labels is another figure."""
+    said = {at: "support" if at % 2 else "none" for at in range(20)}
+    votes = [vote(f"t{at:02}", who, word) for at, word in said.items() for who in "ab"]
+    votes += [vote("t20", "a", "inform"), vote("t20", "b", "none")]  # its alpha is 0 or less, support's is 1
+    found = measure(frame(votes), LABELS, several=True)
+    assert found.high == pytest.approx(found.alpha, abs=0.03)  # was 1: that of support alone
+    assert found.note == "fewer than 5 texts speak for or against inform (1): the interval is too narrow"
+
+
 def test_annotators_are_counted_by_their_sets() -> None:
     """What a person said is counted whole: a set is one vote."""
     people = annotators(frame([vote("t", "a", "support"), vote("u", "a", "support|inform")]), LABELS, {})

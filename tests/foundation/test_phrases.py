@@ -77,9 +77,12 @@ def test_an_epoch_is_one_of_so_many(caplog):
 
 
 def test_recall_of_no_positive_is_no_figure():
-    """Where no test text is positive there is nothing to find: recall is a dash, and not 0."""
+    """Where no test text is positive recall is a dash, and not 0; the calibration error has no interval."""
     figures = {name: {"value": 0.0, "low": 0.0, "high": 0.0} for name in ("precision", "recall")}
     result = {"model_version": "1", "n": 9, "split": "test", "metrics": figures, "baseline": figures}
     lines = phrases.told("evaluate", {**result, "positives": 0})
     assert "  recall             -  (no test text is positive)" in lines
+    figures["calibration_error"] = {"value": 0.04, "low": 0.05, "high": 0.08}
+    told = phrases.told("evaluate", {**result, "metrics": figures, "baseline": figures})
+    assert "  calibration_error  0.040  (chance adds)   baseline 0.040" in told
     assert not any("(no test text" in line for line in phrases.told("evaluate", {**result, "positives": 1}))

@@ -33,6 +33,8 @@ def evidences(draw):
         behaviour=draw(st.dictionaries(st.just("negation"), st.tuples(counts, counts).map(lambda p: (min(p), max(p))))),
         looks=draw(st.integers(1, 400)),
         disagreements=draw(st.none() | st.integers(0, 40)),
+        over_baseline=draw(st.none() | intervals()),
+        unlike_baseline=draw(st.none() | st.integers(0, 40)),
     )
 
 

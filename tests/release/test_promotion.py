@@ -9,7 +9,7 @@ import pytest
 from aufruf.release.promotion import Evidence, Rule, behaviour_of, enough, judge, looks, sentence, slices_of, step
 
 AUTO = Rule(margin=0.02, beat_baseline=True, mode="auto")
-FIRST = Evidence("f1", "1", None, 0.80, 0.70, None)
+FIRST = Evidence("f1", "1", None, 0.80, 0.70, None, over_baseline=(0.1, 0.02, 0.18), unlike_baseline=30)
 BETTER = Evidence("f1", "9", "7", 0.85, 0.70, (0.05, 0.01, 0.09))
 FLOORS = replace(AUTO, floors={"party=X": 0.4}, behaviour={"negation": 0.8})
 EACH = replace(AUTO, floors={"party=*": 0.2, "party=X": 0.1})
@@ -20,6 +20,15 @@ CASES = {
     "no champion, beats the baseline": (FIRST, AUTO, "first"),
     "no champion, the baseline is better": (replace(FIRST, baseline_value=0.81), AUTO, "kept"),
     "no champion, the baseline is equal": (replace(FIRST, baseline_value=0.80), AUTO, "kept"),
+    "no champion, better than the baseline by less than the step": (
+        replace(FIRST, over_baseline=(0.03, -0.019, 0.139)),
+        AUTO,
+        "kept",
+    ),
+    "no champion, perhaps worse than the baseline": (replace(FIRST, over_baseline=(0.1, -0.021, 0.22)), AUTO, "kept"),
+    "no champion, as good, but the thirtieth look": (replace(FIRST, looks=30), AUTO, "kept"),
+    "no champion, better than the baseline on two texts": (replace(FIRST, unlike_baseline=2), AUTO, "kept"),
+    "a champion, and unsure of the baseline": (replace(BETTER, over_baseline=(0.03, -0.1, 0.1)), AUTO, "promoted"),
     "no champion, the baseline does not count": (*NO_MATTER, "first"),
     "no champion, no baseline measured": (replace(FIRST, baseline_value=None), AUTO, "first"),
     "better for sure": (BETTER, AUTO, "promoted"),
@@ -40,6 +49,12 @@ CASES = {
     "a slice at its floor": (replace(BETTER, slices={"party=X": 0.4}), FLOORS, "promoted"),
     "a slice below the floor of each": (replace(BETTER, slices={"party=X": 0.5, "party=Y": 0.19}), EACH, "kept"),
     "a slice with a floor of its own": (replace(BETTER, slices={"party=X": 0.1, "party=Y": 0.2}), EACH, "promoted"),
+    "a slice of unknown party is no party": (replace(BETTER, slices={"party=unknown": 0.0}), EACH, "promoted"),
+    "a slice of unknown party with a floor of its own": (
+        replace(BETTER, slices={"party=unknown": 0.0}),
+        replace(EACH, floors={"party=unknown": 0.1}),
+        "kept",
+    ),
     "a slice of a dimension without floors": (replace(BETTER, slices={"month=2025-02": 0.0}), EACH, "promoted"),
     "a slice that has no floor": (replace(BETTER, slices={"party=Y": 0.0}), FLOORS, "promoted"),
     "first, with a slice below its floor": (replace(FIRST, slices={"party=X": 0.39}), FLOORS, "kept"),
@@ -78,6 +93,15 @@ def test_every_objection_is_named():
         "the baseline is as good or better: F1 0.900 against 0.850",
         "not better than version 7 (-1.2 points)",
         "could be worse than version 7 by 5.0 points; the margin is 2.0",
+    ]
+
+
+def test_a_first_champion_that_may_be_luck_is_refused_in_words():
+    """Against the baseline the same is asked as against a champion later, and said in the same words."""
+    evidence = replace(FIRST, over_baseline=(0.03, -0.04, 0.1), looks=7)
+    assert judge(evidence, AUTO).reasons == [
+        "+3.0 points may be luck: look number 7 at this test set needs more than +7.0; new test texts lower that",
+        "could be worse than the baseline by 4.0 points; the margin is 2.0",
     ]
 
 
@@ -120,7 +144,9 @@ def test_the_step_grows_with_the_looks(number, errors):
     """One standard error at the first look; then the square root of twice the logarithm of the looks."""
     evidence = replace(BETTER, difference=(0.05, 0.05 - 0.0196, 0.05 + 0.0196), looks=number)
     assert step(evidence, AUTO) == pytest.approx(0.01 * errors, abs=2e-6)
-    assert step(FIRST, AUTO) == 0
+    first = replace(FIRST, over_baseline=evidence.difference, looks=number)
+    assert step(first, AUTO) == step(evidence, AUTO)
+    assert step(first, replace(AUTO, beat_baseline=False)) == 0
 
 
 @pytest.mark.parametrize(("number", "least"), [(1, 3), (2, 4), (3, 4), (10, 6), (100, 10), (365, 12)])

@@ -323,7 +323,8 @@ def test_a_text_has_a_page_of_its_own(day: DayReport, tmp_path: Path) -> None:
     [address] = re.findall(r'href="(texts/[0-9a-f]{16}\.html)"', page.read_text("utf-8"))
     html = (tmp_path / address).read_text("utf-8")
     for fact in (
-        "Of the 50 test texts with the nearest probabilities (0.91 to 0.99) people labelled 46 call: 92 %",
+        "Of the 50 test texts with the nearest probabilities, one of each group (0.91 to 0.99) people labelled 46 call",
+        "call: 92 %, 95 % interval 81 %",
         "95 % interval 81 % to 97 %",
         "0.61 call · instagram:N:caption",
         "Geht +0.31",

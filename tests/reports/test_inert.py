@@ -110,10 +110,24 @@ def test_there_is_no_negative_nought() -> None:
 
 @pytest.mark.parametrize(
     ("share", "shown"),
-    [(0.003, "0.3"), (0.0, "0"), (0.0449, "4.5"), (0.0994, "9.9"), (0.0996, "10"), (0.725, "73"), (-0.034, "−3.4")],
+    [
+        (0.003, "0.3"),
+        (0.0, "0"),
+        (0.0449, "4.5"),
+        (0.0994, "9.9"),
+        (0.0996, "10"),
+        (0.725, "73"),
+        (-0.034, "−3.4"),
+        (0.996, "99.6"),
+        (0.9997, "99.97"),
+        (1.0, "100"),
+        (0.99, "99"),
+        (0.0004, "0.04"),
+        (1e-9, "0.0000"),
+    ],
 )
-def test_few_of_many_are_not_none(share: float, shown: str) -> None:
-    """Below ten of a hundred a share has a decimal; nought has none."""
+def test_few_of_many_are_not_none_and_most_are_not_all(share: float, shown: str) -> None:
+    """Below ten and above 99 of a hundred a share has a decimal, or more; all and nought have none."""
     assert points(share) == shown
     assert percent(share) == f"{shown}\u202f%"
 

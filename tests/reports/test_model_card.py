@@ -23,7 +23,7 @@ FACTS = {
     "tables": {"splits": 3, "labels": 4},
     "votes": 2400,
     "annotators": 3,
-    "alpha": {"value": 0.71, "low": 0.66, "high": 0.76, "texts": 1150},
+    "alpha": {"value": 0.71, "low": 0.66, "high": 0.76, "texts": 1150, "note": ""},
     "decided": {"by unanimous votes": 1000, "by majority": 200},
     "metric": "f1",
     "best_value": 0.8123,
@@ -43,7 +43,7 @@ MEASURED = {
     "positive": "call",
     "rows": 400,
     "confidence": 0.95,
-    "metrics": {"f1": ONE, "recall": {"value": 0.9, "low": 0.8, "high": 0.95}},
+    "metrics": {"f1": ONE, "recall": {"value": 0.9, "low": 0.8, "high": 0.95}, "calibration_error": ONE},
     "baseline": {"f1": {"value": 0.6, "low": 0.5, "high": 0.7}},
     "behaviour": {"negation": {"passed": 7, "of": 10}},
 }
@@ -67,7 +67,7 @@ def card() -> str:
         "more than 256 tokens are cut in the middle",
         "| split | texts | no_call | call |\n| --- | --- | --- | --- |\n| train | 1,200 | 900 | 300 |\n",
         "splits at version 3, labels at version 4. Code: commit abc123.",
-        "2,400 votes by 3 annotators",
+        "2,400 votes by 3 annotators count as first codings",
         "alpha 0.71 (95 % interval 0.66 to 0.76, 1,150 texts with two votes or more)",
         "by unanimous votes 1,000, by majority 200",
         "17 of 1,200 training texts were cut",
@@ -82,9 +82,12 @@ def test_a_card_says(card, said):
 
 
 def test_labels_that_arrived_decided_have_no_agreement():
-    """Without votes the card says so; with lone votes only, it says that agreement cannot be measured."""
+    """Without votes the card says so; with lone votes, or one answer only, why agreement cannot be measured."""
     assert "no votes are known" in model_card.trained(**{**FACTS, "votes": 0, "alpha": None})
-    assert "Too few texts have two votes" in model_card.trained(**{**FACTS, "alpha": None})
+    same = "all votes on the 7 texts with two votes or more say the same"
+    for texts, why in ((0, "no text has two votes"), (7, same)):
+        alpha = {"value": None, "low": None, "high": None, "texts": texts, "note": ""}
+        assert f"cannot be measured: {why}." in model_card.trained(**{**FACTS, "alpha": alpha})
 
 
 def test_what_is_measured_takes_the_place_of_not_yet(card):
@@ -94,6 +97,7 @@ def test_what_is_measured_takes_the_place_of_not_yet(card):
     assert "Not yet." not in once
     assert "| f1 | 0.800 | 0.750 to 0.850 | 0.600 |" in once
     assert "| recall | 0.900 | 0.800 to 0.950 | – |" in once
+    assert "| calibration_error | 0.800 | none: chance makes it too high | – |" in once
     assert "| party=party 000 | 100 | 9 | 0.800 | 0.750 to 0.850 |" in once
     assert "negation 7 of 10" in once
     assert card.partition("## Use")[2] == once.partition("## Use")[2]
@@ -103,10 +107,16 @@ def test_what_is_measured_takes_the_place_of_not_yet(card):
 def test_how_often_the_test_set_was_looked_at_stands_with_the_figures(card):
     """So many versions, and that a champion's figures are chosen; measured before that was counted, it says nothing."""
     once = model_card.with_measured(card, **MEASURED, looks=41)
-    assert "41 versions have been looked at on these texts" in once
+    assert "41 looks at these texts when" in once
     assert "too high on average, and the intervals are not corrected" in once
-    assert "1 version has been looked at" in model_card.with_measured(card, **MEASURED, looks=1)
-    assert "looked at on these" not in model_card.with_measured(card, **MEASURED, looks=0)
+    assert "1 look at these" in model_card.with_measured(card, **MEASURED, looks=1)
+    assert "at these texts when" not in model_card.with_measured(card, **MEASURED, looks=0)
+
+
+def test_intervals_are_of_the_same_accounts(card):
+    """What an interval is about stands beside it, and how many accounts the texts come from where that is known."""
+    assert "new posts of the same accounts, and too narrow for other" in model_card.with_measured(card, **MEASURED)
+    assert "the same accounts, 17 here, and" in model_card.with_measured(card, **MEASURED, accounts=17)
 
 
 def test_it_leads_to_its_pages(card):

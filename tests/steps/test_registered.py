@@ -171,8 +171,8 @@ def test_figures_say_how_often_the_test_set_was_looked_at(released):
     found = evaluate(released.settings, released.classifier, released.version.version)
     page = Path(found["page"])
     assert found["looks"] == json.loads(page.with_name("evaluation.json").read_text("utf-8"))["looks"] == 2
-    assert "2 versions have been looked at on this test set" in page.read_text("utf-8")
-    assert "2 versions have been looked at" in released.registry.get(released.version.version).description
+    assert "2 looks at this test set so far" in page.read_text("utf-8")
+    assert "2 looks at these texts" in released.registry.get(released.version.version).description
 
 
 def test_mlflow_gives_the_answers_of_score(by_name):

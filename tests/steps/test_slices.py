@@ -1,9 +1,11 @@
 """What parts the test set has, and which of them travel with a version."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
+import pytest
 
 from aufruf.data.identity import digest, group_id
 from aufruf.model.evaluation import Interval
@@ -53,6 +55,17 @@ def test_nobody_says_anything_of_a_text(classifier, tmp_path):
     assert set(slices.known(slices.values(Store(str(tmp_path / "lake")), classifier, test))) == {"text_type", "length"}
 
 
+@pytest.mark.parametrize(
+    ("authors", "accounts"), [(["Ada", "@ada ", "Bo"], 2), (["Ada", None], None), (["Ada", ""], None)]
+)
+def test_accounts_are_counted_where_each_is_known(tmp_path, authors, accounts):
+    """An account is one however it is written; of texts without a known account no number is told."""
+    rows = [replace(text(at, 3, None, None), author=author) for at, author in enumerate(authors)]
+    store = Store(str(tmp_path / "lake"))
+    store.put("texts", rows)
+    assert slices.accounts(store, pd.DataFrame({"text_id": [row.text_id for row in rows]})) == accounts
+
+
 def test_slices_are_told_in_order():
     """Parties from the largest, lengths from the shortest, months from the first."""
     found = [
@@ -77,12 +90,22 @@ def test_slices_are_told_in_order():
 
 def test_a_tag_holds_the_largest_slices():
     """Small slices and those without a figure are left out, and of 500 parties as many as 5,000 characters hold."""
-    told = json.loads(slices.tag([one("party", "A", 40), one("party", "B", 4, small=True)]))
+    told = json.loads(slices.tag([one("party", "A", 40), one("party", "B", 4, small=True)], {}))
     assert told == {"party": {"A": {"n": 40, "positives": 20, "f1": {"value": 0.5123, "low": 0.4123, "high": 0.6123}}}}
-    assert slices.tag([Slice("party", "A", 40, 0, None, None, None, False)]) == "{}"
-    assert slices.tag([]) == "{}"
-    written = slices.tag([one("party", f"Partei {n}", 40 + 2 * n) for n in range(500)])
+    assert slices.tag([Slice("party", "A", 40, 0, None, None, None, False)], {}) == "{}"
+    assert slices.tag([], {}) == "{}"
+    written = slices.tag([one("party", f"Partei {n}", 40 + 2 * n) for n in range(500)], {})
     kept = json.loads(written)["party"]
     assert len(written) < 5000
     assert list(kept) == [f"Partei {n}" for n in range(499, 499 - len(kept), -1)]
     assert len(kept) > 30
+
+
+def test_a_tag_holds_those_with_floors_first():
+    """The gate reads the tag: a slice that has a floor is in it, however many larger ones there are."""
+    many = [one("party", f"Partei {n}", 4000 + n) for n in range(500)]
+    few = [one("text_type", "ocr", 40), one("post_type", "reel", 30), one("post_type", "unknown", 3000)]
+    kept = json.loads(slices.tag([*many, *few], {"text_type=ocr": 0.3, "post_type=*": 0.3}))
+    assert list(kept["text_type"]) == ["ocr"]
+    assert list(kept["post_type"]) == ["reel"]  # of unknown type is no type
+    assert len(kept["party"]) > 30

@@ -17,6 +17,7 @@ from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE, SECOND_LOOK, names_in
 _RESAMPLES = 1000  # the ends of a 95 % interval move by less than .01 beyond this
 _CONFIDENCE = 0.95
 _SEED = 5460
+_FEW = 5  # with so many readings one draw of 150 has none of them (e^-5); with fewer such draws are common
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,10 @@ class Agreement:
     """Krippendorff's alpha of a set of votes; a value is None where it is not defined."""
 
     alpha: float | None
-    low: float | None  # 95 % interval of alpha, texts resampled
+    low: float | None  # 95 % interval of alpha, texts resampled, those that read alike together
     high: float | None
     texts: int  # texts with two votes or more: the only ones that say anything
+    note: str = ""  # why the interval says little, "" where nothing speaks against it
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,16 @@ def first_codings(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def measure(votes: pd.DataFrame, labels: Sequence[str], seed: int = _SEED, *, several: bool = False) -> Agreement:
-    """Alpha of ``votes`` (columns text_id, annotator, label) with its interval; abstentions are missing values."""
-    counts = count(own_votes(votes), labels, several=several)
-    low, high = interval(counts, seed)
-    return Agreement(alpha(counts), low, high, int((counts[0].sum(axis=1) >= 2).sum()))
+    """Alpha of ``votes`` (columns text_id, annotator, label) with its interval; abstentions are missing values.
+
+    ``reading``, where there is such a column: the group of the wording that was voted on. Texts of one group are one
+    reading and are drawn together.
+    """
+    cast = own_votes(votes)
+    counts, groups = count(cast, labels, several=several), _readings(cast)
+    low, high = interval(counts, seed, groups=groups)
+    note = "" if low is None or high is None else _note(counts, groups, labels, high - low, several)
+    return Agreement(alpha(counts), low, high, int((counts[0].sum(axis=1) >= 2).sum()), note)
 
 
 def by_text_type(
@@ -141,32 +149,71 @@ def _alpha(counts: np.ndarray) -> float | None:
     return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
 
 
-def interval(counts: np.ndarray, seed: int, resamples: int = _RESAMPLES) -> tuple[float | None, float | None]:
-    """Percentile bootstrap interval (95 %) of alpha over texts; (None, None) where alpha is None.
+def interval(
+    counts: np.ndarray, seed: int, resamples: int = _RESAMPLES, groups: Sequence[str] | None = None
+) -> tuple[float | None, float | None]:
+    """Percentile bootstrap interval (95 %) of alpha over ``groups`` of texts (None: each its own).
 
-    A resample in which all votes are the same has no alpha and is left out.
+    (None, None) where alpha is None. A resample in which a question that has an alpha has none, because all its votes
+    are the same, is left out: another mean would be another figure. With none left the interval has no width.
     """
-    if alpha(counts) is None:
+    value = alpha(counts)
+    if value is None:
         return None, None
-    per_text = counts.swapaxes(0, 1)[counts[0].sum(axis=1) >= 2]
-    patterns, of = np.unique(per_text, axis=0, return_counts=True)  # few, however many texts
-    drawn = np.random.default_rng(seed).multinomial(len(per_text), of / len(per_text), size=resamples)
-    values = np.stack([_alphas(drawn, pattern) for pattern in patterns.swapaxes(0, 1)])
-    values = np.nanmean(values[:, ~np.isnan(values).all(axis=0)], axis=0)
+    defined = counts[[_alpha(question) is not None for question in counts]]
+    found = _grouped(defined, groups)
+    patterns, of = np.unique(found, axis=0, return_counts=True)  # few, however many texts
+    drawn = np.random.default_rng(seed).multinomial(len(found), of / len(found), size=resamples)
+    values = _alphas(np.tensordot(drawn, patterns, axes=1)).mean(axis=1)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return value, value
     tail = (1 - _CONFIDENCE) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _alphas(drawn: np.ndarray, pattern: np.ndarray) -> np.ndarray:
-    """Alpha of each resample, NaN where it is not defined; ``drawn``: (resamples, patterns), how often each pattern."""
-    per_text = pattern.sum(axis=1)
-    differing = (per_text**2 - (pattern**2).sum(axis=1)) / (per_text - 1)  # ordered pairs that differ, per text
-    totals = drawn @ pattern  # shape (resamples, answers)
-    n = totals.sum(axis=1)
-    expected = (n**2 - (totals**2).sum(axis=1)) / (n - 1)
-    observed: np.ndarray = drawn @ differing
-    return 1 - np.divide(observed, expected, out=np.full(len(drawn), np.nan), where=expected > 0)
+def _grouped(counts: np.ndarray, groups: Sequence[str] | None) -> np.ndarray:
+    """Of the texts with two votes, per group and question, the votes for each answer and the ordered pairs that differ.
+
+    Shape (groups, questions, answers + 1); pairs of a text are divided by its votes less one, as alpha counts them.
+    """
+    twice = counts[0].sum(axis=1) >= 2
+    votes = counts[:, twice].swapaxes(0, 1)
+    cast = votes.sum(axis=2, keepdims=True)
+    facts = np.concatenate([votes, (cast**2 - (votes**2).sum(axis=2, keepdims=True)) / (cast - 1)], axis=2)
+    if groups is None:
+        return facts
+    _, of = np.unique(np.asarray(groups, dtype=str)[twice], return_inverse=True)
+    found = np.zeros((int(of.max()) + 1, *facts.shape[1:]))
+    np.add.at(found, of, facts)
+    return found
+
+
+def _alphas(found: np.ndarray) -> np.ndarray:
+    """Alpha of each resample and question, NaN where it is not defined; ``found``: sums of ``_grouped``."""
+    totals, observed = found[..., :-1], found[..., -1]
+    n = totals.sum(axis=-1)
+    expected = (n**2 - (totals**2).sum(axis=-1)) / (n - 1)
+    return 1 - np.divide(observed, expected, out=np.full(observed.shape, np.nan), where=expected > 0)
+
+
+def _readings(votes: pd.DataFrame) -> list[str]:
+    """The group of each text, in ascending order of their ids; a text of which nobody noted it is its own."""
+    first = votes.drop_duplicates("text_id").set_index("text_id").sort_index()
+    own = first.index.to_series()
+    return [str(one) for one in (first["reading"].fillna(own) if "reading" in first else own)]
+
+
+def _note(counts: np.ndarray, groups: Sequence[str], labels: Sequence[str], width: float, several: bool) -> str:
+    """What an interval cannot know: labels with a vote on few readings, and errors that no draw has."""
+    readings = (_grouped(counts, groups)[..., :-1] > 0).sum(axis=0)  # shape (questions, answers)
+    rarest = readings.min(axis=1) if several else readings[0]
+    few = [f"{label} ({n})" for label, n in zip(labels, rarest.tolist(), strict=True) if 0 < n < _FEW]
+    found = ["no draw gives another value, which does not make this one sure"] if width == 0 else []
+    if few:
+        found.append(f"fewer than {_FEW} texts speak for or against {', '.join(few)}: the interval is too narrow")
+    return "; ".join(found)
 
 
 def pairwise_kappa(votes: pd.DataFrame) -> dict[tuple[str, str], Kappa]:

@@ -41,10 +41,10 @@ def power(
     all: it finds all of the positives and nothing else, or none of them.
 
     detectable = (z.975 + z.80) SE of the difference (Bloom 1995, Evaluation Review 19(5): minimum detectable effect).
-    Without ``other`` the two models are taken for independent, SE = sqrt(2) SE of F1: the worst case. So they are with
-    one whose F1 does not vary, or that answers fewer than ``least`` groups otherwise: a difference that never shows in
-    a draw says nothing of another model's. SE falls with 1 / sqrt(n), so telling ``wanted`` apart takes
-    positives * (detectable / wanted)^2 positives.
+    Without ``other`` the two models are taken for independent, SE = sqrt(2) SE of F1; of models that err in opposite
+    ways it is more. So they are with one whose F1 does not vary, or that answers fewer than ``least`` groups otherwise:
+    a difference that never shows in a draw says nothing of another model's. SE falls with 1 / sqrt(n), so telling
+    ``wanted`` apart takes positives * (detectable / wanted)^2 positives.
     """
     if other is not None and len(set(np.asarray(groups, dtype=object)[champion != other])) < least:
         other = None

@@ -66,7 +66,8 @@ def intervals(
     """Each metric with its percentile bootstrap interval (Efron and Tibshirani 1993, ch. 13), groups drawn whole.
 
     Resamples in which a metric is a ratio of nothing are left out of its interval; with none left it has no width. An
-    interval holds its value: noise only ever adds to the calibration error, so that resamples may all lie above it.
+    interval holds its value. What ``calibration_error`` has is no confidence interval: noise only ever adds to it, to
+    that of a resample once more, so that the truth lies below; nothing shows it.
     """
     values = measure(judged)
     drawn = [_measured(judged, weights) for weights in draws(groups, resamples, seed)]

@@ -158,7 +158,8 @@ def _evaluate(result: dict[str, Any]) -> list[str]:
             lines.append(f"  {name:18} -  (no test text is positive)")
             continue
         floor = result["baseline"][name]["value"]
-        lines.append(f"  {name:18} {one['value']:.3f}  [{one['low']:.3f}, {one['high']:.3f}]  baseline {floor:.3f}")
+        sure = f"[{one['low']:.3f}, {one['high']:.3f}]" if name != "calibration_error" else "(chance adds)"
+        lines.append(f"  {name:18} {one['value']:.3f}  {sure:14}  baseline {floor:.3f}")
     if asked := sum(one["of"] for one in result.get("behaviour", {}).values()):
         lines.append(f"behaviour: {sum(one['passed'] for one in result['behaviour'].values())} of {asked} tests passed")
     return [

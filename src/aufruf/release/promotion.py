@@ -7,6 +7,8 @@ from math import ceil, log, log2, sqrt
 from statistics import NormalDist
 from typing import Literal
 
+from aufruf.schemas import UNKNOWN
+
 Verdict = Literal["first", "promoted", "kept", "waiting"]
 _WHERE = {"approve": "answer it in Airflow, under Required Actions", "manual": "move the alias in MLflow"}
 
@@ -25,6 +27,8 @@ class Evidence:
     behaviour: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # capability: tests passed, of so many
     looks: int = 1  # challengers that were judged on these test rows, this one included
     disagreements: int | None = None  # groups of test rows on which the two answer differently; None: not counted
+    over_baseline: tuple[float, float, float] | None = None  # value, low, high of challenger - baseline
+    unlike_baseline: int | None = None  # as ``disagreements``, of challenger and baseline
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Rule:
     beat_baseline: bool
     mode: Literal["auto", "approve", "manual"]
     confidence: float = 0.95  # of the interval of the difference
-    floors: Mapping[str, float] = field(default_factory=dict)  # lowest F1: of "party=X"; "party=*" of any other party
+    floors: Mapping[str, float] = field(default_factory=dict)  # lowest F1: of "party=X"; "party=*" of each other one
     behaviour: Mapping[str, float] = field(default_factory=dict)  # lowest share of a capability's tests that hold
 
 
@@ -50,10 +54,10 @@ class Verdicts:
 def judge(evidence: Evidence, rule: Rule) -> Verdicts:
     """First, promoted, kept or waiting.
 
-    A challenger is good enough when it beats the baseline, falls below no floor and, with a champion in use, when the
-    interval of the difference does not reach below minus the margin, the difference itself is above the ``step`` and
-    the two disagree on ``enough`` texts. Good enough is promoted in mode ``auto``; in the other modes a person decides,
-    and the verdict is ``waiting``.
+    A challenger is good enough when it beats the baseline, falls below no floor and is better than the champion for
+    sure: the interval of the difference does not reach below minus the margin, the difference itself is above the
+    ``step`` and the two disagree on ``enough`` texts. Without a champion the same is asked against the baseline. Good
+    enough is promoted in mode ``auto``; in the other modes a person decides, and the verdict is ``waiting``.
     """
     against = [*_baseline(evidence, rule), *_champion(evidence, rule), *_floors(evidence, rule)]
     if against:
@@ -69,11 +73,13 @@ def step(evidence: Evidence, rule: Rule) -> float:
 
     The parameter-free Ladder (Blum and Hardt 2015, arXiv 1502.04585, section 3.1) moves only by more than one standard
     error of the paired difference. The best of k equal challengers seems better by up to sqrt(2 ln k) standard errors
-    by luck alone, so on the k-th look that is the step. Zero without a champion.
+    by luck alone, so on the k-th look that is the step. Without a champion it is that of the difference to the
+    baseline; zero where there is none of either.
     """
-    if evidence.difference is None:
+    lead = evidence.difference or _over_baseline(evidence, rule)
+    if lead is None:
         return 0.0
-    _, low, high = evidence.difference
+    _, low, high = lead
     error = (high - low) / (2 * NormalDist().inv_cdf(0.5 + rule.confidence / 2))
     return error * _errors(evidence.looks)
 
@@ -153,24 +159,37 @@ def _points(difference: tuple[float, float, float], name: str) -> str:
 def _baseline(evidence: Evidence, rule: Rule) -> list[str]:
     if not rule.beat_baseline or evidence.baseline_value is None:
         return []
-    if evidence.challenger_value > evidence.baseline_value:
-        return []
-    return [
-        f"the baseline is as good or better: {_name(evidence)} {evidence.baseline_value:.3f} "
-        f"against {evidence.challenger_value:.3f}"
-    ]
+    if evidence.challenger_value <= evidence.baseline_value:
+        return [
+            f"the baseline is as good or better: {_name(evidence)} {evidence.baseline_value:.3f} "
+            f"against {evidence.challenger_value:.3f}"
+        ]
+    lead = _over_baseline(evidence, rule)
+    return [] if lead is None else _unsure(evidence, rule, "the baseline", lead, evidence.unlike_baseline)
+
+
+def _over_baseline(evidence: Evidence, rule: Rule) -> tuple[float, float, float] | None:
+    """What a first champion must be sure of; a later one is compared with the champion, which was."""
+    return evidence.over_baseline if rule.beat_baseline and evidence.champion is None else None
 
 
 def _champion(evidence: Evidence, rule: Rule) -> list[str]:
     if evidence.difference is None:
         return []
-    value, low, _ = evidence.difference
+    return _unsure(evidence, rule, f"version {evidence.champion}", evidence.difference, evidence.disagreements)
+
+
+def _unsure(
+    evidence: Evidence, rule: Rule, other: str, lead: tuple[float, float, float], disagreements: int | None
+) -> list[str]:
+    """Why a lead over the other may be luck, or none; empty where it is sure enough."""
+    value, low, _ = lead
     found, needed, least = [], step(evidence, rule), enough(evidence.looks)
     if value <= 0:
-        found.append(f"not better than version {evidence.champion} ({100 * value:+.1f} points)")
-    elif evidence.disagreements is not None and evidence.disagreements < least:
+        found.append(f"not better than {other} ({100 * value:+.1f} points)")
+    elif disagreements is not None and disagreements < least:
         found.append(
-            f"too few disagreements to tell: the two differ on {evidence.disagreements} test texts (near-duplicates "
+            f"too few disagreements to tell: the two differ on {disagreements} test texts (near-duplicates "
             f"and texts of a post count once); look number {evidence.looks} needs {least}"
         )
     elif value <= needed:
@@ -179,10 +198,7 @@ def _champion(evidence: Evidence, rule: Rule) -> list[str]:
             f"{100 * needed:+.1f}; new test texts lower that"
         )
     if low < -rule.margin:
-        found.append(
-            f"could be worse than version {evidence.champion} by {-100 * low:.1f} points; "
-            f"the margin is {100 * rule.margin:.1f}"
-        )
+        found.append(f"could be worse than {other} by {-100 * low:.1f} points; the margin is {100 * rule.margin:.1f}")
     return found
 
 
@@ -201,23 +217,29 @@ def _in_favour(evidence: Evidence) -> str:
 def _floors(evidence: Evidence, rule: Rule) -> list[str]:
     found = []
     for name, f1 in evidence.slices.items():
-        floor = rule.floors.get(name, rule.floors.get(_any_like(name), 0.0))
-        if f1 < floor:
+        floor = floor_of(name, rule.floors)
+        if floor is not None and f1 < floor:
             found.append(f"{name} falls to F1 {f1:.3f}; its floor is {floor:.3f}")
     for name, least in rule.behaviour.items():
         passed, of = evidence.behaviour.get(name, (0, 0))
         if of and passed < least * of:
-            found.append(f"behaviour {name}: {passed} of {of} tests hold; at least {least:.0%} must")
+            found.append(f"behaviour {name}: {passed} of {of} tests hold; at least {100 * least:g}% must")
     return found
 
 
 def _unchecked(evidence: Evidence, rule: Rule) -> list[str]:
     """What [gate] names but nothing was measured of: a floor that was misspelt must not look as if it held."""
-    measured = {*evidence.slices, *map(_any_like, evidence.slices)}
+    measured = {*evidence.slices, *filter(None, map(_any_like, evidence.slices))}
     floors = [f"not checked: {name} has no test texts, or too few" for name in rule.floors if name not in measured]
     return [*floors, *(f"not checked: no tests of {name}" for name in rule.behaviour if name not in evidence.behaviour)]
 
 
-def _any_like(name: str) -> str:
-    """ "party=X" -> "party=*"."""
-    return f"{name.partition('=')[0]}=*"
+def floor_of(name: str, floors: Mapping[str, float]) -> float | None:
+    """The lowest F1 of a slice, its own or that of each like it; None where it has none."""
+    return floors.get(name, floors.get(_any_like(name) or ""))
+
+
+def _any_like(name: str) -> str | None:
+    """ "party=X" -> "party=*"; None of texts whose party is unknown: they are of no party."""
+    dimension, _, value = name.partition("=")
+    return None if value == UNKNOWN else f"{dimension}=*"

@@ -21,6 +21,7 @@ class Alpha:
     low: float | None
     high: float | None
     texts: int  # with two votes or more
+    note: str = ""  # why the interval says little
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ _METRICS = {
     "average_precision": "PR-AUC (average precision)",
     "roc_auc": "ROC-AUC",
     "brier": "Brier score (less is better)",
-    "calibration_error": "Calibration error (less is better)",
+    "calibration_error": "Calibration error (less is better; chance makes it too high)",
 }
+BIASED = "calibration_error"  # resamples have it higher still, so that no interval of theirs holds the truth
 _TOPS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)  # ends of the axis whose half is a round number too
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric of the model and of the baseline; None where it was not measured."""
+    """One metric of the model and of the baseline, bounds NaN where it has none; None where it was not measured."""
 
     name: str
     model: Interval | None
@@ -52,7 +53,7 @@ def metrics(model: dict[str, Interval], baseline: dict[str, Interval]) -> list[M
     """The metrics that either has, the known ones first and by their usual names."""
     names = [*_METRICS, *sorted({*model, *baseline} - _METRICS.keys())]
     return [
-        MetricRow(_METRICS.get(name, name), _measured(model.get(name)), _measured(baseline.get(name)))
+        MetricRow(_METRICS.get(name, name), *(_measured(name, of.get(name)) for of in (model, baseline)))
         for name in names
         if name in model or name in baseline
     ]
@@ -86,5 +87,7 @@ def _bar(row: PartyCount, top: float) -> PartyBar:
     return PartyBar(row, share, percent(share or 0.0, top), percent(row.low, top), percent(row.high, top))
 
 
-def _measured(found: Interval | None) -> Interval | None:
-    return found if found is not None and math.isfinite(found.value) else None
+def _measured(name: str, found: Interval | None) -> Interval | None:
+    if found is None or not math.isfinite(found.value):
+        return None
+    return Interval(found.value, math.nan, math.nan) if name == BIASED else found

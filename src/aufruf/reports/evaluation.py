@@ -125,7 +125,8 @@ class EvaluationReport:
     behaviours: Sequence[Behaviour]
     doubts: Sequence[Doubt]
     doubts_of: int
-    looks: int = 1  # versions that the gate has looked at on these rows, this one included
+    accounts: int | None = None  # that the texts come from; None: not known of each
+    looks: int = 1  # at these rows, this one included; at fewer rows counts in part
     fixed: float | None = None  # the threshold that the classifier file names, the baseline's too; None: tuned
     ways: Sequence[tuple[str, str]] = ()  # what the page leads to: name and address
 
@@ -168,8 +169,8 @@ def write(reports: Path, report: EvaluationReport, found: Mapping[str, Any]) -> 
 
 def _intervals(report: EvaluationReport) -> Iterator[Interval | None]:
     """All that the page shows."""
-    yield from report.metrics.values()
-    yield from report.baseline.values()
+    for of in (report.metrics, report.baseline):
+        yield from (one for name, one in of.items() if name != chart.BIASED)
     yield from (row.f1 for row in report.labels)
     for row in report.slices:
         yield from (row.f1, row.precision, row.recall)

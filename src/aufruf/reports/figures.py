@@ -20,6 +20,8 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from aufruf.reports.inert import points
+
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
 _GREY = "#999999"
@@ -69,7 +71,7 @@ def confusion(matrix: npt.ArrayLike, labels: Sequence[str], title: str = "valida
     shade = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         colour = "black" if shares[row, column] > 0.5 else "white"
-        told = f"{count:,}\n{shares[row, column]:.0%}"
+        told = f"{count:,}\n{points(float(shares[row, column]))}%"
         axes.text(column, row, told, ha="center", va="center", color=colour, fontsize=9 if len(labels) < 10 else 5)
     ticks, names = range(len(labels)), [_plain(label) for label in labels]
     axes.set_xticks(ticks, names, rotation=45 if len(labels) > 3 else 0, ha="right" if len(labels) > 3 else "center")
@@ -159,7 +161,7 @@ def importances(shares: Mapping[str, float]) -> bytes:
     figure = _figure(6, max(2.0, 0.8 + 0.4 * len(ordered)))
     axes = figure.subplots()
     bars = axes.barh([_plain(name.replace("_", " ")) for name, _ in ordered], [share for _, share in ordered])
-    axes.bar_label(bars, [f"{share:.0%}" for _, share in ordered], padding=3, fontsize=8)
+    axes.bar_label(bars, [f"{points(share)}%" for _, share in ordered], padding=3, fontsize=8)
     for bar in bars:
         bar.set_color(_COLOURS[0])
     axes.set(xlim=(0, 1.1), xlabel="share of the differences between trials", title="importance of hyperparameters")

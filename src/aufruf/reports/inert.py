@@ -15,6 +15,7 @@ _FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}
 _INVISIBLE = re.compile(f"(?![{_JOINERS}])[{UNSEEN}\x0b-\x0d\x85\u2028\u2029]")  # a font has no sign for them
 _HALF = re.compile("[\ud800-\udfff]")  # of a character: UTF-8 cannot write it
 _ASCII = frozenset(map(chr, range(0x21, 0x7F)))
+_MOST_DIGITS = 4  # of a share in hundredths: one in a million is told
 
 
 def inert(text: str) -> str:
@@ -75,9 +76,15 @@ def counted(n: int, noun: str) -> str:
 
 
 def points(share: float | None) -> str:
-    """A share (0..1) in hundredths; below ten with a decimal, so that few of many are not none."""
-    few = share is not None and 0 < abs(share) < 0.0995
-    return number(None if share is None else 100 * share, 1 if few else 0)
+    """A share (0..1) in hundredths; below ten and above ninety-nine with a decimal, and with more where it takes them:
+    few of many are not none, and nearly all are not all."""
+    if share is None or not math.isfinite(share) or abs(share) in (0, 1):
+        return number(None if share is None else 100 * share, 0)
+    size = abs(share)
+    digits = 1 if size < 0.0995 or 0.99 < size < 1 else 0
+    while digits < _MOST_DIGITS and rounded(100 * size, digits) in (0, 100):
+        digits += 1
+    return number(100 * share, digits)
 
 
 def percent(share: float | None) -> str:

@@ -20,14 +20,15 @@ def track_record(store: Store, classifier: Classifier, version: str) -> Callable
     """Probability of the positive class -> what became of the test texts that this version gave the nearest ones.
 
     The texts are those of the frozen test set with a label, as they were scored, at most 50 within 0.1 of the
-    probability. None with fewer than 20 of them.
+    probability, and of one group (a post, near-duplicates) the nearest only. None with fewer than 20 of them.
     """
-    rows = corpus.answered(store, classifier, version)
+    rows = corpus.answered(store, classifier, version).sort_values("text_id")
     scores = np.array([one[classifier.positive] for one in rows["probabilities"]], dtype=float)
-    truth = corpus.calls(rows["label"], classifier)
+    truth, groups = corpus.calls(rows["label"], classifier), rows["group_id"].to_numpy(dtype=str)
 
     def record(probability: float) -> Record | None:
-        near = np.argsort(np.abs(scores - probability), kind="stable")[:_NEAREST]
+        near = np.argsort(np.abs(scores - probability), kind="stable")
+        near = near[np.sort(np.unique(groups[near], return_index=True)[1])][:_NEAREST]
         near = near[np.abs(scores[near] - probability) <= _WITHIN]
         if len(near) < _FEWEST:
             return None

@@ -94,6 +94,7 @@ def _measured(classifier: Classifier, version: Version) -> dict[str, Any]:
         "pages": {name: url for name, url in pages.items() if url},
         "positive": classifier.positive,
         "rows": int(tags["aufruf.test_rows"]),
+        "accounts": json.loads(tags.get("aufruf.test_accounts", "null")),
         "looks": int(tags.get("aufruf.looks", 0)),
         "confidence": classifier.gate.confidence,
         "metrics": json.loads(tags["aufruf.metrics"]),
@@ -123,8 +124,6 @@ def _votes(settings: Settings, classifier: Classifier, frame: pd.DataFrame) -> d
     return {
         "votes": len(votes),
         "annotators": int(votes["annotator"].nunique()),
-        "alpha": None
-        if found.alpha is None
-        else {"value": found.alpha, "low": found.low, "high": found.high, "texts": found.texts},
+        "alpha": {"value": found.alpha, "low": found.low, "high": found.high, "texts": found.texts, "note": found.note},
         "decided": {_HOW.get(str(key), str(key)): int(texts) for key, texts in decided.items()},
     }

@@ -22,8 +22,9 @@ from aufruf.steps.loaded import predictor_of
 from aufruf.steps.score import store_predictions, unscored
 from aufruf.store import Store
 
-_MEASURED = 4  # raised when a figure is added or mended: a version measured before is measured again
+_MEASURED = 5  # raised when a figure is added or mended: a version measured before is measured again
 _TAGS = {
+    "over_baseline": "{}",
     "by_label": "{}",
     "slices": "{}",
     "behaviour": "{}",
@@ -57,14 +58,14 @@ def evaluate(
     test = frame[frame["split"] == "test"]
     if test.empty:
         raise NothingYet("the test split is empty", where=classifier.name, next="Ingest more annotations.")
-    parts = slices.values(store, classifier, test)
+    parts, accounts = slices.values(store, classifier, test), slices.accounts(store, test)
     fixed = () if classifier.scoring.fixed is None else (classifier.scoring.fixed,)  # then the baseline's too
-    rules = (classifier.gate.model_dump(mode="json"), classifier.evaluation.model_dump(mode="json"))
-    asked = (*rules, classifier.positive, _MEASURED, *fixed)
-    mark = corpus.fingerprint(test, *asked, parts, version.tags.get("aufruf.fingerprint"))
+    rule = classifier.gate.model_dump(include={"metric", "confidence", "resamples", "floors"})  # what is looked at
+    asked = (rule, classifier.evaluation.model_dump(mode="json"), classifier.positive, _MEASURED, *fixed)
+    mark = corpus.fingerprint(test, *asked, parts, accounts, version.tags.get("aufruf.fingerprint"))
     page, status = pages.place(settings.reports, classifier.name, version.version), "unchanged"
     if version.tags.get("aufruf.evaluated") != mark or not page.is_file():
-        version, status = _measure(settings, classifier, version, frame, parts, mark), "new"
+        version, status = _measure(settings, classifier, version, frame, parts, accounts, mark), "new"
     card.complete(settings, classifier, registry, version)
     positives = int(corpus.calls(test["label"], classifier).sum())
     result = {**_result(version), "n": len(test), "positives": positives, "page": str(page), "status": status}
@@ -114,6 +115,7 @@ def _measure(
     version: Version,
     frame: pd.DataFrame,
     parts: dict[str, list[str]],
+    accounts: int | None,
     mark: str,
 ) -> Version:
     registry = Registry(settings, classifier.name)
@@ -121,7 +123,7 @@ def _measure(
     looks = decisions.looks(Store(settings.lake), classifier, version.version, len(said))
     asks = classifier.evaluation.behaviour != "none"
     predictor = predictor_of(registry, classifier, version) if asks else None
-    found = evidence.gather(classifier, frame, said, parts, predictor)
+    found = evidence.gather(classifier, frame, said, parts, predictor, accounts)
     drawn = evaluation_page.pictures(classifier, found.model, found.rival)
     served = settings.served(classifier.name, f"{pages.FOLDER}/{version.version}/index.html")
     facts = {**found.as_dict(classifier), "looks": looks}
@@ -171,11 +173,13 @@ def _tags(classifier: Classifier, found: Evidence) -> dict[str, Any]:
     return {
         "aufruf.metrics": json.dumps(found.metrics),
         "aufruf.baseline": json.dumps(found.baseline),
+        "aufruf.over_baseline": json.dumps(found.over_baseline),
         **({"aufruf.f1_by_label": json.dumps(values)} if len(values) > 2 else {}),
         "aufruf.by_label": json.dumps(evidence.by_label(classifier, found.labels)),
-        "aufruf.slices": slices.tag(found.slices),
+        "aufruf.slices": slices.tag(found.slices, classifier.gate.floors),
         "aufruf.behaviour": json.dumps(behaviour.summary(found.outcomes), ensure_ascii=False),
         "aufruf.test_rows": len(found.said),
+        "aufruf.test_accounts": json.dumps(found.accounts),
     }
 
 

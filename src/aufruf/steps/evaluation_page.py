@@ -59,7 +59,7 @@ def report(
 ) -> pages.EvaluationReport:
     """All facts of the page on a version; ``server``: the tracking server's address, if a browser can open it.
 
-    ``looks``: versions that the gate has looked at on these rows, this one included.
+    ``looks``: at these rows, this one included; see ``decisions.looks``.
     """
     tags, asked = version.tags, classifier.evaluation
     ways = {
@@ -76,6 +76,7 @@ def report(
         evaluated_at=at,
         n=len(found.said),
         groups=found.said["group_id"].nunique(),
+        accounts=found.accounts,
         positives=int(found.model.hits.sum()),
         confidence=classifier.gate.confidence,
         resamples=classifier.gate.resamples,

@@ -25,18 +25,26 @@ class Evidence:
     rival: Judged  # the baseline on the same rows
     metrics: Values
     baseline: Values
+    over_baseline: dict[str, float]  # of the gate's metric: value, low, high, disagreements
     labels: list[Interval]  # F1 of each
     slices: list[Slice]
     unknown: list[str]  # dimensions of which no text has a value
     outcomes: list[behaviour.Outcome]
+    accounts: int | None  # that the texts come from; None where it is not known of each
 
     def as_dict(self, classifier: Classifier) -> dict[str, Any]:
         """The figures as JSON has them, all slices included."""
         return {
             "n": len(self.said),
+            "groups": int(self.said["group_id"].nunique()),
+            "accounts": self.accounts,
             "positives": int(self.model.hits.sum()),
+            "confidence": classifier.gate.confidence,
+            "resamples": classifier.gate.resamples,
+            "seed": classifier.split.seed,
             "metrics": self.metrics,
             "baseline": self.baseline,
+            "over_baseline": self.over_baseline,
             "f1_by_label": dict(zip(classifier.labels, (one.value for one in self.labels), strict=True)),
             "by_label": by_label(classifier, self.labels),
             "slices": [_slice(one) for one in self.slices],
@@ -60,11 +68,13 @@ def gather(
     said: pd.DataFrame,
     parts: dict[str, list[str]],
     predictor: Predictor | None,
+    accounts: int | None = None,
 ) -> Evidence:
     """Measure a version and the baseline.
 
     ``frame``: all labelled texts; ``said``: the answers to those of the test set; ``parts``: dimension -> the value of
-    each row of ``said``; ``predictor``: the version itself, for the behaviour tests, or None where there are none.
+    each row of ``said``; ``predictor``: the version itself, for the behaviour tests, or None where there are none;
+    ``accounts``: see ``slices.accounts``.
     """
     gate, enough = classifier.gate, (classifier.evaluation.slice_texts, classifier.evaluation.slice_positives)
     how = (gate.confidence, gate.resamples, classifier.split.seed)
@@ -79,10 +89,15 @@ def gather(
         rival=rival,
         metrics=_values(evaluation.intervals(model, groups, *how)),
         baseline=_values(evaluation.intervals(rival, groups, *how)),
+        over_baseline={
+            **evaluation.difference(model, rival, groups, gate.metric, *how).as_dict(),
+            "disagreements": evaluation.disagreements(model, rival, groups, gate.metric),
+        },
         labels=evaluation.intervals_by_label(model, groups, *how),
         slices=slices.ordered(evaluation_slices.slices(model, groups, known, *how, enough)),
         unknown=[name for name in parts if name not in known],
         outcomes=behaviour.run(tests, predictor.probabilities, predictor.decide, model.positive) if predictor else [],
+        accounts=accounts,
     )
 
 

@@ -107,7 +107,7 @@ def counted(settings: Settings, classifier: Classifier) -> pd.DataFrame:
 
 def counting(settings: Settings, classifier: Classifier) -> pd.DataFrame:
     """The first codings that count - text_id, annotator, label - of undecided texts too, without which all agree."""
-    return agreement.first_codings(counted(settings, classifier))[["text_id", "annotator", "label"]]
+    return agreement.first_codings(counted(settings, classifier))[["text_id", "annotator", "label", "reading"]]
 
 
 def undecided(settings: Settings, classifier: Classifier) -> list[dict[str, Any]]:
@@ -216,6 +216,7 @@ def _figures(measured: _Measured, named: Callable[[str], str]) -> dict[str, Any]
         "alpha_low": overall.low,
         "alpha_high": overall.high,
         "alpha_texts": overall.texts,
+        "alpha_note": overall.note,
         "by_text_type": {kind: asdict(one) for kind, one in measured.by_type.items()},
         **({"by_label": {label: asdict(one) for label, one in measured.by_label.items()}} if measured.by_label else {}),
         "kappas": [[*pair, one.value, one.texts] for pair, one in measured.kappas.items()],
@@ -242,10 +243,7 @@ def _entry(found: _Found, batch: batches.HeldOut) -> dict[str, Any]:
         "file": named[0] if named else batch.file[:12],
         "digest": batch.file[:12],
         "votes": batch.votes,
-        "alpha": batch.agreement.alpha,
-        "low": batch.agreement.low,
-        "high": batch.agreement.high,
-        "texts": batch.agreement.texts,
+        **asdict(batch.agreement),
         "reason": batch.reason,
     }
 
@@ -283,7 +281,7 @@ def _page(
 
 
 def _alpha(one: agreement.Agreement) -> page.Alpha:
-    return page.Alpha(one.alpha, one.low, one.high, one.texts)
+    return page.Alpha(one.alpha, one.low, one.high, one.texts, one.note)
 
 
 def _coder(one: agreement.Annotator, measured: _Measured, named: Callable[[str], str]) -> page.Coder:

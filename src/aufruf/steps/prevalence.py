@@ -42,15 +42,17 @@ def test_errors(store: Store, classifier: Classifier, version: str) -> Errors:
 
     Texts of one post, wording or account err together: each side's totals are cut to its number of groups, or to what
     its texts are worth by account where that is less. It makes the intervals wider and leaves the rates as they are.
+    A side without an error, or with nothing else, shows no spread; its texts count as alike as all test texts.
     """
     rows = corpus.answered(store, classifier, version, "platform", "post_id", "author")
     rows["post_id"] = rows["post_id"].fillna(rows["text_id"])
     truth, told = (corpus.calls(rows[name], classifier) for name in ("label", "label_said"))
+    every = spread_of(clusters(rows).assign(call=truth == told, n=1))
     sides = []
     for these, right in ((truth, told), (~truth, ~told)):
         texts, groups = int(these.sum()), rows.loc[these, "group_id"].nunique()
         told_of = clusters(rows[these]).assign(call=right[these], n=1)
-        worth = min(float(groups), spread_of(told_of).worth(texts))
+        worth = min(float(groups), spread_of(told_of, every).worth(texts))
         sides += [float((these & right).sum()) * (worth / texts if texts else 0.0), worth]
     return Errors(*sides)
 

@@ -128,6 +128,7 @@ def _decide(
         how = (gate.metric, gate.confidence, gate.resamples, classifier.split.seed)
         found, apart = difference(mine, other, groups, *how), disagreements(mine, other, groups, gate.metric)
         gap = (found.value, found.low, found.high)
+    lead = ours["over_baseline"]
     measured = Registry(settings, classifier.name).get(challenger.version).tags
     evidence = Evidence(
         metric=gate.metric,
@@ -140,6 +141,8 @@ def _decide(
         behaviour=behaviour_of(measured.get("aufruf.behaviour")),
         looks=decisions.looks(Store(settings.lake), classifier, challenger.version, len(test)),
         disagreements=apart,
+        over_baseline=(lead["value"], lead["low"], lead["high"]),
+        unlike_baseline=lead["disagreements"],
     )
     rule = Rule(**gate.model_dump(exclude={"metric", "resamples", "answer_hours"}))
     found_verdict = judge(evidence, rule)

@@ -1,7 +1,7 @@
 """What parts the test set has: the value of each dimension for each text."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,9 +10,11 @@ import pandas as pd
 from aufruf.classifier import Classifier
 from aufruf.measured import DIMENSIONS, LENGTHS, LONGER
 from aufruf.model.evaluation_slices import Slice
+from aufruf.release.promotion import floor_of
+from aufruf.schemas import UNKNOWN
+from aufruf.steps.pseudonyms import folded
 from aufruf.store import Store
 
-UNKNOWN = "unknown"
 _TAG = 4900  # characters of a tag; the registry takes 5,000
 
 
@@ -25,6 +27,13 @@ def values(store: Store, classifier: Classifier, test: pd.DataFrame) -> dict[str
     month = pd.to_datetime(rows["posted_at"], utc=True).dt.tz_convert(ZoneInfo(classifier.schedule.timezone))
     made = {"length": [_length(text) for text in test["text"]], "month": _named(month.dt.strftime("%Y-%m"))}
     return {name: made[name] if name in made else _named(rows[name]) for name in DIMENSIONS}
+
+
+def accounts(store: Store, test: pd.DataFrame) -> int | None:
+    """How many accounts the test texts come from; None where the account of one of them is not known."""
+    about = store.read("texts", {"text_id": test["text_id"].tolist()}, ["text_id", "author"])
+    names = about.drop_duplicates("text_id", keep="last")["author"].fillna("").astype(str).map(folded)
+    return None if (names == "").any() else int(names.nunique())
 
 
 def known(of: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -44,9 +53,17 @@ def ordered(found: Sequence[Slice]) -> list[Slice]:
     return sorted(found, key=place)
 
 
-def tag(slices: Sequence[Slice]) -> str:
-    """Slices that are not small as JSON ``{dimension: {value: {n, positives, f1}}}``, the largest that a tag holds."""
-    kept = sorted((one for one in slices if not one.small and one.f1), key=lambda one: -one.positives)
+def tag(slices: Sequence[Slice], floors: Mapping[str, float]) -> str:
+    """Slices that are not small as JSON ``{dimension: {value: {n, positives, f1}}}``, as many as a tag holds.
+
+    Those that ``floors`` of the gate name come first, then others that have one, then the largest.
+    """
+
+    def place(one: Slice) -> tuple[bool, bool, int]:
+        name = f"{one.dimension}={one.value}"
+        return name not in floors, floor_of(name, floors) is None, -one.positives
+
+    kept = sorted((one for one in slices if not one.small and one.f1), key=place)
     while True:
         told: dict[str, dict[str, Any]] = {}
         for one in kept:

@@ -115,7 +115,7 @@ def test_mlflow_leads_back_to_the_report(after):
     """Where somebody says where the pages are served, the version names its evaluation there; else it names none."""
     before = after.registry.get("1").tags
     served = replace(after.settings, pages_url="http://airflow.example/aufruf/classifiers/")
-    evaluate(served, after.gate(margin=0.05), "1")
+    evaluate(served, after.gate(resamples=100), "1")
     address = "http://airflow.example/aufruf/classifiers/call_to_action/reports/evaluation/1/index.html"
     assert "aufruf.report" not in before
     assert after.registry.get("1").tags["aufruf.report"] == address

@@ -197,7 +197,7 @@ def test_from_the_page_to_mlflow_and_back(up, page) -> None:
     """The new champion's page in MLflow shows its card, which leads to its evaluation, served by Airflow."""
     airflow = stack.environment.urls(up.settings)["airflow"]
     up.registry.tag("3", {"aufruf.run_url": f"{airflow}/dags/call_to_action.train"})  # as training in Airflow does
-    evaluate(replace(up.settings, pages_url=f"{airflow}{PAGES}"), up.gate(margin=0.05), "3")
+    evaluate(replace(up.settings, pages_url=f"{airflow}{PAGES}"), up.gate(resamples=100), "3")
     log_in(page, airflow, stack.environment.password(up.settings))
     page.goto(f"{airflow}{PAGES}/call_to_action/")
     with page.expect_popup() as opened:

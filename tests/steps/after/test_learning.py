@@ -217,6 +217,11 @@ def test_an_evaluation_is_a_page_with_its_figures(after):
     assert page == after.settings.reports / "call_to_action" / "evaluation" / "1" / "index.html"
     told = json.loads(page.with_name("evaluation.json").read_text("utf-8"))
     assert told["metrics"] == found["metrics"]
+    gate = asked.gate
+    how = (told["confidence"], told["resamples"], told["seed"])
+    assert how == (gate.confidence, gate.resamples, asked.split.seed)
+    assert 1 <= told["accounts"] <= told["groups"] <= told["n"]
+    assert f"new posts of the same accounts, {told['accounts']} here" in page.read_text("utf-8")
     assert {one["dimension"] for one in told["slices"]} == {"party", "text_type", "post_type", "length", "month"}
     for name in {one["dimension"] for one in told["slices"]}:
         assert sum(one["n"] for one in told["slices"] if one["dimension"] == name) == found["n"]

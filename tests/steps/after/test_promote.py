@@ -8,6 +8,7 @@ from aufruf.errors import NothingYet
 from aufruf.model.evaluation import difference
 from aufruf.release.registry import CHALLENGER, CHAMPION, PREVIOUS
 from aufruf.steps.champion import crown
+from aufruf.steps.evaluate import evaluate
 from aufruf.steps.promote import promote
 from aufruf.steps.rollback import rollback
 from aufruf.steps.score import score
@@ -179,6 +180,11 @@ def test_a_baseline_that_is_better_keeps_a_first_challenger_back(after):
     found = promote(after.settings, after.gate(beat_baseline=True))
     assert (found["verdict"], found["champion"]) == ("kept", None)
     assert "the baseline is as good or better" in found["reasons"][-1]
+    [row] = after.store.read("decisions", {"challenger": "2"}).to_dict("records")
+    assert row["step"] > 0  # of the paired difference to the baseline on the test texts
+    lead = evaluate(after.settings, after.gate(beat_baseline=True), "2")["over_baseline"]
+    assert lead["low"] <= lead["value"] <= lead["high"]
+    assert lead["value"] < 0 < lead["disagreements"]
 
 
 def test_without_a_challenger_there_is_nothing_to_judge(after):
