@@ -149,9 +149,7 @@ def is_stranger(failure: Exception) -> bool:
 def is_refusal(failure: Exception) -> bool:
     """True when the server has answered, and what it said is about this request: another one may well be taken."""
     cause = _cause(failure)
-    if isinstance(
-        cause, requests.exceptions.RetryError
-    ):  # all that is left of an answer which MLflow's client would ask again
+    if isinstance(cause, requests.exceptions.RetryError):  # what MLflow's client makes of an answer that it asked again
         return "too many 500 error responses" in str(cause)
     return is_stranger(failure)
 

@@ -37,8 +37,8 @@ def quarantine(
 
     ``file``: the first digits of its digest, or its name. ``out``: where ``show`` writes the rows, one JSON object
     a line, to be mended. ``mended``: such lines to ingest; without them the originals are read again, with the
-    classifier files as they are now. Raises UsageError, NothingYet when nothing is
-    in quarantine.
+    classifier files as they are now. Raises UsageError, NothingYet when nothing is in
+    quarantine.
     """
     if action not in ACTIONS:
         raise UsageError(f"there is no action {action!r}", next=f"Actions: {', '.join(ACTIONS)}.")
