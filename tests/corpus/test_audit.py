@@ -167,7 +167,9 @@ def test_folds_come_as_figures_and_as_a_file(settings: Settings, store: Store) -
     assert len(table) == sum(one["texts"] for one in result["folds"]) == result["train"] + result["validation"]
     assert set(table["fold"]) == {1, 2, 3, 4, 5}
     assert not any(one.startswith("=") for one in table["text_id"])
-    with pytest.raises(UsageError, match="groups do not make 1 folds"):
+    with pytest.raises(UsageError, match="groups do not make 1000 folds"):
+        split(settings, classifier(), folds=1000)
+    with pytest.raises(UsageError, match="--folds 1: that is no split"):
         split(settings, classifier(), folds=1)
     with pytest.raises(UsageError, match="--out needs"):
         split(settings, classifier(), out=out)

@@ -1,5 +1,7 @@
 """A registry made anew counts from 1 again: no model takes over what the lake holds of another one."""
 
+from dataclasses import replace
+
 import pytest
 
 from aufruf.errors import BundleRefused
@@ -85,7 +87,7 @@ def test_what_it_says_to_do_helps(collided):
     assert promote(collided.settings, collided.classifier)["challenger"] == "2"
 
 
-def test_a_champion_with_a_number_of_another_is_refused(collided):
+def test_a_champion_with_a_number_of_another_is_refused(collided, tmp_path):
     """Crowned in MLflow, it answers nothing: no row of the old one counts as its own."""
     collided.registry.point(CHAMPION, "1")
     collided.posts("Kommt alle zum Infostand!")
@@ -95,6 +97,9 @@ def test_a_champion_with_a_number_of_another_is_refused(collided):
     with pytest.raises(BundleRefused, match="answers of another model"):
         score(collided.settings, collided.classifier)
     assert collided.store.version("predictions") == before
-    (collided.settings.classifiers / "zweite.toml").touch()  # of several the advice names the one that is meant
+    for name in (collided.classifier.name, "zweite"):  # of several the advice names the one that is meant
+        (tmp_path / f"{name}.toml").touch()
     with pytest.raises(BundleRefused, match="`aufruf train --classifier call_to_action`"):
-        numbers.check(collided.settings, collided.classifier.name, collided.registry.get("1"))
+        numbers.check(
+            replace(collided.settings, classifiers=tmp_path), collided.classifier.name, collided.registry.get("1")
+        )
