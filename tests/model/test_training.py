@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from tests.model.conftest import hot
 
-from aufruf.errors import TrainingFailed, UsageError
+from aufruf.errors import TrainingFailed
 from aufruf.model.device import Device
 from aufruf.model.evaluation import Judged, measure
 from aufruf.model.loss import weighted
@@ -219,10 +219,15 @@ def test_a_recipe_is_the_classifier_with_the_best_laid_over(classifier):
     assert (plain.max_tokens, plain.metric, plain.seed) == (48, "f1", 5460)
 
 
-def test_more_frozen_layers_than_there_are_are_refused(tune):
-    """Else the whole encoder would stay as it is, and nobody would be told."""
-    with pytest.raises(UsageError, match=r"frozen_layers: 3 layers cannot be frozen: the encoder has 2\."):
-        tune(epochs=1, frozen_layers=3)
+def test_of_more_frozen_layers_than_there_are_all_stay_and_it_is_said(tune, encoder, caplog):
+    """A preset's half of twelve freezes the whole of a small encoder: its head learns, with a warning."""
+    made = tune(epochs=1, frozen_layers=3)
+    assert "frozen_layers is 3 and the encoder has 2: only its head learns" in caplog.text
+    before = load_file(encoder.folder / "model.safetensors")
+    after = {name.removeprefix("bert."): value for name, value in load_file(made.folder / "model.safetensors").items()}
+    kept = [name for name in before if name.startswith("encoder.layer.") and name in after]
+    assert kept
+    assert all(torch.equal(before[name], after[name]) for name in kept)
 
 
 def test_frozen_layers_stay_as_they_were(tune, encoder):

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from aufruf.errors import MemoryFull, UsageError
+from aufruf.errors import MemoryFull
 from aufruf.model import cpu, device, resume
 from aufruf.model.batches import collator, dataset
 from aufruf.model.encoders import ResolvedEncoder, unread
@@ -216,12 +216,8 @@ def _save(trainer: Any, job: _Job, tokenizer: Tokenizer, folder: Path) -> None:
 
 def _frozen(model: Any, layers: int) -> Any:
     """The model with its lowest layers, and all below them, left as pretrained: half the layers, half the time."""
-    if layers > len(stack(model)):
-        raise UsageError(
-            f"{layers} layers cannot be frozen: the encoder has {len(stack(model))}",
-            where="[training] frozen_layers",
-            next="Lower it in the classifier file.",
-        )
+    if layers > (known := len(stack(model))):  # a preset's for a small encoder, or a stand-in for a large one
+        log.warning("[training] frozen_layers is %d and the encoder has %d: only its head learns", layers, known)
     if layers:
         *_, last = stack(model)[:layers].parameters()
         for parameter in model.base_model.parameters():
