@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aufruf.phrases import explained, installation, watching
+from aufruf.reports.chart import BIASED
 from aufruf.reports.inert import counted
 
 _ASIDES = {
@@ -158,7 +159,7 @@ def _evaluate(result: dict[str, Any]) -> list[str]:
             lines.append(f"  {name:18} -  (no test text is positive)")
             continue
         floor = result["baseline"][name]["value"]
-        sure = f"[{one['low']:.3f}, {one['high']:.3f}]" if name != "calibration_error" else "(chance adds)"
+        sure = f"[{one['low']:.3f}, {one['high']:.3f}]" if name != BIASED else "(chance adds)"
         lines.append(f"  {name:18} {one['value']:.3f}  {sure:14}  baseline {floor:.3f}")
     if asked := sum(one["of"] for one in result.get("behaviour", {}).values()):
         lines.append(f"behaviour: {sum(one['passed'] for one in result['behaviour'].values())} of {asked} tests passed")

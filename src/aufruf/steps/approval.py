@@ -7,6 +7,7 @@ from typing import Any
 from aufruf.classifier import Classifier
 from aufruf.errors import NothingYet
 from aufruf.release.registry import Registry, Version
+from aufruf.reports.chart import BIASED
 from aufruf.schemas import PROMOTED
 from aufruf.settings import Settings
 from aufruf.steps import decisions
@@ -116,15 +117,17 @@ def _table(row: decisions.Row) -> list[str]:
     ours, theirs = json.loads(row["challenger_metrics"]), json.loads(row["champion_metrics"] or "{}")
     head = f"| Metric | version {row['challenger']} | {'version ' + row['champion'] if row['champion'] else ''} |"
     lines = [
-        f"| {_plain(name)} | {_interval(one)} | {_interval(theirs.get(name))} |"
+        f"| {_plain(name)} | {_figure(name, one)} | {_figure(name, theirs.get(name))} |"
         for name, one in list(ours.items())[:_SHOWN]
     ]
     return [head, "| --- | --- | --- |", *lines]
 
 
-def _interval(one: dict[str, float] | None) -> str:
+def _figure(name: str, one: dict[str, float] | None) -> str:
     if not one:
         return ""
+    if name == BIASED:
+        return f"{100 * one['value']:.1f}"
     return "{:.1f} ({:.1f} to {:.1f})".format(*(100 * one[part] for part in ("value", "low", "high")))
 
 

@@ -48,6 +48,7 @@ def test_the_question_shows_the_evidence(waiting):
     assert found["subject"] == "call_to_action: shall version 3 become champion instead of version 2?"
     assert "| Metric | version 3 | version 2 |" in found["body"]
     assert len(re.findall(r"^\| f1 \|( \d+\.\d \(\d+\.\d to \d+\.\d\) \|){2}$", found["body"], re.MULTILINE)) == 1
+    assert re.search(r"^\| calibration\\?_error \| \d+\.\d \| \d+\.\d \|$", found["body"], re.MULTILINE)
     assert re.search(r"interval \\\+\d+\.\d to \\\+\d+\.\d", found["body"])
     assert "reports/call_to_action/index.html" in found["body"]
     assert "within 16 hours" in found["body"]
