@@ -77,6 +77,7 @@ class Search:
     ) -> None:
         self.studies, self.name, self.metric, self.seeds, self.folder = studies, name, metric, seeds, folder
         self.space = {key: tuple(dict.fromkeys(getattr(sweep, key))) for key in SPACE}
+        self.points = math.prod(map(len, self.space.values()))  # configurations that there are
         self.study = studies.open(name)
         self.study.pruner = pruner(sweep.pruner)
         self.pruned = sweep.pruner != "none"
@@ -89,7 +90,7 @@ class Search:
         place to begin.
         """
         with self.studies.alone(self.name):
-            asked = min(trials, math.prod(map(len, self.space.values())))
+            asked = min(trials, self.points)
             if "asked" not in self.study.user_attrs:
                 for params in best_before(self.studies, self.name, max(1, int(asked * _CARRIED))):
                     self.study.enqueue_trial(params, skip_if_exists=True)

@@ -66,6 +66,8 @@ class Outbox:
         kept = f"{secrets.token_hex(4)}/{name}"
         target = self._journal.files / kept
         with self._changed:
+            if self._closed:
+                return
             self._journal.begin()
         try:
             target.parent.mkdir(parents=True)

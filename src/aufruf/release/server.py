@@ -88,7 +88,8 @@ def patiently(call: Callable[[], T], uri: str, patience: float | None = None) ->
                 raise
             if time.monotonic() + pause > deadline:
                 raise _gave_up(failure, uri, patience) from failure
-        log.warning("the MLflow server does not answer; trying again in %g s", pause)
+            said = why(failure)
+        log.warning("the MLflow server does not answer (%s); trying again in %g s", said, pause)
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -127,7 +128,7 @@ def is_away(failure: Exception) -> bool:
         return cause.passing
     if isinstance(cause, requests.HTTPError) and cause.response is not None:
         status, kind = cause.response.status_code, cause.response.headers.get("Content-Type", "")
-        return _passing(status) or (status == 404 and "json" not in kind)
+        return _passing(status) or (status == 404 and not re.search("json|xml", kind))
     if isinstance(cause, requests.RequestException | OperationalError | ConnectionError | TimeoutError):
         return True
     if not isinstance(failure, MlflowException):

@@ -110,14 +110,16 @@ def _still(settings: Settings, classifier: Classifier, now: float, yes: bool) ->
 
 
 def _let_go(leases: Leases, key: str, part: Path, yes: bool) -> int | None:
-    """Bytes of a folder, which is deleted if ``yes``; None while another holds ``key``."""
+    """Bytes of a folder, or of a file that lies beside those, deleted if ``yes``; None while another holds ``key``."""
     if not yes:  # who only asks keeps no training waiting
-        return None if leases.busy(key) else _cleared([part], False)
+        return None if leases.busy(key) else _size(part)
     release = leases.take(key)
     if release is None:
         return None
     try:
-        return _cleared([part], True)
+        size = _size(part)
+        shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+        return size
     finally:
         release()
 
@@ -204,8 +206,8 @@ def _cleared(folders: list[Path], yes: bool) -> int:
     return size
 
 
-def _size(folder: Path) -> int:
-    return sum(_bytes(path) for path in folder.rglob("*") if path.is_file())
+def _size(place: Path) -> int:
+    return sum(_bytes(path) for path in (place, *place.rglob("*")) if path.is_file())
 
 
 def _bytes(path: Path) -> int:

@@ -131,6 +131,16 @@ def opened(settings: Settings, classifier: Classifier, trials: int | None = None
     return {"study": sought.search.name, "left": sought.open(trials), "at": dict(sought.at)}
 
 
+def _others(search: Search, choosing: str) -> str:
+    """How configurations are tried that have not been."""
+    tried = len(counted(search.study))
+    if not tried:
+        return "The next sweep tries anew."
+    if tried >= search.points:
+        return "All configurations were tried: [sweep] of the classifier file can name others."
+    return f"To try others: `aufruf sweep --trials {tried + 1}{choosing}`, or more."
+
+
 def closed(settings: Settings, classifier: Classifier, study: str) -> dict[str, Any]:
     """End a sweep, unless somebody is still at work on it; returns and raises what ``sweep`` does."""
     search = searched(settings, classifier, study)
@@ -147,16 +157,11 @@ def closed(settings: Settings, classifier: Classifier, study: str) -> dict[str, 
                 where=study,
                 next="Run the command again when they are done.",
             )
-        tried = len(counted(search.study))
+        others = _others(search, settings.choosing(classifier.name))
         raise TrainingFailed(
             "no trial of the sweep reported a finite objective",
             where=study,
-            next="Read the trials' log in MLflow. "
-            + (
-                f"To try others: `aufruf sweep --trials {tried + 1}`, or more."
-                if tried
-                else "The next sweep tries anew."
-            ),
+            next=f"Read the trials' log in MLflow. {others}",
         )
     found = summary(search.study)
     if run:

@@ -180,12 +180,13 @@ def test_the_checkpoints_of_a_trial_that_is_being_trained_stay(after):
     for trial in (folder / "trial-0", folder / "trial-1"):
         trial.mkdir(parents=True)
         (trial / "checkpoint").write_bytes(b"0" * 1000)
+    (folder / ".DS_Store").write_bytes(b"0")  # what a desktop leaves
     for path in (*folder.rglob("*"), folder):
         os.utime(path, (then, then))
     rules = asking(after, runs=None, versions=None, tables=None)
     for yes in (False, True):
         done = prune(after.settings, rules, yes=yes)
-        assert (done["checkpoints"], done["bytes"]) == ([study], 1000)
+        assert (done["checkpoints"], done["bytes"]) == ([study], 1001)
     assert [one.name for one in folder.rglob("*")] == ["trial-0", "checkpoint"]
     os.utime(folder, (then, then))
     assert prune(after.settings, rules, yes=True)["checkpoints"] == []

@@ -253,10 +253,14 @@ def test_a_sweep_without_any_value_fails_loudly(after, monkeypatch):
     monkeypatch.setattr("aufruf.steps.sweep.fine_tune", hopeless)
     classifier = searching(after.classifier, epochs=(1,))
     for _ in range(2):
-        with pytest.raises(TrainingFailed, match="no trial of the sweep reported a finite objective"):
+        with pytest.raises(TrainingFailed, match="no trial of the sweep reported a finite objective") as told:
             sweep(after.settings, classifier)
+        assert "`aufruf sweep --trials 3`, or more" in told.value.next
     assert states(after)["sweep"].count("FAILED") == 1
     assert states(after)["trial"].count("FAILED") == 2
+    with pytest.raises(TrainingFailed) as told:
+        sweep(after.settings, classifier, trials=1000)
+    assert "All configurations were tried" in told.value.next
 
 
 def test_the_night_after_a_fault_tries_anew(after, monkeypatch):
