@@ -15,7 +15,7 @@ _METRICS = {
     "average_precision": "PR-AUC (average precision)",
     "roc_auc": "ROC-AUC",
     "brier": "Brier score (less is better)",
-    "calibration_error": "Calibration error (less is better; chance makes it too high)",
+    "calibration_error": "Calibration error (too high by chance)",
 }
 BIASED = "calibration_error"  # resamples have it higher still, so that no interval of theirs holds the truth
 _TOPS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)  # ends of the axis whose half is a round number too
