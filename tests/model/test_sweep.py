@@ -294,14 +294,14 @@ def test_faults_end_a_night_after_as_many_trials_as_were_asked_for(night):
         assert night.told.states[begun:] == ["FAILED"] * 3
 
 
+def _away(*_, **__):
+    raise StorageInternalError("the database does not answer")
+
+
 def test_a_study_that_is_away_while_a_trial_is_drawn_leaves_it_free(night, monkeypatch):
     """Else it would count as being trained for as long as this process lives."""
-
-    def away(*_, **__):
-        raise StorageInternalError("the database does not answer")
-
     with monkeypatch.context() as patch:
-        patch.setattr(optuna.Trial, "suggest_categorical", away)
+        patch.setattr(optuna.Trial, "suggest_categorical", _away)
         with pytest.raises(StorageInternalError):
             night(objective)
     assert not night.search().alive()
@@ -310,12 +310,8 @@ def test_a_study_that_is_away_while_a_trial_is_drawn_leaves_it_free(night, monke
 
 def test_a_study_that_is_away_at_the_end_of_a_trial_leaves_it(night, monkeypatch):
     """What its training was worth cannot be told then; whoever comes next goes on with it."""
-
-    def away(*_, **__):
-        raise StorageInternalError("the database does not answer")
-
     with monkeypatch.context() as patch:
-        patch.setattr(optuna.Trial, "report", away)
+        patch.setattr(optuna.Trial, "report", _away)
         with pytest.raises(StorageInternalError):
             night(objective)
     assert [trial.state for trial in night.search().study.trials] == [TrialState.RUNNING]
