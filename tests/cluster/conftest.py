@@ -107,14 +107,26 @@ class System:
         found = self.airflow.get(f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100) or {"task_instances": []}
         return {one["task_id"]: one["state"] for one in found["task_instances"]}
 
-    def ended(self, dag: str, run: str, seconds: float = 300.0) -> dict[str, str]:
+    def ended(self, dag: str, run: str, seconds: float = 600.0) -> dict[str, str]:
         """The states of a run's tasks once it has ended."""
         until(
             f"the end of {dag}",
             lambda: {one["dag_run_id"]: one["state"] for one in self.runs(dag)}.get(run) in ENDED,
             seconds,
+            seen=lambda: self._stuck(dag, run),
         )
         return self.tasks(dag, run)
+
+    def _stuck(self, dag: str, run: str) -> str:
+        """When each try of a run's tasks was handed out, began and ended, and what the services said last."""
+        found = self.airflow.get(f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100) or {"task_instances": []}
+        keys = ("task_id", "map_index", "try_number", "state", "queued_when", "start_date", "end_date", "hostname")
+        lines = [" ".join(str(one[key]) for key in keys) for one in found["task_instances"]]
+        for path in (self.cluster.home / "airflow" / "logs" / f"dag_id={dag}" / f"run_id={run}").glob("**/*.log"):
+            lines += [f"{path.relative_to(path.parents[1])}:", *path.read_text("utf-8").splitlines()[-2:]]
+        for name in ("scheduler", "worker", "worker-gpu", "mlflow"):
+            lines += [f"{name}:", *self.cluster.log(name, 4).splitlines()]
+        return "\n".join([f"It is {datetime.now(UTC):%H:%M:%S}.", *(line[:250] for line in lines)])
 
     def calm(self, seconds: float = 300.0) -> None:
         """Wait until nothing runs and nothing waits."""

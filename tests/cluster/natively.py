@@ -42,11 +42,16 @@ def lacking() -> str:
     return next((name for name, found in there.items() if not found), "")
 
 
-def until(what: str, look: Callable[[], Any], seconds: float = 300.0, every: float = 1.0) -> Any:
-    """What ``look`` finds, as soon as it finds something; it looks ``every`` so many seconds."""
+def until(
+    what: str, look: Callable[[], Any], seconds: float = 300.0, every: float = 1.0, seen: Callable[[], str] = str
+) -> Any:
+    """What ``look`` finds, as soon as it finds something; it looks ``every`` so many seconds.
+
+    Where it finds nothing, ``seen`` says what there was in its place.
+    """
     end = time.monotonic() + seconds
     while not (found := look()):
-        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s. {seen()}"
         time.sleep(every)
     return found
 
