@@ -22,6 +22,26 @@ open(sys.argv[2], "w").write(str(os.getpid()))
 time.sleep(600)
 """
 
+CLOSED = """
+import ctypes, os, sys, time
+if os.fork() == 0:
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: so Airflow closes the process of a task
+    open(sys.argv[1], "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+LIKE_ANYBODY = """
+import ctypes, os, sys
+for right in range(64):  # root's, of which one is to look into every process: none is left after exec
+    ctypes.CDLL(None).prctl(24, right, 0, 0, 0)  # PR_CAPBSET_DROP
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+ENDS = """
+import sys
+from pathlib import Path
+from aufruf.stack import processes
+print(processes.end(Path(sys.argv[1]), patience=1))
+"""
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
@@ -52,6 +72,18 @@ def test_a_descendant_is_ended_wherever_it_went(home: Path, manner: str) -> None
     assert processes.end(home, patience=1) == 1
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     assert processes.marked(home) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process can be closed")
+def test_a_task_that_lets_nobody_look_into_it_is_ended(home: Path) -> None:
+    """Airflow closes the processes of tasks to all but root; they are found by the session of their component."""
+    told = home / "pid"
+    _start(home, "-c", LIKE_ANYBODY, "-c", CLOSED, str(told))
+    _until(lambda: told.is_file() and told.read_text())
+    command = [sys.executable, "-c", LIKE_ANYBODY, "-c", ENDS, str(home)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "2\n"
+    pid = int(told.read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_the_stack_of_another_home_is_left_alone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
