@@ -251,6 +251,16 @@ def test_workers_cannot_act_as_airflow():
     ]
 
 
+def test_the_scheduler_forks_nothing_to_hand_out_tasks():
+    """It has threads (of metrics, of libraries); a fork that inherits a lock of theirs would halt it for ever."""
+    assert environment("scheduler")["AIRFLOW__CELERY__SYNC_PARALLELISM"] == "1"
+
+
+def test_what_a_killed_scheduler_left_is_looked_for_each_minute():
+    """The next one, back at once, takes it for alive at its first look, and Airflow's second is five minutes later."""
+    assert environment("scheduler")["AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL"] == "60"
+
+
 def test_no_environment_file_holds_a_secret():
     """What is called a key, a password or a secret is a placeholder or a path."""
     for service in OURS:
