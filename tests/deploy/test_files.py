@@ -213,6 +213,11 @@ def test_a_database_makes_its_folder_itself():
         assert volume in Path(service["environment"]["PGDATA"]).parents, name
 
 
+def test_no_log_grows_without_end():
+    """Docker's driver `local` keeps 100 MB of a container at most, its usual one everything."""
+    assert {name for name, one in (SERVICES | METRICS).items() if one.get("logging") != {"driver": "local"}} == set()
+
+
 def test_foreign_images_are_pinned():
     """To a release, by tag: who wants the very bytes pins a digest."""
     foreign = [service["image"] for name, service in {**SERVICES, **METRICS}.items() if name not in (*OURS, GUARD)]
