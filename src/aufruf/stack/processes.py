@@ -136,5 +136,5 @@ def _signal(processes: Iterable[psutil.Process], which: signal.Signals) -> None:
     for process in processes:
         try:
             process.send_signal(which)
-        except psutil.NoSuchProcess:
+        except (psutil.NoSuchProcess, psutil.AccessDenied):  # of another user's that a task has started
             continue
