@@ -108,13 +108,26 @@ class System:
         return {one["task_id"]: one["state"] for one in found["task_instances"]}
 
     def ended(self, dag: str, run: str, seconds: float = 300.0) -> dict[str, str]:
-        """The states of a run's tasks once it has ended."""
-        until(
-            f"the end of {dag}",
-            lambda: {one["dag_run_id"]: one["state"] for one in self.runs(dag)}.get(run) in ENDED,
-            seconds,
-        )
+        """The states of a run's tasks once it has ended; where it does not end in time, what it waited for."""
+        try:
+            until(
+                f"the end of {dag}",
+                lambda: {one["dag_run_id"]: one["state"] for one in self.runs(dag)}.get(run) in ENDED,
+                seconds,
+            )
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.where(dag, run)}") from None
         return self.tasks(dag, run)
+
+    def where(self, dag: str, run: str) -> str:
+        """How far each task of a run has come, and what the parts have said last: for who reads why a test failed."""
+        asked = self.airflow.get(f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100) or {"task_instances": []}
+        at = ("scheduled_when", "queued_when", "start_date", "end_date")
+        shown = ("task_id", "map_index", "state", "try_number", *at)
+        lines = [" ".join(f"{one.get(key)}" for key in shown) for one in asked["task_instances"]]
+        ill, parts = self.airflow.unwell(), ("scheduler", "worker-gpu", "worker", "api-server", "dag-processor")
+        logs = [f"--- {part}\n{self.cluster.log(part, 15)}" for part in parts]
+        return "\n".join([*lines, f"unwell: {', '.join(ill) or 'nothing'}", *logs])
 
     def calm(self, seconds: float = 300.0) -> None:
         """Wait until nothing runs and nothing waits."""
