@@ -125,10 +125,10 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def _session(process: psutil.Process) -> int:
-    """The number of a process's session; 0 when the process is gone."""
+    """The number of a process's session; 0 when it is gone, or another user's, as what a task has started with sudo."""
     try:
-        return os.getsid(process.pid)
-    except OSError:
+        return os.getsid(process.pid) if process.uids().real == os.getuid() else 0
+    except (psutil.NoSuchProcess, OSError):
         return 0
 
 
@@ -136,5 +136,5 @@ def _signal(processes: Iterable[psutil.Process], which: signal.Signals) -> None:
     for process in processes:
         try:
             process.send_signal(which)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):  # of another user's that a task has started
+        except psutil.NoSuchProcess:
             continue
