@@ -35,7 +35,7 @@ with create_session() as session:
 
 
 def test_old_runs_and_deleted_ones_go_for_good(tmp_path: Path, site: Site) -> None:
-    """Of Airflow's runs those before the day that the block names, of MLflow's those that are marked as deleted."""
+    """Of Airflow's runs and logs those before the day that the block names, of MLflow's those marked as deleted."""
     day = datetime.fromisoformat(f"{BEFORE}T00:00+00:00")
     old, new = ((day + timedelta(days=days)).isoformat() for days in (-1, 1))
     made = site.python("-c", RUNS, old, new)
@@ -44,6 +44,11 @@ def test_old_runs_and_deleted_ones_go_for_good(tmp_path: Path, site: Site) -> No
     home.parent.mkdir()
     site.home.rename(home)
     client, kept, deleted = mlflow_runs(home / "mlflow")
+    for name, days in (("old", -1), ("new", 1)):
+        log = home / "airflow" / "logs" / f"{name}.log"
+        log.parent.mkdir(exist_ok=True)
+        log.touch()
+        os.utime(log, times=((day + timedelta(days=days)).timestamp(),) * 2)
     foreign = ("AIRFLOW", "_AIRFLOW", "AUFRUF", "MLFLOW")
     env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
@@ -61,6 +66,7 @@ def test_old_runs_and_deleted_ones_go_for_good(tmp_path: Path, site: Site) -> No
         assert database.execute("select run_id from dag_run").fetchall() == [(new,)]
         tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
     assert not [name for name in tables if name.startswith("_airflow_deleted")]
+    assert [path.name for path in (home / "airflow" / "logs").glob("???.log")] == ["new.log"]
     assert client.get_run(kept).info.lifecycle_stage == "active"
     with pytest.raises(MlflowException, match="not found"):
         client.get_run(deleted)

@@ -213,6 +213,12 @@ def test_a_database_makes_its_folder_itself():
         assert volume in Path(service["environment"]["PGDATA"]).parents, name
 
 
+def test_no_log_grows_without_end():
+    """Of a container 100 MB are kept; Docker, unasked, keeps everything."""
+    bounded = {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}}
+    assert {name for name, one in (SERVICES | METRICS).items() if one.get("logging") != bounded} == set()
+
+
 def test_foreign_images_are_pinned():
     """To a release, by tag: who wants the very bytes pins a digest."""
     foreign = [service["image"] for name, service in {**SERVICES, **METRICS}.items() if name not in (*OURS, GUARD)]
@@ -249,6 +255,16 @@ def test_workers_cannot_act_as_airflow():
         "/var/lib/aufruf",
         "/opt/aufruf/classifiers",
     ]
+
+
+def test_the_scheduler_forks_nothing_to_hand_out_tasks():
+    """It has threads (of metrics, of libraries); a fork that inherits a lock of theirs would halt it for ever."""
+    assert environment("scheduler")["AIRFLOW__CELERY__SYNC_PARALLELISM"] == "1"
+
+
+def test_what_a_killed_scheduler_left_is_looked_for_each_minute():
+    """The next one, back at once, takes it for alive at its first look, and Airflow's second is five minutes later."""
+    assert environment("scheduler")["AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL"] == "60"
 
 
 def test_no_environment_file_holds_a_secret():

@@ -13,6 +13,7 @@ from aufruf.stack import follow
 from aufruf.stack.follow import Follow
 from aufruf.store import Store
 
+MAPPED = ("sweep.trial", "score.shard")
 LATER = "2999-01-01T00:0{}:00Z"  # runs that ended before somebody looks are of no interest
 
 
@@ -34,7 +35,8 @@ class Played:
             page = runs[query["offset"] :][: query["limit"]]
             return None if self.scene is None else {"dag_runs": page, "total_entries": len(runs)}
         if "/logs/" in path:
-            return {"content": self.log}
+            tasks = [task for run in self.now for task in run["tasks"] if f"/{task['task_id']}/" in path]
+            return {"content": self.log} if query["map_index"] == tasks[0]["map_index"] else None
         if path.endswith("taskInstances/promote/xcomEntries/return_value"):
             return {"value": self.decision}
         return {"task_instances": next(r["tasks"] for r in self.now if f"/{r['run']['dag_run_id']}/" in path)}
@@ -55,6 +57,7 @@ def run(dag: str, state: str, minute: int = 0, **tasks: str) -> dict[str, Any]:
             "dag_id": dag,
             "dag_run_id": head["dag_run_id"],
             "task_id": name,
+            "map_index": 3 if name in MAPPED else -1,
             "state": state_of_task,
             "start_date": LATER.format(minute),
             "end_date": LATER.format(minute),
@@ -107,6 +110,9 @@ def test_a_failed_task_is_named_with_the_end_of_its_log() -> None:
     ]
     with pytest.raises(StackError, match=r"c\.train / sweep: the task failed(?s:.*)boom \| E: x(?s:.*)clear the task"):
         _follow([[run("c.train", "running", 1, sweep="failed")]], log=log)
+    shard = {"score.shard": "failed"}  # a task of which there are many: Airflow has to be told which
+    with pytest.raises(StackError, match=r"boom \| E: x(?s:.*)/tasks/score\.shard/mapped/3,"):
+        _follow([[run("c.score", "running", 1, **shard)]], log=log)
 
 
 @pytest.mark.parametrize(

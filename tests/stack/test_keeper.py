@@ -19,7 +19,7 @@ def kept():
     started: list[subprocess.Popen[str]] = []
 
     def start(steady: float, *command: str) -> subprocess.Popen[str]:
-        call = [sys.executable, "-P", str(Path(keeper.__file__)), str(steady), "0.1", "part", *command]
+        call = [sys.executable, "-P", str(Path(keeper.__file__)), str(steady), "0.1", "part.log", *command]
         started.append(subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
@@ -66,3 +66,33 @@ def test_who_is_told_to_end_ends_with_the_component(kept):
     time.sleep(0.5)
     restless.terminate()
     assert restless.wait(timeout=30) == 0
+
+
+def test_a_log_does_not_grow_without_end(tmp_path):
+    """A large one becomes the one before, while it is written to; a small one stays as it is."""
+    log, before = tmp_path / "part.log", tmp_path / "part.log.1"
+    with log.open("ab", buffering=0) as writer:
+        for line, found in ((b"first\n", []), (b"second\n", [b"first\nsecond\n"]), (b"third\n", [b"first\nsecond\n"])):
+            writer.write(line)
+            keeper.cut(log, largest=10)
+            assert [path.read_bytes() for path in (before,) if path.exists()] == found
+    assert log.read_bytes() == b"third\n"
+    keeper.cut(tmp_path / "not there")
+
+
+def test_the_log_is_looked_at_while_the_component_runs(tmp_path):
+    """Again and again: neither its end nor the keeper's is waited for."""
+    log = tmp_path / "part.log"
+    log.write_bytes(b"x" * 100)
+    code = (
+        "import sys; from pathlib import Path; from aufruf.stack import keeper; "
+        "keeper._EVERY, keeper.cut.__defaults__ = 0.1, (10,); "
+        "keeper.keep(0, 1, Path(sys.argv[1]), ['sleep', '60'])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(log)])
+    end = time.monotonic() + 20
+    while log.stat().st_size and time.monotonic() < end:
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+    assert (log.stat().st_size, (tmp_path / "part.log.1").stat().st_size) == (0, 100)

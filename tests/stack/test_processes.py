@@ -22,6 +22,35 @@ open(sys.argv[2], "w").write(str(os.getpid()))
 time.sleep(600)
 """
 
+CLOSED = """
+import ctypes, os, sys, time
+told = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+if os.fork() == 0:
+    if len(sys.argv) > 2:
+        os.setuid(int(sys.argv[2]))
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: so Airflow closes the process of a task
+    os.write(told, str(os.getpid()).encode())
+time.sleep(600)
+"""
+LIKE_ANYBODY = """
+import ctypes, os, sys
+for right in {*range(64)} - {7}:  # root's, after exec; of them one is to look into all processes, 7 to be another user
+    ctypes.CDLL(None).prctl(24, right, 0, 0, 0)  # PR_CAPBSET_DROP
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+FINDS = """
+import sys
+from pathlib import Path
+from aufruf.stack import processes
+print(len(processes.marked(Path(sys.argv[1]))))
+"""
+ENDS = """
+import sys
+from pathlib import Path
+from aufruf.stack import processes
+print(processes.end(Path(sys.argv[1]), patience=1))
+"""
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
@@ -52,6 +81,29 @@ def test_a_descendant_is_ended_wherever_it_went(home: Path, manner: str) -> None
     assert processes.end(home, patience=1) == 1
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     assert processes.marked(home) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process can be closed")
+def test_a_task_that_lets_nobody_look_into_it_is_ended(home: Path) -> None:
+    """Airflow closes the processes of tasks to all but root; they are found by the session of their component."""
+    told = home / "pid"
+    _start(home, "-c", LIKE_ANYBODY, "-c", CLOSED, str(told))
+    _until(lambda: told.is_file() and told.read_text())
+    command = [sys.executable, "-c", LIKE_ANYBODY, "-c", ENDS, str(home)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "2\n"
+    pid = int(told.read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
+def test_what_a_task_has_started_for_another_user_is_not_ours(home: Path) -> None:
+    """It shares the session and is closed, too, but could not be ended."""
+    told = home / "pid"
+    _start(home, "-c", LIKE_ANYBODY, "-c", CLOSED, str(told), "65534")
+    _until(lambda: told.is_file() and told.read_text())
+    command = [sys.executable, "-c", LIKE_ANYBODY, "-c", FINDS, str(home)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "1\n"
+    os.kill(int(told.read_text()), 9)
 
 
 def test_the_stack_of_another_home_is_left_alone(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -138,7 +138,7 @@ class _Start:
 
     def _start(self, name: str, command: list[str], env: dict[str, str]) -> None:
         log = self.logs / f"{name}.log"
-        keep = [sys.executable, "-P", keeper.__file__, str(_STEADY), str(_PAUSE), name]
+        keep = [sys.executable, "-P", keeper.__file__, str(_STEADY), str(_PAUSE), str(log)]
         child = processes.start([*keep, *_python(command)], env, log, self.settings.airflow)
         self.children[name] = child
         self.state["components"][name] = {"pid": child.pid, "started": processes.created(child.pid)}

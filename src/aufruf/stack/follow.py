@@ -129,8 +129,10 @@ class Follow:
     def _failed(self, task: Task) -> StackError:
         where = f"{task['dag_id']} / {task['task_id']}"
         run = f"dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}"
-        log = self.airflow.get(f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}", full_content="true")
+        path, at = f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}", task["map_index"]
+        log = self.airflow.get(path, full_content="true", map_index=at)
         page = f"{self.airflow.url}/dags/{task['dag_id']}/runs/{task['dag_run_id']}/tasks/{task['task_id']}"
+        page += f"/mapped/{at}" if at >= 0 else ""
         return StackError(
             "the task failed",
             where=where,

@@ -50,17 +50,25 @@ def alive(pid: int, create_time: float) -> bool:
 
 
 def marked(home: Path) -> list[psutil.Process]:
-    """Every live process of the stack that belongs to ``home``, whoever its parent is."""
-    found = []
+    """Every live process of the stack that belongs to ``home``, whoever its parent is.
+
+    Airflow lets nobody but root read the environment of a process that runs a task, or has run one. Such a process is
+    known by its session, which is that of the component it was forked from.
+    """
+    found, closed = [], []
     for process in psutil.process_iter():
         try:
+            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
+                continue
             environment = process.environ()
-            ours = bool(environment.get(MARK)) and environment.get("AUFRUF_HOME") == str(home)
-            if ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+            if environment.get(MARK) and environment.get("AUFRUF_HOME") == str(home):
                 found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
-            continue  # gone, or another user's
-    return found
+        except psutil.AccessDenied:
+            closed.append(process)
+        except (psutil.NoSuchProcess, OSError):
+            continue  # gone
+    sessions = {_session(process) for process in found} - {0}
+    return found + [process for process in closed if _session(process) in sessions]
 
 
 def listening(home: Path, port: int) -> bool:
@@ -114,6 +122,14 @@ def tail(log: Path, lines: int = 15) -> str:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 16_384))
         return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+
+
+def _session(process: psutil.Process) -> int:
+    """The number of a process's session; 0 when it is gone, or another user's, as what a task has started with sudo."""
+    try:
+        return os.getsid(process.pid) if process.uids().real == os.getuid() else 0
+    except (psutil.NoSuchProcess, OSError):
+        return 0
 
 
 def _signal(processes: Iterable[psutil.Process], which: signal.Signals) -> None:
