@@ -97,7 +97,7 @@ class Cluster:
             "AUFRUF_AIRFLOW_LISTEN": str(self.airflow),
             "AUFRUF_MLFLOW_PORT": str(self.mlflow),
             "AUFRUF_MLFLOW_LISTEN": str(self.mlflow),
-            "AUFRUF_HEARTBEAT_TIMEOUT": "15",
+            "AUFRUF_HEARTBEAT_TIMEOUT": "30",
             "AUFRUF_QUEUED_TIMEOUT": "60",
             "POSTGRES": f"127.0.0.1:{self.postgres}",
             "POSTGRES_HOST": "127.0.0.1",
