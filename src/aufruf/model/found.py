@@ -36,6 +36,11 @@ def summary(study: optuna.Study) -> Found:
     return Found(study.study_name, len(done), pruned, dict(best.params), float(best.value or 0))
 
 
+def begun(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that somebody is at work on, or was when they died."""
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
 def best_of(studies: Studies, name: str) -> tuple[dict[str, Any], str] | None:
     """The best hyperparameters of a study and its name; of the youngest of the same search where it has none itself.
 

@@ -17,7 +17,7 @@ from aufruf.classifier import Classifier
 from aufruf.errors import AufrufError, TrainingFailed
 from aufruf.model import device
 from aufruf.model.encoders import FOLDER, ResolvedEncoder, resolve
-from aufruf.model.found import Found, counted, finished, shares, summary, table
+from aufruf.model.found import Found, begun, counted, finished, shares, summary, table
 from aufruf.model.recipe import Examples, Recipe, check_sides
 from aufruf.model.studies import Studies
 from aufruf.model.sweep import SPACE, OnEpoch, Search
@@ -73,16 +73,19 @@ class Sought:
         return {"trial": number, "state": self.search.run(taken, self._train, self.runs)}
 
     def waited(self) -> bool:
-        """Wait while others train the first trials; whether they have ended without a value: there may be some left."""
-        study, until = self.search.study, time.monotonic() + _LONGEST
-        if finished(study) or not self.search.alive():
-            return False
-        log.warning(
-            "%s has no value yet, and others are at work on its trials: waiting for the first one", study.study_name
-        )
-        while self.search.alive() and not finished(study) and time.monotonic() < until:
+        """Wait while others train the first trials; whether they have ended without a value: some may be left to do."""
+        study, until, waiting = self.search.study, time.monotonic() + _LONGEST, False
+        while not finished(study) and self.search.alive() and time.monotonic() < until:
+            if not waiting:
+                name = study.study_name
+                log.warning(
+                    "%s has no value yet, and others are at work on its trials: waiting for the first one", name
+                )
+            waiting = True
             time.sleep(_LOOK)
-        return not finished(study) and not self.search.alive()
+        if finished(study) or self.search.alive():
+            return False
+        return waiting or bool(begun(study))  # who had it died a moment ago, before it was waited for
 
     def _train(self, params: Mapping[str, Any], folder: Path, on_epoch: OnEpoch) -> float:
         (train, validation), recipe = self.rows, Recipe.of(self.classifier, params)

@@ -132,6 +132,17 @@ def test_a_second_sweep_goes_on_where_the_first_one_dies(after, monkeypatch):
     assert set(states(after)["sweep"]) == set(states(after)["trial"]) == {"FINISHED"}
 
 
+def test_a_second_sweep_goes_on_where_the_first_one_dies_unseen(after, monkeypatch):
+    """Between its look for trials and its look for who is at work: nobody is, and the trial is there to be taken."""
+    classifier = searching(after.classifier, learning_rate=(2e-3,))
+    first = Sought(after.settings, classifier)
+    first.open(1)
+    taken = first.search.take(first.runs)
+    waited, dies = Sought.waited, [taken.release]
+    monkeypatch.setattr(Sought, "waited", lambda sought: (dies and dies.pop()()) or waited(sought))
+    assert sweep(after.settings, classifier, trials=1)["trials"] == 1
+
+
 def test_the_sweep_s_run_says_what_was_found(after):
     """Figures, the table of trials, the data seen, the best hyperparameters."""
     found = sweep(after.settings, after.classifier, trials=3)
