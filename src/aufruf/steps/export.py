@@ -27,6 +27,7 @@ from aufruf.store import Store
 
 _SUFFIXES = (".csv", ".parquet")
 _AT_ONCE = 100_000  # predictions joined to their texts at a time: bounds memory, not texts
+_GROUP = 5_000  # rows of a Parquet file that are held before they are written: of transcripts a tenth of a gigabyte
 _ABOUT = ("text_id", "post_id", "platform", "author", "party", "text_type", "post_type", "posted_at", "text")
 _SAID = ("label", "confident", "split", "model_version", "run", "scored_at")
 _4CAT = ("id", "thread_id", "timestamp", "author", "subject", "body")
@@ -164,7 +165,7 @@ def _as_parquet(path: Path, names: list[str], rows: Iterable[Row]) -> int:
     with pq.ParquetWriter(path, schema) as writer:
         for row in rows:
             held.append({name: row[name] for name in names})
-            if len(held) == _AT_ONCE:
+            if len(held) == _GROUP:
                 writer.write_table(pa.Table.from_pylist(held, schema))
                 count, held = count + len(held), []
         writer.write_table(pa.Table.from_pylist(held, schema))
