@@ -1,6 +1,7 @@
 """``aufruf export``: a version's predictions beside their texts, for spreadsheets, statistics programs and 4CAT."""
 
 import csv
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -131,7 +132,7 @@ def _for_4cat(row: Row, undated: Counter[str]) -> Row:
 def _written(path: Path, names: list[str], rows: Iterable[Row]) -> int:
     """Write all rows, or leave what was there; only some of them are in memory at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # another export of this name has another
     try:
         written = (_as_parquet if path.suffix == ".parquet" else _as_csv)(draft, names, rows)
         draft.replace(path)
