@@ -107,7 +107,7 @@ def test_texts_that_are_not_counted_are(after, turned):
     partly = report(after.settings, after.classifier)
     assert (partly["unscored"], partly["outside_window"]) == (2, 0)
     page = Path(partly["path"])
-    assert "2 texts of the lake, annotated ones among them, are not yet scored" in page.read_text("utf-8")
+    assert "2 texts of the lake, annotated or not, are not yet scored" in page.read_text("utf-8")
     assert json.loads(page.with_name("prevalence.json").read_text("utf-8"))["unscored"] == 2
     after.register_again(turned)
     after.registry.point(CHAMPION, "2")
