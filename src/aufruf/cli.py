@@ -19,6 +19,7 @@ from aufruf import lines, phrases
 from aufruf.arguments import parser
 from aufruf.classifier import Classifier
 from aufruf.errors import AufrufError, UsageError
+from aufruf.phrases.explained import harmless
 from aufruf.settings import Settings
 
 log = logging.getLogger("aufruf")
@@ -75,7 +76,7 @@ class _Interrupted(AufrufError):
 def _answer(result: dict[str, Any], failure: AufrufError | None, out: Any, command: str, *, as_json: bool) -> int:
     """Tell what a command did and how it failed; returns its exit code."""
     if failure is not None:
-        lines.failed(str(failure))
+        lines.failed(harmless(str(failure)))
     told = ""
     if as_json:
         told = _json({**result, "error": failure.as_json()} if failure else result)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from aufruf import phrases
+from aufruf.cli import main
 from aufruf.model.watch import Watch
 
 
@@ -32,6 +33,28 @@ def test_without_a_champion_nothing_is_kept():
     assert phrases.told("promote", result) == ["not promoted: version 1 was not taken: F1 0.300"]
     beside = {**result, "champion": "1", "reasons": ["kept version 1"]}
     assert phrases.told("promote", beside) == ["kept: kept version 1"]
+
+
+HOSTILE = "Anna\x1b[31m\u202e"
+
+
+@pytest.mark.parametrize(
+    ("command", "result"),
+    [
+        ("promote", {"verdict": "kept", "champion": "1", "reasons": [f"party={HOSTILE} is below its floor"]}),
+        ("anything else", {"who": HOSTILE}),
+    ],
+)
+def test_what_a_file_says_does_not_steer_the_terminal(command, result):
+    """A person's or a party's name may hold escape codes and signs that turn a line around: their codes are shown."""
+    [line] = phrases.told(command, result)
+    assert "Anna‹U+001B›[31m‹U+202E›" in line
+
+
+def test_a_failure_does_not_steer_the_terminal(capfd):
+    """Nor does the name of a file in the sentence on how a command failed."""
+    assert main(["sample", f"/dev/null/{HOSTILE}"]) == 1
+    assert "/dev/null/Anna‹U+001B›[31m‹U+202E›: Not a directory" in capfd.readouterr().err
 
 
 def forgotten(status: str, **changed: object) -> list[str]:

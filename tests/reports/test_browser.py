@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from tests.steps.after.browsing import violations
 
-from aufruf.reports import agreement, evaluation
-from aufruf.reports.agreement import AgreementReport, Alpha, Coder, Pair
+from aufruf.reports import agreement, audit, evaluation
+from aufruf.reports.agreement import AgreementReport, Alpha, Coder, Pair, Undecided
+from aufruf.reports.audit import AuditReport
 from aufruf.reports.day import DayReport, DecisionNote, Explained, Finding, Neighbour, PartyCount, Record, write
 from aufruf.reports.desk import Desk
 from aufruf.reports.desk import render as render_desk
@@ -367,6 +368,33 @@ def test_a_page_is_no_wider_than_a_telephone(beside: dict[str, Path], opened: An
     page = opened(beside[name].as_uri(), width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("width", [320, 400])
+def test_long_names_and_reasons_make_no_page_wider(desk: Desk, tmp_path: Path, opened: Any, width: int) -> None:
+    """A party of 200 letters on the desk, the votes for many labels, and why a text is in no split."""
+    parties = [share("x" * 200, 10, 50, ERRORS), share("Tierschutzpartei", 10, 50, ERRORS)]
+    found = Prevalence(ERRORS, share(None, 40, 100, ERRORS), {"party": parties, "week": []}, [])
+    votes = {f"label number {number}": 1 for number in range(6)}
+    waits = Undecided("instagram:3702717153531131277:ocr", "tie", votes)
+    alpha = Alpha(None, None, None, 0)
+    said = AgreementReport("calls", [*votes], 0, {}, 0.4, 2, alpha, {}, {}, [], [], [], [waits])
+    size = {"texts": 1, "groups": 1, "labels": {}, "text_types": {}}
+    sizes = dict.fromkeys(("train", "validation", "test"), size)
+    counts = dict.fromkeys(("proved", "set_aside", "left_out", "tombstones"), 1)
+    kept = dict.fromkeys(("same", "near", "groups", "texts", "apart"), 0)
+    shares = dict.fromkeys(sizes, 0.3)
+    facts = {**counts, "sizes": sizes, "shares": shares, "kept": kept, "notebook": None, "power": {"why": "no version"}}
+    why = "it turned out to share the post 'instagram:3702717153531131277' with validation"
+    pages = {
+        "desk": render_desk(replace(desk, prevalence=found)),
+        "agreement": agreement.render(said),
+        "audit": audit.render(AuditReport("calls", facts, [("instagram:3702717153531131277:ocr", why)])),
+    }
+    for name, page in pages.items():
+        (tmp_path / f"{name}.html").write_text(page, "utf-8")
+        seen = opened((tmp_path / f"{name}.html").as_uri(), width=width)
+        assert (name, seen.evaluate("document.documentElement.scrollWidth")) == (name, width)
 
 
 @pytest.mark.parametrize("name", ["words", "monitor"])

@@ -336,6 +336,15 @@ def test_a_text_has_a_page_of_its_own(day: DayReport, tmp_path: Path) -> None:
     assert "0.81–0.97" in Page(page.read_text("utf-8")).text
 
 
+def test_a_training_text_may_begin_with_any_number_of_blanks(day: DayReport) -> None:
+    """Four hundred line feeds before its first word ended the report; a neighbour is shown from that word on."""
+    near = [Neighbour("n", "\n" * 500 + "Geht am Sonntag wählen! " * 40, "call", 0.61)]
+    [html] = render_texts(
+        replace(day, calls=[replace(day.calls[0], neighbours=near)], others=[], mismatches=[])
+    ).values()
+    assert '<div class="text" lang="de" dir="auto">Geht am Sonntag' in html
+
+
 def test_only_texts_that_are_shown_have_a_page(day: DayReport, tmp_path: Path) -> None:
     """Written again with other texts, the folder keeps no page of the old ones."""
     write(tmp_path, day)

@@ -105,3 +105,13 @@ def test_each_listed_spelling_keeps_its_own_weight() -> None:
     """Of an explanation from before case was folded; spellings that are not listed have the first one's."""
     runs = spans("Wählen, wählen! WÄHLEN", [("Wählen", 0.3), ("wählen", -0.2)], fold_case=True)
     assert [run for run in runs if run[1]] == [("Wählen", 0.3), ("wählen", -0.2), ("WÄHLEN", 0.3)]
+
+
+def test_a_text_full_of_beginnings_of_a_long_word_stays_quick() -> None:
+    """A hashtag or link of 10,000 signs that an explanation names is not looked for sign by sign at each word."""
+    long = f"#{'b' * 10_000}"
+    start = time.perf_counter()
+    for fold_case in (False, True):
+        runs = spans("#b " * 3_000 + long, [(long, 0.2), ("#b", 0.1)], fold_case)
+        assert [weight for _, weight in runs if weight] == [0.1] * 3_000 + [0.2]
+    assert time.perf_counter() - start < 10

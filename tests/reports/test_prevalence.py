@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aufruf.reports import prevalence
 from aufruf.reports.day import render
 from aufruf.reports.desk import render as render_desk
 from aufruf.reports.prevalence import Errors, Prevalence, contrasts, correct, share
@@ -161,6 +162,14 @@ def test_more_texts_do_not_make_the_errors_smaller():
     large = Errors(80_000, 100_000, 190_000, 200_000)
     [sure] = contrasts([share(row.name, row.calls, row.texts, large) for row in rows], large)
     assert not sure.within_error
+
+
+def test_each_share_is_corrected_once_however_many_pairs_there_are(monkeypatch):
+    """Of 400 parties, which posts may name, 79,800 pairs took the classifier's page five seconds at each look."""
+    rows, asked = [share(f"Liste {at}", 10 + at % 30, 100, GOOD) for at in range(400)], []
+    monkeypatch.setattr(prevalence, "correct", lambda *of: asked.append(of) or correct(*of))
+    assert len(contrasts(rows, GOOD)) == 400 * 399 / 2
+    assert len(asked) == 400
 
 
 def counted(errors: Errors = GOOD) -> Prevalence:

@@ -23,14 +23,17 @@ _MANY = 30  # files that are told of one by one
 def told(command: str, result: dict[str, Any], *, colour: bool = False, failed: bool = False) -> list[str]:
     """Lines that say what a command did; ``colour``: for a terminal that shows colours.
 
-    ``failed``: a failure has been told before, whose findings are not told twice.
+    Nothing of what files say - names of people, parties, columns - steers the terminal. ``failed``: a failure has been
+    told before, whose findings are not told twice.
     """
     if command == "explain" and "words" in result:
         return explained.told(result, colour)
     if command == "monitor":
-        return watching.monitor(result, failed)
-    teller = _TELLERS.get(command)
-    return teller(result) if teller else [f"{key}: {value}" for key, value in result.items()]
+        lines = watching.monitor(result, failed)
+    else:
+        teller = _TELLERS.get(command)
+        lines = teller(result) if teller else [f"{key}: {value}" for key, value in result.items()]
+    return [explained.harmless(line) for line in lines]
 
 
 def _ingest(result: dict[str, Any]) -> list[str]:
@@ -88,9 +91,8 @@ def _quarantine(result: dict[str, Any]) -> list[str]:
 
 
 def _row(one: dict[str, Any]) -> str:
-    """A refused row, harmless to a terminal."""
     told = f"{one['reasons']}\n  {json.dumps(one['row'], ensure_ascii=False)}"
-    return f"{one['file'][:12]} {one['item']}: {explained.harmless(told)}"
+    return f"{one['file'][:12]} {one['item']}: {told}"
 
 
 def _label(result: dict[str, Any]) -> list[str]:
@@ -210,10 +212,7 @@ def _why(result: dict[str, Any]) -> list[str]:
             + ("" if one["confident"] else ", close to the threshold")
             + ("" if one["as_it_reads_now"] else ", of another wording")
         )
-    return [
-        explained.harmless(line)
-        for line in lines + [f"  {row['file'][:12]} {row['item']}" for row in result.get("rows", ())]
-    ]
+    return lines + [f"  {row['file'][:12]} {row['item']}" for row in result.get("rows", ())]
 
 
 def _export(result: dict[str, Any]) -> list[str]:

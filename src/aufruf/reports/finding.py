@@ -107,7 +107,7 @@ def _view(found: Finding, author: str | None, mask: bool) -> FindingView:
 
 
 def _neighbour(one: Neighbour, mask: bool) -> NeighbourView:
-    shown = masked(one.text) if mask else one.text
+    shown = (masked(one.text) if mask else one.text).strip()
     return NeighbourView(
         key=key_of(one.text_id),
         text_id=masked(one.text_id, numbers=False) if mask else one.text_id,

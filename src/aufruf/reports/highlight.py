@@ -2,9 +2,8 @@
 
 import re
 import unicodedata
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from aufruf.letters import MARKS, NO_SIGN, WITHIN
 from aufruf.reports.inert import UNSEEN
@@ -41,15 +40,21 @@ def spans(text: str, words: Sequence[tuple[str, float]], fold_case: bool = False
             own.setdefault(word, weight)
             weights.setdefault(same(word), weight)
     edges = sorted(_edges(text)) if weights else []
-    firsts, longest = {word[0] for word in weights}, max(map(len, weights), default=0)
+    folded = [same(char) for char in text]
+    places = [0, *accumulate(map(len, folded))]  # in the folded text: a sharp s grows
+    ends, whole = {places[edge]: edge for edge in edges}, "".join(folded)
+    listed: dict[str, list[str]] = {}
+    for word in sorted(weights, key=len, reverse=True):
+        listed.setdefault(word[0], []).append(word)
     pieces: list[tuple[str, float | None]] = []
     done = 0
-    for place, start in enumerate(edges):
-        if start < done or same(text[start : start + 1])[:1] not in firsts:
+    for start in edges:
+        at = places[start]
+        if start < done:
             continue
-        ends = edges[place + 1 : bisect_right(edges, start + longest)]
-        end = max((end for end in ends if same(text[start:end]) in weights), default=start)
-        if end == start:
+        found = (ends.get(at + len(word)) for word in listed.get(whole[at : at + 1], ()) if whole.startswith(word, at))
+        end = next((end for end in found if end is not None), None)
+        if end is None:
             continue
         if done < start:
             pieces.append((text[done:start], None))

@@ -7,7 +7,7 @@ account are alike, so intervals are those of as many independent texts as they a
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from math import sqrt
+from math import comb, sqrt
 from statistics import NormalDist
 
 from aufruf.reports.clusters import Spread
@@ -172,19 +172,22 @@ def contrasts(shares: Sequence[Share], errors: Errors, confidence: float = 0.95)
     about one party as often as the test set leaves open, and about another less. Bonferroni for the number of pairs.
     """
     named = sorted((one for one in shares if one.name and one.corrected), key=lambda one: -_value(one))
-    pairs = list(combinations(named, 2))
-    found = (_contrast(*pair, errors, 1 - (1 - confidence) / len(pairs)) for pair in pairs)
-    return [one for one in found if one is not None]
+    pairs = comb(len(named), 2)
+    told = [_told_of(one, errors, 1 - (1 - confidence) / pairs) for one in named] if pairs else []
+    return [_contrast(*pair) for pair in combinations([one for one in told if one is not None], 2)]
 
 
-def _contrast(one: Share, other: Share, errors: Errors, confidence: float) -> Contrast | None:
-    a, b = (correct(each.calls, each.texts, errors, confidence, each.spread) for each in (one, other))
-    if a is None or b is None:
-        return None
+def _told_of(one: Share, errors: Errors, confidence: float) -> tuple[str, Interval] | None:
+    found = correct(one.calls, one.texts, errors, confidence, one.spread)
+    return None if found is None else (str(one.name), found)
+
+
+def _contrast(one: tuple[str, Interval], other: tuple[str, Interval]) -> Contrast:
+    (name, a), (other_name, b) = one, other
     value = a.value - b.value
     low = value - sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)
     high = value + sqrt((a.high - a.value) ** 2 + (b.value - b.low) ** 2)
-    return Contrast(str(one.name), str(other.name), Interval(value, low, high))
+    return Contrast(name, other_name, Interval(value, low, high))
 
 
 def _point(calls: int, texts: int, errors: Errors) -> float:

@@ -5,6 +5,7 @@ addresses spelt out ("name at host") stay. Hosts of links stay too, because an e
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -100,9 +101,7 @@ def pieces(runs: Sequence[tuple[str, float | None]], hidden: Sequence[Region]) -
     for run, weight in runs:
         end = start + len(run)
         at = start
-        for region in hidden:
-            if region.end <= start or region.start >= end:
-                continue
+        for region in _over(hidden, start, end):
             if region.start > at:
                 shown.append(Piece(run[at - start : region.start - start], weight, False))
             if weight is not None and abs(weight) > abs(weights.get(region, 0.0)):
@@ -132,7 +131,7 @@ def shown_word(
     for run, weight in runs:
         end = start + len(run)
         if same(run) == same(word) and weight is not None:
-            over = [region for region in hidden if region.start < end and start < region.end]
+            over = _over(hidden, start, end)
             if not over:
                 return word
             inside += over
@@ -141,6 +140,12 @@ def shown_word(
         raw = [(region, text[region.start : region.end]) for region in hidden]
         inside = [region for region, part in raw if word in part or part in word]
     return inside[0].shown if inside else masked(word)
+
+
+def _over(hidden: Sequence[Region], start: int, end: int) -> Sequence[Region]:
+    """The regions that a part of the text touches."""
+    first = bisect_right(hidden, start, key=lambda region: region.end)
+    return hidden[first : bisect_left(hidden, end, first, key=lambda region: region.start)]
 
 
 def _host(link: str) -> str:

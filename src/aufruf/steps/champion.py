@@ -4,6 +4,7 @@ The alias belongs to people and to the gate: only ``crown`` moves it. Whatever m
 table ``champions`` as soon as a step looks, and what spoke until then becomes ``previous``.
 """
 
+import json
 import logging
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def speaking(
 
     The alias is resolved once. ``write``: a change is written down, see ``noticed``. Raises NothingYet without a
     champion, BundleRefused when it is refused and no other has spoken before, or another model has the number of
-    ``model``; UsageError for an unknown one.
+    ``model``; UsageError for an unknown one, and for a champion that knows no label of the positive's name.
     """
     if model is not None:
         asked = registry.get(model)
@@ -78,6 +79,7 @@ def speaking(
         return Speaker(asked)
     found = (noticed if write else looked)(settings, classifier, registry)
     if found.version is not None:
+        _knows_positive(classifier, registry, found.version)
         return Speaker(found.version, found.refused, found.why)
     if found.why is None:
         return Speaker(registry.champion())  # raises: there is none
@@ -86,6 +88,18 @@ def speaking(
         where=classifier.name,
         next=f"Promote a sound version: `aufruf promote --version N{settings.choosing(classifier.name)}`.",
     )
+
+
+def _knows_positive(classifier: Classifier, registry: Registry, version: Version) -> None:
+    """Raises UsageError for a version, verified before, that gives the classifier's positive label no probability."""
+    labels = json.loads((registry.fetch(version) / bundle.CARD).read_text("utf-8"))["labels"]
+    if classifier.positive not in labels:
+        raise UsageError(
+            f"version {version.version} was trained for {', '.join(labels)}, and knows no {classifier.positive!r}",
+            where=classifier.name,
+            next="Name the labels as they were; or take the votes in again, train, and make the new version champion "
+            "with `aufruf promote --version N`.",
+        )
 
 
 def noticed(settings: Settings, classifier: Classifier, registry: Registry) -> Noticed:

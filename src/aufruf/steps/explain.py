@@ -19,6 +19,7 @@ from aufruf.model.explain import explain as explain_one
 from aufruf.model.explain_trust import faithfulness
 from aufruf.model.predictor import Predictor
 from aufruf.release.registry import CHAMPION, Registry, Version
+from aufruf.reports.inert import inert
 from aufruf.reports.privacy import masked
 from aufruf.schemas import Explanation
 from aufruf.sections import Explain as Policy
@@ -170,7 +171,7 @@ def _rows(
     texts = [(row["text"], seed) for row, seed in zip(rows, seeds, strict=True)]
     for at, found in enumerate(explain_many(texts, predictor.positives, effort_of(policy))):
         if found is None:
-            name = masked(rows[at]["text_id"], numbers=False)
+            name = inert(masked(rows[at]["text_id"], numbers=False))
             log.warning("%s is not explained: the model's output is not a number", name)
             yield None
             continue

@@ -1,6 +1,7 @@
 """``aufruf export``: a version's predictions beside their texts, for spreadsheets, statistics programs and 4CAT."""
 
 import csv
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from aufruf.store import Store
 
 _SUFFIXES = (".csv", ".parquet")
 _AT_ONCE = 100_000  # predictions joined to their texts at a time: bounds memory, not texts
+_GROUP = 5_000  # rows of a Parquet file that are held before they are written: of transcripts a tenth of a gigabyte
 _ABOUT = ("text_id", "post_id", "platform", "author", "party", "text_type", "post_type", "posted_at", "text")
 _SAID = ("label", "confident", "split", "model_version", "run", "scored_at")
 _4CAT = ("id", "thread_id", "timestamp", "author", "subject", "body")
@@ -130,7 +132,7 @@ def _for_4cat(row: Row, undated: Counter[str]) -> Row:
 def _written(path: Path, names: list[str], rows: Iterable[Row]) -> int:
     """Write all rows, or leave what was there; only some of them are in memory at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # another export of this name has another
     try:
         written = (_as_parquet if path.suffix == ".parquet" else _as_csv)(draft, names, rows)
         draft.replace(path)
@@ -164,7 +166,7 @@ def _as_parquet(path: Path, names: list[str], rows: Iterable[Row]) -> int:
     with pq.ParquetWriter(path, schema) as writer:
         for row in rows:
             held.append({name: row[name] for name in names})
-            if len(held) == _AT_ONCE:
+            if len(held) == _GROUP:
                 writer.write_table(pa.Table.from_pylist(held, schema))
                 count, held = count + len(held), []
         writer.write_table(pa.Table.from_pylist(held, schema))

@@ -60,7 +60,7 @@ def test_texts_that_are_not_counted_are(after):
     assert "Not all texts are counted" not in words(desk.desk(after.settings, "call_to_action"))
     after.posts("Kommt alle zum Infostand!", "Danke für den Abend.")
     seen = words(desk.desk(after.settings, "call_to_action"))
-    assert "2 texts of the lake, annotated ones among them, are not yet scored by version 1 ." in seen
+    assert "2 texts of the lake, annotated or not, are not yet scored by version 1 ." in seen
 
 
 def test_a_challenger_that_was_kept_back_stands_beside_the_champion(after):

@@ -12,7 +12,7 @@ import pytest
 
 import aufruf
 from aufruf.classifier import Report
-from aufruf.errors import AufrufError, NothingYet
+from aufruf.errors import AufrufError, NothingYet, UsageError
 from aufruf.model.words import tokens
 from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION
@@ -107,7 +107,7 @@ def test_texts_that_are_not_counted_are(after, turned):
     partly = report(after.settings, after.classifier)
     assert (partly["unscored"], partly["outside_window"]) == (2, 0)
     page = Path(partly["path"])
-    assert "2 texts of the lake, annotated ones among them, are not yet scored" in page.read_text("utf-8")
+    assert "2 texts of the lake, annotated or not, are not yet scored" in page.read_text("utf-8")
     assert json.loads(page.with_name("prevalence.json").read_text("utf-8"))["unscored"] == 2
     after.register_again(turned)
     after.registry.point(CHAMPION, "2")
@@ -273,3 +273,11 @@ def test_every_object_has_its_sentences(nights, after):
     assert any(figures in line for line in told("evaluate", first["evaluate"]))
     lines = told("status", status(after.settings, after.classifier))
     assert any(line.startswith("champion  version 1, test F1 ") for line in lines)
+
+
+@pytest.mark.parametrize("step", [score, explain, report, monitor])
+def test_a_champion_from_before_the_positive_label_was_renamed_says_nothing(after, step):
+    """It went on scoring, no text of its counted as positive any more, and report and monitor ended in a traceback."""
+    renamed = after.classifier.model_copy(update={"labels": ("no_call", "appeal"), "positive": "appeal"})
+    with pytest.raises(UsageError, match=r"version 1 was trained for no_call, call, and knows no 'appeal'. Name the"):
+        step(after.settings, renamed)
