@@ -86,7 +86,7 @@ def task_values(data: Row) -> dict[str, str | None]:
     """What the data of a task say of its text."""
     if problem := textless(data):
         raise RowRefused(problem)
-    identifier = word(data.get("Identifier")) or word(data.get("identifier"))
+    identifier = _either(data, "Identifier", "identifier", "shortcode")
     post, suffix = split_identifier(identifier) if identifier else (None, None)
     return {
         "text": as_text(next(data[name] for name in _TEXTS if name in data)),
