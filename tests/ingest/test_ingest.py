@@ -497,6 +497,28 @@ def test_a_skipped_task_takes_back_no_answer_to_another_question(
     assert votes.to_dict() == {"calls": "call", "attack": "abstain"}
 
 
+def test_an_answer_that_is_taken_off_beside_another_is_taken_back(
+    take: Callable[..., Any], store: Store, written: Callable[..., Path], vote: Callable[..., Any]
+) -> None:
+    """Who answers two questions and later takes the one answer off has no vote on it any more, though the other one
+    stands; it is no refused row. Where the export answers our question nowhere it is of another project."""
+
+    def both(asked: str | None, at: str) -> Any:
+        task = vote("Geht wählen!", "SPD", question="Party", identifier="C1-Caption", updated_at=at)
+        more = vote("Geht wählen!", asked)["annotations"][0]["result"]
+        task["annotations"][0]["result"] += more
+        return task
+
+    take(written("then.json", [both("True", "2024-11-12T10:00:00Z")]))
+    take(written("other project.json", [both(None, "2024-11-13T10:00:00Z")]))
+    assert store.read("annotations")["label"].tolist() == ["call"]
+    neighbour = vote("Neu", "False", identifier="C2-Caption")
+    (entry,) = take(written("now.json", [both(None, "2024-11-13T11:00:00Z"), neighbour]))
+    assert (entry["rows"], entry["refused"], entry["withdrawn"]) == (1, 0, 1)
+    votes = store.read("annotations").set_index("text_id")["label"]
+    assert votes.to_dict() == {"instagram:C1:caption": "abstain", "instagram:C2:caption": "no_call"}
+
+
 def test_votes_wait_for_a_classifier_whose_file_is_broken(
     settings: Settings, store: Store, classifier: Classifier, dropped: Callable[..., Path], vote: Callable[..., Any]
 ) -> None:

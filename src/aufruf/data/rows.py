@@ -141,7 +141,8 @@ def taken_back(
         return None
     asked = [one.name for one in classifiers if row["question"] in ("", one.question)]
     about = (row["annotated_at"], file, None, identity.group_id(row["text"]))
-    return text(row, file), [Annotation(name, row["text_id"], row["annotator"], ABSTAIN, *about) for name in asked]
+    back = [Annotation(name, row["text_id"], row["annotator"], ABSTAIN, *about) for name in asked]
+    return (text(row, file), back) if back else None
 
 
 def quarantined(item: Item, reasons: Iterable[str], file: str, now: datetime) -> QuarantinedRow:
