@@ -115,7 +115,8 @@ def put_rows(call: Call, saved: Sequence[tuple[IngestedFile, QuarantinedRow, Fil
 def _portions(files: Sequence[File], kind: str, now: datetime) -> Iterator[tuple[File, Portion]]:
     for file in files:
         if file.found is not None and file.found.source.format.kind == kind:
-            yield from ((file, portion) for portion in file.found.portions(now))
+            for portion in file.found.portions(now):
+                yield file, portion if file.whole else replace(portion, quarantine=[])  # there under its own number
 
 
 def _collected(store: Store, files: Sequence[File]) -> frozenset[str]:
