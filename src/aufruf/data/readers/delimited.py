@@ -144,7 +144,8 @@ def _rows(file: TextIO, delimiter: str) -> Iterator[list[str] | _Misquoted]:
             continue
         width = width or len(cells)
         if delimiter == "\t" and _joined(lines.text, width):
-            yield _Misquoted(f"a quotation mark in line {line} joins {len(lines.text)} rows into one", "".join(lines.text))
+            why = f"a quotation mark in line {line} joins {len(lines.text)} rows into one"
+            yield _Misquoted(why, "".join(lines.text))
         else:
             yield cells
 
