@@ -441,6 +441,19 @@ def test_an_id_that_a_spreadsheet_rounded_is_refused(
     assert "a spreadsheet has rounded the id" in entry["why"][0]
 
 
+@pytest.mark.parametrize("error", ["#NAME?", "#WERT!", "#DIV/0!"])
+def test_what_a_spreadsheet_took_for_a_formula_is_refused(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path], error: str
+) -> None:
+    """Ids and texts that begin with - or = are an error's name once they were saved from Excel: different posts would
+    be one, and different texts the same."""
+    path = written("x.csv", f"nr,body\n{error},Eins\n2x,{error}\n3x,Drei\n4x,Was heißt {error} hier\n")
+    entry = ingest(settings, [classifier], [path], columns={"post_id": "nr", "text": "body"})["files"][0]
+    assert (entry["kept"], entry["refused"]) == (2, 2)
+    assert sorted(store.read("texts")["post_id"]) == ["3x", "4x"]
+    assert all("a spreadsheet has replaced the" in why for why in entry["why"])
+
+
 @pytest.mark.parametrize("column", ["text_id", "post_id"])
 def test_a_float_has_lost_the_digits_of_a_long_id(
     tmp_path: Path, take: Callable[..., Any], store: Store, column: str
