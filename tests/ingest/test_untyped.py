@@ -262,3 +262,13 @@ def test_all_texts_of_a_post_are_on_one_side(
     sides = store.read("splits").merge(store.read("texts")[["text_id", "post_id"]], on="text_id")
     assert len(sides) == 20
     assert set(sides.groupby("post_id")["split"].nunique()) == {1}
+
+
+def test_a_post_goes_by_its_shortcode_where_its_address_is_given(take: Any, store: Store, written: Any) -> None:
+    """The address of a post in place of its id names the same post: its texts stay on one side of the split."""
+    url = f"https://www.instagram.com/p/{POST}/?img_index=1"
+    take(written("a.csv", f"url,body\n{url},{CAPTION}\n"), columns={"post_id": "url", "text": "body"})
+    take(written("b.csv", f"Identifier,Text,Text Type\n{POST},{OCR},OCR\n"))
+    found = store.read("texts").sort_values("text_id")
+    assert found["text_id"].tolist() == [f"instagram:{POST}:caption", f"instagram:{POST}:ocr"]
+    assert found["post_id"].tolist() == [POST, POST]

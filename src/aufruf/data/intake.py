@@ -236,7 +236,8 @@ def _typed(intake: Intake, most_refused: float) -> Iterator[dict[str, Any]]:
         if others and not intake.answered:
             raise _another_question(others, intake.questions)
         if not intake.rows and not intake.refusal:
-            raise DataRefused("the file holds no rows", next="Export it again.")
+            nothing = "no task that anybody annotated" if intake.source.format.name == "label-studio" else "no rows"
+            raise DataRefused(f"the file holds {nothing}", next="Export it again.")
     except DataRefused as refusal:
         intake.refusal = refusal.sentence()
 

@@ -42,11 +42,12 @@ def typed(item: Item) -> dict[str, Any]:
     # a post has a caption first of all; what was annotated may be any text of it
     row["text_type"] = fields.text_type(given.get("text_type"), UNTYPED if "label" in item.values else "caption")
     row["post_type"] = fields.post_type(given.get("post_type"))
-    row["platform"] = fields.platform(given.get("platform"))
+    code = fields.shortcode(given.get("post_id"))  # where the post's address stands for its id
+    row["platform"] = fields.platform(given.get("platform")) or ("instagram" if code else None)
     text = given.get("text") or ""
     if _ERROR.fullmatch(text.strip()):
         raise ValueError("a spreadsheet has replaced the text; export the file again, and do not save it from there")
-    row |= {"item": item.number, "text": text or None, "post_id": _whole(given.get("post_id"))}
+    row |= {"item": item.number, "text": text or None, "post_id": code or _whole(given.get("post_id"))}
     row["digest"] = identity.digest(text) if text.strip() else None
     row["text_id"] = _whole(given.get("text_id")) or _text_id(row)
     row |= {"given": bool(given.get("text_id")), "told": bool(given.get("text_type"))}
