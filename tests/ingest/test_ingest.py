@@ -21,6 +21,7 @@ from aufruf.data import inbox
 from aufruf.errors import UsageError
 from aufruf.settings import Settings
 from aufruf.steps.ingest import ingest, refused
+from aufruf.steps.quarantine import quarantine
 from aufruf.steps.status import status
 from aufruf.store import Store
 
@@ -494,6 +495,23 @@ def test_a_vote_can_be_taken_back(
     votes = store.read("annotations", {"text_id": "instagram:C1:caption"}).set_index("annotator")["label"]
     assert votes.to_dict() == {"7": "abstain", "8": "call"}
     assert store.read("texts", {"text_id": "instagram:C1:caption"})["text"].tolist() == ["Geht wählen!"]
+
+
+def test_a_skipped_task_takes_back_a_vote_once(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path], vote: Callable[..., Any]
+) -> None:
+    """An export that comes again, or whose refused rows are tried again, undoes no vote that arrived after it, though
+    that one has no date."""
+    skipped = vote("Geht wählen!", None, identifier="C1-Caption")
+    path = written("then.json", [skipped, vote("Neu", "False", identifier="C2-Caption")])
+    ingest(settings, [classifier], [path])
+    frame = "Text,Identifier,coder,from_name,value\nGeht wählen!,C1-Caption,7,Call to Action,True\n"
+    ingest(settings, [classifier], [written("now.csv", frame)])
+    (entry,) = ingest(settings, [classifier], [path])["files"]
+    assert entry["status"] == "unchanged"
+    quarantine(settings, [classifier], "ingest")
+    votes = store.read("annotations").set_index("text_id")["label"]
+    assert votes.to_dict() == {"instagram:C1:caption": "call", "instagram:C2:caption": "no_call"}
 
 
 def test_a_skipped_task_takes_back_no_answer_to_another_question(

@@ -152,7 +152,8 @@ def _flush(
 ) -> None:
     """Store what is new of some pieces: texts, votes, refused rows."""
     pieces = list(_placed(call.store, arrived_pieces, posts))
-    back = [(file, vote) for file, piece in pieces for _, some in piece.taken_back for vote in some]
+    taken_back = ((file, vote) for file, piece in pieces for _, some in piece.taken_back for vote in some)
+    back = [(file, vote) for file, vote in taken_back if not (file.again and vote.classifier in takers(file.known))]
     found = [*(text.text_id for _, piece in pieces for text in piece.texts), *(vote.text_id for _, vote in back)]
     ids = list(dict.fromkeys(found))
     names = [one.name for one in call.classifiers]
