@@ -497,6 +497,23 @@ def test_a_vote_can_be_taken_back(
     assert store.read("texts", {"text_id": "instagram:C1:caption"})["text"].tolist() == ["Geht wählen!"]
 
 
+def test_an_answer_that_json_min_no_longer_has_is_taken_back(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """Where two questions are asked, a row without the key of one of them is an answer that was taken off."""
+    asked = [classifier, classifier.model_copy(update={"name": "attack", "question": "Attack"})]
+
+    def row(day: int, text: str, **answers: str) -> dict[str, Any]:
+        return {"id": 1, "Text": text, "annotator": 7, "annotation_id": 1, "updated_at": f"2024-11-{day}", **answers}
+
+    ingest(settings, asked, [written("a", [row(10, "Wählt!", **{"Call to Action": "True"}, Attack="False")])])
+    now = [row(11, "Wählt!", Attack="False"), row(11, "Neu", **{"Call to Action": "False"})]
+    (entry,) = ingest(settings, asked, [written("b", now)])["files"]
+    assert (entry["rows"], entry["refused"], entry["withdrawn"]) == (2, 0, 1)
+    votes = store.read("annotations").sort_values(["classifier", "label"])[["classifier", "label"]]
+    assert votes.to_numpy().tolist() == [["attack", "no_call"], ["calls", "abstain"], ["calls", "no_call"]]
+
+
 def test_a_skipped_task_takes_back_a_vote_once(
     settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path], vote: Callable[..., Any]
 ) -> None:
