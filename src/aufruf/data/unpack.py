@@ -30,7 +30,8 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u
 _MEDIA = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"\x1a\x45\xdf\xa3", b"ID3", b"OggS", b"RIFF", b"II*\x00", b"MM\x00*")
 _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _DAMAGED_MEMBER = "the member is damaged or cut off. Pack it again."
-_POST = re.compile(r"(.+)\.json(?:\.xz|\.gz)?")  # as Instaloader names it, beside the caption's .txt
+_POST = re.compile(r"(.+)\.json(?:\.xz|\.gz)?")  # as Instaloader names it, beside the caption's .txt, and more
+_BESIDE = re.compile(r"(.+?)(?:_comments\.json|(?:_location|_old_\d+)?\.txt)")
 _PROFILE = re.compile(r"(^|/)(id|iterator_[^/]*\.json(\.xz)?|readme(\.\w+)?|thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 _NO_TABLE = "not a table: "
 
@@ -242,8 +243,8 @@ def _unpack_member(
         raise _Refused(f"{_NO_TABLE}a hidden file", ignored=True)
     if posts and _PROFILE.search(info.filename):
         raise _Refused(f"{_NO_TABLE}what a downloader notes for itself", ignored=True)
-    if info.filename.endswith(".txt") and info.filename.removesuffix(".txt") in posts:
-        raise _Refused(f"{_NO_TABLE}the caption of a post that is there as JSON", ignored=True)
+    if (beside := _BESIDE.fullmatch(info.filename)) and beside[1] in posts:
+        raise _Refused(f"{_NO_TABLE}caption, place or comments of a post that is there as JSON", ignored=True)
     if stat.S_ISLNK(info.external_attr >> 16):
         raise _Refused("it is a symbolic link, and links are not followed. Pack the file itself.")
     if info.flag_bits & 1:
