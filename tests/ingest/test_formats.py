@@ -225,7 +225,7 @@ FAULTS: list[tuple[bytes, str]] = [
     (b"text,a\0b\nx,1\n", "the header holds a NUL character"),
     (b"c," * 5000 + b"text\n", "the header names 5001 columns"),
     (HUGE, "has a cell of more than 16777216 characters"),
-    (b"PK\x03\x04rest", "a ZIP archive or an Excel workbook"),
+    (b"PK\x03\x04rest", "a ZIP archive or a workbook"),
     (b"\x1f\x8b\x08rest", "a gzip archive"),
     (b"PAR1 is not enough", "the Parquet file is damaged or cut off"),
 ]

@@ -157,14 +157,15 @@ def test_members_that_cannot_be_meant_are_refused_alone(unpacked: Any) -> None:
         ("a/link.csv", "it is a symbolic link, and links are not followed. Pack the file itself."),
         ("a/inner.zip", NESTED),
         ("a/inner.zip", NESTED),
-        ("a/sheet.xlsx", "this is a ZIP archive or an Excel workbook. Unpack it, or save the sheet as CSV (UTF-8)."),
+        ("a/sheet.xlsx", "this is a ZIP archive or a workbook. Unpack it, or save the sheet as CSV (UTF-8)."),
         ("a/good.csv", TABLE),
     ]
 
 
-def test_a_workbook_is_no_archive_of_tables(unpacked: Any) -> None:
-    """An .xlsx is a ZIP file to the eye; it is refused with the way out."""
-    workbook = zipped(("[Content_Types].xml", b"<Types/>"), ("xl/sharedStrings.xml", TABLE))
+@pytest.mark.parametrize("about", ["[Content_Types].xml", "META-INF/manifest.xml"])
+def test_a_workbook_is_no_archive_of_tables(unpacked: Any, about: str) -> None:
+    """An .xlsx, or LibreOffice's .ods, is a ZIP file to the eye; it is refused with the way out."""
+    workbook = zipped(("content.xml", TABLE), (about, b"<Types/>"))
     ((_, refusal),) = unpacked(workbook, "sheet.csv")
     assert refusal.endswith("save the sheet as CSV (UTF-8).")
 

@@ -25,6 +25,7 @@ _RATIO = 200  # unpacked bytes for a packed one; JSON and CSV reach 20 to 50
 _UNSUSPECTED = 64 * 1024**2  # bytes that may be unpacked at any ratio
 _ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 _OFFICE = "[Content_Types].xml"
+_WORKBOOKS = {_OFFICE, "META-INF/manifest.xml"}  # of Excel, and of LibreOffice
 _SUFFIX = re.compile(r"\.(gz|xz|bz2|zst)$", re.IGNORECASE)
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _MEDIA = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"\x1a\x45\xdf\xa3", b"ID3", b"OggS", b"RIFF", b"II*\x00", b"MM\x00*")
@@ -213,7 +214,7 @@ def _zip_members(packing: _Packing, name: str) -> Iterator[Member]:
             yield packing.nothing(name, "the archive is damaged or cut off. Pack it again.")
             return
         with archive:
-            if _OFFICE in archive.namelist():
+            if not _WORKBOOKS.isdisjoint(archive.namelist()):
                 yield packing.nothing(name, _as_office(_ZIPS[0]))
             elif not archive.namelist():
                 yield packing.nothing(name, "the archive is empty. Pack it again.")
