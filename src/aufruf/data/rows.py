@@ -140,16 +140,15 @@ def taken_back(
     ``classifiers``: those whose question the file answers; ``several``: see ``apart``. None where nothing says whose
     votes, or since when.
     """
+    asked = [one.name for one in classifiers if (item.values.get("question") or "") in ("", one.question)]
     try:
-        row = apart(typed(item), several) if item.harmless and item.values.get("text") else None
+        row = apart(typed(item), several) if asked and item.harmless and item.values.get("text") else None
     except ValueError:
         return None
     if row is None or row["annotated_at"] is None or not row["annotator"] or row["digest"] is None:
         return None
-    asked = [one.name for one in classifiers if row["question"] in ("", one.question)]
     about = (row["annotated_at"], file, None, identity.group_id(row["text"]))
-    back = [Annotation(name, row["text_id"], row["annotator"], ABSTAIN, *about) for name in asked]
-    return (text(row, file), back) if back else None
+    return text(row, file), [Annotation(name, row["text_id"], row["annotator"], ABSTAIN, *about) for name in asked]
 
 
 def quarantined(item: Item, reasons: Iterable[str], file: str, now: datetime) -> QuarantinedRow:
