@@ -272,3 +272,30 @@ def test_a_post_goes_by_its_shortcode_where_its_address_is_given(take: Any, stor
     found = store.read("texts").sort_values("text_id")
     assert found["text_id"].tolist() == [f"instagram:{POST}:caption", f"instagram:{POST}:ocr"]
     assert found["post_id"].tolist() == [POST, POST]
+
+
+def test_a_caption_without_an_id_stands_beside_the_other_texts_of_its_post(
+    settings: Settings, classifier: Classifier, take: Any, store: Store, written: Any
+) -> None:
+    """A ground truth of texts alone tells no post, but the collection does, which has these very captions: no post
+    has its caption on one side of the split and what was read off its pictures on another."""
+    signs = [f"{at:02d}" for at in range(30)]
+    captions, pictures = ([f"{what} {sign * 9}" for sign in signs] for what in ("Kommt", "Bild"))
+    numbers = [f"P{sign}x" for sign in signs]
+    decided = "".join(f"{text},{at % 2 == 0}\n" for at, text in enumerate(captions))
+    read = "".join(
+        f"{n},{text},OCR,{at % 2 == 0}\n" for at, (n, text) in enumerate(zip(numbers, pictures, strict=True))
+    )
+    posts = "".join(f"{n},{text}\n" for n, text in zip(numbers, captions, strict=True))
+    take(written("truth.csv", f"Text,Majority Decision\n{decided}"))
+    take(written("posts.csv", f"nr,body\n{posts}"), columns={"post_id": "nr", "text": "body"})
+    label(settings, classifier)
+    split(settings, classifier)
+    take(written("ocr.csv", f"Identifier,Text,Text Type,Majority Decision\n{read}"))
+    label(settings, classifier)
+    split(settings, classifier)
+    side = store.read("splits").set_index("text_id")["split"]
+    words = store.read("texts").set_index("text_id")["text"]
+    of = {words[text_id]: where for text_id, where in side.items()}
+    assert set(side) == {"train", "validation", "test"}
+    assert [of[text] for text in captions] == [of[text] for text in pictures]
