@@ -157,7 +157,8 @@ def test_text_master_and_ground_truth_are_recognised(written: Any) -> None:
     (text,), (label,) = read(master), read(truth)
     names = ("post_id", "text_type", "text", "post_type")
     assert tuple(text.values[name] for name in names) == ("C-1", "OCR", "CSU", "Story")
-    assert dict(label.values) == {"text": "Geht wählen", "label": "True"}
+    said = {role: value for role, value in label.values.items() if value is not None}
+    assert said == {"text": "Geht wählen", "label": "True"}
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -224,7 +225,7 @@ FAULTS: list[tuple[bytes, str]] = [
     (b"text,a\0b\nx,1\n", "the header holds a NUL character"),
     (b"c," * 5000 + b"text\n", "the header names 5001 columns"),
     (HUGE, "has a cell of more than 16777216 characters"),
-    (b"PK\x03\x04rest", "a ZIP archive or an Excel workbook"),
+    (b"PK\x03\x04rest", "a ZIP archive or a workbook"),
     (b"\x1f\x8b\x08rest", "a gzip archive"),
     (b"PAR1 is not enough", "the Parquet file is damaged or cut off"),
 ]

@@ -21,6 +21,7 @@ from aufruf.data import inbox
 from aufruf.errors import UsageError
 from aufruf.settings import Settings
 from aufruf.steps.ingest import ingest, refused
+from aufruf.steps.quarantine import quarantine
 from aufruf.steps.status import status
 from aufruf.store import Store
 
@@ -441,6 +442,19 @@ def test_an_id_that_a_spreadsheet_rounded_is_refused(
     assert "a spreadsheet has rounded the id" in entry["why"][0]
 
 
+@pytest.mark.parametrize("error", ["#NAME?", "#WERT!", "#DIV/0!"])
+def test_what_a_spreadsheet_took_for_a_formula_is_refused(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path], error: str
+) -> None:
+    """Ids and texts that begin with - or = are an error's name once they were saved from Excel: different posts would
+    be one, and different texts the same."""
+    path = written("x.csv", f"nr,body\n{error},Eins\n2x,{error}\n3x,Drei\n4x,Was heißt {error} hier\n")
+    entry = ingest(settings, [classifier], [path], columns={"post_id": "nr", "text": "body"})["files"][0]
+    assert (entry["kept"], entry["refused"]) == (2, 2)
+    assert sorted(store.read("texts")["post_id"]) == ["3x", "4x"]
+    assert all("a spreadsheet has replaced the" in why for why in entry["why"])
+
+
 @pytest.mark.parametrize("column", ["text_id", "post_id"])
 def test_a_float_has_lost_the_digits_of_a_long_id(
     tmp_path: Path, take: Callable[..., Any], store: Store, column: str
@@ -483,6 +497,40 @@ def test_a_vote_can_be_taken_back(
     assert store.read("texts", {"text_id": "instagram:C1:caption"})["text"].tolist() == ["Geht wählen!"]
 
 
+def test_an_answer_that_json_min_no_longer_has_is_taken_back(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """Where two questions are asked, a row without the key of one of them is an answer that was taken off."""
+    asked = [classifier, classifier.model_copy(update={"name": "attack", "question": "Attack"})]
+
+    def row(day: int, text: str, **answers: str) -> dict[str, Any]:
+        return {"id": 1, "Text": text, "annotator": 7, "annotation_id": 1, "updated_at": f"2024-11-{day}", **answers}
+
+    ingest(settings, asked, [written("a", [row(10, "Wählt!", **{"Call to Action": "True"}, Attack="False")])])
+    now = [row(11, "Wählt!", Attack="False"), row(11, "Neu", **{"Call to Action": "False"})]
+    (entry,) = ingest(settings, asked, [written("b", now)])["files"]
+    assert (entry["rows"], entry["refused"], entry["withdrawn"]) == (2, 0, 1)
+    votes = store.read("annotations").sort_values(["classifier", "label"])[["classifier", "label"]]
+    assert votes.to_numpy().tolist() == [["attack", "no_call"], ["calls", "abstain"], ["calls", "no_call"]]
+
+
+def test_a_skipped_task_takes_back_a_vote_once(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path], vote: Callable[..., Any]
+) -> None:
+    """An export that comes again, or whose refused rows are tried again, undoes no vote that arrived after it, though
+    that one has no date."""
+    skipped = vote("Geht wählen!", None, identifier="C1-Caption")
+    path = written("then.json", [skipped, vote("Neu", "False", identifier="C2-Caption")])
+    ingest(settings, [classifier], [path])
+    frame = "Text,Identifier,coder,from_name,value\nGeht wählen!,C1-Caption,7,Call to Action,True\n"
+    ingest(settings, [classifier], [written("now.csv", frame)])
+    (entry,) = ingest(settings, [classifier], [path])["files"]
+    assert entry["status"] == "unchanged"
+    quarantine(settings, [classifier], "ingest")
+    votes = store.read("annotations").set_index("text_id")["label"]
+    assert votes.to_dict() == {"instagram:C1:caption": "call", "instagram:C2:caption": "no_call"}
+
+
 def test_a_skipped_task_takes_back_no_answer_to_another_question(
     settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path], vote: Callable[..., Any]
 ) -> None:
@@ -495,6 +543,28 @@ def test_a_skipped_task_takes_back_no_answer_to_another_question(
     ingest(settings, [classifier, attack], [written("c", [skipped, vote("Neu", "False", question="Attack")])])
     votes = store.read("annotations", {"text_id": "instagram:C1:caption"}).set_index("classifier")["label"]
     assert votes.to_dict() == {"calls": "call", "attack": "abstain"}
+
+
+def test_an_answer_that_is_taken_off_beside_another_is_taken_back(
+    take: Callable[..., Any], store: Store, written: Callable[..., Path], vote: Callable[..., Any]
+) -> None:
+    """Who answers two questions and later takes the one answer off has no vote on it any more, though the other one
+    stands; it is no refused row. Where the export answers our question nowhere it is of another project."""
+
+    def both(asked: str | None, at: str) -> Any:
+        task = vote("Geht wählen!", "SPD", question="Party", identifier="C1-Caption", updated_at=at)
+        more = vote("Geht wählen!", asked)["annotations"][0]["result"]
+        task["annotations"][0]["result"] += more
+        return task
+
+    take(written("then.json", [both("True", "2024-11-12T10:00:00Z")]))
+    take(written("other project.json", [both(None, "2024-11-13T10:00:00Z")]))
+    assert store.read("annotations")["label"].tolist() == ["call"]
+    neighbour = vote("Neu", "False", identifier="C2-Caption")
+    (entry,) = take(written("now.json", [both(None, "2024-11-13T11:00:00Z"), neighbour]))
+    assert (entry["rows"], entry["refused"], entry["withdrawn"]) == (1, 0, 1)
+    votes = store.read("annotations").set_index("text_id")["label"]
+    assert votes.to_dict() == {"instagram:C1:caption": "abstain", "instagram:C2:caption": "no_call"}
 
 
 def test_votes_wait_for_a_classifier_whose_file_is_broken(

@@ -35,3 +35,16 @@ def test_the_lake_is_asked_once_however_many_groups_there_are(
     assert asked == ["texts"]
     assert (parties["Kommt vorbei"], parties["Kommt mit uns"]) == ("SPD", "SPD")
     assert (parties["Kommt alle vorbei"], parties["Kommt doch mit"]) == ("SPD", "CDU")
+
+
+def test_an_account_is_one_with_and_without_its_sign(
+    settings: Settings, store: Store, written: Callable[..., Path]
+) -> None:
+    """Some tables write @Ada: she is Ada, whose party is known, in figures and pages too."""
+    authors = written("authors.csv", "author,party\n@Ada,SPD\n")
+    posts = written("x.csv", "text_id,text,author,party\n1x,Kommt vorbei,@Ada,\n2x,Kommt alle,ada,\n3x,Kommt mit,@,\n")
+    ingest(settings, [], [posts], columns=COLUMNS, authors=authors)
+    found = store.read("texts").sort_values("text_id").astype(object)
+    assert found["author"].tolist()[:2] == ["Ada", "ada"]
+    assert found["party"].tolist()[:2] == ["SPD", "SPD"]
+    assert found["author"].isna().tolist() == [False, False, True]

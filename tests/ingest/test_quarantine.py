@@ -227,3 +227,20 @@ def test_a_mended_answer_hides_no_other(
     versions = store.version("quarantine")
     ingest(settings, [mended, second], [path])
     assert store.version("quarantine") == versions
+
+
+def test_a_mended_answer_is_taken_beside_one_that_was_skipped(
+    settings: Settings, store: Store, classifier: Classifier, second: Classifier, written: Any, tmp_path: Path
+) -> None:
+    """A row whose other question was left open is taken once the answer is mended, and no other row is touched."""
+    both = [classifier, second]
+    ingest(settings, both, [flat(written, [("Hm", "True"), ("True", "Oh"), ("Maybe", ""), *[("True", "False")] * 6])])
+    path = tmp_path / "mended.ndjson"
+    quarantine(settings, both, "show", out=path)
+    lines = path.read_text().splitlines()
+    path.write_text(lines[2].replace('"Maybe"', '"False"'))
+    found = quarantine(settings, both, "ingest", mended=path)
+    assert (found["rescued"], found["annotations"], found["refused"], found["rows"]) == (1, 1, [], 2)
+    held = store.read("quarantine").sort_values("item")
+    assert [json.loads(row)["annotation_id"] for row in held["row"]] == ["1", "2", "3"]
+    assert held["rescued_at"].notna().tolist() == [False, False, True]

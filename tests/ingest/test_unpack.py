@@ -157,14 +157,15 @@ def test_members_that_cannot_be_meant_are_refused_alone(unpacked: Any) -> None:
         ("a/link.csv", "it is a symbolic link, and links are not followed. Pack the file itself."),
         ("a/inner.zip", NESTED),
         ("a/inner.zip", NESTED),
-        ("a/sheet.xlsx", "this is a ZIP archive or an Excel workbook. Unpack it, or save the sheet as CSV (UTF-8)."),
+        ("a/sheet.xlsx", "this is a ZIP archive or a workbook. Unpack it, or save the sheet as CSV (UTF-8)."),
         ("a/good.csv", TABLE),
     ]
 
 
-def test_a_workbook_is_no_archive_of_tables(unpacked: Any) -> None:
-    """An .xlsx is a ZIP file to the eye; it is refused with the way out."""
-    workbook = zipped(("[Content_Types].xml", b"<Types/>"), ("xl/sharedStrings.xml", TABLE))
+@pytest.mark.parametrize("about", ["[Content_Types].xml", "META-INF/manifest.xml"])
+def test_a_workbook_is_no_archive_of_tables(unpacked: Any, about: str) -> None:
+    """An .xlsx, or LibreOffice's .ods, is a ZIP file to the eye; it is refused with the way out."""
+    workbook = zipped(("content.xml", TABLE), (about, b"<Types/>"))
     ((_, refusal),) = unpacked(workbook, "sheet.csv")
     assert refusal.endswith("save the sheet as CSV (UTF-8).")
 
@@ -210,7 +211,8 @@ def test_a_table_of_contents_without_end_is_refused(unpacked: Any, monkeypatch: 
 
 
 def test_what_is_plainly_no_table_is_left_out(tmp_path: Path) -> None:
-    """Pictures, hidden files, empty ones and the caption beside a post's JSON are ignored, not refused."""
+    """Pictures, hidden files, empty ones and what Instaloader writes beside a post's JSON - caption, earlier captions,
+    place, comments - are ignored, not refused."""
     path = tmp_path / "a.zip"
     members = {
         "1.jpg": b"\xff\xd8\xff\xe0",
@@ -220,12 +222,20 @@ def test_what_is_plainly_no_table_is_left_out(tmp_path: Path) -> None:
         "leer.csv": b"",
         "2024.json": b"{}",
         "2024.txt": b"Hallo",
+        "2024_old_01.txt": b"Halo",
+        "2024_location.txt": b"Berlin",
+        "2024_comments.json": b'[{"id": 1, "text": "Ja"}]',
+        "2023_comments.json": b"[]",
         "allein.txt": b"Hallo",
     }
     path.write_bytes(zipped(*members.items()))
     found = {one.name: one for one in unpack.members(path, "a.zip", tmp_path, "d")}
-    assert [name for name, one in found.items() if not one.ignored] == ["a.zip/2024.json", "a.zip/allein.txt"]
-    assert found["a.zip/2024.txt"].refusal == "not a table: the caption of a post that is there as JSON"
+    assert [name for name, one in found.items() if not one.ignored] == [
+        "a.zip/2024.json",
+        "a.zip/2023_comments.json",
+        "a.zip/allein.txt",
+    ]
+    assert found["a.zip/2024.txt"].refusal == "not a table: caption, place or comments of a post that is there as JSON"
     assert all(one.refusal.startswith("not a table: ") for one in found.values() if one.ignored)
 
 

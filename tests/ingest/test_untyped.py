@@ -262,3 +262,40 @@ def test_all_texts_of_a_post_are_on_one_side(
     sides = store.read("splits").merge(store.read("texts")[["text_id", "post_id"]], on="text_id")
     assert len(sides) == 20
     assert set(sides.groupby("post_id")["split"].nunique()) == {1}
+
+
+def test_a_post_goes_by_its_shortcode_where_its_address_is_given(take: Any, store: Store, written: Any) -> None:
+    """The address of a post in place of its id names the same post: its texts stay on one side of the split."""
+    url = f"https://www.instagram.com/p/{POST}/?img_index=1"
+    take(written("a.csv", f"url,body\n{url},{CAPTION}\n"), columns={"post_id": "url", "text": "body"})
+    take(written("b.csv", f"Identifier,Text,Text Type\n{POST},{OCR},OCR\n"))
+    found = store.read("texts").sort_values("text_id")
+    assert found["text_id"].tolist() == [f"instagram:{POST}:caption", f"instagram:{POST}:ocr"]
+    assert found["post_id"].tolist() == [POST, POST]
+
+
+def test_a_caption_without_an_id_stands_beside_the_other_texts_of_its_post(
+    settings: Settings, classifier: Classifier, take: Any, store: Store, written: Any
+) -> None:
+    """A ground truth of texts alone tells no post, but the collection does, which has these very captions: no post
+    has its caption on one side of the split and what was read off its pictures on another."""
+    signs = [f"{at:02d}" for at in range(30)]
+    captions, pictures = ([f"{what} {sign * 9}" for sign in signs] for what in ("Kommt", "Bild"))
+    numbers = [f"P{sign}x" for sign in signs]
+    decided = "".join(f"{text},{at % 2 == 0}\n" for at, text in enumerate(captions))
+    read = "".join(
+        f"{n},{text},OCR,{at % 2 == 0}\n" for at, (n, text) in enumerate(zip(numbers, pictures, strict=True))
+    )
+    posts = "".join(f"{n},{text}\n" for n, text in zip(numbers, captions, strict=True))
+    take(written("truth.csv", f"Text,Majority Decision\n{decided}"))
+    take(written("posts.csv", f"nr,body\n{posts}"), columns={"post_id": "nr", "text": "body"})
+    label(settings, classifier)
+    split(settings, classifier)
+    take(written("ocr.csv", f"Identifier,Text,Text Type,Majority Decision\n{read}"))
+    label(settings, classifier)
+    split(settings, classifier)
+    side = store.read("splits").set_index("text_id")["split"]
+    words = store.read("texts").set_index("text_id")["text"]
+    of = {words[text_id]: where for text_id, where in side.items()}
+    assert set(side) == {"train", "validation", "test"}
+    assert [of[text] for text in captions] == [of[text] for text in pictures]

@@ -16,7 +16,7 @@ from aufruf.classifier import Classifier
 from aufruf.data import checks, columns, label_shift, readers, rows
 from aufruf.data.readers import Content, Format, Item
 from aufruf.data.readers.delimited import sayable
-from aufruf.data.readers.item import beside, row_of
+from aufruf.data.readers.item import NO_ROW, beside, row_of
 from aufruf.data.reading import blamed
 from aufruf.data.seen import Numbers, Seen
 from aufruf.data.verdict import Verdict
@@ -77,7 +77,7 @@ class Intake:
         questions = self.questions if self.source.format.kind == "annotations" else ()
         part, characters = Portion([], [], []), 0
         for item in () if self.refusal else _items(self.source, self.questions):
-            if item.number in refused:
+            if item.number == NO_ROW or item.number in refused:
                 if reasons := self._of_row(item.number):
                     part.quarantine.append(rows.quarantined(item, reasons, digest, now))
                     characters += len(part.quarantine[-1].row)
@@ -98,7 +98,7 @@ class Intake:
         """Why items of a refused item's row are refused, all of them; nothing after the first one of them."""
         numbers = (beside(row_of(refused), place) for place in range(max(len(TEXT_TYPES), len(self.questions))))
         there = [number for number in numbers if number in self.verdict.reasons]
-        return [why for number in there for why in self.verdict.reasons[number]] if there[0] == refused else []
+        return [why for number in there for why in self.verdict.reasons[number]] if there[:1] == [refused] else []
 
 
 @dataclass(frozen=True)
@@ -219,8 +219,8 @@ def _typed(intake: Intake, most_refused: float) -> Iterator[dict[str, Any]]:
             raise DataRefused("the file holds votes, and there is no classifier to take them", next="Name one.")
         for item in () if intake.refusal else _read(intake.source):
             question = item.values.get("question") or ""
-            if question not in asked:
-                others.add(question)
+            if item.number == NO_ROW or question not in asked:
+                others |= {question} - asked
                 continue
             if verdict.beyond(most_refused, intake.rows):
                 raise _overfull(intake)
@@ -236,7 +236,8 @@ def _typed(intake: Intake, most_refused: float) -> Iterator[dict[str, Any]]:
         if others and not intake.answered:
             raise _another_question(others, intake.questions)
         if not intake.rows and not intake.refusal:
-            raise DataRefused("the file holds no rows", next="Export it again.")
+            nothing = "no task that anybody annotated" if intake.source.format.name == "label-studio" else "no rows"
+            raise DataRefused(f"the file holds {nothing}", next="Export it again.")
     except DataRefused as refusal:
         intake.refusal = refusal.sentence()
 

@@ -26,6 +26,7 @@ _DATES = ("posted_at", "collected_at", "annotated_at")
 _ROUNDED = re.compile(r"\d[.,]\d+E\+?\d+|\dE\+\d\d", re.IGNORECASE)  # 3,49819E+18, 3.498e+18, 3E+18: a long id once
 _FLOAT = re.compile(r"(\d+)\.0+")  # an id from a column with gaps, which pandas makes one of floats
 _EXACT = 2**53  # up to here a float holds every whole number
+_ERROR = re.compile(r"#(NAME\?|REF!|BEZUG!|VALUE!|WERT!|NUM!|ZAHL!|NULL!|N/A|NV|DIV/0!)")  # where Excel saw a formula
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: no encoding can write it, pandas cannot hash it
 
 
@@ -34,15 +35,19 @@ def typed(item: Item) -> dict[str, Any]:
     given = {role: _SURROGATE.sub("\0", value) if value else None for role, value in item.values.items()}
     row: dict[str, Any] = {name: given.get(name) for name in _AS_WRITTEN}
     row["annotator"] = row["annotator"] or DECIDED_ELSEWHERE
+    row["author"] = (row["author"] or "").removeprefix("@") or None  # the same account, however an export writes it
     row["question"] = row["question"] or ""
     row |= {name: fields.moment(given.get(name)) for name in _DATES}
     row["seconds"] = _seconds(given.get("seconds"))
     # a post has a caption first of all; what was annotated may be any text of it
     row["text_type"] = fields.text_type(given.get("text_type"), UNTYPED if "label" in item.values else "caption")
     row["post_type"] = fields.post_type(given.get("post_type"))
-    row["platform"] = fields.platform(given.get("platform"))
+    code = fields.shortcode(given.get("post_id"))  # where the post's address stands for its id
+    row["platform"] = fields.platform(given.get("platform")) or ("instagram" if code else None)
     text = given.get("text") or ""
-    row |= {"item": item.number, "text": text or None, "post_id": _whole(given.get("post_id"))}
+    if _ERROR.fullmatch(text.strip()):
+        raise ValueError("a spreadsheet has replaced the text; export the file again, and do not save it from there")
+    row |= {"item": item.number, "text": text or None, "post_id": code or _whole(given.get("post_id"))}
     row["digest"] = identity.digest(text) if text.strip() else None
     row["text_id"] = _whole(given.get("text_id")) or _text_id(row)
     row |= {"given": bool(given.get("text_id")), "told": bool(given.get("text_type"))}
@@ -50,8 +55,10 @@ def typed(item: Item) -> dict[str, Any]:
 
 
 def _whole(id_: str | None) -> str | None:
-    """An id as it was before a program took it for a number. Raises ValueError where its last digits are lost."""
+    """An id as it was before a program took it for a number. Raises ValueError where it, or its end, is lost."""
     found = _FLOAT.fullmatch(id_ or "")
+    if _ERROR.fullmatch(id_ or ""):
+        raise ValueError("a spreadsheet has replaced the id; export the file again, and do not save it from there")
     if _ROUNDED.fullmatch(id_ or "") or (found and int(found[1]) >= _EXACT):
         raise ValueError("a spreadsheet has rounded the id; export the file again, and do not save it from there")
     return found[1] if found else id_
@@ -133,13 +140,13 @@ def taken_back(
     ``classifiers``: those whose question the file answers; ``several``: see ``apart``. None where nothing says whose
     votes, or since when.
     """
+    asked = [one.name for one in classifiers if (item.values.get("question") or "") in ("", one.question)]
     try:
-        row = apart(typed(item), several) if item.harmless and item.values.get("text") else None
+        row = apart(typed(item), several) if asked and item.harmless and item.values.get("text") else None
     except ValueError:
         return None
     if row is None or row["annotated_at"] is None or not row["annotator"] or row["digest"] is None:
         return None
-    asked = [one.name for one in classifiers if row["question"] in ("", one.question)]
     about = (row["annotated_at"], file, None, identity.group_id(row["text"]))
     return text(row, file), [Annotation(name, row["text_id"], row["annotator"], ABSTAIN, *about) for name in asked]
 

@@ -25,12 +25,14 @@ _RATIO = 200  # unpacked bytes for a packed one; JSON and CSV reach 20 to 50
 _UNSUSPECTED = 64 * 1024**2  # bytes that may be unpacked at any ratio
 _ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 _OFFICE = "[Content_Types].xml"
+_WORKBOOKS = {_OFFICE, "META-INF/manifest.xml"}  # of Excel, and of LibreOffice
 _SUFFIX = re.compile(r"\.(gz|xz|bz2|zst)$", re.IGNORECASE)
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _MEDIA = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"\x1a\x45\xdf\xa3", b"ID3", b"OggS", b"RIFF", b"II*\x00", b"MM\x00*")
 _DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _DAMAGED_MEMBER = "the member is damaged or cut off. Pack it again."
-_POST = re.compile(r"(.+)\.json(?:\.xz|\.gz)?")  # as Instaloader names it, beside the caption's .txt
+_POST = re.compile(r"(.+)\.json(?:\.xz|\.gz)?")  # as Instaloader names it, beside the caption's .txt, and more
+_BESIDE = re.compile(r"(.+?)(?:_comments\.json|(?:_location|_old_\d+)?\.txt)")
 _PROFILE = re.compile(r"(^|/)(id|iterator_[^/]*\.json(\.xz)?|readme(\.\w+)?|thumbs\.db|desktop\.ini)$", re.IGNORECASE)
 _NO_TABLE = "not a table: "
 
@@ -212,7 +214,7 @@ def _zip_members(packing: _Packing, name: str) -> Iterator[Member]:
             yield packing.nothing(name, "the archive is damaged or cut off. Pack it again.")
             return
         with archive:
-            if _OFFICE in archive.namelist():
+            if not _WORKBOOKS.isdisjoint(archive.namelist()):
                 yield packing.nothing(name, _as_office(_ZIPS[0]))
             elif not archive.namelist():
                 yield packing.nothing(name, "the archive is empty. Pack it again.")
@@ -242,8 +244,8 @@ def _unpack_member(
         raise _Refused(f"{_NO_TABLE}a hidden file", ignored=True)
     if posts and _PROFILE.search(info.filename):
         raise _Refused(f"{_NO_TABLE}what a downloader notes for itself", ignored=True)
-    if info.filename.endswith(".txt") and info.filename.removesuffix(".txt") in posts:
-        raise _Refused(f"{_NO_TABLE}the caption of a post that is there as JSON", ignored=True)
+    if (beside := _BESIDE.fullmatch(info.filename)) and beside[1] in posts:
+        raise _Refused(f"{_NO_TABLE}caption, place or comments of a post that is there as JSON", ignored=True)
     if stat.S_ISLNK(info.external_attr >> 16):
         raise _Refused("it is a symbolic link, and links are not followed. Pack the file itself.")
     if info.flag_bits & 1:

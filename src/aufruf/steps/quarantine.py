@@ -166,7 +166,7 @@ def _ingest_mended(call: Call, path: Path) -> dict[str, Any]:
     files = []
     for line, found in zip(lines, judged, strict=True):
         arrival = Arrival(path, None, path, line["file"], path.name)
-        refusal = _first_reason(found) or found.refusal  # a refusal of the whole speaks of a file, to be taken in again
+        refusal = _blamed(found) or found.refusal  # a refusal of the whole speaks of a file, to be taken in again
         files.append(File(arrival, known[line["file"]], False, "", found, refusal, whole=False))
     passed = [(line, file) for line, file in zip(lines, files, strict=True) if file.taken]
     put_rows(call, [(known[line["file"]], held[line["file"], line["item"]], file) for line, file in passed], now)
@@ -188,8 +188,11 @@ def _format(content: readers.Content, asked: str) -> readers.Format:
     return next((one for one in readers.FORMATS if one.name == asked), None) or readers.find(content, asked)
 
 
-def _first_reason(found: intake.Intake) -> str:
-    return "; ".join(why for why, _, _ in found.verdict.common_reasons())
+def _blamed(found: intake.Intake) -> str:
+    """What is still wrong with a row; "" where some of it can be taken, and the rest is a skipped answer, say."""
+    some = found.rows > len(found.verdict.reasons)
+    wrong = (one for one in found.verdict.reasons if not (some and one in found.verdict.harmless))
+    return "; ".join(dict.fromkeys(why for one in wrong for why in found.verdict.reasons[one]))
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -106,7 +106,8 @@ def _extend(store: Store, classifier: Classifier) -> _Grown:
         texts = store.read("texts", {"text_id": wanted}, FACTS)
         near = alike(store, texts, classifier.split.near_duplicate)
         now = datetime.now(UTC)
-        rows = extend(classifier.name, classifier.split, classifier.positive, ledger, labels, texts, near, now)
+        told = _with_posts(store, texts)
+        rows = extend(classifier.name, classifier.split, classifier.positive, ledger, labels, told, near, now)
         grown = _together(ledger, rows)
         assert_disjoint(_together(usable(ledger, texts, near), rows), texts, near)  # no excuse for what is new
         if rows.empty:
@@ -118,3 +119,16 @@ def _extend(store: Store, classifier: Classifier) -> _Grown:
         where="splits",
         next=f"Run `aufruf split --classifier {classifier.name}` again when they are done.",
     )
+
+
+def _with_posts(store: Store, texts: pd.DataFrame) -> pd.DataFrame:
+    """The facts of the texts; of one that names no post the post of a stored text that reads the same.
+
+    A ground truth without ids has captions of posts whose other texts are annotated under their ids.
+    """
+    alone = texts["post_id"].isna()
+    readings = sorted(set(texts.loc[alone, "group_id"]))
+    same = store.read("texts", {"group_id": readings}, ["group_id", "post_id", "platform"]) if readings else texts
+    known = same[same["post_id"].notna()].sort_values(["group_id", "platform", "post_id"]).drop_duplicates("group_id")
+    found = known.set_index("group_id").reindex(texts["group_id"]).set_index(texts.index)
+    return texts.assign(**{name: texts[name].where(~alone, found[name]) for name in ("post_id", "platform")})

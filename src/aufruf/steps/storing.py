@@ -115,7 +115,8 @@ def put_rows(call: Call, saved: Sequence[tuple[IngestedFile, QuarantinedRow, Fil
 def _portions(files: Sequence[File], kind: str, now: datetime) -> Iterator[tuple[File, Portion]]:
     for file in files:
         if file.found is not None and file.found.source.format.kind == kind:
-            yield from ((file, portion) for portion in file.found.portions(now))
+            for portion in file.found.portions(now):
+                yield file, portion if file.whole else replace(portion, quarantine=[])  # there under its own number
 
 
 def _collected(store: Store, files: Sequence[File]) -> frozenset[str]:
@@ -151,7 +152,8 @@ def _flush(
 ) -> None:
     """Store what is new of some pieces: texts, votes, refused rows."""
     pieces = list(_placed(call.store, arrived_pieces, posts))
-    back = [(file, vote) for file, piece in pieces for _, some in piece.taken_back for vote in some]
+    taken_back = ((file, vote) for file, piece in pieces for _, some in piece.taken_back for vote in some)
+    back = [(file, vote) for file, vote in taken_back if not (file.again and vote.classifier in takers(file.known))]
     found = [*(text.text_id for _, piece in pieces for text in piece.texts), *(vote.text_id for _, vote in back)]
     ids = list(dict.fromkeys(found))
     names = [one.name for one in call.classifiers]

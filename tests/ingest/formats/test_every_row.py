@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aufruf.data import readers, rows
 from aufruf.data.readers import json_document
-from aufruf.data.readers.item import row_of
+from aufruf.data.readers.item import NO_ROW, row_of
 from aufruf.data.readers.json_text import DECODER
 from aufruf.errors import DataRefused
 
@@ -51,7 +51,7 @@ ANY = st.recursive(
 
 def judged(content: readers.Content) -> list[readers.Item]:
     """The items of a file, each whole: numbered by rows, with a problem or with values that are text or nothing."""
-    found = list(readers.find(content, "").read(content))
+    found = [item for item in readers.find(content, "").read(content) if item.number != NO_ROW]
     numbers = [item.number for item in found]
     assert len(set(numbers)) == len(numbers)
     of_rows = list(dict.fromkeys(map(row_of, numbers)))

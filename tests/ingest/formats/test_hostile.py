@@ -241,3 +241,14 @@ def test_a_file_that_goes_away_is_not_a_file_that_was_read(written: Any) -> None
     path.unlink()
     with pytest.raises(FileNotFoundError):
         list(content.records())
+
+
+def test_quotation_marks_that_are_text_join_no_rows(items: Callable[..., Any], written: Any) -> None:
+    """A tab between cells needs no quotation marks, and some programs write none: a text that begins with one and a
+    later one that ends with one would be one text, with the other's label. Both lines are refused, and kept."""
+    lines = ['1\t"Kommt alle\tTrue\n', '2\tSie sagt „nein"\tFalse\n', "3\tGeht\tTrue\n", '4\t"Zwei\nZeilen"\tTrue\n']
+    path = written("x", "Identifier\tText\tMajority Decision\n" + "".join(lines))
+    first, *rest = items(path)
+    assert first.problem == "a quotation mark in line 2 joins 2 rows into one"
+    assert first.row == {"misquoted row": "".join(lines[:2])}
+    assert [item.values["text"] for item in rest] == ["Geht", "Zwei\nZeilen"]

@@ -166,3 +166,22 @@ def test_ground_truth(told: Callable[..., list[Any]]) -> None:
         {"text": "Der Himmel ist blau.", "label": "False"},
         {"text": "Unklar"},
     ]
+
+
+def test_a_text_keeps_its_post_whatever_names_it(items: Any, written: Any, vote: Any) -> None:
+    """Tables of decided labels and tasks name the post under Identifier, or shortcode as in 2023: without it, texts of
+    one post could stand on two sides of the split."""
+    table = "Identifier,Text,Majority Decision\nC1-Caption,Wählt!,True\nC1-OCR,Sonntag 18 Uhr,False\n"
+    tasks = [vote("Wählt!", "True") for _ in range(2)]
+    for task, kind in zip(tasks, ("Caption", "OCR"), strict=True):
+        task["data"] |= {"shortcode": "C1", "Text Type": kind}
+    for path in (written("decided.csv", table), written("tasks.json", tasks)):
+        found = [(item.values["post_id"], item.values["platform"]) for item in items(path)]
+        assert found == [("C1", "instagram")] * 2, path.name
+
+
+def test_the_coders_of_a_text_master_may_be_called_annotators(items: Any, written: Any) -> None:
+    """Else each would pass for a decision made elsewhere, of which the last one counts alone."""
+    head = "Identifier,Text,Text Type,annotator,Call to Action\n"
+    found = items(written("x.csv", f"{head}C1,Wählt!,Caption,7,True\nC1,Wählt!,Caption,8,False\n"))
+    assert [(item.values["annotator"], item.values["label"]) for item in found] == [("7", "True"), ("8", "False")]

@@ -18,7 +18,7 @@ _LOOK = 20  # lines looked at to tell JSON lines from a table
 _LONG_LINE = 4 * CHUNK  # characters; a line beyond is looked at no further
 _AS_UTF8 = "Re-save it as UTF-8."
 _MAGIC = {
-    b"PK\x03\x04": ("a ZIP archive or an Excel workbook", "Unpack it, or save the sheet as CSV (UTF-8)."),
+    b"PK\x03\x04": ("a ZIP archive or a workbook", "Unpack it, or save the sheet as CSV (UTF-8)."),
     b"\x1f\x8b": ("a gzip archive", "Unpack it first."),
     b"\xfd7zXZ": ("an xz archive", "Unpack it first."),
     b"BZh": ("a bzip2 archive", "Unpack it first."),

@@ -129,7 +129,7 @@ class _Lines:
 def _rows(file: TextIO, delimiter: str) -> Iterator[list[str] | _Misquoted]:
     """The cells of each row, or what is known of one whose quotation marks are out of place."""
     csv.field_size_limit(CELL)
-    lines = _Lines(file, delimiter)
+    lines, width = _Lines(file, delimiter), 0
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         line, lines.row, lines.text = reader.line_num + 1, 0, []
@@ -140,8 +140,21 @@ def _rows(file: TextIO, delimiter: str) -> Iterator[list[str] | _Misquoted]:
         except csv.Error as error:
             yield _Misquoted(_misquoted(error, line), "".join(lines.text))
             continue
-        if any(cells):
+        if not any(cells):
+            continue
+        width = width or len(cells)
+        if delimiter == "\t" and _joined(lines.text, width):
+            why = f"a quotation mark in line {line} joins {len(lines.text)} rows into one"
+            yield _Misquoted(why, "".join(lines.text))
+        else:
             yield cells
+
+
+def _joined(lines: Sequence[str], width: int) -> bool:
+    """Whether each line of a row is as wide as a row: to who wrote them quotation marks were text, and one begins a
+    cell here and another one ends a cell of a later row."""
+    marks = sum(line.count('"') for line in lines)
+    return len(lines) > 1 and marks == 2 and all(line.count("\t") == width - 1 for line in lines)
 
 
 def _misquoted(error: csv.Error, line: int) -> str:

@@ -20,6 +20,7 @@ ROLES = (  # what --columns can name
     "posted_at",
 )
 
+NO_ROW = -1  # in place of a number: what an annotation leaves unanswered beside its answers; nothing that is counted
 _APART = 1 << 40  # between the numbers of a row's answers; no file has as many rows
 Row = Mapping[str, Any]
 Values = Mapping[str, str | None]

@@ -1,11 +1,12 @@
 """Label Studio's JSON export: a list of tasks, each with the annotations people made."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 from aufruf.data.readers.content import Content
-from aufruf.data.readers.item import Item, Record, dig, word
+from aufruf.data.readers.item import NO_ROW, Item, Record, dig, word
 from aufruf.data.readers.votes import (
     CANCELLED,
     NO_ANSWER,
@@ -20,14 +21,17 @@ from aufruf.data.readers.votes import (
 
 
 def read(content: Content) -> Iterator[Item]:
-    """One item for each question that an annotation answers; one for an annotation that answers none."""
+    """One item for each question that an annotation answers; one for an annotation that answers none.
+
+    Of what is asked and left unanswered beside answers there is an item that is no row: it takes a vote back.
+    """
     numbers = count(1)
     for record in content.records():
-        for item in _items_of(record, content.several):
-            yield Item(next(numbers), item.values, item.row, item.problem, item.harmless)
+        for item in _items_of(record, content.questions, content.several):
+            yield item if item.number == NO_ROW else replace(item, number=next(numbers))
 
 
-def _items_of(record: Record, several: frozenset[str]) -> Iterator[Item]:
+def _items_of(record: Record, questions: frozenset[str], several: frozenset[str]) -> Iterator[Item]:
     annotations = [record.row["annotation"]] if "annotation" in record.row else dig(record.row, "annotations")
     if record.problem or not isinstance(annotations, list):
         row = {key: value if key == "data" else nameless(value) for key, value in record.row.items()}
@@ -48,6 +52,8 @@ def _items_of(record: Record, several: frozenset[str]) -> Iterator[Item]:
             label, problem = chosen(choices, question in several)
             problem, harmless = (NO_ANSWER, True) if choices == [] else (problem, False)
             yield Item(0, _values(record.row, annotation, question, label), row, problem, harmless)
+        for question in sorted(questions.difference(answers)) if answers else ():
+            yield Item(NO_ROW, _values(record.row, annotation, question, None), row, NO_ANSWER, harmless=True)
 
 
 def _problem(task: Mapping[str, Any], annotation: Any) -> tuple[str, bool]:

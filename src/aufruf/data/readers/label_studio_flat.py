@@ -15,4 +15,5 @@ def read(content: Content) -> Iterator[Item]:
         data = {column: cell for column, cell in row.items() if column not in questions}  # one may be called Party
         return {**task_values(data), **vote_values(row)}
 
-    yield from flat_items(content, "annotator", values, answers_in(questions))
+    keyed = questions if content.objects else frozenset[str]()  # an object has no key for what was not answered
+    yield from flat_items(content, "annotator", values, answers_in(questions), keyed)

@@ -20,7 +20,7 @@ def read_labels(content: Content) -> Iterator[Item]:
     columns = content.questions.intersection(content.columns)
     if not columns:
         return flat_items(content, "", _values, lambda row: [(None, row.get(DECIDED))])
-    who = "coder" if "coder" in content.columns else ""
+    who = next((one for one in ("coder", "annotator") if one in content.columns), "")
     return flat_items(content, who, _values, answers_in(columns))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from aufruf.data.readers.content import Content
 from aufruf.data.readers.delimited import sayable
 from aufruf.data.readers.fields import moment, post_type, split_identifier
-from aufruf.data.readers.item import Item, Record, Row, RowRefused, Values, as_text, beside, dig, word
+from aufruf.data.readers.item import NO_ROW, Item, Record, Row, RowRefused, Values, as_text, beside, dig, word
 from aufruf.data.readers.json_text import parse
 from aufruf.errors import DataRefused
 from aufruf.question import CHOICES
@@ -86,7 +86,7 @@ def task_values(data: Row) -> dict[str, str | None]:
     """What the data of a task say of its text."""
     if problem := textless(data):
         raise RowRefused(problem)
-    identifier = word(data.get("Identifier")) or word(data.get("identifier"))
+    identifier = _either(data, "Identifier", "identifier", "shortcode")
     post, suffix = split_identifier(identifier) if identifier else (None, None)
     return {
         "text": as_text(next(data[name] for name in _TEXTS if name in data)),
@@ -120,11 +120,13 @@ def flat_items(
     who: str,
     values: Callable[[Row], Values],
     answers: Callable[[Row], Sequence[tuple[str | None, Any]]],
+    asked: frozenset[str] = frozenset(),
 ) -> Iterator[Item]:
     """The items of a table with an annotation a row.
 
     ``who``: the column that names the annotator, "" where labels were decided elsewhere. ``values``: what a
-    row says besides. ``answers``: each question of a row with its cell; None for a question nobody names.
+    row says besides. ``answers``: each question of a row with its cell; None for a question nobody names. ``asked``:
+    questions of which a row says nothing where they were left unanswered; see NO_ROW.
     """
     for number, record in enumerate(content.records(), start=1):
         row = _nameless_row(record, who)
@@ -141,6 +143,8 @@ def flat_items(
         for place, (question, cell) in enumerate(found):
             several = question in content.several if question else bool(content.several)
             yield _vote(beside(number, place), {**common, "question": question}, choices_in(cell), row, several)
+        for question in sorted(asked.difference(name for name, _ in found if name)):
+            yield _vote(NO_ROW, {**common, "question": question}, [], row, several=False)
 
 
 def _vote(number: int, common: Values, choices: list[Any] | None, row: Row, several: bool) -> Item:
