@@ -69,6 +69,8 @@ def names(cells: Sequence[str]) -> tuple[str, ...]:
             f"the header names {len(cells)} columns", next=f"No more than {_COLUMNS} are read; is it a table?"
         )
     found = tuple(cell.strip() or f"column {place}" for place, cell in enumerate(cells, start=1))
+    if found[0].casefold().startswith("sep="):
+        raise DataRefused("the first line tells Excel what separates cells, and is no header", next="Delete it.")
     twice = sorted(name for name, times in Counter(found).items() if times > 1)
     if twice:
         raise DataRefused(
