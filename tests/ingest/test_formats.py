@@ -223,7 +223,7 @@ FAULTS: list[tuple[bytes, str]] = [
     (b'text,a\n"x,1\ny,2\n', "a quotation mark opened in line 2 is never closed"),
     (b"text,a,text\nx,1,y\n", "the header names 'text' more than once"),
     (b"text,a\0b\nx,1\n", "the header holds a NUL character"),
-    (b"sep=;\ntext;a\nx;1\n", "the first line tells Excel what separates cells, and is no header. Delete it."),
+    (b"sep=;\ntext;a\nx;1\n", "the first line tells Excel what separates cells, and is no header"),
     (b"c," * 5000 + b"text\n", "the header names 5001 columns"),
     (HUGE, "has a cell of more than 16777216 characters"),
     (b"PK\x03\x04rest", "a ZIP archive or a workbook"),
