@@ -168,6 +168,7 @@ def test_what_a_study_is_named_after_stays(read):
         (PLAIN.replace('["no", "yes"]', '["yes"]'), "at least two different values"),
         (PLAIN.replace('["no", "yes"]', '["yes", "yes"]'), "at least two different values"),
         (PLAIN.replace('labels = ["no", "yes"]\n', ""), "the key 'labels' is missing"),
+        (PLAIN.replace("[spellings]", "[spelling]"), "unknown key 'spelling'. Did you mean 'spellings'"),
         ('name = "other"\n' + PLAIN, "unknown key 'name'"),
         ("labels = [", "not valid TOML"),
         (PLAIN.replace('"no"', '"abstain"', 1), "no label may be called 'abstain'"),

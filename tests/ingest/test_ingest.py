@@ -353,6 +353,21 @@ def test_other_columns_of_a_known_table_are_taken_again(
     assert store.read("texts")["text"].tolist() == ["b"]
 
 
+def test_labels_become_votes_once_their_annotators_are_named(
+    settings: Settings, store: Store, classifier: Classifier, written: Callable[..., Path]
+) -> None:
+    """Two people's votes read as decided labels are refused with the cure; once it is named, nothing is decided."""
+    path = written("x.csv", "id,words,answer,coder\n7,a,ja,A\n7,a,ja,B\n8,b,ja,A\n")
+    columns = {"text_id": "id", "text": "words", "label": "answer"}
+    (why,) = ingest(settings, [classifier], [path], columns=columns)["files"][0]["why"]
+    assert why.startswith("1 refused: no annotator is named")
+    assert "annotator=COLUMN" in why
+    ingest(settings, [classifier], [path], columns=columns | {"annotator": "coder"})
+    votes = store.read("annotations")[["text_id", "annotator", "label"]].itertuples(index=False, name=None)
+    people = [("7", "A", "call"), ("7", "B", "call"), ("8", "A", "call")]
+    assert sorted(votes) == sorted([("7", "", "abstain"), ("8", "", "abstain"), *people])
+
+
 def test_a_refused_file_is_of_the_kind_that_the_options_say(
     settings: Settings, classifier: Classifier, written: Callable[..., Path]
 ) -> None:

@@ -21,6 +21,7 @@ from aufruf.data.readers.item import row_of
 from aufruf.data.rows import Questions, answer
 from aufruf.data.verdict import UNLISTED, Verdict
 from aufruf.question import CHOICES
+from aufruf.schemas import DECIDED_ELSEWHERE
 
 _CLOCKS_APART = timedelta(days=1)  # how far ahead of ours another machine's clock may be
 _UNSTORABLE = r"\x00"  # NUL; it also stands where the file has half a character
@@ -28,6 +29,10 @@ _WORDS = ("text", "text_id", "post_id", "author", "party", "platform", "annotato
 _KINDS = ("text_type", "post_type", "digest")  # words of our own, which a reader has no say in
 _DATES = ("posted_at", "collected_at", "annotated_at")
 _REPEAT = "this annotator votes on this text more than once"
+_UNSIGNED = (
+    "no annotator is named, and this text has a label in several rows (of different ones none counts); "
+    "are they people's votes? Ingest the file again with annotator=COLUMN in --columns"
+)
 
 
 @dataclass(frozen=True)
@@ -286,9 +291,10 @@ def _keep_one_of_repeats(votes: pd.DataFrame, verdicts: Mapping[int, Verdict]) -
         stays = items[dates.argmax() if dated else -1]
         counts = f"; item {row_of(stays)} counts" if reasons[stays] == [_REPEAT] else ""  # "": its text is refused
         why = f", with different labels (items {', '.join(map(str, map(row_of, items[:5])))})" if torn else counts
+        told = f"{_REPEAT}{why}" if same["annotator"].iloc[0] != DECIDED_ELSEWHERE else _UNSIGNED
         for item in items:
-            reasons[item] = [f"{_REPEAT}{why}" if reason == _REPEAT else reason for reason in reasons[item]]
+            reasons[item] = [told if reason == _REPEAT else reason for reason in reasons[item]]
             if item == stays and not torn:
-                reasons[item] = [reason for reason in reasons[item] if not reason.startswith(_REPEAT)]
+                reasons[item] = [reason for reason in reasons[item] if reason != told]
         if not reasons[stays]:
             del reasons[stays]

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from aufruf.schemas import ABSTAIN, SECOND_LOOK, UNTYPED, Annotation, Text
+from aufruf.schemas import ABSTAIN, DECIDED_ELSEWHERE, SECOND_LOOK, UNTYPED, Annotation, Text
 
 _FILLED = ("post_id", "post_type", "platform", "author", "party", "posted_at")
 
@@ -81,6 +81,17 @@ def votes_to_write(
         # from this very file: the run that stored it broke off before anybody was told
         fresh += before is None or before.label != vote.label or before.file == vote.file
     return changed, fresh
+
+
+def unsigned(arrived: Iterable[Annotation], known: Mapping[tuple[str, str, str], Annotation]) -> list[Annotation]:
+    """Abstentions in place of labels that this very file gave as decided, before it was said whose votes they are."""
+    cast = {(one.classifier, one.text_id, one.annotator): one for one in arrived}
+    signed = {(*key[:2], DECIDED_ELSEWHERE): one.file for key, one in cast.items() if key[2] != DECIDED_ELSEWHERE}
+    return [
+        replace(known[key], label=ABSTAIN)
+        for key, file in signed.items()
+        if key in known and key not in cast and known[key].file == file
+    ]
 
 
 def outdated(arrived: Iterable[Annotation], known: Mapping[tuple[str, str, str], Annotation]) -> int:

@@ -176,6 +176,8 @@ def _flush(
         new_texts |= {text.text_id: text for text in changed}
         file.outdated += recollect.outdated(cast, votes)
         recast, counted = recollect.votes_to_write(cast, votes)
+        if file.known and not file.again:  # with other options than before
+            recast += recollect.unsigned(cast, votes)
         by_key = {(v.classifier, v.text_id, v.annotator): v for v in recast}
         file.recast += sum(votes[key].label != v.label for key, v in by_key.items() if key in votes)
         votes |= by_key
