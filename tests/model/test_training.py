@@ -1,6 +1,7 @@
 """One training function: seeded, weighted, stopped when it must be, and clean behind itself."""
 
 import hashlib
+import json
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -9,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tests.model.conftest import hot
 
-from aufruf.errors import TrainingFailed
+from aufruf.errors import TrainingFailed, UsageError
 from aufruf.model.device import Device
 from aufruf.model.evaluation import Judged, measure
 from aufruf.model.loss import weighted
@@ -67,10 +68,29 @@ def test_nothing_but_the_model_is_left(trained):
 
 def test_the_labels_travel_with_the_weights(trained):
     """The config names the labels in the classifier's order."""
-    import json
-
     config = json.loads((trained.folder / "config.json").read_text())
     assert config["id2label"] == {"0": "no_call", "1": "call"}
+
+
+def test_what_an_encoder_was_trained_for_before_does_not_travel(tune, encoder, tmp_path):
+    """Whoever loads the weights without us would read a single label as several, or as a number."""
+    folder = shutil.copytree(encoder.folder, tmp_path / "used")
+    facts = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(facts | {"problem_type": "multi_label_classification"}), "utf-8")
+    made = tune(encoder=replace(encoder, folder=folder), epochs=1).folder
+    assert json.loads((made / "config.json").read_text("utf-8"))["problem_type"] == "single_label_classification"
+
+
+def test_a_tokenizer_of_another_encoder_is_refused(tune, encoder, tmp_path):
+    """Tokens for which the embedding has no row are wrong usage, not an IndexError."""
+    folder = shutil.copytree(encoder.folder, tmp_path / "mixed")
+    facts = json.loads((folder / "config.json").read_text("utf-8"))
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"] = weights["embeddings.word_embeddings.weight"][:20].clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(facts | {"vocab_size": 20}), "utf-8")
+    with pytest.raises(UsageError, match=r"tiny-bert: its tokenizer has a token \d+, and its embedding 20 rows"):
+        tune(encoder=replace(encoder, folder=folder))
 
 
 def test_the_kept_weights_are_the_best_epochs(tune, examples, monkeypatch):

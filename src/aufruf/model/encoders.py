@@ -1,10 +1,12 @@
 """Which encoder a training starts from: a hub name, a local folder, or the hub-free stand-in - and which it was."""
 
+import errno
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from aufruf.classifier import Encoder
 from aufruf.errors import UsageError
@@ -47,7 +49,7 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
     UsageError when the encoder can neither be had nor stood in for, or when it would need pickles or code of its own.
     """
     if encoder.name == stand_in.NAME:
-        return ResolvedEncoder(stand_in.convert(folder / stand_in.NAME), stand_in.FULL_NAME, None, None)
+        return _checked(stand_in.convert(folder / stand_in.NAME), stand_in.FULL_NAME, None, encoder.max_tokens)
     if encoder.name.startswith((".", "/", "~")):
         path = Path(encoder.name).expanduser()
         if path.is_dir():
@@ -74,7 +76,7 @@ def resolve(encoder: Encoder, folder: Path) -> ResolvedEncoder:
         )
     log.warning("%s cannot be had offline: %s stands in for it", encoder.name, stand_in.FULL_NAME)
     converted = stand_in.convert(folder / stand_in.NAME)
-    return ResolvedEncoder(converted, stand_in.FULL_NAME, encoder.name, None)
+    return replace(_checked(converted, stand_in.FULL_NAME, None, encoder.max_tokens), stand_in_for=encoder.name)
 
 
 def unread(folder: Path) -> int:
@@ -125,8 +127,8 @@ def _from_hub(encoder: Encoder) -> Path | None:
         ) from None
     except RepositoryNotFoundError:
         raise UsageError(
-            f"the hub has no encoder {encoder.name!r}",
-            next=f"{_MEND}; a folder is written ./NAME or /PATH.",
+            f"the hub has no encoder {encoder.name!r}, or does not let you have it",
+            next=f"{_MEND}; a folder is written ./NAME or /PATH. Where it asks for a login: `hf auth login`.",
         ) from None
     except RevisionNotFoundError:
         raise UsageError(
@@ -134,8 +136,19 @@ def _from_hub(encoder: Encoder) -> Path | None:
             next="Mend [encoder] revision in the classifier file: a commit, a tag or a branch of the hub's.",
         ) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx2.HTTPError, OSError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):  # the hub was reached, and this disk is full
+            raise
         log.info("hub not reached for %s: %s", encoder.name, type(error).__name__)
         return None
+
+
+def _facts(file: Path, name: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise UsageError(
+            f"{file.name} cannot be read", where=name, next="Choose another encoder, or mend the folder."
+        ) from None
 
 
 def _checked(folder: Path, name: str, revision: str | None, max_tokens: int) -> ResolvedEncoder:
@@ -143,13 +156,13 @@ def _checked(folder: Path, name: str, revision: str | None, max_tokens: int) -> 
     if not config.is_file():
         raise UsageError("no config.json in the encoder folder", where=name, next="Give a Hugging Face model folder.")
     for file in sorted(folder.glob("*config.json")):  # the tokenizer's, too
-        if "auto_map" in json.loads(file.read_text(encoding="utf-8")):
+        if "auto_map" in _facts(file, name):
             raise UsageError(
                 f"the encoder wants to run code of its own (auto_map in {file.name})",
                 where=name,
                 next="Choose another one.",
             )
-    facts = json.loads(config.read_text(encoding="utf-8"))
+    facts = _facts(config, name)
     if not _classifies(str(facts.get("model_type"))):
         raise UsageError(
             f"a model of type {str(facts.get('model_type'))[:40]!r} is no encoder that we can train as a classifier",

@@ -38,6 +38,12 @@ class Tokenizer:
                 where=str(folder),
                 next="Choose an encoder for classification in [encoder] name.",
             )
+        if not set(around) - set(self.inner.all_special_ids):  # so transformers reads a folder without its vocabulary
+            raise UsageError(
+                "its tokenizer knows no word",
+                where=str(folder),
+                next="Put the encoder's tokenizer.json beside its weights, or choose another encoder.",
+            )
         differ = (i for i, pair in enumerate(zip(around, empty, strict=False)) if pair[0] != pair[1])
         self._prefix = next(differ, len(empty))
         self._suffix = len(empty) - self._prefix

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from aufruf.errors import MemoryFull
+from aufruf.errors import MemoryFull, UsageError
 from aufruf.model import cpu, device, resume
 from aufruf.model.batches import collator, dataset
 from aufruf.model.encoders import ResolvedEncoder, unread
@@ -128,7 +128,14 @@ class _Job:
 
     def model(self) -> Any:
         """The encoder with a new head, with the vocabulary that occurs, and on a CPU with the parts that suit one."""
-        model = self.words.shrink(_frozen(new_classifier(self.encoder, self.labels, None), self.recipe.frozen_layers))
+        model = _frozen(new_classifier(self.encoder, self.labels, None), self.recipe.frozen_layers)
+        if (token := int(self.words.ids[-1])) >= (rows := model.get_input_embeddings().num_embeddings):
+            raise UsageError(
+                f"its tokenizer has a token {token}, and its embedding {rows} rows: they are of different encoders",
+                where=self.encoder.name,
+                next="Choose another encoder, or mend the folder.",
+            )
+        model = self.words.shrink(model)
         return cpu.suited(model) if self.where.kind == "cpu" else model
 
 
@@ -206,8 +213,8 @@ def _save(trainer: Any, job: _Job, tokenizer: Tokenizer, folder: Path) -> None:
     planned = trainer.create_scheduler(state.max_steps // state.num_train_epochs * job.recipe.epochs)
     shrunk = 1.0 if job.recipe.frozen_layers else decay(planned, job.recipe.weight_decay, steps)
     job.words.grow(trainer.model.cpu(), whole, shrunk)
-    if job.several:
-        trainer.model.config.problem_type = "multi_label_classification"  # for whoever loads the weights without us
+    kind = "multi_label" if job.several else "single_label"  # whatever the encoder was trained for before
+    trainer.model.config.problem_type = f"{kind}_classification"  # for whoever loads the weights without us
     trainer.save_model(str(folder))
     tokenizer.inner.model_max_length = tokenizer.max_tokens  # for whoever cuts texts without us
     tokenizer.inner.save_pretrained(str(folder))

@@ -94,7 +94,7 @@ def answers(settings: Settings, classifier: Classifier, version: Version, test: 
                 where=classifier.name,
                 next="Train again, or move the alias challenger back.",
             )
-    mine = {"classifier": classifier.name, "model_version": version.version}
+    mine = {"classifier": classifier.name, "model_version": version.version, "text_id": test["text_id"].tolist()}
     said = store.read("predictions", mine, ["text_id", "digest", "label", "probabilities"])
     rows = test.merge(said, on=["text_id", "digest"], suffixes=("", "_said"), validate="one_to_one")
     if len(rows) < len(test):

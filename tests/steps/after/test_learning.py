@@ -18,9 +18,10 @@ from aufruf.release.registry import CHALLENGER
 from aufruf.release.tracking import Tracker
 from aufruf.settings import Settings
 from aufruf.steps import corpus, label
-from aufruf.steps.evaluate import evaluate
+from aufruf.steps.evaluate import answers, evaluate
 from aufruf.steps.sweep import study_name, sweep
 from aufruf.steps.train import train
+from aufruf.store import Store
 
 
 def test_a_sweep_is_continued(after, nights):
@@ -195,6 +196,21 @@ def test_evaluation_figures_come_from_the_predictions_table(after):
     for one in [*found["metrics"].values(), *found["baseline"].values()]:
         assert 0 <= one["low"] <= one["high"] <= 1
         assert all(math.isfinite(value) for value in one.values())
+
+
+def test_an_evaluation_reads_what_is_said_of_the_test_set_alone(after, monkeypatch):
+    """A champion has scored a year of posts: of a million the answers took a gigabyte and more."""
+    frame = corpus.labelled(after.settings, after.classifier)
+    test, read, seen = frame[frame["split"] == "test"], Store.read, []
+
+    def watched(store, table, *of):
+        found = read(store, table, *of)
+        seen.extend(found["text_id"] if table == "predictions" else ())
+        return found
+
+    monkeypatch.setattr(Store, "read", watched)
+    assert len(answers(after.settings, after.classifier, after.registry.get("1"), test)) == len(test)
+    assert set(seen) == set(test["text_id"])
 
 
 def test_an_evaluation_is_written_to_version_and_run(after):
