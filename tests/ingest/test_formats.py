@@ -242,6 +242,20 @@ def test_a_file_that_cannot_be_read_says_why(written: Any, content: bytes, sente
     assert refusal.value.next
 
 
+def test_several_labels_of_a_table_may_be_a_list(written: Any) -> None:
+    """As in every other export of annotations; where a text has one label, a list of two is no answer."""
+    rows = [{"t": "a", "l": ["inform", "support"]}, {"t": "b", "l": '["interact"]'}, {"t": "c", "l": "inform|support"}]
+    path, asked = written("x.json", [*rows, {"t": "d"}]), readers.asked_for(None, {"text": "t", "label": "l"})
+
+    def said(several: frozenset[str]) -> list[tuple[str | None, str]]:
+        content = readers.open_content(path, frozenset({"Q"}), several=several)
+        return [(item.values.get("label"), item.problem) for item in readers.find(content, asked).read(content)]
+
+    alike = [("interact", ""), ("inform|support", ""), (None, "")]
+    assert said(frozenset({"Q"})) == [("inform\x1fsupport", ""), *alike]
+    assert said(frozenset()) == [(None, "the answer holds 2 choices instead of one"), *alike]
+
+
 def test_bad_rows_leave_the_good_ones(written: Any) -> None:
     """A ragged row and one with quotation marks out of place are refused alone; empty rows are none."""
     path = written("x", 'text,a\nx,1,2\n"y"z,1\n\n,\nw\ngut,3\n')
