@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import errno
 import importlib
 import json
 import logging
@@ -18,7 +17,7 @@ from aufruf import classifier as classifiers
 from aufruf import lines, phrases
 from aufruf.arguments import parser
 from aufruf.classifier import Classifier
-from aufruf.errors import AufrufError, UsageError
+from aufruf.errors import DISK_FULL, AufrufError, UsageError
 from aufruf.phrases.explained import harmless
 from aufruf.settings import Settings
 
@@ -111,7 +110,7 @@ def _say(told: str, out: Any) -> None:
 def _system(error: OSError) -> AufrufError:
     """What the system refuses - a full disk, a missing permission - as one sentence."""
     log.debug("the system refused", exc_info=error)
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = error.errno in DISK_FULL
     cure = "Free some space" if full else "Mend it"
     return AufrufError(
         error.strerror or str(error),

@@ -14,8 +14,11 @@ AufrufError             exit 1
 """
 
 import difflib
+import errno
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # numbers of the system's errors
 
 
 class AufrufError(Exception):

@@ -18,6 +18,19 @@ from aufruf.model import stand_in
 from aufruf.model.encoders import resolve
 
 
+def hub_raises(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """A download from the hub ends so."""
+
+    def snapshot(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+
+
+def answered(status: int) -> httpx2.Response:
+    return httpx2.Response(status, request=httpx2.Request("GET", "http://hub"))
+
+
 @pytest.fixture
 def copied(tmp_path: Path, tiny_bert: Path) -> Path:
     return Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
@@ -70,22 +83,13 @@ def test_offline_the_stand_in_stands_in(stand_in_folder, caplog, monkeypatch):
 @pytest.mark.parametrize("error", [httpx2.ProxyError("403 Forbidden"), httpx2.ReadError("broken"), OSError("no route")])
 def test_a_hub_that_cannot_be_reached_is_stood_in_for(stand_in_folder, monkeypatch, error):
     """A proxy that refuses, a download that breaks, a network that is not there: all of them are a hub out of reach."""
-
-    def snapshot(*_, **__):
-        raise error
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    hub_raises(monkeypatch, error)
     assert resolve(Encoder(name="deepset/gbert-base"), stand_in_folder.parent).stand_in_for == "deepset/gbert-base"
 
 
 def test_a_revision_that_is_not_there_is_never_stood_in_for(tmp_path, monkeypatch):
     """The hub was reached and says so: what was asked for is a mistake, and no other model is trained in its place."""
-
-    def snapshot(*_, **__):
-        said = httpx2.Response(404, request=httpx2.Request("GET", "http://hub"))
-        raise RevisionNotFoundError("404 Client Error", response=said)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    hub_raises(monkeypatch, RevisionNotFoundError("404 Client Error", response=answered(404)))
     with pytest.raises(UsageError, match=r"'deepset/gbert-base' has no revision 'typo'.*Mend \[encoder\] revision"):
         resolve(Encoder(name="deepset/gbert-base", revision="typo"), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -93,23 +97,14 @@ def test_a_revision_that_is_not_there_is_never_stood_in_for(tmp_path, monkeypatc
 
 def test_a_full_disk_is_not_a_hub_out_of_reach(tmp_path, monkeypatch):
     """The stand-in would be trained in the place of an encoder that the hub was about to give."""
-
-    def snapshot(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    hub_raises(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(OSError, match="No space left"):
         resolve(Encoder(name="deepset/gbert-base"), tmp_path)
 
 
 def test_an_encoder_that_asks_for_a_login_says_so(tmp_path, monkeypatch):
     """The hub answers as if a gated or private one were not there."""
-
-    def snapshot(*_, **__):
-        said = httpx2.Response(403, request=httpx2.Request("GET", "http://hub"))
-        raise GatedRepoError("403 Client Error", response=said)
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    hub_raises(monkeypatch, GatedRepoError("403 Client Error", response=answered(403)))
     with pytest.raises(UsageError, match=r"or does not let you have it.*hf auth login"):
         resolve(Encoder(name="some/gated"), tmp_path)
 

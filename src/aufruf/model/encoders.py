@@ -1,6 +1,5 @@
 """Which encoder a training starts from: a hub name, a local folder, or the hub-free stand-in - and which it was."""
 
-import errno
 import hashlib
 import json
 import logging
@@ -9,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from aufruf.classifier import Encoder
-from aufruf.errors import UsageError
+from aufruf.errors import DISK_FULL, UsageError
 from aufruf.model import stand_in
 
 log = logging.getLogger(__name__)
 FOLDER = "sha256:"  # so begins the revision of a folder
 _MEND = "Mend [encoder] name in the classifier file, or AUFRUF_ENCODER where it is set"
+SPOILT = "Choose another encoder, or mend the folder."  # what to do about files that do not fit
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # never pickles, never code
 _BEHIND_PADDING = {  # RoBERTa's kin: fairseq numbered positions from the padding's id on, and weights stay as they were
     *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod", "camembert", "data2vec-text"),
@@ -136,7 +136,7 @@ def _from_hub(encoder: Encoder) -> Path | None:
             next="Mend [encoder] revision in the classifier file: a commit, a tag or a branch of the hub's.",
         ) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx2.HTTPError, OSError) as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):  # the hub was reached, and this disk is full
+        if getattr(error, "errno", None) in DISK_FULL:  # the hub was reached, and this disk is full
             raise
         log.info("hub not reached for %s: %s", encoder.name, type(error).__name__)
         return None
@@ -146,9 +146,7 @@ def _facts(file: Path, name: str) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError):
-        raise UsageError(
-            f"{file.name} cannot be read", where=name, next="Choose another encoder, or mend the folder."
-        ) from None
+        raise UsageError(f"{file.name} cannot be read", where=name, next=SPOILT) from None
 
 
 def _checked(folder: Path, name: str, revision: str | None, max_tokens: int) -> ResolvedEncoder:

@@ -6,9 +6,7 @@ import torch
 from safetensors import SafetensorError
 
 from aufruf.errors import UsageError
-from aufruf.model.encoders import ResolvedEncoder
-
-_MEND = "Choose another encoder, or mend the folder."
+from aufruf.model.encoders import SPOILT, ResolvedEncoder
 
 
 def new_classifier(encoder: ResolvedEncoder, labels: tuple[str, ...], attention: str | None) -> Any:
@@ -21,10 +19,10 @@ def new_classifier(encoder: ResolvedEncoder, labels: tuple[str, ...], attention:
     within = f"{model.base_model_prefix}."
     other = [name for name, *_ in told["mismatched_keys"]]
     if found := [name for name in other if name.startswith(within)]:
-        raise UsageError(f"{found[0][:80]} is of another size than config.json says", where=encoder.name, next=_MEND)
+        raise UsageError(f"{found[0][:80]} is of another size than config.json says", where=encoder.name, next=SPOILT)
     absent = sorted(name for name in told["missing_keys"] if name.startswith(within) and ".pooler." not in name)
     if absent:  # transformers would begin with random numbers there
-        raise UsageError(f"its weights have no {absent[0][:80]}", where=encoder.name, next=_MEND)
+        raise UsageError(f"its weights have no {absent[0][:80]}", where=encoder.name, next=SPOILT)
     learnt = {name.rpartition(".")[0] for name, _ in model.named_parameters()} - {""}
     fresh = {name.rpartition(".")[0] for name in [*told["missing_keys"], *other]}
     for name in sorted(learnt - fresh):
@@ -54,4 +52,4 @@ def _loaded(encoder: ResolvedEncoder, labels: tuple[str, ...], attention: str | 
         if getattr(error, "errno", None):  # the disk's fault, not the folder's
             raise
         what = str(error).strip().partition("\n")[0][:200]
-        raise UsageError(f"its weights cannot be read: {what}", where=encoder.name, next=_MEND) from error
+        raise UsageError(f"its weights cannot be read: {what}", where=encoder.name, next=SPOILT) from error

@@ -4,7 +4,6 @@ Any number of processes may search in one study. What has to be done alone - cou
 whoever trains a trial holds a lease on it, and a trial whose lease is free has lost its worker and is gone on with.
 """
 
-import errno
 import logging
 import math
 import shutil
@@ -21,7 +20,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 
 from aufruf.classifier import Sweep
-from aufruf.errors import MemoryFull, TrainingFailed, UsageError
+from aufruf.errors import DISK_FULL, MemoryFull, TrainingFailed, UsageError
 from aufruf.model.found import FAULT, TRIED, best_before, counted, ended, faults, finished
 from aufruf.model.leases import Release, still
 from aufruf.model.pruning import OTHERS, pruner
@@ -283,7 +282,7 @@ class Search:
 
 def _is_full(failure: BaseException) -> bool:
     """Whether a device or a disk has no room: no configuration needs more of it than another."""
-    return isinstance(failure, MemoryFull) or getattr(failure, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
+    return isinstance(failure, MemoryFull) or getattr(failure, "errno", None) in DISK_FULL
 
 
 def _leave(taken: Taken, line: Line, known: Mapping[str, int], said: str = "KILLED") -> None:

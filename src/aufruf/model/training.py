@@ -15,7 +15,7 @@ import torch
 from aufruf.errors import MemoryFull, UsageError
 from aufruf.model import cpu, device, resume
 from aufruf.model.batches import collator, dataset
-from aufruf.model.encoders import ResolvedEncoder, unread
+from aufruf.model.encoders import SPOILT, ResolvedEncoder, unread
 from aufruf.model.evaluation import trainer_metrics
 from aufruf.model.head import new_classifier
 from aufruf.model.layout import stack
@@ -133,7 +133,7 @@ class _Job:
             raise UsageError(
                 f"its tokenizer has a token {token}, and its embedding {rows} rows: they are of different encoders",
                 where=self.encoder.name,
-                next="Choose another encoder, or mend the folder.",
+                next=SPOILT,
             )
         model = self.words.shrink(model)
         return cpu.suited(model) if self.where.kind == "cpu" else model

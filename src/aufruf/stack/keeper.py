@@ -20,7 +20,7 @@ from typing import Any
 
 _LONGEST = 60.0  # seconds between two starts
 _EVERY = 60.0  # seconds between two looks at the log
-_LARGEST = 20_000_000  # bytes; a dag-processor with nothing to do writes as much in two days
+_LARGEST = 20_000_000  # bytes: by reckoning what a dag-processor with nothing to do writes in two days
 
 
 def keep(steady: float, pause: float, log: Path, command: Sequence[str]) -> int:
