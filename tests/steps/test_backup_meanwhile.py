@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from aufruf import hosts
+from aufruf.data import inbox
 from aufruf.errors import AufrufError, DataRefused
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
@@ -107,6 +109,31 @@ def test_an_end_of_old_versions_makes_it_begin_again(settings, take, restored, m
     done = meanwhile(monkeypatch, lambda: store.purge("texts"), "texts")
     assert len(Store(restored().lake).read("texts")) == 6
     assert done
+
+
+def test_what_is_being_taken_in_is_no_original_yet(settings, take, restored):
+    """The private copies of an ingest at work are not in the archive: read-only there, they would end every ingest of
+    whoever is not root. Files that end like what stands beside a database are."""
+    settings.inbox_posts.mkdir(parents=True)
+    (settings.inbox_posts / "tagesschau-journal").write_text("id,said,who\n", "utf-8")
+    take("Erster")
+    with inbox.workbench(settings.raw) as bench:
+        (bench / "copy").write_text("of a file", "utf-8")
+        new = restored()
+    assert len(list(settings.raw.glob("*.csv"))) == 1
+    assert [path.name for path in new.raw.iterdir()] == [path.name for path in settings.raw.iterdir()]
+    assert (new.inbox_posts / "tagesschau-journal").is_file()
+    assert take("Zweiter", new) == "new"
+
+
+def test_a_workbench_that_an_archive_of_before_brought_is_cleared(settings, take):
+    """All of it is read-only there."""
+    bench = settings.raw / f".{hosts.here()}-abc.part"
+    bench.mkdir(parents=True)
+    for name in ("lock", "copy"):
+        (bench / name).touch(0o444)
+    assert take("Erster") == "new"
+    assert not bench.exists()
 
 
 def test_tables_that_never_stay_whole_are_no_archive(settings, take, tmp_path, monkeypatch):

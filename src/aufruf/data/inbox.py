@@ -137,7 +137,8 @@ def _sweep(raw: Path) -> None:
         if hosts.beyond(orphan.name[1:].partition("-")[0], orphan):
             continue
         try:
-            with (orphan / _LOCK).open("w") as lock:
+            # to read is enough for a lock, and an archive of before may have brought a file that is read-only
+            with open(os.open(orphan / _LOCK, os.O_RDONLY | os.O_CREAT, 0o600)) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(orphan, ignore_errors=True)
         except (FileNotFoundError, BlockingIOError):  # being made, being removed, or in use

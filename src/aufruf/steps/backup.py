@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import sqlite3
 import tarfile
@@ -28,7 +29,8 @@ DATABASES = ("mlflow/mlflow.db", "airflow/airflow.db")
 # What is made again: copies of models, checkpoints, logs, and what says which processes run now.
 _LEFT_OUT = {"bundles", "runs", "logs", "stack.json", "stack.lock", "airflow/logs", "airflow/airflow.cfg"}
 _ATTEMPTS = 5  # at a whole copy of the tables
-_LATER = ("-wal", "-shm", "-journal")  # beside a database: its copy holds what they hold
+_LATER = {f"{name}-{kind}" for name in DATABASES for kind in ("wal", "shm", "journal")}  # its copy holds what they hold
+_BENCH = re.compile(r"raw/\.[^/]+\.(new|part)")  # of a process that takes files in: see ``inbox.workbench``
 
 
 def backup(settings: Settings, archive: Path) -> dict[str, Any]:
@@ -142,12 +144,13 @@ def _all(top: Path, home: Path) -> Iterator[Path]:
     """Folders, files and links below ``top`` of which a backup knows something; no link to a folder is followed."""
     for folder, folders, names in os.walk(top):
         here = Path(folder)
-        folders[:] = [name for name in folders if (here / name).relative_to(home).as_posix() not in _LEFT_OUT]
-        yield from (here / name for name in folders)
-        for name in names:
-            path = here / name
-            if path.relative_to(home).as_posix() not in _LEFT_OUT and not name.endswith(_LATER):
-                yield path
+        folders[:] = [name for name in folders if not _left_out(here / name, home)]
+        yield from (here / name for name in (*folders, *names) if not _left_out(here / name, home))
+
+
+def _left_out(path: Path, home: Path) -> bool:
+    name = path.relative_to(home).as_posix()
+    return name in _LEFT_OUT | _LATER or _BENCH.fullmatch(name) is not None
 
 
 class _Kept:
