@@ -137,6 +137,11 @@ def _waited(leases: Leases, key: str, waiting: str, seconds: float) -> Release:
     return release
 
 
+def among(folder: Path, url: str | None) -> "Leases":
+    """The leases of an installation: beside its studies, or in their database."""
+    return DatabaseLeases(url) if url else FileLeases(folder / ".leases")
+
+
 @dataclass(frozen=True)
 class FileLeases:
     """Leases among the processes of one machine: one locked file each, gone when it is given back."""

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 
 from aufruf.errors import AufrufError
-from aufruf.model.leases import DatabaseLeases, FileLeases, Leases, Release
+from aufruf.model.leases import Leases, Release, among
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Studies:
 
     @cached_property
     def leases(self) -> Leases:
-        return DatabaseLeases(self.url) if self.url else FileLeases(self.folder / ".leases")
+        return among(self.folder, self.url)
 
     def _youngest_first(self) -> list[str]:
         if self.url:

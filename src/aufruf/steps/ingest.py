@@ -3,6 +3,7 @@
 import logging
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 from aufruf.classifier import Classifier
 from aufruf.data import inbox, readers
 from aufruf.errors import DataRefused, UsageError
+from aufruf.model.leases import Held
 from aufruf.reports.privacy import masked_name
 from aufruf.schemas import Author
 from aufruf.settings import Settings
 from aufruf.steps.arrivals import Arrival, given, groups, printable
-from aufruf.steps.storing import Call, parties, rows
+from aufruf.steps.storing import Call, alone, parties, rows
 from aufruf.steps.taking import take
 from aufruf.store import Store
 
@@ -48,9 +50,11 @@ def ingest(
             settings.home,
         )
     paths = given(files) if files is not None else _waiting([settings.inbox_annotations, settings.inbox_posts])
-    store.put("authors", named)
-    call = Call(settings, store, classifiers, asked)
-    entries = _taken(call, paths, from_inbox=files is None, voted=not broken) if paths else []
+    with alone(settings) if paths or named else nullcontext() as lease:
+        store.put("authors", named)
+        call = Call(settings, store, classifiers, asked)
+        entries = _taken(call, paths, lease, from_inbox=files is None, voted=not broken) if paths and lease else []
+        filled = {"parties": _fill_in(store, named)} if authors else {}
     result = {
         "files": entries,
         "annotations": sum(entry["annotations"] for entry in entries),
@@ -59,7 +63,7 @@ def ingest(
     }
     if broken and (left := sorted({entry["file"] for entry in entries if entry["kind"] == "annotations"})):
         result |= {"waiting": left, "broken": list(broken)}
-    return result | {"parties": _fill_in(store, named)} if authors else result
+    return result | filled
 
 
 def refused(result: Mapping[str, Any]) -> DataRefused | None:
@@ -98,10 +102,10 @@ def _status(outcomes: set[str]) -> str:
     return "done" if "new" in outcomes else "refused" if "refused" in outcomes else "nothing new"
 
 
-def _taken(call: Call, paths: Sequence[Path], *, from_inbox: bool, voted: bool) -> list[dict[str, Any]]:
+def _taken(call: Call, paths: Sequence[Path], lease: Held, *, from_inbox: bool, voted: bool) -> list[dict[str, Any]]:
     """Take in all files, group by group; returns their entries, an archive's members each having one.
 
-    ``voted``: every classifier has seen the votes, so files of votes need stay in the inbox no longer.
+    ``lease``: see ``alone``. ``voted``: every classifier has seen the votes, so files of votes need stay in the inbox no longer.
     """
     entries = []
     of_origin: dict[Path, list[Arrival]] = {}
@@ -110,6 +114,7 @@ def _taken(call: Call, paths: Sequence[Path], *, from_inbox: bool, voted: bool) 
             for arrival in group:
                 arrival.entry = _blank(call, arrival.origin) | arrival.entry
                 of_origin.setdefault(arrival.origin, []).append(arrival)
+            lease.keep()
             take(call, group)
             entries += [arrival.entry for arrival in group]
             done = [of_origin.pop(arrival.origin) for arrival in group if arrival.last]

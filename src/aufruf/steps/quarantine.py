@@ -17,7 +17,7 @@ from aufruf.schemas import SCORED, IngestedFile, QuarantinedRow
 from aufruf.settings import Settings
 from aufruf.steps.arrivals import Arrival, given
 from aufruf.steps.ingest import ingest
-from aufruf.steps.storing import Call, File, put_rows, rows
+from aufruf.steps.storing import Call, File, alone, put_rows, rows
 from aufruf.store import Store
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,8 @@ def quarantine(
         raise UsageError("--out goes with the action show", next="Run `aufruf quarantine show --out ROWS`.")
     call = Call(settings, Store(settings.lake), classifiers, "")
     if action == "ingest" and mended is not None:
-        return _ingest_mended(call, given([mended])[0])
+        with alone(settings):
+            return _ingest_mended(call, given([mended])[0])
     held = [row for row in rows(call.store, "quarantine", {}) if row.rescued_at is None]
     by_file = _by_file(call.store, held, file)
     if action == "list":

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -15,6 +16,7 @@ from aufruf.data.identity import WORDED
 from aufruf.data.intake import Intake, Portion
 from aufruf.data.readers.item import row_of
 from aufruf.data.untyped import Fact, Posts
+from aufruf.model.leases import Held, among, held
 from aufruf.schemas import TABLES, Annotation, IngestedFile, QuarantinedRow, Text
 from aufruf.settings import Settings
 from aufruf.steps.arrivals import Arrival
@@ -72,6 +74,12 @@ class File:
     @property
     def taken(self) -> bool:
         return self.found is not None and not self.refusal
+
+
+def alone(settings: Settings) -> AbstractContextManager[Held]:
+    """Who stores what arrives does so alone: what becomes of a text depends on what is there of it, and of its post."""
+    leases = among(settings.studies, settings.studies_url)
+    return held(leases, "ingest", "files are being taken in already: waiting for their end")
 
 
 def store(call: Call, files: Sequence[File], now: datetime) -> None:
