@@ -8,11 +8,12 @@ import pytest
 
 from aufruf import hosts
 from aufruf.data import inbox
-from aufruf.errors import AufrufError, DataRefused
+from aufruf.errors import AufrufError, DataRefused, UsageError
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
 from aufruf.steps import backup as backing_up
 from aufruf.steps import lake_copy
+from aufruf.steps import restore as restoring
 from aufruf.steps.backup import backup
 from aufruf.steps.forget import forget
 from aufruf.steps.ingest import ingest
@@ -124,6 +125,42 @@ def test_what_is_being_taken_in_is_no_original_yet(settings, take, restored):
     assert [path.name for path in new.raw.iterdir()] == [path.name for path in settings.raw.iterdir()]
     assert (new.inbox_posts / "tagesschau-journal").is_file()
     assert take("Zweiter", new) == "new"
+
+
+def test_one_home_is_filled_by_one_restore(settings, take, tmp_path, monkeypatch):
+    """Who comes second is told so; it took the first one's folder away, and half of it could become the home."""
+    take("Erster")
+    backup(settings, tmp_path / "a.tar")
+    new, check, second = Settings.load(tmp_path / "new", env={}), restoring._open_tables, []
+
+    def late(*about):
+        monkeypatch.setattr(restoring, "_open_tables", check)
+        with pytest.raises(UsageError, match="another restore fills this home"):
+            restore(new, tmp_path / "a.tar")
+        second.append(True)
+        return check(*about)
+
+    monkeypatch.setattr(restoring, "_open_tables", late)
+    restore(new, tmp_path / "a.tar")
+    assert second
+    assert len(Store(new.lake).read("texts")) == 3
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_one_archive_is_written_by_one_backup(settings, take, tmp_path, monkeypatch):
+    """Who comes second is told so; it took the first one's draft away, and half of its own became the archive."""
+    take("Erster")
+    second = []
+
+    def late():
+        with pytest.raises(UsageError, match="another backup writes this archive"):
+            backup(settings, tmp_path / "a.tar")
+        second.append(True)
+
+    meanwhile(monkeypatch, late, "texts")
+    backup(settings, tmp_path / "a.tar")
+    assert second
+    assert restore(Settings.load(tmp_path / "new", env={}), tmp_path / "a.tar")["tables"]["texts"] == 1
 
 
 def test_a_workbench_that_an_archive_of_before_brought_is_cleared(settings, take):

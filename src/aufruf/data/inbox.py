@@ -138,7 +138,7 @@ def _sweep(raw: Path) -> None:
             continue
         try:
             # to read is enough for a lock, and an archive of before may have brought a file that is read-only
-            with open(os.open(orphan / _LOCK, os.O_RDONLY | os.O_CREAT, 0o600)) as lock:
+            with os.fdopen(os.open(orphan / _LOCK, os.O_RDONLY | os.O_CREAT, 0o600)) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(orphan, ignore_errors=True)
         except (FileNotFoundError, BlockingIOError):  # being made, being removed, or in use

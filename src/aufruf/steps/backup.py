@@ -12,20 +12,21 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import aufruf
 from aufruf.errors import AufrufError, DataRefused, UsageError
+from aufruf.model.leases import FileLeases
 from aufruf.settings import Settings
 from aufruf.steps import lake_copy
-from aufruf.steps.lake_copy import LOG
+from aufruf.steps.lake_copy import LOG, REGISTRY
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
-DATABASES = ("mlflow/mlflow.db", "airflow/airflow.db")
+DATABASES = (REGISTRY, "airflow/airflow.db")
 # What is made again: copies of models, checkpoints, logs, and what says which processes run now.
 _LEFT_OUT = {"bundles", "runs", "logs", "stack.json", "stack.lock", "airflow/logs", "airflow/airflow.cfg"}
 _ATTEMPTS = 5  # at a whole copy of the tables
@@ -36,9 +37,10 @@ _BENCH = re.compile(r"raw/\.[^/]+\.(new|part)")  # of a process that takes files
 def backup(settings: Settings, archive: Path) -> dict[str, Any]:
     """Write ``archive``, a tar file that only its owner may read, and say what is in it, and what is not.
 
-    The inbox comes first, then tables (``lake_copy``), then databases, each as of one moment, then the other files:
-    what one of them names, or has taken, is in what is read after it. Raises UsageError where the archive exists,
-    lies under the home or in no folder, AufrufError where the tables never stay as they are for long enough.
+    The inbox comes first, then tables and MLflow's database (``lake_copy``), then Airflow's, each as of one moment,
+    then the other files: what one of them names, or has taken, is in what is read after it. Raises UsageError where
+    the archive exists, lies under the home or in no folder, AufrufError where the tables never stay as they are for
+    long enough.
     """
     archive = archive.expanduser().resolve()
     if archive.exists():
@@ -49,6 +51,23 @@ def backup(settings: Settings, archive: Path) -> dict[str, Any]:
         raise UsageError("there is no such folder", where=str(archive.parent), next="Make it first.")
     if not settings.home.is_dir():
         raise UsageError("there is nothing to keep", where=str(settings.home), next="Name another --home.")
+    with alone(archive, "another backup writes this archive"):
+        return _written(settings, archive)
+
+
+@contextmanager
+def alone(place: Path, told: str) -> Iterator[None]:
+    """Nobody else makes this file or folder meanwhile. Raises UsageError where somebody does."""
+    release = FileLeases(place.parent).take(f".{place.name}.lock")
+    if release is None:
+        raise UsageError(told, where=str(place), next="Wait for its end, or choose another name.")
+    try:
+        yield
+    finally:
+        release()
+
+
+def _written(settings: Settings, archive: Path) -> dict[str, Any]:
     part = archive.with_name(f".{archive.name}.part")
     part.unlink(missing_ok=True)  # another's would keep its mode
     opened = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)

@@ -6,7 +6,6 @@ table ``champions`` as soon as a step looks, and what spoke until then becomes `
 
 import json
 import logging
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +13,6 @@ from typing import Any
 from aufruf.classifier import Classifier
 from aufruf.errors import BundleRefused, UsageError
 from aufruf.model import bundle
-from aufruf.model.leases import Held, held
-from aufruf.model.studies import Studies
 from aufruf.release.registry import CHAMPION, PREVIOUS, Registry, Version
 from aufruf.schemas import PROMOTED
 from aufruf.settings import Settings
@@ -104,7 +101,7 @@ def _knows_positive(classifier: Classifier, registry: Registry, version: Version
 
 def noticed(settings: Settings, classifier: Classifier, registry: Registry) -> Noticed:
     """Who speaks at this moment; a change since somebody last looked is written down."""
-    with _alone(settings, classifier):
+    with history.alone(settings, classifier.name):
         return _noticed(settings, classifier, registry)
 
 
@@ -187,7 +184,7 @@ def crown(
     """
     verify(registry, version)
     store = Store(settings.lake)
-    with _alone(settings, classifier):
+    with history.alone(settings, classifier.name):
         if instead_of:
             speaks = _noticed(settings, classifier, registry).version
             if (speaks.version if speaks else None) not in instead_of:
@@ -202,12 +199,6 @@ def crown(
         _mark(registry, registry.get(version.version), None)
     history.write(settings, classifier)
     return True
-
-
-def _alone(settings: Settings, classifier: Classifier) -> AbstractContextManager[Held]:
-    """Between the alias of a new champion and its row nobody looks: it would seem that a person moved it."""
-    leases, name = Studies(settings.studies, settings.studies_url).leases, classifier.name
-    return held(leases, f"champion-{name}", f"the champion of {name} is looked at or moved elsewhere: waiting")
 
 
 def _instead(classifier: Classifier, registry: Registry, refused: str, why: str, before: list[str]) -> Noticed:

@@ -1,5 +1,6 @@
 """The history of champions: every change as a row, and the page that shows them."""
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from aufruf.classifier import Classifier
 from aufruf.errors import AufrufError
+from aufruf.model.leases import Held, among, held
 from aufruf.reports import champions as pages
 from aufruf.schemas import Champion
 from aufruf.settings import Settings
@@ -14,6 +16,12 @@ from aufruf.store import Store
 
 _ATTEMPTS = 12  # a row that lost a race is thought about again
 Row = dict[str, Any]
+
+
+def alone(settings: Settings, classifier: str) -> AbstractContextManager[Held]:
+    """Between the alias of a new champion and its row nobody looks: it would seem that a person moved it."""
+    told = f"the champion of {classifier} is looked at or moved elsewhere: waiting"
+    return held(among(settings.studies, settings.studies_url), f"champion-{classifier}", told)
 
 
 def rows(store: Store, classifier: Classifier, version: int | None = None) -> list[Row]:

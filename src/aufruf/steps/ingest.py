@@ -105,7 +105,8 @@ def _status(outcomes: set[str]) -> str:
 def _taken(call: Call, paths: Sequence[Path], lease: Held, *, from_inbox: bool, voted: bool) -> list[dict[str, Any]]:
     """Take in all files, group by group; returns their entries, an archive's members each having one.
 
-    ``lease``: see ``alone``. ``voted``: every classifier has seen the votes, so files of votes need stay in the inbox no longer.
+    ``lease``: see ``alone``. ``voted``: every classifier has seen the votes, so files of votes need stay in the inbox
+    no longer.
     """
     entries = []
     of_origin: dict[Path, list[Arrival]] = {}

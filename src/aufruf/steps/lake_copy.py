@@ -1,19 +1,24 @@
 """The tables as an archive keeps them: each as of one version, with all files of it, whoever writes meanwhile."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
+from aufruf.classifier import names
 from aufruf.errors import DataRefused
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
+from aufruf.steps import history
 from aufruf.store import Store
 
 LOG = "_delta_log"
+REGISTRY = "mlflow/mlflow.db"  # where the embedded MLflow has its versions and aliases
 ORDER = (
     *("files", "quarantine"),  # a file is taken in, a row rescued, once votes and texts are stored
     *("champions", "decisions", "shifts"),  # say what predictions were looked at
-    *("explanations", "predictions", "splits", "labels", "annotations"),
+    *("explanations", "predictions"),  # say which versions of models spoke: MLflow's database comes next
+    *("splits", "labels", "annotations"),  # say what models were trained on
     *("authors", "texts", "signatures", "tombstones"),
 )
 
@@ -31,7 +36,10 @@ def copy(settings: Settings, kept: Kept, folder: Path) -> dict[str, int]:
 
     Logs come first, in ``ORDER``: a table that claims something before the tables of which it claims it, so that these
     may hold more than is claimed, and never less. ``ingest`` writes ``files`` last; were its log read last, too, a file
-    that is taken in between would be claimed without its rows, and never be taken in again. Then come the data files.
+    that is taken in between would be claimed without its rows, and never be taken in again. MLflow's database comes
+    between what speaks of its versions and what their runs speak of: else a model that is trained meanwhile would come
+    back without the sides of its texts, which would be dealt anew. Nobody becomes champion between that table and that
+    database. Then come the data files.
 
     Whoever makes an end of old versions meanwhile takes away what a log names: so each log is read from its copy, in
     ``folder``, and must name files that were kept, and at the version as of which it was found those that it named
@@ -42,11 +50,18 @@ def copy(settings: Settings, kept: Kept, folder: Path) -> dict[str, int]:
     if not lake.is_relative_to(settings.home) or not lake.is_dir():
         return {}
     buried, found = live.version("tombstones"), dict[str, tuple[int, frozenset[str]] | None]()
-    for table in ORDER:
-        found[table] = live.files(table)
-        for path in _log(lake / table):
-            name = path.relative_to(lake)
-            kept.add(path, path.relative_to(settings.home).as_posix(), folder / name)
+    with ExitStack() as alone:
+        for table in ORDER:
+            if table == "champions":
+                for classifier in names(settings):
+                    alone.enter_context(history.alone(settings, classifier))
+            found[table] = live.files(table)
+            for path in _log(lake / table):
+                kept.add(path, path.relative_to(settings.home).as_posix(), folder / path.relative_to(lake))
+            if table == "predictions":
+                if (settings.home / REGISTRY).is_file():
+                    kept.add(settings.home / REGISTRY, REGISTRY)
+                alone.close()
     for path in sorted(lake.rglob("*")):
         if path.is_file() and not path.is_symlink() and LOG not in path.parts:
             kept.add(path, path.relative_to(settings.home).as_posix())
@@ -64,10 +79,10 @@ def whole(store: Store, prefix: str, files: Mapping[str, Any]) -> dict[str, int]
     for table in TABLES:
         if (found := store.files(table)) is None:
             continue
-        versions[table], names = found
-        gone = [name for name in names if (Path(prefix) / table / name).as_posix() not in files]
+        versions[table], there = found
+        gone = [name for name in there if (Path(prefix) / table / name).as_posix() not in files]
         if gone:
-            raise DataRefused(f"{len(gone)} of the {len(names)} files of the table {table} are gone", where=store.uri)
+            raise DataRefused(f"{len(gone)} of the {len(there)} files of the table {table} are gone", where=store.uri)
     return versions
 
 

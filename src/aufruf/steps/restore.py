@@ -16,7 +16,7 @@ from aufruf.errors import DataRefused, UsageError
 from aufruf.schemas import TABLES
 from aufruf.settings import Settings
 from aufruf.stack.processes import marked
-from aufruf.steps.backup import DATABASES, MANIFEST
+from aufruf.steps.backup import DATABASES, MANIFEST, alone
 from aufruf.steps.lake_copy import LOG, whole
 from aufruf.store import Store
 
@@ -62,6 +62,12 @@ def restore(settings: Settings, archive: Path) -> dict[str, Any]:
     if not archive.is_file():
         raise UsageError("there is no such archive", where=str(archive), next="Name a file that `aufruf backup` wrote.")
     home.parent.mkdir(parents=True, exist_ok=True)
+    with alone(home, "another restore fills this home"):
+        return _restored(settings, archive)
+
+
+def _restored(settings: Settings, archive: Path) -> dict[str, Any]:
+    home = settings.home
     beside = home.with_name(f".{home.name}.restoring")
     shutil.rmtree(beside, ignore_errors=True)
     try:
