@@ -9,6 +9,7 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalak
 from deltalake.exceptions import DeltaError
 from deltalake.table import TableMerger
 
+from aufruf import upkeep
 from aufruf.arrow import selected
 from aufruf.conditions import where_clause
 from aufruf.schemas import TABLES
@@ -61,6 +62,7 @@ def append(target: DeltaTable, rows: pa.Table) -> int:
             write_deltalake(target, rows, mode="append", schema_mode="merge", commit_properties=alone)
         else:
             write_deltalake(target, rows, mode="append", commit_properties=alone)
+        upkeep.tidy(target)
     return rows.num_rows
 
 
@@ -72,6 +74,7 @@ def merge(target: DeltaTable, rows: pa.Table, table: str, newer: str | None, *, 
     older = f"s.{newer} is null or t.{newer} is null or s.{newer} >= t.{newer}" if newer else None
     asked = merger(target, rows, table).when_matched_update_all(predicate=older)
     result = (asked.when_not_matched_insert_all() if insert else asked).execute()
+    upkeep.tidy(target)
     return int(result["num_target_rows_inserted"] + result["num_target_rows_updated"])
 
 

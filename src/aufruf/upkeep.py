@@ -3,12 +3,13 @@
 import re
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
 from pyarrow import fs
 
@@ -29,6 +30,7 @@ _MARKED = "aufruf.marked"  # property that is another one after each ``mark``
 _ORPHANED = 24  # hours after which a file that no version has named is of a writer that died
 _SMALL, _LARGE = 32 << 20, 128 << 20  # bytes of a small file and of a large one
 _MANY = 20  # small files
+_OFTEN, _MODEST = 100, 8 << 20  # versions from one tidying to the next, which leaves files of so many bytes alone
 _TAKEN = 1000  # versions before a purge whose numbers nobody gets again
 _HALF = re.compile(r"#\d+$")
 _ENTRY = re.compile(r"(\d{20})\.(.+)")
@@ -163,6 +165,17 @@ def compact(uri: str) -> None:
         target.alter.set_table_properties(KEPT)
     target.optimize.compact(target_size=_LARGE, max_concurrent_tasks=1)
     DeltaTable(uri).create_checkpoint()
+
+
+def tidy(found: DeltaTable) -> None:
+    """Put the smallest files of a table together with each hundredth version, so that reading it stays quick.
+
+    For who has just written it: a version of its own with the same rows. Whatever is in the way - another writer, a
+    full disk - the next time will do.
+    """
+    if found.version() % _OFTEN == 0 and found.metadata().configuration.items() >= KEPT.items():
+        with suppress(DeltaError, OSError):
+            found.optimize.compact(target_size=_MODEST, max_concurrent_tasks=1)
 
 
 def _disk(found: DeltaTable) -> fs.PyFileSystem:

@@ -114,6 +114,42 @@ def test_a_writer_that_raises_the_layout_sees_who_came_first(store, monkeypatch)
     assert {"new", "other", "others"} < set(rows(store)["text_id"])
 
 
+@pytest.mark.parametrize("write", [Store.add, Store.put, Store.change])
+def test_writing_keeps_files_few(store, monkeypatch, write):
+    """With each so many versions the small ones become one, the rows stay, and each version reads as it did."""
+    monkeypatch.setattr(upkeep, "_OFTEN", store.version("labels") + 1)
+    before, version = rows(store), store.version("labels")
+    name = "t0" if write is Store.change else "new"
+    assert write(store, "labels", [label(name)]) == 1
+    assert (store.version("labels"), len(files(store))) == (version + 2, 1)
+    assert set(rows(store)["text_id"]) == {*before["text_id"], name}
+    assert rows(store, version).equals(before)
+    store.add("labels", [label("newer")])
+    assert len(files(store)) == 2
+
+
+def test_a_ledger_knows_its_version_though_files_become_few(store, monkeypatch):
+    """The version that has the rows is told, and who goes on from the newest one writes on."""
+    monkeypatch.setattr(upkeep, "_OFTEN", seen := store.version("labels") + 1)
+    assert store.add_at("labels", [label("new")], seen - 1) == seen
+    assert len(rows(store, seen)) == 26
+    assert store.add_at("labels", [label("newer")], seen + 1) == store.version("labels") == seen + 2
+
+
+def test_what_keeps_files_few_ends_no_write(store, monkeypatch):
+    """Another writer may be faster, and a disk full: the row is written once, and said to be."""
+    monkeypatch.setattr(upkeep, "_OFTEN", 1)
+    optimize = DeltaTable.optimize.fget
+
+    def late(table):
+        Store(store.uri).delete("labels", rows(store)[["text_id"]].iloc[:1])
+        return optimize(table)
+
+    monkeypatch.setattr(DeltaTable, "optimize", property(late))
+    assert store.add("labels", [label("new")]) == 1
+    assert len(rows(store)) == 25
+
+
 def test_many_small_files_become_one(store):
     """The same rows in one file; each version reads as it did; the next time there is nothing to do."""
     before, version = rows(store), store.version("labels")
