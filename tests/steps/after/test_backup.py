@@ -19,11 +19,9 @@ import pytest
 from aufruf.cli import main
 from aufruf.errors import DataRefused, UsageError
 from aufruf.release.registry import CHAMPION, Registry
-from aufruf.release.tracking import Tracker
 from aufruf.settings import Settings
 from aufruf.stack import processes
 from aufruf.steps import backup as backing_up
-from aufruf.steps import corpus
 from aufruf.steps.backup import _outside, backup
 from aufruf.steps.champion import champion, crown
 from aufruf.steps.restore import move, restore
@@ -354,25 +352,3 @@ def test_a_champion_made_meanwhile_is_not_a_persons(after, turned, tmp_path, bef
     assert done
     assert champion(new, after.classifier)["model_version"] == "1"
     assert Store(new.lake).read("champions")["how"].tolist() == ["gate"]
-
-
-def test_what_a_model_was_trained_on_comes_with_it(after, tmp_path, before_data):
-    """A text is dealt and a model trained while a large lake is copied: restored, no run has seen a ledger that is not
-    there. It would be dealt anew, and might be tested on what it was trained on."""
-    new, ledger = elsewhere(after, tmp_path / "new"), after.store.read("splits").iloc[:1].assign(text_id="late")
-
-    def night():
-        after.store.add("splits", ledger)
-        with Tracker(after.settings, "call_to_action").run(
-            "train", {}, corpus.data_seen(corpus.versions(after.settings))
-        ):
-            pass
-
-    done = before_data(night)
-    backup(after.settings, tmp_path / "a.tar")
-    restore(new, tmp_path / "a.tar")
-    client = Registry(new, "call_to_action").client
-    runs = client.search_runs([client.get_experiment_by_name("call_to_action").experiment_id])
-    seen = [int(run.data.tags["aufruf.splits_version"]) for run in runs if "aufruf.splits_version" in run.data.tags]
-    assert done
-    assert 0 < max(seen) <= Store(new.lake).version("splits")
