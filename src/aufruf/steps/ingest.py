@@ -3,7 +3,7 @@
 import logging
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,8 @@ def ingest(
             settings.home,
         )
     paths = given(files) if files is not None else _waiting([settings.inbox_annotations, settings.inbox_posts])
-    with alone(settings) if paths or named else nullcontext() as lease:
+    turn: AbstractContextManager[Held | None] = alone(settings) if paths or named else nullcontext()
+    with turn as lease:
         store.put("authors", named)
         call = Call(settings, store, classifiers, asked)
         entries = _taken(call, paths, lease, from_inbox=files is None, voted=not broken) if paths and lease else []
