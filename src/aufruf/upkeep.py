@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -78,13 +79,18 @@ def purge(uri: str) -> None:
     """Make an end of all versions but the newest, and of log entries, which name values.
 
     The numbers of the last versions stay taken, by entries that hold nothing: a writer that has read one of them would
-    else write the next, which nobody would ever read. The change of properties makes any other writer look again.
+    else write the next, which nobody would ever read. The change of properties makes any other writer look again: what
+    it had written down till then, and no version names, goes too.
     """
     found = DeltaTable(uri)
-    _sweep(found, 0)
-    found = DeltaTable(uri)
+    strays, halves = _strays(found), _begun(found, 0, 0)
     found.alter.set_table_properties({**KEPT, WHOLE: str(found.version() + 1)}, raise_if_not_exists=False)
     found = DeltaTable(uri)
+    for name in strays & _strays(found):  # of those seen before the change nobody can name one any more
+        with suppress(FileNotFoundError):
+            _disk(found).delete_file(name)
+    for half in halves:
+        half.unlink(missing_ok=True)
     found.create_checkpoint()
     disk, empty = _disk(found), _EMPTY.replace("NOW", str(round(time.time() * 1000))).encode()
     bare = disk.handler._handler  # pyarrow's stream hands on buffers, and this one takes bytes only
@@ -136,7 +142,12 @@ def _unnamed(found: DeltaTable, hours: int, *, dry_run: bool = True) -> set[str]
     return {*gone, *found.vacuum(orphaned, dry_run=dry_run, enforce_retention_duration=False, full=True)}
 
 
-def _begun(found: DeltaTable, hours: int) -> list[Path]:
+def _strays(found: DeltaTable) -> set[str]:
+    """All data files that this version does not name."""
+    return set(found.vacuum(0, dry_run=True, enforce_retention_duration=False, full=True))
+
+
+def _begun(found: DeltaTable, hours: int, least: int = _ORPHANED) -> list[Path]:
     """What a killed writer left half written on a disk: ``NAME#1``, which Delta's own vacuum does not see.
 
     An object store shows no file that is half there.
@@ -144,7 +155,7 @@ def _begun(found: DeltaTable, hours: int) -> list[Path]:
     place = urlparse(found.table_uri)
     if place.scheme != "file":
         return []
-    before = time.time() - max(hours, _ORPHANED) * 3600
+    before = time.time() - max(hours, least) * 3600
     halves = (path for path in Path(unquote(place.path)).rglob("*#*") if _HALF.search(path.name))
     return [path for path in halves if path.stat().st_mtime < before]
 
