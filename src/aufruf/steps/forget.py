@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -161,7 +161,16 @@ def _traces(store: Store, name: str, texts: pd.DataFrame) -> traces.Traces:
         posts=frozenset(texts["post_id"].dropna()),
         texts=frozenset(one.strip() for one in words if len(one.strip()) >= 20),  # a shorter one may be anybody's
         needles=forgetting.needles(ids, words),
+        columns=frozenset(_author_columns(store)),
     )
+
+
+def _author_columns(store: Store) -> Iterator[str]:
+    """The columns that ``--columns`` has named as those of authors, in any file."""
+    for asked in store.distinct("files", ["format"])["format"].dropna():
+        columns = asked.partition(" ")[2]
+        if columns and (column := json.loads(columns).get("author")):
+            yield column
 
 
 def _refused_rows(store: Store, found: traces.Traces) -> pd.DataFrame:
