@@ -3,11 +3,13 @@
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.fs import DeltaStorageHandler
@@ -145,6 +147,17 @@ def _unnamed(found: DeltaTable, hours: int, *, dry_run: bool = True) -> set[str]
 def _strays(found: DeltaTable) -> set[str]:
     """All data files that this version does not name."""
     return set(found.vacuum(0, dry_run=True, enforce_retention_duration=False, full=True))
+
+
+def past(found: DeltaTable, wanted: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of these files, one file at a time; one that goes meanwhile, or is none, is passed over."""
+    for name in sorted(_strays(found)):
+        try:
+            with _disk(found).open_input_file(name) as file, pq.ParquetFile(file) as held:
+                rows = held.read([one for one in wanted.names if one in held.schema_arrow.names])
+        except (FileNotFoundError, pa.ArrowInvalid):
+            continue
+        yield pa.concat_tables([wanted.empty_table(), rows], promote_options="permissive")
 
 
 def _begun(found: DeltaTable, hours: int, least: int = _ORPHANED) -> list[Path]:

@@ -153,6 +153,26 @@ def test_an_accent_is_the_same_however_it_is_written(home, one_classifier, typed
     assert (done["texts"], done["files_renamed"]) == (1, [f"{written}.csv"])
 
 
+def test_what_was_pruned_before_is_forgotten_too(home, one_classifier):
+    """Old versions hold it until they are too old themselves: they end, and its page goes; nothing comes back."""
+    store, gone = Store(home.lake), pd.DataFrame({"text_id": HERS})
+    for table in TABLES_OF_TEXTS:
+        store.delete(table, gone)
+    store.delete("quarantine", store.read("quarantine", columns=["file", "item"]))
+    store.delete("authors", pd.DataFrame({"author": ["anna_nord"]}))
+    page = home.reports / "call_to_action" / "2025-02-17" / "texts" / f"{key_of(HERS[0])}.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<p>Geht am Sonntag wählen", "utf-8")
+    assert forget(home, [one_classifier], "anna_nord", dry_run=True)["past"] == 3
+    done = forget(home, [one_classifier], "anna_nord")
+    assert (done["status"], done["past"], done["texts"]) == ("done", 3, 0)
+    assert "3 texts of old versions alone" in phrases.told("forget", done)[0]
+    assert lake_files_holding(home, "Nachbarn mit zum Marktplatz", "Anna_Nord") == set()
+    assert not page.exists()
+    assert store.read("texts")["text_id"].tolist() == OTHERS
+    assert forget(home, [one_classifier], "anna_nord")["status"] == "nothing to do"
+
+
 def test_packed_files_are_looked_into(home, one_classifier):
     """In the inbox, and refused: a ZIP and a gzip stream with rows of the author, one of others, some that stay closed,
     one that has the author in the name of a folder. What was unpacked is gone."""
