@@ -132,7 +132,7 @@ class Scoring(Section):
 
 class Report(Section):
     shown: Count = 100  # surest calls on the page of a day, explained or not; those explained are there anyway
-    mask: bool = True  # mentions, e-mail addresses, telephone numbers and the paths of links are not shown
+    mask: bool = True  # mentions, e-mail addresses, telephone numbers, IBANs and the paths of links are not shown
     accounts: Literal["numbers", "pseudonyms", "names"] = "numbers"  # anew on each page, by a keyed hash, as they are
     neighbours: Annotated[int, Field(ge=0, le=20)] = 3  # training texts that read alike, beside each text
 

@@ -75,6 +75,12 @@ class Store:
                     batches.append(batch.select(names))
         return as_frame(pa.Table.from_batches(batches, selected(table, names)))
 
+    def past(self, table: str, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """What only old versions hold, or a stopped writer has left: frames of rows, some of which are known anew."""
+        if found := self._open(table):
+            with self._reading(table):
+                yield from map(as_frame, upkeep.past(found, selected(table, columns)))
+
     def distinct(self, table: str, columns: Sequence[str]) -> pd.DataFrame:
         """The different combinations of these columns that occur, in no particular order."""
         wanted = selected(table, columns)
@@ -104,10 +110,7 @@ class Store:
                 yield from delta.answers(asked, sql)
 
     def add(self, table: str, rows: pd.DataFrame | Sequence[Any], allowed: Allowed | None = None) -> int:
-        """Insert the rows whose key is not there yet; known rows stay as they are. ``allowed``: see ``put``.
-
-        Returns how many.
-        """
+        """Insert the rows whose key is not there yet, and say how many; known rows stay. ``allowed``: see ``put``."""
 
         def added() -> int:
             target = upkeep.raised(self._open(table) or self._create(table))
@@ -170,10 +173,7 @@ class Store:
             self._tried(table, lambda: upkeep.mark(self._uri(table)))
 
     def delete(self, table: str, rows: pd.DataFrame) -> int:
-        """Remove the rows that equal one of these in all of the frame's columns; returns how many.
-
-        Earlier versions of the table keep them until ``purge``.
-        """
+        """Remove the rows that equal one of these in all of the frame's columns, but for old versions; how many."""
         wanted = selected(table, rows.columns)
         arrow = pa.Table.from_pandas(rows.drop_duplicates(), wanted, preserve_index=False)
         on = " and ".join(f"t.{name} = s.{name}" for name in wanted.names)

@@ -3,11 +3,13 @@
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
@@ -80,13 +82,18 @@ def purge(uri: str) -> None:
     """Make an end of all versions but the newest, and of log entries, which name values.
 
     The numbers of the last versions stay taken, by entries that hold nothing: a writer that has read one of them would
-    else write the next, which nobody would ever read. The change of properties makes any other writer look again.
+    else write the next, which nobody would ever read. The change of properties makes any other writer look again: what
+    it had written down till then, and no version names, goes too.
     """
     found = DeltaTable(uri)
-    _sweep(found, 0)
-    found = DeltaTable(uri)
+    strays, halves = _strays(found), _begun(found, 0, 0)
     found.alter.set_table_properties({**KEPT, WHOLE: str(found.version() + 1)}, raise_if_not_exists=False)
     found = DeltaTable(uri)
+    for name in strays & _strays(found):  # of those seen before the change nobody can name one any more
+        with suppress(FileNotFoundError):
+            _disk(found).delete_file(name)
+    for half in halves:
+        half.unlink(missing_ok=True)
     found.create_checkpoint()
     disk, empty = _disk(found), _EMPTY.replace("NOW", str(round(time.time() * 1000))).encode()
     bare = disk.handler._handler  # pyarrow's stream hands on buffers, and this one takes bytes only
@@ -138,7 +145,23 @@ def _unnamed(found: DeltaTable, hours: int, *, dry_run: bool = True) -> set[str]
     return {*gone, *found.vacuum(orphaned, dry_run=dry_run, enforce_retention_duration=False, full=True)}
 
 
-def _begun(found: DeltaTable, hours: int) -> list[Path]:
+def _strays(found: DeltaTable) -> set[str]:
+    """All data files that this version does not name."""
+    return set(found.vacuum(0, dry_run=True, enforce_retention_duration=False, full=True))
+
+
+def past(found: DeltaTable, wanted: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of these files, one file at a time; one that goes meanwhile, or is none, is passed over."""
+    for name in sorted(_strays(found)):
+        try:
+            with _disk(found).open_input_file(name) as file, pq.ParquetFile(file) as held:
+                rows = held.read([one for one in wanted.names if one in held.schema_arrow.names])
+        except (FileNotFoundError, pa.ArrowInvalid):
+            continue
+        yield pa.concat_tables([wanted.empty_table(), rows], promote_options="permissive")
+
+
+def _begun(found: DeltaTable, hours: int, least: int = _ORPHANED) -> list[Path]:
     """What a killed writer left half written on a disk: ``NAME#1``, which Delta's own vacuum does not see.
 
     An object store shows no file that is half there.
@@ -146,7 +169,7 @@ def _begun(found: DeltaTable, hours: int) -> list[Path]:
     place = urlparse(found.table_uri)
     if place.scheme != "file":
         return []
-    before = time.time() - max(hours, _ORPHANED) * 3600
+    before = time.time() - max(hours, least) * 3600
     halves = (path for path in Path(unquote(place.path)).rglob("*#*") if _HALF.search(path.name))
     return [path for path in halves if path.stat().st_mtime < before]
 

@@ -19,6 +19,7 @@ from aufruf.errors import AufrufError, UsageError
 from aufruf.reports import day as pages
 from aufruf.reports.finding import key_of
 from aufruf.reports.index import write_index
+from aufruf.schemas import IngestedFile
 from aufruf.steps import traces
 from aufruf.steps.forget import forget
 from aufruf.steps.ingest import ingest
@@ -51,6 +52,11 @@ def lake_files_holding(settings, *words: str) -> set[str]:
         if any(word.encode() in held for word in words):
             found.add(path.relative_to(settings.lake).parts[0])
     return found
+
+
+def lake_words(settings, table: str) -> str:
+    """All cells of a table as it is now."""
+    return Store(settings.lake).read(table).to_csv()
 
 
 def test_everything_of_an_author_goes(home, one_classifier):
@@ -122,6 +128,49 @@ def test_originals_are_named_and_deleted_only_when_asked(home, one_classifier, o
     done = forget(home, [one_classifier], "anna_nord", raw=True)
     assert done["originals_deleted"] == [str(original)]
     assert [path.name[0] for path in home.raw.iterdir()] == ["1"]
+
+
+def test_a_column_that_was_named_for_authors_tells_whose_a_row_is(home, one_classifier, tmp_path):
+    """Whatever it is called: its refused rows go, and the original that holds nothing else of theirs is named."""
+    path = tmp_path / "members.csv"
+    path.write_text("Mitglied;Beitrag\nanna_nord;\nberta;Guten Morgen zusammen\n", "utf-8")
+    ingest(home, [one_classifier], [path], columns={"author": "Mitglied", "text": "Beitrag"})
+    assert "Mitglied" in lake_words(home, "quarantine")
+    done = forget(home, [one_classifier], "anna_nord")
+    assert done["quarantine"] == 2
+    assert [Path(one).parent for one in done["remains"]["originals"]] == [home.raw]
+    assert "Mitglied" not in lake_words(home, "quarantine")
+
+
+@pytest.mark.parametrize("typed", ["J\u00fcrgen", "ju\u0308rgen", "@J\u00dcRGEN"])
+@pytest.mark.parametrize("written", ["J\u00fcrgen", "Ju\u0308rgen"])
+def test_an_accent_is_the_same_however_it_is_written(home, one_classifier, typed, written):
+    """As one character or as two, by whoever typed it and in the table; in names of files too."""
+    store = Store(home.lake)
+    store.add("texts", [text("instagram:DDDDDD1:caption", written, "Heute am Stand vor der Halle")])
+    store.add("files", [IngestedFile("f2", "", f"{written}.csv", "table", "posts", 1, 1, 0, "new", "", NOW)])
+    done = forget(home, [one_classifier], typed)
+    assert (done["texts"], done["files_renamed"]) == (1, [f"{written}.csv"])
+
+
+def test_what_was_pruned_before_is_forgotten_too(home, one_classifier):
+    """Old versions hold it until they are too old themselves: they end, and its page goes; nothing comes back."""
+    store, gone = Store(home.lake), pd.DataFrame({"text_id": HERS})
+    for table in TABLES_OF_TEXTS:
+        store.delete(table, gone)
+    store.delete("quarantine", store.read("quarantine", columns=["file", "item"]))
+    store.delete("authors", pd.DataFrame({"author": ["anna_nord"]}))
+    page = home.reports / "call_to_action" / "2025-02-17" / "texts" / f"{key_of(HERS[0])}.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<p>Geht am Sonntag wählen", "utf-8")
+    assert forget(home, [one_classifier], "anna_nord", dry_run=True)["past"] == 3
+    done = forget(home, [one_classifier], "anna_nord")
+    assert (done["status"], done["past"], done["texts"]) == ("done", 3, 0)
+    assert "3 texts of old versions alone" in phrases.told("forget", done)[0]
+    assert lake_files_holding(home, "Nachbarn mit zum Marktplatz", "Anna_Nord") == set()
+    assert not page.exists()
+    assert store.read("texts")["text_id"].tolist() == OTHERS
+    assert forget(home, [one_classifier], "anna_nord")["status"] == "nothing to do"
 
 
 def test_packed_files_are_looked_into(home, one_classifier):

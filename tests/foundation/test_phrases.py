@@ -61,7 +61,7 @@ def forgotten(status: str, **changed: object) -> list[str]:
     """What is told of an account of which there is nothing, but for what is ``changed``."""
     remains = {"ledger_rows": 0, "models": {}, "trainings": {}, "copies": 0}
     remains |= {key: [] for key in ("originals", "unopened", "artifacts", "unread", "file_names")}
-    counts = ("texts", "annotations", "labels", "predictions", "explanations", "signatures", "quarantine")
+    counts = ("texts", "annotations", "labels", "predictions", "explanations", "signatures", "quarantine", "past")
     pages = {key: [] for key in ("files_renamed", "pages_rewritten", "pages_deleted", "originals_deleted")}
     return phrases.told(
         "forget", {"status": status, "remains": remains, **dict.fromkeys(counts, 0), **pages, **changed}

@@ -224,6 +224,27 @@ def writing(store: Store, how: str):
     return merge.when_matched_update_all().when_not_matched_insert_all().execute
 
 
+def test_a_purge_takes_what_a_stopped_writer_has_left(store):
+    """Delta leaves the file of a commit that failed, and of a writer that was killed: rows nobody would look for."""
+    store.add("labels", [label("stays")])
+    folder, asked = Path(store.uri, "labels"), []
+
+    def allowed(rows):
+        asked.append(len(asked))
+        if len(asked) == 1:
+            store.mark("labels")  # somebody is being forgotten between the question and the commit
+            return rows
+        return []
+
+    assert store.put("labels", [label("forgotten")], allowed=allowed) == 0
+    (folder / "part-00000-killed.parquet").write_bytes(b"forgotten")
+    (folder / "part-00001-killed.parquet#1").write_bytes(b"forgotten")
+    assert len(list(folder.glob("*.parquet*"))) == 4
+    store.purge("labels")
+    assert len(list(folder.glob("*.parquet*"))) == 1
+    assert labels(store) == {"stays": "call"}
+
+
 @pytest.mark.parametrize("later", [0, 12])
 @pytest.mark.parametrize("how", ["append", "merge"])
 def test_a_purge_lets_no_writer_write_into_the_past(store, how, later):

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -378,12 +379,17 @@ def test_a_text_costs_few_bytes(day: DayReport) -> None:
     } == {True}
 
 
-def test_writing_is_whole_and_readable(day: DayReport, tmp_path: Path) -> None:
-    """The page is folder/index.html with mode 0644, replaced in one go, and no draft stays behind."""
-    folder = tmp_path / "call_to_action" / "2025-02-17"
-    assert write(folder, replace(day, day=date(2024, 2, 29))) == write(folder, day) == folder / "index.html"
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_writing_is_whole_and_as_open_as_the_umask_says(day: DayReport, tmp_path: Path, umask: int, mode: int) -> None:
+    """The page is folder/index.html, replaced in one go, and no draft stays behind; whose posts are theirs alone have
+    pages that are theirs alone."""
+    folder, before = tmp_path / "call_to_action" / "2025-02-17", os.umask(umask)
+    try:
+        assert write(folder, replace(day, day=date(2024, 2, 29))) == write(folder, day) == folder / "index.html"
+    finally:
+        os.umask(before)
     assert sorted(path.name for path in folder.iterdir()) == ["index.html", "texts"]
-    assert stat.S_IMODE((folder / "index.html").stat().st_mode) == 0o644
+    assert stat.S_IMODE((folder / "index.html").stat().st_mode) == mode
     assert (folder / "index.html").read_text(encoding="utf-8") == render(day)
 
 

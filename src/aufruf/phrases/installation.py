@@ -123,6 +123,7 @@ def forget(result: dict[str, Any]) -> list[str]:
     counts = ", ".join(
         [f"{result[kind]} {kind}" for kind in kinds if result[kind]]
         + ([f"{counted(result['quarantine'], 'row')} in quarantine"] if result["quarantine"] else [])
+        + ([f"{counted(result['past'], 'text')} of old versions alone"] if result["past"] else [])
     )
     lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else [_NOBODY]
     would = "would be " if result["status"] == "would be done" else ""

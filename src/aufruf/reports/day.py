@@ -45,7 +45,7 @@ _PARTIES = 40  # with the most calls; what posts come with may name any number
 def render(day: DayReport, mask: bool = True, accounts: Accounts = "numbers") -> str:
     """The day as one HTML page that needs nothing else: no request, printable, whole without its one script.
 
-    With ``mask`` (the default) mentions, e-mail addresses, telephone numbers and the paths of links are
+    With ``mask`` (the default) mentions, e-mail addresses, telephone numbers, IBANs and the paths of links are
     replaced; see ``privacy`` for what patterns cannot find. Text ids stay. ``accounts``: authors are numbered, or
     shown as they are given, which are pseudonyms or names. Raises ValueError when more texts are labelled positive
     than were scored.

@@ -3,8 +3,7 @@
 import base64
 import hashlib
 import math
-import os
-import tempfile
+import secrets
 from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
@@ -84,7 +83,7 @@ def _digest(code: str) -> str:
 
 
 def write_whole(path: Path, page: str) -> Path:
-    """Write a page so that a reader sees the old one or the new one, never a half; its mode is 0644.
+    """Write a page so that a reader sees the old one or the new one, never a half; who else may read it the umask says.
 
     A draft that ``forget`` deletes for one that somebody has left is written again. Raises AufrufError naming the file
     when the disk does not take it.
@@ -104,12 +103,10 @@ def write_whole(path: Path, page: str) -> Path:
 
 
 def _written(path: Path, page: str) -> Path:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    draft = Path(name)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with draft.open("xb") as file:
             file.write(page.encode("utf-8"))
-            os.fchmod(file.fileno(), 0o644)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

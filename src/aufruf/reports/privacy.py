@@ -1,4 +1,4 @@
-"""Hiding persons: mentions, e-mail addresses, telephone numbers and the paths of links.
+"""Hiding persons: mentions, e-mail addresses, telephone numbers, IBANs and the paths of links.
 
 A pattern cannot find everything: names in running text, handles written without @ or with a visible sign in them, and
 addresses spelt out ("name at host") stay. Hosts of links stay too, because an editor wants to know where a call leads.
@@ -33,14 +33,18 @@ _PHONE = (  # from abroad, or with a German area code: any other number is just 
     rf"(?<![\d+＋])(?<!\d[.,/:{_DASH}])(?!{_DATE})"
     rf"(?:(?:[+＋]|00)[1-9]|\(?0{_BLANK}?[1-9])(?:{_BETWEEN}\d){{5,13}}(?!\d)"
 )
+_GAP = rf"(?:{_BLANK}|[.{_DASH}])?"
+_IBAN = rf"(?<!{IN_WORD})(?:[A-Z]{{2}}|DE{_BLANK})\d\d(?:{_GAP}(?:[A-Z]{{4}}|[A-Z](?=\d)))?(?:{_GAP}\d){{10,28}}(?!\d)"
 _FIND = re.compile(
-    f"(?P<mail>{_MAIL})|(?P<link>{LINK})|(?P<scheme>{_SCHEME})|(?P<bare>{_BARE})|(?P<handle>{HANDLE})|(?P<phone>{_PHONE})",
+    f"(?P<mail>{_MAIL})|(?P<link>{LINK})|(?P<scheme>{_SCHEME})|(?P<bare>{_BARE})|(?P<handle>{HANDLE})|"
+    f"(?P<iban>{_IBAN})|(?P<phone>{_PHONE})",
     re.IGNORECASE,
 )
 _UNSEEN = re.compile(f"[{UNSEEN}\u20e3]")  # and the frame of a keycap
 _FRAMED = re.compile(".\ufe0f?\u20e3")
 _DIGIT = re.compile(r"(?![0-9])\d")
-_SIGN = {"mail": "‹e-mail›", "handle": "@•••", "phone": "‹phone›"}
+_SIGN = {"mail": "‹e-mail›", "handle": "@•••", "iban": "‹iban›", "phone": "‹phone›"}
+_NUMBERS = {_SIGN["iban"], _SIGN["phone"]}
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,8 @@ def regions(text: str) -> list[Region]:
 
 
 def masked(text: str, *, numbers: bool = True) -> str:
-    """The text with what identifies persons replaced; telephone ``numbers`` may stay, as in ids."""
-    hidden = [region for region in regions(text) if numbers or region.shown != _SIGN["phone"]]
+    """The text with what identifies persons replaced; ``numbers`` may stay, as in ids."""
+    hidden = [region for region in regions(text) if numbers or region.shown not in _NUMBERS]
     return "".join(piece.shown for piece in pieces([(text, None)], hidden))
 
 

@@ -12,7 +12,6 @@ import pandas as pd
 
 from aufruf.classifier import Classifier
 from aufruf.data.forgotten import Tombs
-from aufruf.errors import UsageError
 from aufruf.model.leases import held
 from aufruf.model.studies import Studies
 from aufruf.release import artifacts
@@ -22,14 +21,13 @@ from aufruf.reports.day import without_words
 from aufruf.reports.index import write_index
 from aufruf.schemas import SCORED, IngestedFile, Tombstone
 from aufruf.settings import Settings
-from aufruf.steps import expiry, pseudonyms, traces
+from aufruf.steps import expiry, pseudonyms, theirs, traces
 from aufruf.steps.buried import MARKED
 from aufruf.steps.storing import rows
 from aufruf.store import Store
 
 _PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
 _OF_TEXTS = ("explanations", "predictions", "labels", "annotations")  # in this order: what rests on a text goes first
-_FACTS = ["text_id", "post_id", "platform", "author", "digest", "group_id"]
 
 
 def forget(
@@ -57,8 +55,8 @@ def _forgotten(
 ) -> dict[str, Any]:
     """``sure``: raises LeaseLost unless this process surely holds the lease; None: only look."""
     store = Store(settings.lake)
-    name = _named(settings, store, author)
-    texts = _texts(store, name)
+    name = theirs.named(settings, store, author)
+    texts = theirs.texts(store, name)
     found = _traces(store, name, texts)
     refused = _refused_rows(store, found)
     wordings = expiry.wordings(store, texts)
@@ -84,7 +82,9 @@ def _forgotten(
         "file_names": [one.name for one in named if one not in files],
     }
     unfinished = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
-    anything = any(counts.values()) or shown.rewritten or shown.deleted or files or (raw and originals) or unfinished
+    past = int(texts["past"].sum())
+    other = shown.rewritten or shown.deleted or files or (raw and originals) or unfinished
+    anything = any(counts.values()) or past or other
     if anything and sure:
         sure()
         if not _bury(store, name, texts, others=known or bool(files)):
@@ -96,7 +96,7 @@ def _forgotten(
         for path in originals if raw else ():
             path.unlink(missing_ok=True)
         going["quarantine"] = _refused_rows(store, found)  # a row may have come before everybody knew
-        _go(store, going, bool(files), unfinished, sure)
+        _go(store, going, bool(files), bool(unfinished or past), sure)
         again = True
         while again:  # a day's page may have been written anew while a link was taken off it: then look once more
             late = traces.pages(settings, found)  # what was written meanwhile: see ``buried.anew``
@@ -107,6 +107,7 @@ def _forgotten(
     return {
         "status": "nothing to do" if not anything else "done" if sure else "would be done",
         **counts,
+        "past": past,
         "files_renamed": [one.name for one in files],
         "pages_rewritten": [str(path) for path in shown.rewritten],
         "pages_deleted": [str(path) for path in shown.deleted],
@@ -126,32 +127,6 @@ def _unlinked(settings: Settings, classifiers: Sequence[Classifier]) -> bool:
     return changed
 
 
-def _named(settings: Settings, store: Store, author: str) -> str:
-    """The author's name as it is compared; a pseudonym is looked up among the authors there are."""
-    name = pseudonyms.folded(author)
-    if not name:
-        raise UsageError("no author is named", next="Give an account's name, or its pseudonym in reports.")
-    key = pseudonyms.stored(settings.home / pseudonyms.KEY)
-    if key:
-        known = {str(one) for one in store.distinct("texts", ["author"])["author"].dropna()}
-        return next((pseudonyms.folded(one) for one in known if pseudonyms.pseudonym(key, one) == name), name)
-    return name
-
-
-def _texts(store: Store, name: str) -> pd.DataFrame:
-    """The author's texts, and others of the same posts that name no author: the words read off a picture, say."""
-    known = store.read("texts", columns=_FACTS)
-    theirs = known["author"].map(lambda one: one is not None and pseudonyms.folded(one) == name).astype(bool)
-    mine = known[theirs]
-    posts = set(mine[["platform", "post_id"]].dropna(subset=["post_id"]).itertuples(index=False, name=None))
-    numbers = {number for _, number in posts}
-    same = [
-        author is None and number in numbers and (platform is None or (platform, number) in posts)
-        for author, platform, number in zip(known["author"], known["platform"], known["post_id"], strict=True)
-    ]
-    return pd.concat([mine, known[pd.Series(same, index=known.index, dtype=bool)]], ignore_index=True)
-
-
 def _traces(store: Store, name: str, texts: pd.DataFrame) -> traces.Traces:
     ids = texts["text_id"].tolist()
     words = [str(one) for one in store.read("texts", {"text_id": ids}, ["text"])["text"]] if ids else []
@@ -161,16 +136,17 @@ def _traces(store: Store, name: str, texts: pd.DataFrame) -> traces.Traces:
         posts=frozenset(texts["post_id"].dropna()),
         texts=frozenset(one.strip() for one in words if len(one.strip()) >= 20),  # a shorter one may be anybody's
         needles=forgetting.needles(ids, words),
+        columns=frozenset(theirs.author_columns(store)),
     )
 
 
 def _refused_rows(store: Store, found: traces.Traces) -> pd.DataFrame:
     held = store.read("quarantine", columns=["file", "item", "row"])
-    theirs = [
+    hers = [
         row["text_id"] in found.text_ids if file.startswith(SCORED) else found.in_row(row)
         for file, row in zip(held["file"], map(json.loads, held["row"]), strict=True)
     ]
-    return held.loc[pd.Series(theirs, index=held.index, dtype=bool), ["file", "item"]]
+    return held.loc[pd.Series(hers, index=held.index, dtype=bool), ["file", "item"]]
 
 
 def _count(store: Store, table: str, frame: pd.DataFrame) -> int:
@@ -198,7 +174,7 @@ def _bury(store: Store, name: str, texts: pd.DataFrame, others: bool) -> bool:
     store.add("tombstones", tombs.made_for(texts["text_id"], posts, datetime.now(UTC)))
     for table in MARKED:
         store.mark(table)
-    return set(_texts(store, name)["text_id"]) <= set(texts["text_id"])
+    return set(theirs.texts(store, name)["text_id"]) <= set(texts["text_id"])
 
 
 def _rename(store: Store, files: list[IngestedFile]) -> None:
@@ -211,20 +187,21 @@ def _go(
     store: Store,
     going: dict[str, pd.DataFrame],
     renamed: bool,
-    unfinished: list[Tombstone],
+    every: bool,
     sure: Callable[[], None],
 ) -> None:
     """Delete the rows, make an end of the versions that held them, and close the tombstones.
 
-    A table from which nothing went keeps its past, but after a command that broke off nobody knows which that is.
+    A table from which nothing went keeps its past, but where ``every`` one loses it: after a command that broke off
+    nobody knows which that is, and what `aufruf prune` has removed stands in the past alone.
     """
     waiting: list[Tombstone] = [one for one in rows(store, "tombstones", {}) if one.done_at is None]
     past = []
     for table, frame in going.items():
         sure()
-        if store.delete(table, frame) or unfinished:
+        if store.delete(table, frame) or every:
             past.append(table)
-    for table in [*past, *(["files"] if renamed or unfinished else [])]:
+    for table in [*past, *(["files"] if renamed or every else [])]:
         sure()
         store.purge(table)
     sure()  # what is open tells whoever has the lease by now of the past that is left

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 
 from aufruf.classifier import Classifier
 from aufruf.errors import AufrufError
@@ -38,8 +39,8 @@ def coders(settings: Settings) -> Callable[[str], str]:
 
 
 def folded(author: str) -> str:
-    """An account's name as it is compared: no @ before it, no space around it, case folded."""
-    return author.strip().removeprefix("@").casefold()
+    """An account's name as it is compared: no @ before it, no space around it, case folded; accents in NFC."""
+    return normalize("NFC", author.strip().removeprefix("@").casefold())
 
 
 def key_of(settings: Settings) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -40,6 +41,7 @@ class Traces:
     posts: frozenset[str]
     texts: frozenset[str]
     needles: list[str] = field(default_factory=list)
+    columns: frozenset[str] = frozenset()  # that somebody has named as those of authors
 
     @property
     def telling(self) -> frozenset[str]:
@@ -53,7 +55,8 @@ class Traces:
     def in_row(self, value: Any, key: str = "") -> bool:
         """True when something in a row, at any depth, names the author, links to the account, is an id, or is a text.
 
-        A name counts only under a key that speaks of accounts: a party can be called like its account.
+        A name counts only under a key that speaks of accounts, or was named as that of authors: a party can be called
+        like its account.
         """
         if isinstance(value, Mapping):
             return any(self.in_row(one, str(under)) for under, one in value.items())
@@ -62,7 +65,7 @@ class Traces:
         said = value.strip() if isinstance(value, str) else str(value)
         if said in self.telling or said in self.texts:
             return True
-        named = _ACCOUNT.search(key) is not None and _PARTY.search(key) is None
+        named = key in self.columns or (_ACCOUNT.search(key) is not None and _PARTY.search(key) is None)
         return (named and folded(said) == self.name) or ("://" in said and self._linked(said))
 
     def _linked(self, said: str) -> bool:
@@ -120,7 +123,7 @@ def pages(settings: Settings, traces: Traces) -> Pages:
 
 def names(said: str, name: str) -> bool:
     """Whether an account's name, as ``pseudonyms.folded``, is in it as a whole: ``max`` in max_2025, not in maxi."""
-    return re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", said.casefold()) is not None
+    return re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", normalize("NFC", said.casefold())) is not None
 
 
 def drafts(folder: Path) -> list[Path]:
