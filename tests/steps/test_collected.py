@@ -70,7 +70,8 @@ def test_what_is_collected_again_has_not_arrived_again(store, classifier):
     said = Prediction(KEY, edited["text_id"].iloc[0], digest(words), "1", "call", odds, True, later, "r")
     store.put("predictions", [said])
     assert last_arrival(store, classifier) == later.date()
-    last, weeks = arrived(store, classifier, "1", [(date(2026, 9, 6), date(2026, 9, 13)), (date(2026, 8, 9), date(2026, 9, 6))])
+    windows = [(date(2026, 9, 6), date(2026, 9, 13)), (date(2026, 8, 9), date(2026, 9, 6))]
+    last, weeks = arrived(store, classifier, "1", windows)
     assert set(last["text_id"]) == {said.text_id}
     wanted = {f"{file}:{n}" for file in ("posts", "broken") for n in range(len(SIDES))} - {said.text_id}
     assert set(weeks["text_id"]) == wanted

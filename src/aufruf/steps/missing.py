@@ -81,7 +81,7 @@ class Missing:
         return self._are(hashes, ~self.missing)
 
     def of(self, hashes: Array, values: Array) -> Array:
-        """For each of these its value of ``values``, one for each text of the part; ``NEVER`` for what is no such text."""
+        """The value of each of these, of ``values`` for each text of the part; ``NEVER`` for what is no such text."""
         at, there = _found(self.first, self.second, hashes)
         return np.where(there, values[at], NEVER) if len(self.first) else np.full(len(hashes), NEVER)
 

@@ -108,9 +108,7 @@ def _extend(store: Store, classifier: Classifier) -> _Grown:
         now = datetime.now(UTC)
         told = _with_posts(store, texts)
         sent = store.read("annotations", {"classifier": classifier.name, "why": TEACH}, ["text_id"])["text_id"]
-        rows = extend(
-            classifier.name, classifier.split, classifier.positive, ledger, labels, told, near, now, {*sent}
-        )
+        rows = extend(classifier.name, classifier.split, classifier.positive, ledger, labels, told, near, now, {*sent})
         grown = _together(ledger, rows)
         assert_disjoint(_together(usable(ledger, texts, near), rows), texts, near)  # no excuse for what is new
         if rows.empty:
