@@ -55,3 +55,23 @@ def test_only_collected_posts_are_watched(store, classifier):
     [frame] = arrived(store, classifier, "1", [(date(2026, 9, 1), date(2026, 9, 9))])
     wanted = {f"{file}:{n}" for file in ("posts", "broken") for n in range(len(SIDES))}
     assert set(frame["text_id"]) == wanted
+
+
+def test_what_is_collected_again_has_not_arrived_again(store, classifier):
+    """Whoever scrolls through an account once more dates all of its posts anew: they stay where they were first scored,
+    and are no news of the last days; another wording is."""
+    later = NOW + timedelta(days=10)
+    texts = store.read("texts", {"file": "posts"})
+    store.put("texts", texts.assign(collected_at=later, posted_at=NOW - timedelta(days=400)))
+    words = "Text 0, geändert"
+    edited = texts[:1].assign(text=words, digest=digest(words), group_id=group_id(words), collected_at=later)
+    store.put("texts", edited)
+    odds = {"no_call": 0.4, "call": 0.6}
+    said = Prediction(KEY, edited["text_id"].iloc[0], digest(words), "1", "call", odds, True, later, "r")
+    store.put("predictions", [said])
+    assert last_arrival(store, classifier) == later.date()
+    windows = [(date(2026, 9, 6), date(2026, 9, 13)), (date(2026, 8, 9), date(2026, 9, 6))]
+    last, weeks = arrived(store, classifier, "1", windows)
+    assert set(last["text_id"]) == {said.text_id}
+    wanted = {f"{file}:{n}" for file in ("posts", "broken") for n in range(len(SIDES))} - {said.text_id}
+    assert set(weeks["text_id"]) == wanted

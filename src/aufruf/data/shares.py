@@ -19,20 +19,22 @@ FEWEST = 10  # groups of a kind, texts with a set of labels, below which 60/20/2
 
 
 def deal(groups: pd.DataFrame, shares: SplitShares) -> pd.Series:
-    """The split of each group, in the index of ``groups``: name, position, label, kind, split ("" while it has none).
+    """The split of each group, in the index of ``groups``: name, position, label, kind, split ("" while it has none),
+    sent.
 
     A stratum is a label and a kind of text. With more than 50 groups in it, old and new, each new group goes where its
-    position says, whatever else is there. In a smaller one the new groups, by position, fill what each side lacks.
+    position says, whatever else is there. In a smaller one the new groups, by position, fill what each side lacks; not
+    those that were ``sent`` to annotators by our queue, which has chosen them by where their position says.
     """
     stratum = _strata(groups)
-    new = (groups["split"] == "").to_numpy()
+    new, sent = (groups["split"] == "").to_numpy(), groups["sent"].to_numpy(dtype=np.bool_)
     sides = groups["split"].to_numpy(dtype=object, copy=True)
     sides[new] = _by_position(groups["position"].to_numpy(dtype=float)[new], shares)
     sizes = np.bincount(stratum)
     for number in np.unique(stratum[new]):
         if sizes[number] > SMALL:
             continue
-        waiting, standing = (np.flatnonzero((stratum == number) & some) for some in (new, ~new))
+        waiting, standing = (np.flatnonzero((stratum == number) & some) for some in (new & ~sent, ~new | sent))
         have = [int((sides[standing] == side).sum()) for side in SPLITS]
         order = np.lexsort((groups["name"].to_numpy(dtype=str)[waiting], groups["position"].to_numpy()[waiting]))
         sides[waiting[order]] = np.repeat(np.array(SPLITS, dtype=object), _lacking(have, len(waiting), shares))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from datetime import datetime
 from itertools import chain
 
@@ -26,16 +27,17 @@ def extend(
     texts: pd.DataFrame,
     alike: Alike,
     now: datetime,
+    sent: Collection[str] = (),
 ) -> pd.DataFrame:
     """New ledger rows (columns LEDGER) for the decided texts that ``ledger`` lacks, in ascending order of text_id.
 
     ``ledger``: the rows of one classifier. ``labels``: text_id, label (None while undecided). ``texts``: the columns
-    linkage.FACTS of the stored texts of both; ``alike``: their wordings. The order of rows changes nothing. A decided
-    text that is not stored waits.
+    linkage.FACTS of the stored texts of both; ``alike``: their wordings. ``sent``: ids of texts
+    that our queue has chosen. The order of rows changes nothing. A decided text that is not stored waits.
     """
     found = members(ledger, labels, texts)
     placed = _join(found, alike, shares)
-    placed = _deal(found, placed, shares, positive)
+    placed = _deal(found, placed, shares, positive, sent)
     about = {"classifier": classifier, "text_id": found.new["text_id"], "digest": found.new["digest"]}
     rows = pd.DataFrame({**about, "group_id": placed["group"], "split": placed["split"], "reason": placed["reason"]})
     return rows.assign(assigned_at=pd.Timestamp(now))[list(LEDGER)]
@@ -138,7 +140,9 @@ def _place(text_id: str, touched: dict[str, str]) -> tuple[str, str, str]:
     return "none", _name(text_id), f"connects {named}"
 
 
-def _deal(found: Members, placed: pd.DataFrame, shares: SplitShares, positive: str) -> pd.DataFrame:
+def _deal(
+    found: Members, placed: pd.DataFrame, shares: SplitShares, positive: str, sent: Collection[str]
+) -> pd.DataFrame:
     """``placed`` with a split for each new group, given what each side holds, the texts just placed included."""
     fresh = (placed["split"] == "").to_numpy()
     if not fresh.any():
@@ -147,6 +151,7 @@ def _deal(found: Members, placed: pd.DataFrame, shares: SplitShares, positive: s
     every = every[every["split"] != "none"]
     waiting = found.new.loc[fresh, "wording"]
     table = _groups(every, positive).join(_positions(waiting, placed.loc[fresh, "group"], shares.seed))
+    table["sent"] = table.index.isin(placed.loc[found.new["text_id"].isin(sent), "group"])
     dealt = deal(table.rename_axis("name").reset_index(), shares).set_axis(table.index)
     return placed.assign(split=placed["split"].where(~fresh, placed["group"].map(dealt)))
 

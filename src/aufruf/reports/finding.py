@@ -83,6 +83,12 @@ def key_of(text_id: str) -> str:
     return hashlib.sha256(text_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def masked_id(one: str) -> str:
+    """An id without the account in it; one that the mask changes ends in its ``key_of``, so that no two become one."""
+    shown = masked(one, numbers=False)
+    return one if shown == one else f"{shown}-{key_of(one)}"
+
+
 def _view(found: Finding, author: str | None, mask: bool) -> FindingView:
     words = sorted(found.explained.words if found.explained else [], key=lambda word: -abs(word[1]))
     fold_case = found.explained is not None and found.explained.fold_case

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable
 from html import unescape
 
+from aufruf.reports.finding import masked_id
 from aufruf.reports.inert import inert
 from aufruf.reports.privacy import masked
 from aufruf.reports.spreadsheet import safe
@@ -35,7 +36,7 @@ def needles(text_ids: Iterable[str], texts: Iterable[str]) -> list[str]:
 def ids(text_ids: Iterable[str]) -> frozenset[str]:
     """How pages and tables of ours write these ids; masked ones only where that leaves something to tell them apart."""
     known = list(text_ids)
-    forms = {*known, *(masked(one, numbers=False) for one in known if len(one) >= _TELLING)}
+    forms = {*known, *map(masked_id, known), *(masked(one, numbers=False) for one in known if len(one) >= _TELLING)}
     return frozenset(way(form) for form in forms for way in (str, inert, safe))
 
 

@@ -1,5 +1,6 @@
 """What waits for the next command: votes, labels, texts and a page, each found by a count. It changes nothing."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from aufruf.conditions import quoted
 from aufruf.settings import Settings
 from aufruf.steps import backlog
 from aufruf.steps.missing import Asked
-from aufruf.steps.score import quarantined_as
+from aufruf.steps.score import quarantined_as, unscored
 from aufruf.store import Store
 
 
@@ -59,10 +60,14 @@ def _undealt(store: Store, classifier: Classifier) -> int:
 
 
 def _unscored(store: Store, classifier: Classifier, version: str) -> int:
-    """What ``score`` would score, without what it could not when it tried."""
+    """What ``score`` would score, without what it could not when it tried, as it reads now, and has not since."""
     waiting = backlog.count(store, Asked(classifier.name, version, backlog.window(classifier, datetime.now(UTC))))
-    refused = store.count("quarantine", {"file": quarantined_as(classifier.name, version)}) if waiting else 0
-    return max(0, waiting - refused)
+    rows = store.read("quarantine", {"file": quarantined_as(classifier.name, version)}, ["row"]) if waiting else None
+    if rows is None or rows.empty:
+        return waiting
+    tried = pd.DataFrame(map(json.loads, rows["row"]), columns=["text_id", "digest"], dtype=object)
+    texts = store.read("texts", {"text_id": tried["text_id"].tolist()}, ["text_id", "digest"])
+    return max(0, waiting - len(unscored(store, classifier, version, texts.merge(tried))))
 
 
 def _untold(store: Store, classifier: Classifier, version: str, page: Path | None) -> bool:

@@ -16,6 +16,7 @@ from aufruf.classifier import Classifier
 from aufruf.conditions import quoted
 from aufruf.errors import UsageError
 from aufruf.release.registry import Registry
+from aufruf.reports.finding import masked_id
 from aufruf.reports.privacy import masked
 from aufruf.reports.spreadsheet import safe
 from aufruf.settings import Settings
@@ -111,7 +112,7 @@ def _probability(label: str) -> str:
 
 
 def _masked(row: Row, key: bytes) -> Row:
-    ids = {name: masked(row[name], numbers=False) for name in ("text_id", "post_id") if row[name]}
+    ids = {name: masked_id(row[name]) for name in ("text_id", "post_id") if row[name]}
     author = pseudonym(key, row["author"]) if row["author"] else None
     return row | ids | {"author": author, "text": masked(row["text"])}
 

@@ -19,6 +19,7 @@ from aufruf.store import Store
 DAY = "date_trunc('day', coalesce(posted_at, collected_at, to_timestamp(0)))"  # an undated text counts as the oldest
 HASH = "arrow_cast(digest(concat(text_id, '|', digest), 'blake3'), 'FixedSizeBinary(32)')"
 _AT_ONCE = 1 << 17  # predictions looked up at a time
+NEVER = np.iinfo(np.int64).max
 Array = np.ndarray[Any, Any]
 
 
@@ -79,6 +80,11 @@ class Missing:
         """Which of these are texts as they read now, and not missing."""
         return self._are(hashes, ~self.missing)
 
+    def of(self, hashes: Array, values: Array) -> Array:
+        """The value of each of these, of ``values`` for each text of the part; ``NEVER`` for what is no such text."""
+        at, there = _found(self.first, self.second, hashes)
+        return np.where(there, values[at], NEVER) if len(self.first) else np.full(len(hashes), NEVER)
+
     def _are(self, hashes: Array, which: Array) -> Array:
         at, there = _found(self.first, self.second, hashes)
         return there & which[at] if len(self.first) else there
@@ -104,6 +110,25 @@ def find(store: Store, asked: Asked, part: Part) -> Missing:
         at, there = _found(first, second, others)
         missing[at[there & (mine if since is None else mine | (day[at] < since))]] = False
     return Missing(first, second, day, missing)
+
+
+def first_said(store: Store, classifier: str, found: Missing, part: Part) -> Array:
+    """When any version first scored each text of ``found`` as it reads now, in microseconds since 1970, (texts,);
+    ``NEVER`` where none has."""
+    first = np.full(len(found.first), NEVER)
+    sql = (
+        f"select {HASH} as hash, scored_at from predictions where classifier = {quoted(classifier)} "  # noqa: S608
+        f"and {within('predictions', part.low, part.high)}"
+    )
+    for batch in store.query(sql, "predictions"):
+        at, there = _found(found.first, found.second, hashes_of(batch))
+        np.minimum.at(first, at[there], microseconds(batch["scored_at"])[there])
+    return first
+
+
+def microseconds(times: pa.Array) -> Array:
+    """Since 1970, (rows,); ``NEVER`` for none."""
+    return times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).fill_null(NEVER).to_numpy(zero_copy_only=False)
 
 
 def texts(store: Store, found: Missing, part: Part) -> Iterator[pa.RecordBatch]:

@@ -13,7 +13,7 @@ from aufruf.data.linkage import FACTS
 from aufruf.data.proof import assert_disjoint, left_out, tombstones, usable
 from aufruf.data.splits import extend
 from aufruf.errors import AufrufError, NothingYet, UsageError
-from aufruf.schemas import SPLITS
+from aufruf.schemas import SPLITS, TEACH
 from aufruf.settings import Settings
 from aufruf.steps.wordings import alike
 from aufruf.store import Store
@@ -107,7 +107,8 @@ def _extend(store: Store, classifier: Classifier) -> _Grown:
         near = alike(store, texts, classifier.split.near_duplicate)
         now = datetime.now(UTC)
         told = _with_posts(store, texts)
-        rows = extend(classifier.name, classifier.split, classifier.positive, ledger, labels, told, near, now)
+        sent = store.read("annotations", {"classifier": classifier.name, "why": TEACH}, ["text_id"])["text_id"]
+        rows = extend(classifier.name, classifier.split, classifier.positive, ledger, labels, told, near, now, {*sent})
         grown = _together(ledger, rows)
         assert_disjoint(_together(usable(ledger, texts, near), rows), texts, near)  # no excuse for what is new
         if rows.empty:

@@ -125,22 +125,30 @@ def arrived(
     store: Store, classifier: Classifier, version: str, windows: Sequence[tuple[date, date]]
 ) -> list[pd.DataFrame]:
     """Per window the scored texts of posts that arrived from its first day to just before its last: text, label, odds,
-    group_id, split (None outside the ledger), and whose they are."""
+    group_id, split (None outside the ledger), and whose they are.
+
+    A post that is collected again has the later time of collection: it came when it was first scored, at the latest.
+    """
     found, whose = [Least(_MOST) for _ in windows], ", ".join(f"t.{name}" for name in _WHOSE)
+    bounds = [[pd.Timestamp(day, tz="UTC").value // 1000 for day in window] for window in windows]
     for low, high in backlog.parts(store):  # the lowest digests first
         if all(one.full for one in found):
             break
-        scored = missing.find(store, Asked(classifier.name, version), missing.Part(low, high))
-        for least, (since, before) in zip(found, windows, strict=True):
-            sql = (
-                f"select t.text_id, t.digest, t.text, t.hash, t.group_id, s.split, {whose} {_collected(classifier)} "
-                f"and {_FOUND} >= timestamp '{since}' and {_FOUND} < timestamp '{before}' "
-                f"and {missing.within('t', low, high)}"
-            )
-            for batch in store.query(sql, "texts", "files", "splits"):
-                rest = plain(batch, ["text_id", "digest", "text", "group_id", "split", *_WHOSE])
-                rest = rest.filter(pa.array(scored.scored(missing.hashes_of(batch))))
-                least.take(rest, numbers(rest).astype(float))
+        part = missing.Part(low, high)
+        scored = missing.find(store, Asked(classifier.name, version), part)
+        first = missing.first_said(store, classifier.name, scored, part)
+        sql = (
+            f"select t.text_id, t.digest, t.text, t.hash, t.group_id, s.split, {_FOUND} as found, {whose} "
+            f"{_collected(classifier)} and {_FOUND} >= timestamp '{min(since for since, _ in windows)}' "
+            f"and {missing.within('t', low, high)}"
+        )
+        for batch in store.query(sql, "texts", "files", "splits"):
+            hashes = missing.hashes_of(batch)
+            came = np.minimum(missing.microseconds(batch["found"]), scored.of(hashes, first))
+            rest = plain(batch, ["text_id", "digest", "text", "group_id", "split", *_WHOSE])
+            for least, (since, before) in zip(found, bounds, strict=True):
+                some = rest.filter(pa.array(scored.scored(hashes) & (came >= since) & (came < before)))
+                least.take(some, numbers(some).astype(float))
     return [_said(store, classifier, version, least.frame()) for least in found]
 
 

@@ -18,6 +18,7 @@ from aufruf.steps.score import item_of, quarantined_as
 from aufruf.store import Store
 
 _PATIENCE = 5.0  # seconds for a registry that is away: somebody is looking at the screen
+_NAMED = 5  # texts of a post that are named
 _SHORT = 4  # signs of an id below which half the quarantine would mention it
 
 
@@ -28,7 +29,7 @@ def why(settings: Settings, classifier: Classifier, text: str) -> dict[str, Any]
     ``state``: scored, or one of not there, refused on ingest, no champion, refused, outside the window, edited since,
     waiting, forgotten. Raises UsageError without an id.
     """
-    if not text.strip():
+    if not (text := text.strip()):
         raise UsageError("no text id given", next="Text ids stand in the tables, in reports and in exports.")
     store = Store(settings.lake)
     found = store.read("texts", {"text_id": text}, ["text_id", "digest", "text", "posted_at", "collected_at"])
@@ -101,6 +102,9 @@ def _absent(store: Store, text: str) -> dict[str, Any]:
             "and rescued_at is null and file not like 'score:%' order by refused_at limit 10"
         )
         refused = [row for batch in store.query(sql, "quarantine") for row in batch.to_pylist()]
+    if not refused and (of_post := store.read("texts", {"post_id": text}, ["text_id"])["text_id"].tolist()):
+        named = ", ".join(sorted(of_post)[:_NAMED])
+        return _because("not there", "it is the id of a post, not of a text", f"Texts of the post: {named}.")
     if not refused:
         return _because("not there", "no text of this id was taken in", "Check the id; ingest the file that has it.")
     rows = [{key: row[key] for key in ("file", "item", "reasons")} for row in refused]

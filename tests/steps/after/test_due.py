@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from aufruf.data.identity import digest
 from aufruf.errors import NothingYet
 from aufruf.phrases import told
 from aufruf.release.registry import CHAMPION, Registry
@@ -56,11 +57,23 @@ def test_status_sees_another_vote_on_a_labelled_text(after):
 
 
 def test_status_does_not_ask_for_what_cannot_be_scored(after):
-    """A text that the champion could not score when it tried is told by `why`, and is not due again."""
+    """A text that the champion could not score when it tried is told by `why`, and is not due again; edited, it is, and
+    once it is scored after all it hides no other text that waits."""
     [text_id] = after.posts("Geht wählen!")
-    row = QuarantinedRow(quarantined_as("call_to_action", "1"), 1, "no number", "{}", datetime.now(UTC))
-    after.store.put("quarantine", [row])
-    assert status(after.settings, after.classifier)["due"]["score"] == 0, text_id
+    key = {"text_id": text_id, "digest": digest("Geht wählen!")}
+    file = quarantined_as("call_to_action", "1")
+    after.store.put("quarantine", [QuarantinedRow(file, 1, "no number", json.dumps(key), datetime.now(UTC))])
+
+    def waiting():
+        return status(after.settings, after.classifier)["due"]["score"]
+
+    assert waiting() == 0
+    after.posts("Geht jetzt wählen!")
+    assert waiting() == 1
+    after.posts("Geht wählen!")
+    score(after.settings, after.classifier)
+    after.posts("Kommt alle!", start=1)
+    assert waiting() == 1
 
 
 def test_with_two_classifiers_advice_names_one(after, tmp_path):

@@ -15,6 +15,7 @@ from aufruf.errors import UsageError
 from aufruf.release.registry import CHAMPION
 from aufruf.schemas import SplitRow
 from aufruf.steps.export import _as_parquet, _written, export
+from aufruf.steps.forget import forget
 from aufruf.steps.prevalence import prevalence
 from aufruf.steps.pseudonyms import KEY, key_of, pseudonym
 from aufruf.steps.score import score
@@ -59,6 +60,25 @@ def test_persons_are_masked_and_cells_are_safe(scored, tmp_path):
     told = export(scored.settings, scored.classifier, out=tmp_path / "b.csv", unmasked=True)
     [row] = [row for row in read(tmp_path / "b.csv") if row["text_id"] == "new:0:caption"]
     assert (told["masked"], row["author"], "@ada_w" in row["text"]) == (False, "Ada", True)
+
+
+def test_ids_that_are_masked_stay_apart(scored, tmp_path):
+    """Where the ids of posts are their addresses no account is in them, and yet each text, and each post, has its own;
+    whoever is forgotten is found by it in a table that stayed among the reports."""
+    address = "https://x.com/ada_nord/status/{}"
+    texts = scored.store.read("texts", {"text_id": ["new:0:caption", "new:1:caption"]})
+    ids = pd.Series([address.format(n) for n in range(2)], texts.index)
+    scored.store.put("texts", texts.assign(text_id=ids, post_id=ids, author="ada_nord"))
+    score(scored.settings, scored.classifier)
+    path = scored.settings.reports / "call_to_action" / "x.csv"
+    for suffix in (".csv", ".parquet"):
+        told = export(scored.settings, scored.classifier, out=path.with_suffix(suffix))
+    rows = [row for row in read(path) if row["text_id"].startswith("‹link: x.com›-")]
+    assert len({row["text_id"] for row in rows}) == len({row["post_id"] for row in rows}) == len(rows) == 2
+    assert len(read(path)) == told["rows"]
+    assert "ada_nord" not in path.read_text("utf-8")
+    done = forget(scored.settings, [scored.classifier], "ada_nord")
+    assert {str(path), str(path.with_suffix(".parquet"))} <= {*done["pages_deleted"]}
 
 
 def test_an_account_keeps_its_name_from_export_to_export(scored, tmp_path):

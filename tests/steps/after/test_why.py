@@ -89,6 +89,14 @@ def test_a_text_that_is_not_there(after):
     assert asked(after, "C%z12")["state"] == "not there"
 
 
+def test_the_id_of_a_post_leads_to_its_texts(after):
+    """Whoever asks by the post's id is told which texts are its; blanks around an id are nobody's."""
+    [text_id] = after.posts("Geht wählen!", start=7)
+    told = asked(after, "new:7")
+    assert (told["state"], text_id in told["next"]) == ("not there", True)
+    assert asked(after, f" {text_id} ")["state"] == "waiting"
+
+
 def after_now():
     from datetime import UTC, datetime
 
