@@ -3,10 +3,9 @@
 from itertools import combinations
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.corpus.conftest import NOW, added, decided, frame, prove, text, usable
+from tests.corpus.conftest import added, decided, frame, prove, text, usable
 
 from aufruf.classifier import SplitShares
 from aufruf.data.duplicates import similarity
@@ -233,18 +232,3 @@ def test_deleted_texts_keep_row_and_claims(stream: list[list[tuple]], gone: set[
         if left is not None:
             assert set(tombstones(frame(ledger), left)["text_id"]) == expected
             prove(usable(frame(ledger), left), left)
-
-
-@pytest.mark.parametrize("dress", ["{} Jetzt", "{}!!!"])
-def test_an_edit_that_is_taken_back_stops_nothing(dress: str) -> None:
-    """A test text reads otherwise while its near twin arrives, which is trained on; then it reads as it did.
-
-    Neither has another digest than the ledger's: each split and training ended in a leak, for good. The twin is out.
-    """
-    seen, twin = text("a", SPOKEN[0]), text("b", dress.format(SPOKEN[0]))
-    sides = {seen: "test", twin: "train"}
-    ledger = frame([SplitRow("c", of.text_id, of.digest, of.text_id, sides[of], "", NOW) for of in sides])
-    stored = frame([seen, twin])
-    kept = usable(ledger, stored)
-    assert kept["text_id"].tolist() == ["a"]
-    prove(kept, stored)

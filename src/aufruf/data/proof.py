@@ -60,8 +60,8 @@ def left_out(ledger: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> pd.Data
         for kind, value in zip(found["kind"], found["value"], strict=True)
     ]
     out = pd.DataFrame({"text_id": found["text_id"], "split": found["split"], "reason": said})
-    for later in (lambda rest: _of_a_post(rest, texts), lambda rest: _of_likeness(rest, texts, alike)):
-        out = pd.concat([out, later(kept[~kept["text_id"].isin(out["text_id"])])], ignore_index=True)
+    for later in (_of_a_post(kept[~kept["text_id"].isin(out["text_id"])], texts), _of_a_name(kept, texts, alike)):
+        out = pd.concat([out, later[~later["text_id"].isin(out["text_id"])]], ignore_index=True)
     return out
 
 
@@ -83,21 +83,22 @@ def _of_a_post(rows: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"text_id": out["text_id"], "split": out["split"], "reason": said})
 
 
-def _of_likeness(rows: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> pd.DataFrame:
-    """Texts that turn out to read like texts of another side, or nearly so: text_id, split, reason.
+def _of_a_name(rows: pd.DataFrame, texts: pd.DataFrame, alike: Alike) -> pd.DataFrame:
+    """Texts that turn out to be near-duplicates of texts of another side: text_id, split, reason.
 
-    One was assigned while the other read otherwise, which has been edited back since; or when signs that nobody sees
-    made another text. Test keeps its texts, else validation.
+    They were assigned when signs that nobody sees made another text. Test keeps its texts, else validation.
     """
     wording = _facts(rows, texts)["group_id"]
-    tied = pd.concat(
-        [_shared(rows, "the wording", [wording]), _near(rows, wording.to_numpy(dtype=object), alike)], ignore_index=True
-    )
-    spoilt = _shared(rows, "the text", [rows["digest"]])["text_id"]  # whoever is given a side finds the very same text
-    tied = tied[~tied["text_id"].isin(spoilt)]
-    rank = tied["split"].map(_BIT)
-    out = tied[rank < rank.groupby(tied["value"]).transform("max")].drop_duplicates("text_id")
-    return out[["text_id", "split"]].assign(reason="it turned out to read as a text of another side does")
+    none = pd.DataFrame(columns=["text_id", "split", "reason"], dtype=object)
+    if alike.signs.renamed.isdisjoint(wording.dropna()):
+        return none
+    near = _near(rows, wording.to_numpy(dtype=object), alike)
+    here = [not alike.signs.renamed.isdisjoint(value.split(" and ")) for value in near["value"]]
+    near = near[np.array(here, dtype=bool)]
+    rank = near["split"].map(_BIT)
+    out = near[rank < rank.groupby(near["value"]).transform("max")].drop_duplicates("text_id")
+    said = "it turned out to say what a text of another side says, signs that nobody sees apart"
+    return out[["text_id", "split"]].assign(reason=said) if len(out) else none
 
 
 def tombstones(ledger: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
