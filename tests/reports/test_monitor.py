@@ -71,6 +71,9 @@ def test_only_what_was_checked_looks_as_before() -> None:
     both = words(render(report(shift("training", 0.02), shift("weeks", 0.02))))
     assert "look like the labelled texts and the weeks before. " in both
     assert "not checked" not in both.split("Labels")[0]
+    assert "too few" not in both.split("Labels")[0]
+    first = words(render(report(shift("training", 0.02))))
+    assert "look like the labelled texts. There are too few texts of the weeks before to compare with. " in first
 
 
 def test_nothing_compared_is_not_called_alike() -> None:

@@ -106,6 +106,7 @@ def bins(edges: Sequence[float], figure: str) -> list[str]:
 def render(report: MonitorReport, listed: bool = True) -> str:
     """The page: no script, no request, no text of a post. ``listed``: the list of days lies above."""
     figures = [one for one in FIGURES if any(shift.figure == one for shift in report.shifts)]
+    compared = {shift.against for shift in report.shifts}
     return fill(
         "monitor.html",
         report=report,
@@ -114,7 +115,8 @@ def render(report: MonitorReport, listed: bool = True) -> str:
         against=AGAINST,
         outcome=outcome,
         checked=[AGAINST[one] for one in report.checked],
-        alike=[AGAINST[one] for one in report.checked if any(shift.against == one for shift in report.shifts)],
+        alike=[AGAINST[one] for one in report.checked if one in compared],
+        lacking=[AGAINST[one] for one in report.checked if one not in compared],
         unchecked=sum(further(one) and not one.moved for one in report.shifts),
     )
 
