@@ -165,6 +165,12 @@ def _lake(written: str) -> str:
     folder = Path(written).expanduser().resolve()
     if folder.exists() and not folder.is_dir():
         raise UsageError("AUFRUF_LAKE is no folder", where=str(folder), next="Name a folder; it may be a new one.")
+    if re.search("%[0-9A-Fa-f]{2}", str(folder)):  # Delta Lake's library reads it as the character of that code
+        raise UsageError(
+            "tables cannot lie under a name with % and two hex digits",
+            where=str(folder),
+            next="Rename the folder, or have the tables elsewhere: AUFRUF_LAKE.",
+        )
     return str(folder)
 
 

@@ -101,6 +101,15 @@ def test_a_home_is_a_folder(tmp_path):
     )
 
 
+def test_a_folder_that_delta_lake_misreads_is_refused(tmp_path):
+    """Delta Lake's library takes %20 in a name for a space, and finds no table there; 50 % is a name like others."""
+    for home in (tmp_path / "a%20b", tmp_path / "a%C3%BC"):
+        with pytest.raises(UsageError, match=r"tables cannot lie under a name with % and two hex digits.*AUFRUF_LAKE"):
+            Settings.load(home, {})
+    assert Settings.load(tmp_path / "50 %", {}).home.name == "50 %"
+    assert Settings.load(tmp_path / "a%20b", {"AUFRUF_LAKE": str(tmp_path)}).home.name == "a%20b"
+
+
 def test_a_relative_path_is_meant_from_the_working_folder(tmp_path, monkeypatch):
     """It is whole from then on: tasks work in another folder. Names of the hub and addresses stay as they are."""
     monkeypatch.chdir(tmp_path)
