@@ -15,6 +15,7 @@ from aufruf.data.linkage import FACTS
 from aufruf.data.proof import assert_disjoint, usable
 from aufruf.errors import NothingYet
 from aufruf.model.recipe import Examples
+from aufruf.schemas import TEACH
 from aufruf.settings import Settings
 from aufruf.steps.wordings import alike
 from aufruf.store import Store
@@ -141,3 +142,9 @@ def versions(settings: Settings) -> dict[str, int]:
 def data_seen(at: Mapping[str, int]) -> dict[str, Any]:
     """The Delta versions of the tables that a run reads, as tags."""
     return {f"aufruf.{table}_version": version for table, version in at.items()}
+
+
+def sent_out(store: Store, classifier: Classifier) -> set[str]:
+    """Texts that somebody annotated because `aufruf queue` had sent them out, as far as their exports say so."""
+    votes = store.read("annotations", {"classifier": classifier.name}, ["text_id", "why"])
+    return set(votes.loc[votes["why"] == TEACH, "text_id"])  # not in the query: older tables lack the column

@@ -8,7 +8,6 @@ from aufruf.data.folds import folds as dealt
 from aufruf.errors import UsageError
 from aufruf.reports.page import write_whole
 from aufruf.reports.spreadsheet import safe
-from aufruf.schemas import TEACH
 from aufruf.settings import Settings
 from aufruf.steps import corpus
 from aufruf.store import Store
@@ -31,16 +30,10 @@ def folds(settings: Settings, classifier: Classifier, k: int, out: Path | None) 
             {"fold": int(str(at)), "texts": len(part), "positives": int(corpus.calls(part["label"], classifier).sum())}
             for at, part in rows.groupby("fold")
         ],
-        "chosen": len(_chosen(settings, classifier).intersection(rows["text_id"])),
+        "chosen": len(corpus.sent_out(Store(settings.lake), classifier).intersection(rows["text_id"])),
     }
     if out is not None:
         cells = rows.assign(text_id=rows["text_id"].map(safe))[["text_id", "fold"]]
         write_whole(out, cells.to_csv(index=False))
         result["out"] = str(out)
     return result
-
-
-def _chosen(settings: Settings, classifier: Classifier) -> set[str]:
-    """Texts that somebody annotated because ``aufruf queue`` had sent them out, as far as their exports say so."""
-    votes = Store(settings.lake).read("annotations", {"classifier": classifier.name}, ["text_id", "why"])
-    return set(votes.loc[votes["why"] == TEACH, "text_id"])  # not in the query: older tables lack the column

@@ -13,8 +13,9 @@ from aufruf.data.linkage import FACTS
 from aufruf.data.proof import assert_disjoint, left_out, tombstones, usable
 from aufruf.data.splits import extend
 from aufruf.errors import AufrufError, NothingYet, UsageError
-from aufruf.schemas import SPLITS, TEACH
+from aufruf.schemas import SPLITS
 from aufruf.settings import Settings
+from aufruf.steps.corpus import sent_out
 from aufruf.steps.wordings import alike
 from aufruf.store import Store
 
@@ -107,8 +108,8 @@ def _extend(store: Store, classifier: Classifier) -> _Grown:
         near = alike(store, texts, classifier.split.near_duplicate)
         now = datetime.now(UTC)
         told = _with_posts(store, texts)
-        sent = store.read("annotations", {"classifier": classifier.name, "why": TEACH}, ["text_id"])["text_id"]
-        rows = extend(classifier.name, classifier.split, classifier.positive, ledger, labels, told, near, now, {*sent})
+        sent = sent_out(store, classifier)
+        rows = extend(classifier.name, classifier.split, classifier.positive, ledger, labels, told, near, now, sent)
         grown = _together(ledger, rows)
         assert_disjoint(_together(usable(ledger, texts, near), rows), texts, near)  # no excuse for what is new
         if rows.empty:
