@@ -77,16 +77,17 @@ def test_an_account_that_is_not_here_may_be_misspelt():
 def test_what_would_go_has_not_gone():
     """A dry run of forget says of pages and originals that they would be changed, and afterwards that they are."""
     some = {"files_renamed": ["a"], "pages_rewritten": ["b"], "pages_deleted": ["c"], "originals_deleted": ["d"]}
+    assert forgotten("done", texts=3, explanations=1)[0] == "gone: 3 texts, 1 explanation"
     assert forgotten("would be done", texts=3, **some)[1:5] == [
-        "1 names of files would be changed",
-        "1 pages would be written without them",
-        "1 pages would be deleted",
+        "1 name of files would be changed",
+        "1 page would be written without them",
+        "1 page would be deleted",
         "original would be deleted: d",
     ]
     assert forgotten("done", texts=3, **some)[1:5] == [
-        "1 names of files changed",
-        "1 pages written without them",
-        "1 pages deleted",
+        "1 name of files changed",
+        "1 page written without them",
+        "1 page deleted",
         "original deleted: d",
     ]
 

@@ -79,21 +79,22 @@ def prune(result: dict[str, Any]) -> list[str]:
         return ["Nothing is older than [retention] of the classifier file allows."]
     done = result["status"] == "done"
     counts = [
-        (len(result["checkpoints"]), "work folders of trainings"),
-        (len(result["versions"]), f"registered versions ({', '.join(result['versions'])})"),
-        (result["runs"], "runs in MLflow"),
-        (len(result["reports"]), "days of reports"),
-        (len(result["report_files"]), f"files with texts beside them ({', '.join(result['report_files'])})"),
-        (result["checks"], "files on the checks of what was taken in"),
-        (result["originals"], "original files"),
-        (result["quarantine"], "refused rows"),
-        (result["texts"], "texts that nobody annotated, with what models said of them"),
-        (result["orphans"], "texts that went while they were scored: what models said of them"),
-        (len(result["tables"]), f"tables' old versions ({', '.join(result['tables'])})"),
+        (len(result["checkpoints"]), "work folder", " of trainings"),
+        (len(result["versions"]), "registered version", f" ({', '.join(result['versions'])})"),
+        (result["runs"], "run", " in MLflow"),
+        (len(result["reports"]), "day", " of reports"),
+        (len(result["report_files"]), "file", f" with texts beside them ({', '.join(result['report_files'])})"),
+        (result["checks"], "file", " on the checks of what was taken in"),
+        (result["originals"], "original file", ""),
+        (result["quarantine"], "refused row", ""),
+        (result["texts"], "text", " that nobody annotated, with what models said of them"),
+        (result["orphans"], "text", " gone while they were scored: what models said of them"),
     ]
     small = ", ".join(f"{files} of {table}" for table, files in result["compacted"].items())
     verb = "were" if done else "would be"
-    listed = [f"  {count} {what}" for count, what in counts if count]
+    listed = [f"  {counted(count, what)}{more}" for count, what, more in counts if count]
+    if result["tables"]:
+        listed.append(f"  old versions of {counted(len(result['tables']), 'table')} ({', '.join(result['tables'])})")
     end = [] if done else ["Nothing was done yet: `aufruf prune --yes` does it."]
     gone = [f"{'gone' if done else 'would go'}, {result['bytes'] / 1e6:.1f} MB:", *listed] if listed else []
     return [*gone, *([f"small files that {verb} written into large ones: {small}"] if small else []), *end]
@@ -119,20 +120,20 @@ def down(result: dict[str, Any]) -> list[str]:
 def forget(result: dict[str, Any]) -> list[str]:
     """What went, and what still stays."""
     remains, gone = result["remains"], "would go" if result["status"] == "would be done" else "gone"
-    kinds = ("texts", "annotations", "labels", "predictions", "explanations", "signatures")
+    kinds = ("text", "annotation", "label", "prediction", "explanation", "signature")
     counts = ", ".join(
-        [f"{result[kind]} {kind}" for kind in kinds if result[kind]]
+        [counted(result[f"{kind}s"], kind) for kind in kinds if result[f"{kind}s"]]
         + ([f"{counted(result['quarantine'], 'row')} in quarantine"] if result["quarantine"] else [])
         + ([f"{counted(result['past'], 'text')} of old versions alone"] if result["past"] else [])
     )
     lines = [f"{gone}: {counts or 'no row of a table'}"] if result["status"] != "nothing to do" else [_NOBODY]
     would = "would be " if result["status"] == "would be done" else ""
-    said = ("names of files {}changed", "pages {}written without them", "pages {}deleted")
-    for key, words in zip(("files_renamed", "pages_rewritten", "pages_deleted"), said, strict=True):
-        lines += [f"{len(result[key])} {words.format(would)}"] if result[key] else []
+    said = (("name", " of files {}changed"), ("page", " {}written without them"), ("page", " {}deleted"))
+    for key, (what, words) in zip(("files_renamed", "pages_rewritten", "pages_deleted"), said, strict=True):
+        lines += [counted(len(result[key]), what) + words.format(would)] if result[key] else []
     lines += [f"original {would}deleted: {path}" for path in result["originals_deleted"]]
     lines += (
-        [f"stays: {remains['ledger_rows']} rows of the ledger, which hold ids only"] if remains["ledger_rows"] else []
+        [f"stays: {counted(remains['ledger_rows'], 'row')} of the ledger, ids only"] if remains["ledger_rows"] else []
     )
     for name, versions in remains["models"].items():
         lines += [
@@ -150,5 +151,8 @@ def forget(result: dict[str, Any]) -> list[str]:
     lines += [f"stays: the name of the file {one}, of which nothing else is there" for one in remains["file_names"]]
     lines += [f"stays: {path} names a text" for path in remains["artifacts"]]
     if remains["unread"]:
-        lines.append(f"not looked into: {len(remains['unread'])} files of runs and versions that are no text (--json)")
-    return lines + ([f"stays: {remains['copies']} texts of others say the same"] if remains["copies"] else [])
+        unread = counted(len(remains["unread"]), "file")
+        lines.append(f"not looked into: {unread} of runs and versions that hold no text (--json)")
+    if remains["copies"]:
+        lines.append(f"stays: the same words in {counted(remains['copies'], 'text')} of others")
+    return lines
