@@ -171,7 +171,7 @@ def test_the_sample_is_dropped_once(tmp_path: Path) -> None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         path.rename(settings.raw / f"{digest}{path.suffix}")
     assert demo._drop_sample(settings) == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "inbox", "lake", "raw"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "inbox", "lake", "raw", "studies"]
     assert Store(settings.lake).read("authors")["party"].nunique() > 3
 
 
