@@ -89,13 +89,14 @@ def purge(uri: str) -> None:
     strays, halves = _strays(found), _begun(found, 0, 0)
     found.alter.set_table_properties({**KEPT, WHOLE: str(found.version() + 1)}, raise_if_not_exists=False)
     found = DeltaTable(uri)
+    disk = _disk(found)
     for name in strays & _strays(found):  # of those seen before the change nobody can name one any more
         with suppress(FileNotFoundError):
-            _disk(found).delete_file(name)
+            disk.delete_file(name)
     for half in halves:
         half.unlink(missing_ok=True)
     found.create_checkpoint()
-    disk, empty = _disk(found), _EMPTY.replace("NOW", str(round(time.time() * 1000))).encode()
+    empty = _EMPTY.replace("NOW", str(round(time.time() * 1000))).encode()
     bare = disk.handler._handler  # pyarrow's stream hands on buffers, and this one takes bytes only
     for file in disk.get_file_info(fs.FileSelector("_delta_log")):
         named = _ENTRY.match(file.base_name)
@@ -126,12 +127,8 @@ def vacuum(uri: str, hours: int) -> None:
     target, cut = DeltaTable(uri), (time.time() - hours * 3600) * 1000
     whole = max((one["version"] for one in target.history() if one["timestamp"] < cut), default=0)
     target.alter.set_table_properties({**KEPT, WHOLE: str(whole)}, raise_if_not_exists=False)
-    _sweep(target, hours)
-
-
-def _sweep(found: DeltaTable, hours: int) -> None:
-    _unnamed(found, hours, dry_run=False)
-    for path in _begun(found, hours):
+    _unnamed(target, hours, dry_run=False)
+    for path in _begun(target, hours):
         path.unlink(missing_ok=True)
 
 

@@ -196,10 +196,13 @@ def test_an_archive_whose_log_names_missing_files_restores_nothing(settings, tak
 
 
 def test_of_several_machines_logs_are_copied_in_the_same_order():
-    """The lines of docs/backups.md name each table, where an archive has it, and leave the last checkpoint's hint."""
+    """The lines of docs/backups.md name each table, where an archive has it, and leave the last checkpoint's hint;
+    MLflow's database is written where an archive has it, too."""
     page = (Path(__file__).parents[2] / "docs" / "backups.md").read_text("utf-8")
-    [(tables, line)] = re.findall(
-        r"^for table in (.*?); do.*?\n(.*?_delta_log.*?)\ndone", page, re.MULTILINE | re.DOTALL
-    )
-    assert tuple(tables.replace("\\\n", " ").split()) == lake_copy.ORDER
+    asked = re.findall(r"^(?:logs ([a-z ]+?)|dump (mlflow)) +#", page, re.MULTILINE)
+    assert [database for _, database in asked] == ["", "mlflow", ""]
+    names, _, rest = (tables.split() for tables, _ in asked)
+    assert (*names, *rest) == lake_copy.ORDER
+    assert (names[-1], rest[0]) == ("predictions", "splits")
+    [line] = re.findall(r"^ +(aws s3 sync .*_delta_log.*)$", page, re.MULTILINE)
     assert line.split()[-2:] == ["--exclude", "_last_checkpoint"]

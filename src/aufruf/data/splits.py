@@ -32,8 +32,8 @@ def extend(
     """New ledger rows (columns LEDGER) for the decided texts that ``ledger`` lacks, in ascending order of text_id.
 
     ``ledger``: the rows of one classifier. ``labels``: text_id, label (None while undecided). ``texts``: the columns
-    linkage.FACTS of the stored texts of both; ``alike``: their wordings. ``sent``: ids of texts
-    that our queue has chosen. The order of rows changes nothing. A decided text that is not stored waits.
+    linkage.FACTS of the stored texts of both; ``alike``: their wordings. ``sent``: ids of texts that our queue has
+    chosen. The order of rows changes nothing. A decided text that is not stored waits.
     """
     found = members(ledger, labels, texts)
     placed = _join(found, alike, shares)
