@@ -446,7 +446,7 @@ def test_what_is_not_looked_into_is_named(home, one_classifier):
     done = forget(home, [one_classifier], "anna_nord")
     assert done["remains"]["unopened"] == [str(reports / "copy.xlsx"), str(reports / "words.parquet")]
     assert done["remains"]["unread"] == [str(weights)]
-    assert "not looked into: 1 files" in "\n".join(phrases.told("forget", done))
+    assert "not looked into: 1 file of runs" in "\n".join(phrases.told("forget", done))
 
 
 def test_an_account_called_like_a_party_takes_nobody_with_it(home, one_classifier, original):
